@@ -1,0 +1,48 @@
+# Everything starts from python3 (3.11 or newer) and make. `make` alone lists the targets.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Airflow imports three times faster from bytecode; the environment must not prevent it.
+unexport PYTHONDONTWRITEBYTECODE
+# Nothing of the caller's Airflow or Python leaks into ours.
+unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
+
+.PHONY: help env demo up test lint typecheck unit benchmark clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --compile-bytecode --editable '.[sandbox,test]'
+	touch $@
+
+env: $(READY)  ## make the environment in .venv
+
+demo: $(READY)  ## run BigQuery jobs on a real Airflow, then clean up
+	$(BIN)/python -m airflow_provider_jobs.sandbox.demo example_dags
+
+up: $(READY)  ## the same, and keep Airflow's UI and the sandbox open until Ctrl-C
+	$(BIN)/python -m airflow_provider_jobs.sandbox.demo example_dags --keep
+
+test: lint typecheck unit  ## everything: lint, types, tests
+
+lint: $(READY)  ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(READY)  ## mypy, strict
+	$(BIN)/mypy
+
+unit: $(READY)  ## the tests alone
+	$(BIN)/python -m pytest
+
+benchmark: $(READY)  ## measure, and print the tables of benchmarks/README.md
+	$(BIN)/python benchmarks/imports.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -1,0 +1,1 @@
+"""One vendor API each; plain Python, usable without Airflow."""

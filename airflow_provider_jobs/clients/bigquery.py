@@ -1,0 +1,259 @@
+"""The jobs part of BigQuery's REST API, version 2.
+
+Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_jobs.clients.bigquery_configuration import check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery_rows import typed_rows
+from airflow_provider_jobs.clients.bigquery_search import JobSearch
+from airflow_provider_jobs.clients.bigquery_status import job_ref, job_status, parse_json
+from airflow_provider_jobs.clients.bigquery_watch import ManyStatuses
+from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
+from airflow_provider_jobs.core.retry import RetryPolicy
+from airflow_provider_jobs.core.transport import Request, Transport, check_url
+from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+ENDPOINT = "https://bigquery.googleapis.com"
+#: How long a job may stay invisible after its insert was accepted; seconds.
+GRACE_SECONDS = 60.0
+#: Failed jobs of one piece of work that a retry steps over before it gives up.
+MAX_ATTEMPTS = 100
+#: Jobs a page, and pages at most, when a job of unknown location is looked for.
+_SEARCH_PAGE_JOBS, _SEARCH_PAGES = 1000, 20
+
+
+class BigQueryClient:
+    """Speaks to BigQuery for one connection; safe to share between threads.
+
+    Methods named as the API's own take and return the API's own JSON. ``submit``, ``status``, ``status_many``
+    and ``cancel`` are what the engine asks of every service.
+
+    :param project: The project that runs and pays for jobs, where a call names none.
+    :param location: The region of jobs, where a call names none.
+    :param endpoint: The API's address without ``/bigquery/v2``.
+    """
+
+    def __init__(
+        self, transport: Transport, project: str, *, location: str | None = None, endpoint: str = ENDPOINT
+    ) -> None:
+        self.project = check_project(project)
+        self.location = location
+        self._transport = transport
+        self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
+        self._many = ManyStatuses(self)
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
+    def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
+        """Start a job: a Job resource with ``configuration`` and best a ``jobReference.jobId``.
+
+        Without a job id the request is sent once only, since a repetition would be a second job.
+
+        :raises ConflictError: the job id is taken.
+        """
+        named = bool(job.get("jobReference", {}).get("jobId"))
+        return self._call("POST", project, "jobs", body=job, idempotent=named)
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get
+    def get_job(
+        self, job_id: str, project: str | None = None, *, location: str | None = None
+    ) -> dict[str, Any]:
+        """Return a Job resource.
+
+        :raises NotFoundError: no such job there; outside of US and EU the location has to be given.
+        """
+        return self._call("GET", project, "jobs", check_job_id(job_id), params={"location": location})
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list
+    def list_job_pages(self, project: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a job list, newest first.
+
+        :param filters: The API's parameters: allUsers, maxResults (jobs a page), pageToken, projection,
+            stateFilter (one or a list), minCreationTime and maxCreationTime (ms since 1970), parentJobId,
+            fields.
+        """
+        while True:
+            page = self._call("GET", project, "jobs", params=filters)
+            yield page
+            token = page.get("nextPageToken")
+            if token and token == filters.get("pageToken"):
+                raise ProtocolError("jobs.list answered with the page token that it was asked with")
+            if not token:
+                return
+            filters["pageToken"] = token
+
+    def list_jobs(self, project: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the jobs of all pages; see :meth:`list_job_pages`."""
+        for page in self.list_job_pages(project, **filters):
+            yield from page.get("jobs", [])
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel
+    def cancel_job(
+        self, job_id: str, project: str | None = None, *, location: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for a job's end and return it as it is: it may run on for a while, and costs what it did."""
+        path = ("jobs", check_job_id(job_id), "cancel")
+        job: dict[str, Any] = self._call("POST", project, *path, params={"location": location})["job"]
+        return job
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/delete
+    def delete_job(self, job_id: str, project: str | None = None, *, location: str) -> None:
+        """Delete a job's metadata, and that of its children; it must have ended."""
+        self._call("DELETE", project, "jobs", check_job_id(job_id), "delete", params={"location": location})
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
+    def get_query_results(
+        self,
+        job_id: str,
+        project: str | None = None,
+        *,
+        location: str | None = None,
+        start_index: int | None = None,
+        page_rows: int | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a finished query, each a dict from column name to Python value, page by page.
+
+        :param page_rows: At most so many rows a request; the service decides if not given.
+        """
+        params = {"location": location, "startIndex": start_index, "maxResults": page_rows}
+        params["formatOptions.useInt64Timestamp"] = True
+        fields = None
+        while True:
+            page = self._call("GET", project, "queries", check_job_id(job_id), params=params)
+            if not page.get("jobComplete"):
+                continue  # the service itself waits up to ten seconds before it says so
+            fields = page.get("schema", {}).get("fields", []) if fields is None else fields
+            yield from typed_rows(fields, page.get("rows", []))
+            if not page.get("pageToken"):
+                return
+            params |= {"pageToken": page["pageToken"], "startIndex": None}
+
+    def row_count(self, ref: JobRef) -> int:
+        """Return how many rows a finished query has."""
+        params = {"location": ref.location, "maxResults": 0, "fields": "totalRows"}
+        return int(self._call("GET", ref.scope, "queries", ref.id, params=params).get("totalRows", 0))
+
+    def dry_run(self, request: JobRequest) -> JobStatus:
+        """Return what a query would process, without a job being made."""
+        reference = {"projectId": request.scope, "location": request.location}
+        job = self.insert_job(
+            {"configuration": {**request.body, "dryRun": True}, "jobReference": reference}, request.scope
+        )
+        job["jobReference"] = reference | job.get("jobReference", {}) | {"jobId": ""}
+        return job_status(job)
+
+    def submit(self, request: JobRequest) -> Submission:
+        """Run the work once: start its job, or adopt the one that an earlier attempt started.
+
+        Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
+        succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
+
+        :raises ServiceError: BigQuery refused the job.
+        """
+        for number in range(MAX_ATTEMPTS):
+            reference = {"projectId": request.scope, "jobId": f"{request.key}_{number}"}
+            if request.location:
+                reference["location"] = request.location
+            body = {"jobReference": reference, "configuration": request.body}
+            began = self._transport.timing.now()
+            try:
+                return Submission(job_status(self.insert_job(body, request.scope)), adopted=False)
+            except ConflictError:
+                job = self._find(reference)
+            status = job_status(job)
+            created = status.ref.created_at or began
+            if created >= request.not_before and status.state in _WORTH_ADOPTING:
+                return Submission(status, adopted=created < began)
+        raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
+
+    def status(self, ref: JobRef) -> JobStatus:
+        """Return how a job is doing; for a failed script, with the statement that failed.
+
+        :raises NotFoundError: it is gone; a job younger than :data:`GRACE_SECONDS` counts as pending instead.
+        """
+        try:
+            return job_status(self.get_job(ref.id, ref.scope, location=ref.location))
+        except NotFoundError:
+            if ref.created_at is None or self._transport.timing.now() > ref.created_at + GRACE_SECONDS:
+                raise
+            return JobStatus(ref, JobState.PENDING, "not visible yet")
+
+    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+        """Return how many jobs are doing, in as few requests as can be; each failure stands for one job."""
+        return self._many.statuses(refs)
+
+    def search_ended(self, search: Mapping[str, Any]) -> bool:
+        """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""
+        return JobSearch(**search).ended(self)
+
+    def failing_statement(self, ref: JobRef) -> str | None:
+        """Return the statement of a script that failed and its place; None if it had no statements."""
+        for job in self.list_jobs(ref.scope, parentJobId=ref.id, projection="full"):
+            if job.get("status", {}).get("errorResult"):
+                frames = job.get("statistics", {}).get("scriptStatistics", {}).get("stackFrames", [])
+                return "; called from ".join(
+                    f"line {frame.get('startLine')}, column {frame.get('startColumn')}: {frame.get('text')}"
+                    for frame in frames
+                )
+        return None
+
+    def cancel(self, ref: JobRef) -> None:
+        """Ask for a job's end; harmless if it has ended or is gone."""
+        try:
+            self.cancel_job(ref.id, ref.scope, location=ref.location)
+        except NotFoundError:
+            return
+
+    def _find(self, reference: Mapping[str, str]) -> dict[str, Any]:
+        """Return a job that exists, wherever it is: without its location, get does not show all of them."""
+        policy = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, cap_seconds=5.0)
+
+        def look() -> dict[str, Any]:
+            try:
+                return self.get_job(
+                    reference["jobId"], reference["projectId"], location=reference.get("location")
+                )
+            except NotFoundError as error:
+                found = self._search(reference)
+                if found is None:
+                    error.retryable = True  # it exists, and shows up in a moment
+                    raise
+            return self.get_job(found.id, found.scope, location=found.location)
+
+        return policy.call(look, timing=self._transport.timing)
+
+    def _search(self, reference: Mapping[str, str]) -> JobRef | None:
+        pages = self.list_job_pages(
+            reference["projectId"],
+            maxResults=_SEARCH_PAGE_JOBS,
+            projection="minimal",
+            fields="nextPageToken,jobs(jobReference)",
+        )
+        for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
+            for job in page.get("jobs", []):
+                if job["jobReference"]["jobId"] == reference["jobId"]:
+                    return job_ref(job["jobReference"])
+        return None
+
+    def _call(
+        self,
+        method: str,
+        project: str | None,
+        *path: str,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        idempotent: bool = True,
+    ) -> dict[str, Any]:
+        parts = (check_project(project or self.project), *path)
+        url = "/".join((self._base, *(quote(part, safe=":") for part in parts)))
+        return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)
+
+
+_WORTH_ADOPTING = frozenset({JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED})

@@ -1,0 +1,36 @@
+"""What differs between the Airflow versions; no other file looks at them."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import RuntimeTaskInstanceProtocol
+
+_RELEASE = tuple(int(part) for part in version("apache-airflow-core").split(".")[:2])
+
+#: Airflow calls ``on_kill`` of a trigger (3.3); before, a trigger is only cancelled.
+TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
+#: ``on_kill`` means that a user ended the task (3.4); in 3.3 it may also mean that the trigger has moved.
+ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
+
+
+def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:
+    """Return the state of a task instance as the API server knows it; blocks."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - a triggerer has it
+
+    states = RuntimeTaskInstance.get_task_states(
+        dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
+    )
+    state: str | None = states.get(ti.run_id, {}).get(ti.task_id)
+    return state
+
+
+def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
+    """Return what the task itself has pushed under a key, None if nothing; blocks."""
+    from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - as above
+
+    return XCom.get_one(
+        key=key, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
+    )

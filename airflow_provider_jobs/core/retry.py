@@ -1,0 +1,104 @@
+"""When and how often to repeat a step. Backoff is arithmetic; time and chance come in from outside."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from airflow_provider_jobs.errors import JobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clock, the sleep and the dice of the process; tests bring their own.
+
+    :param now: Seconds since 1970.
+    """
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    random: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """Exponential backoff with jitter, bounded in attempts and in time.
+
+    :param attempts: How often to try, the first time included.
+    :param total_seconds: No attempt begins later than this after the first.
+    :param base_seconds: The pause after the first failure; it doubles from there.
+    :param cap_seconds: The longest pause of our own; a service may ask for a longer one.
+    """
+
+    attempts: int = 6
+    total_seconds: float = 120.0
+    base_seconds: float = 1.0
+    cap_seconds: float = 30.0
+
+    def delay_seconds(self, failures: int, dice: float, retry_after: float | None = None) -> float:
+        """Return the pause after so many failures: half of the backoff fixed, half by chance.
+
+        :param dice: A random number between 0 and 1.
+        :param retry_after: Seconds that the service asked for; never undercut.
+        """
+        backoff = min(self.cap_seconds, self.base_seconds * 2.0 ** (failures - 1))
+        return max(backoff * (0.5 + dice / 2), retry_after or 0.0)
+
+    def call(
+        self,
+        step: Callable[[], T],
+        *,
+        timing: Timing,
+        idempotent: bool = True,
+        on_retry: Callable[[JobsError, float], None] | None = None,
+    ) -> T:
+        """Run a step until it succeeds, fails for good, or the budget is spent.
+
+        A step that is not idempotent is repeated only after errors that prove it had no effect.
+
+        :raises JobsError: the last one of the step.
+        """
+        began = timing.now()
+        failures = 0
+        while True:
+            try:
+                return step()
+            except JobsError as error:
+                failures += 1
+                if not error.retryable or (error.may_have_happened and not idempotent):
+                    raise
+                delay = self.delay_seconds(failures, timing.random(), error.retry_after)
+                if failures >= self.attempts or timing.now() + delay > began + self.total_seconds:
+                    raise
+                if on_retry:
+                    on_retry(error, delay)
+            timing.sleep(delay)
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the pause that a ``Retry-After`` header asks for: seconds, an HTTP date, or seconds since 1970.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    text = headers.get("Retry-After")
+    if not text:
+        return None
+    now = time.time() if now is None else now
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(text).timestamp()
+        except ValueError:
+            return None
+    if seconds > now / 2:  # no service asks for decades: this is a point in time
+        seconds -= now
+    return max(seconds, 0.0)

@@ -1,0 +1,221 @@
+"""The one place that sends HTTP: one session, one token, a timeout on everything."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from airflow_provider_jobs.core.retry import RetryPolicy, Timing
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ProtocolError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    :param params: Query parameters; a list repeats its name, None leaves it out.
+    :param body: Sent as JSON.
+    :param idempotent: False if a repetition could do the work twice.
+    """
+
+    method: str
+    url: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = None
+    idempotent: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, read to its end. Header names are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body's JSON document.
+
+        :raises ProtocolError: it is none.
+        """
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON") from None
+
+
+class Token(Protocol):
+    """Where the headers that authorise a request come from; shared by the threads of a process."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers, their token fetched or renewed if need be."""
+
+    def renew(self, rejected: Mapping[str, str]) -> bool:
+        """Drop a token that the service rejected; return False if no other can be had."""
+
+
+class Transport:
+    """Sends requests for one connection.
+
+    :param connect_seconds: Longest wait for a connection.
+    :param read_seconds: Longest silence of the server.
+    """
+
+    def __init__(
+        self,
+        token: Token,
+        *,
+        user_agent: str,
+        retry: RetryPolicy | None = None,
+        timing: Timing | None = None,
+        connect_seconds: float = 10.0,
+        read_seconds: float = 60.0,
+    ) -> None:
+        self.timing = timing or Timing()
+        self._retry = retry or RetryPolicy()
+        self._token = token
+        self._timeout = (connect_seconds, read_seconds)
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = user_agent
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=16))
+
+    def call(self, request: Request, parse: Callable[[Reply], T], *, retry: RetryPolicy | None = None) -> T:
+        """Send a request, repeated as the policy allows, and return what ``parse`` makes of the reply.
+
+        A token that the service rejects is renewed once.
+
+        :raises JobsError: what ``parse`` or the last attempt raised.
+        """
+
+        def step() -> T:
+            headers = self._token.headers()
+            try:
+                return parse(self.send(request, headers))
+            except AuthenticationError:
+                if not self._token.renew(headers):
+                    raise
+            return parse(self.send(request, self._token.headers()))
+
+        return (retry or self._retry).call(
+            step, timing=self.timing, idempotent=request.idempotent, on_retry=_log_retry
+        )
+
+    def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        """Send a request once.
+
+        :raises ConfigurationError: the address is neither https nor on this machine.
+        :raises TransportError: no reply came.
+        """
+        check_url(request.url)
+        try:
+            reply = self._session.request(
+                request.method,
+                request.url,
+                params=[(name, each) for name, value in request.params.items() for each in _values(value)],
+                json=request.body,
+                auth=_Authorization(headers),
+                timeout=self._timeout,
+                allow_redirects=False,  # a redirect would carry the token to another host
+            )
+        except requests.RequestException as error:
+            raise _transport_error(request, error) from None  # the original's text holds the whole URL
+        return Reply(reply.status_code, reply.headers, reply.content)
+
+
+class _Authorization(AuthBase):
+    """Sets the headers last, so that no .netrc entry can replace the token."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        prepared.headers.update(self._headers)
+        return prepared
+
+
+def check_url(url: str) -> str:
+    """Return the URL if credentials may travel to it.
+
+    :raises ConfigurationError: it is neither https nor on this machine.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return url
+    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        return url
+    raise ConfigurationError(
+        f"the address {parts.scheme}://{parts.hostname or ''} is refused: "
+        "credentials travel over https, or to this machine"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _values(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(each).lower() if isinstance(each, bool) else each for each in values]
+
+
+def _log_retry(error: Exception, delay: float) -> None:
+    log.warning("%s; trying again in %.1f s", error, delay)
+
+
+def _transport_error(request: Request, error: requests.RequestException) -> TransportError:
+    host = urlsplit(request.url).netloc.rpartition("@")[2]
+    cause = _root_cause(error)
+    inner = error.args[0] if error.args else None
+    unsent = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or (
+        isinstance(inner, MaxRetryError) and isinstance(inner.reason, NewConnectionError)
+    )
+    refused_certificate = isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(
+        error
+    )
+    return TransportError(
+        f"no reply from {host} to {request.method}: {cause}",
+        sent=not (unsent or refused_certificate),
+        retryable=not refused_certificate,
+    )
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the operating system's words, or the kind of the error: never a URL."""
+    if isinstance(error, requests.Timeout):
+        return "timed out"
+    seen: BaseException | None = error
+    name = type(error).__name__
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        if type(seen).__module__.startswith(("http.", "ssl")):
+            name = type(seen).__name__
+        seen = seen.__cause__ or seen.__context__
+    return name

@@ -1,0 +1,118 @@
+"""Every error that this package raises.
+
+::
+
+    JobsError
+    ├── ConfigurationError       a parameter, connection or credential is wrong
+    ├── TransportError           no reply: refused, reset, timed out
+    ├── ServiceError             the service refused the request
+    │   ├── AuthenticationError  401: the token is not accepted
+    │   ├── NotFoundError        404
+    │   └── ConflictError        409
+    ├── ProtocolError            a reply that the API does not promise
+    ├── JobFailed                the job ended without success
+    │   └── JobCancelled         somebody, or a time limit, stopped it
+    └── DeadlineExceeded         the job was still running at the deadline
+
+Each says by ``retryable`` whether the same call may succeed later. No message holds a token, a key or an
+upload URL.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+
+
+class JobsError(Exception):
+    """The root of the tree."""
+
+    retryable = False
+    #: True if the request may have taken effect although it ended in this error.
+    may_have_happened = False
+    #: Seconds that the service asked to wait, if it did.
+    retry_after: float | None = None
+
+
+class ConfigurationError(JobsError):
+    """A parameter, a connection or a credential is wrong; trying again changes nothing."""
+
+
+class TransportError(JobsError):
+    """No reply came.
+
+    :param sent: False if the request surely never reached the service.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.may_have_happened = sent
+        self.retryable = retryable
+
+
+class ServiceError(JobsError):
+    """The service answered with an error.
+
+    :param status: HTTP status.
+    :param reason: The vendor's word for it, such as ``invalidQuery``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        reason: str,
+        retryable: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.may_have_happened = status >= 500 or status == 408  # noqa: PLR2004 - the HTTP statuses themselves
+
+
+class AuthenticationError(ServiceError):
+    """The service does not accept the token (401)."""
+
+
+class NotFoundError(ServiceError):
+    """The service knows no such thing, or does not show it to us (404)."""
+
+
+class ConflictError(ServiceError):
+    """The id is taken (409)."""
+
+
+class ProtocolError(JobsError):
+    """The reply is not what the API promises; the message says what was wrong with it."""
+
+    retryable = True
+    may_have_happened = True
+
+
+class JobFailed(JobsError):
+    """The job ended without success; ``status`` holds everything the service said."""
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(status.failure_report())
+        self.status = status
+        self.retryable = status.retryable
+
+
+class JobCancelled(JobFailed):
+    """Somebody cancelled the job, or a time limit of the service did."""
+
+
+class DeadlineExceeded(JobsError):
+    """The job was still running at its deadline."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, ref: JobRef) -> None:
+        super().__init__(message)
+        self.ref = ref

@@ -1,0 +1,122 @@
+"""BigQuery through an Airflow connection."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_jobs import __version__
+from airflow_provider_jobs.errors import ConfigurationError, JobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from airflow.sdk import Connection
+
+    from airflow_provider_jobs.clients.bigquery import BigQueryClient
+    from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings
+
+
+class BigQueryHook(BaseHook):
+    """The BigQuery client of one connection, and nothing besides.
+
+    Takes connections of type ``bigquery_jobs``, and those of type ``google_cloud_platform`` as they are.
+
+    :param gcp_conn_id: The connection.
+    :param project_id: The project that runs and pays for jobs; else the connection's, else the credentials'.
+    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
+    """
+
+    conn_name_attr = "gcp_conn_id"
+    default_conn_name = "google_cloud_default"
+    conn_type = "bigquery_jobs"
+    hook_name = "BigQuery jobs"
+
+    def __init__(
+        self,
+        gcp_conn_id: str = default_conn_name,
+        *,
+        project_id: str | None = None,
+        impersonation_chain: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.gcp_conn_id = gcp_conn_id
+        self.project_id = project_id
+        self.impersonation_chain = impersonation_chain
+
+    def get_conn(self) -> BigQueryClient:
+        """Return the client; hooks of equal settings share it, its HTTP session and its token.
+
+        :raises ConfigurationError: the connection cannot be used.
+        """
+        return self.client_of(self.get_connection(self.gcp_conn_id))
+
+    def client_of(self, connection: Connection) -> BigQueryClient:
+        """Return the client of a connection that has been looked up already."""
+        from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings  # noqa: PLC0415 - lazy
+
+        try:
+            extra = connection.extra_dejson
+        except ValueError:
+            raise ConfigurationError(f"connection {self.gcp_conn_id}: the extra field is not JSON") from None
+        settings = BigQuerySettings.from_connection(
+            self.gcp_conn_id,
+            extra,
+            project=self.project_id,
+            impersonation_chain=self.impersonation_chain,
+        )
+        return _client(settings)
+
+    def insert_job(self, job: Mapping[str, Any]) -> dict[str, Any]:
+        """Start a job; see :meth:`.BigQueryClient.insert_job`."""
+        return self.get_conn().insert_job(job)
+
+    def get_job(self, job_id: str, *, location: str | None = None) -> dict[str, Any]:
+        """Return a Job resource; see :meth:`.BigQueryClient.get_job`."""
+        return self.get_conn().get_job(job_id, location=location)
+
+    def list_jobs(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the jobs of all pages; see :meth:`.BigQueryClient.list_job_pages` for the filters."""
+        return self.get_conn().list_jobs(**filters)
+
+    def cancel_job(self, job_id: str, *, location: str | None = None) -> dict[str, Any]:
+        """Ask for a job's end; see :meth:`.BigQueryClient.cancel_job`."""
+        return self.get_conn().cancel_job(job_id, location=location)
+
+    def delete_job(self, job_id: str, *, location: str) -> None:
+        """Delete a job's metadata; see :meth:`.BigQueryClient.delete_job`."""
+        self.get_conn().delete_job(job_id, location=location)
+
+    def get_query_results(self, job_id: str, **options: Any) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a finished query; see :meth:`.BigQueryClient.get_query_results`."""
+        return self.get_conn().get_query_results(job_id, **options)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask for one job, and return whether that worked and what to tell the user."""
+        try:
+            client = self.get_conn()
+            next(client.list_job_pages(maxResults=1), None)
+        except JobsError as error:
+            return False, str(error)
+        return True, f"BigQuery answers for project {client.project}"
+
+
+@lru_cache(maxsize=32)
+def _client(settings: BigQuerySettings) -> BigQueryClient:
+    """Return the one client of these settings in this process."""
+    from airflow_provider_jobs.clients.bigquery import ENDPOINT, BigQueryClient  # noqa: PLC0415 - imports requests
+    from airflow_provider_jobs.core.transport import Transport  # noqa: PLC0415
+    from airflow_provider_jobs.hooks.bigquery_credentials import token_for  # noqa: PLC0415
+
+    token, project = token_for(settings)
+    if not (project := settings.project or project):
+        raise ConfigurationError(
+            f"connection {settings.conn_id} and its credentials name no project: set project, or project_id"
+        )
+    transport = Transport(token, user_agent=f"airflow-provider-jobs/{__version__}")
+    return BigQueryClient(
+        transport, project, location=settings.location, endpoint=settings.api_endpoint or ENDPOINT
+    )

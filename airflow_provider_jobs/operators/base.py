@@ -1,0 +1,241 @@
+"""The one life cycle of a job task: submit or adopt, wait, finish, be killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.core.polling import wait_for
+from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError
+from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger, WatchingClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.core.jobs import JobRequest, Submission
+
+#: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
+CANCEL_SECONDS = 30.0
+#: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
+SKEW_SECONDS = 10.0
+
+
+class JobClient(WatchingClient, Protocol):
+    """What the life cycle needs of a client."""
+
+    def submit(self, request: JobRequest) -> Submission:
+        """Start the work once, or adopt what an earlier attempt started."""
+
+    def failing_statement(self, ref: JobRef) -> str | None:
+        """Return which part of a job failed, if it has parts."""
+
+
+class JobOperator(BaseOperator):
+    """Submits a job, waits for it without holding a worker, and raises its error as the task's failure.
+
+    A retry adopts the job of the attempt before it; a clear runs a new one. The XCom ``job`` names the job
+    from submission on, and at the end holds its state and statistics.
+
+    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
+    :param poll_interval: Seconds between two looks at the job, at most.
+    :param inline_wait: Seconds to wait on the worker before deferring: most jobs end within it, and a hop
+        through the triggerer takes longer.
+    :param wait: False returns the reference of the submitted job, for a sensor.
+    :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.
+    """
+
+    service: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poll_interval: float = 5.0,
+        inline_wait: float = 5.0,
+        wait: bool = True,
+        cancel_on_kill: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        check_seconds("poll_interval", poll_interval, above_zero=True)
+        check_seconds("inline_wait", inline_wait)
+        self.deferrable = deferrable
+        self.poll_interval = poll_interval
+        self.inline_wait = inline_wait
+        self.wait = wait
+        self.cancel_on_kill = cancel_on_kill
+        self._ref: JobRef | None = None
+
+    # What the operators of a service add.
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the service's hook."""
+        raise NotImplementedError
+
+    def client(self) -> Any:
+        """Return the service's client."""
+        raise NotImplementedError
+
+    def request(self, client: Any, context: Context) -> JobRequest:
+        """Return the work to submit, checked."""
+        raise NotImplementedError
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says about a job."""
+        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
+
+    def result(self, client: Any, status: JobStatus) -> Any:  # noqa: ARG002 - others ask for more
+        """Return the task's result after success."""
+        return self.summary(status)
+
+    # The life cycle.
+
+    def execute(self, context: Context) -> Any:
+        """Submit the job, wait, and return the result."""
+        with airflow_failures():
+            return self._run(self.client(), context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on with what the trigger found."""
+        with airflow_failures():
+            client = self.client()
+            ref = self._ref = JobRef.from_json(event["ref"])
+            if event["outcome"] == "error":
+                raise JobsError(f"{ref}: {event['message']}")
+            if event["outcome"] == "deadline":
+                raise self._deadline_error(client, client.status(ref))
+            return self._finish(
+                client, context, JobStatus.from_json(event["status"]), adopted=event["adopted"]
+            )
+
+    def on_kill(self) -> None:
+        """Cancel the job."""
+        if self._ref and self.cancel_on_kill:
+            self.log.info("cancelling %s, since the task was ended", self._ref)
+            self.client().cancel(self._ref)
+
+    def _run(self, client: JobClient, context: Context) -> Any:
+        submission = client.submit(self.request(client, context))
+        status = submission.status
+        self._ref = status.ref
+        self.log.info("%s %s, %s", "adopted" if submission.adopted else "submitted", status.ref, status.url)
+        self._remember(context, status)
+        if not self.wait:
+            return self.summary(status)
+        return self._wait(client, context, status, adopted=submission.adopted)
+
+    def _wait(self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        now = time.time()
+        status = wait_for(
+            client,
+            status,
+            until=now + self.inline_wait if self.deferrable else float("inf"),
+            poll_interval=self.poll_interval,
+            timing=Timing(),
+            on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+        )
+        if status.state.ended:
+            return self._finish(client, context, status, adopted=adopted)
+        trigger = JobTrigger(
+            service=self.service,
+            hook_args=self.hook_args(),
+            poll_interval=self.poll_interval,
+            deadline=self._deadline(context),
+            first_poll_at=time.time() + FIRST_POLL_SECONDS,
+            ref=status.ref.to_json(),
+            adopted=adopted,
+            cancel_on_kill=self.cancel_on_kill,
+        )
+        return self.defer(trigger=trigger, method_name="execute_complete")
+
+    def _finish(self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        if status.state is JobState.CANCELLED and adopted:
+            self.log.warning("%s was cancelled by the end of an earlier attempt; submitting anew", status.ref)
+            return self._run(client, context)
+        if status.state is not JobState.SUCCEEDED:
+            raise failure(client, status)
+        result = self.result(client, status)
+        self._remember(context, status)
+        return result
+
+    def _remember(self, context: Context, status: JobStatus) -> None:
+        context["ti"].xcom_push(key="job", value=self.summary(status))
+        for link in self.operator_extra_links:
+            context["ti"].xcom_push(key=link.xcom_key, value=status.url)
+
+    def _deadline(self, context: Context) -> float | None:
+        """Return when ``execution_timeout`` ends, which Airflow does not watch over a deferred task."""
+        started = context["ti"].start_date
+        if self.execution_timeout is None or started is None:
+            return None
+        return float((started + self.execution_timeout).timestamp())
+
+    def _deadline_error(self, client: JobClient, status: JobStatus) -> JobsError:
+        """Cancel a job that outlasted ``execution_timeout``, see it end, and return what to raise."""
+        client.cancel(status.ref)
+        status = wait_for(
+            client, status, until=time.time() + CANCEL_SECONDS, poll_interval=1.0, timing=Timing()
+        )
+        outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
+        return DeadlineExceeded(
+            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
+            ref=status.ref,
+        )
+
+
+def failure(client: JobClient, status: JobStatus) -> JobFailed:
+    """Return the error of a job that ended without success, the failing part of it named."""
+    status = replace(status, statement=client.failing_statement(status.ref))
+    return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
+
+
+def work_digest(context: Context, configuration: Any) -> str:
+    """Return 20 characters that stand for this work of this task: the same in a retry, others after a clear.
+
+    Airflow counts a clear in ``max_tries``, which a retry leaves alone.
+    """
+    ti = context["ti"]
+    work = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, configuration]
+    text = json.dumps(work, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def run_started_at(context: Context) -> float:
+    """Return the time before which no job of this run can have been created, in seconds since 1970.
+
+    A run that was deleted and made again has the same ids; its jobs are not this run's.
+    """
+    started = getattr(context["dag_run"], "start_date", None)
+    return started.timestamp() - SKEW_SECONDS if started else 0.0
+
+
+def check_seconds(parameter: str, value: float, *, above_zero: bool = False) -> None:
+    """Refuse a negative duration, and zero where it makes no sense.
+
+    :raises ValueError: with the parameter's name.
+    """
+    if value < 0 or (above_zero and value == 0):
+        raise ValueError(
+            f"{parameter} is {value}: seconds {'above' if above_zero else 'from'} zero are needed"
+        )
+
+
+@contextmanager
+def airflow_failures() -> Iterator[None]:
+    """Turn errors that no retry can mend into Airflow's failure without retry."""
+    try:
+        yield
+    except JobsError as error:
+        if error.retryable:
+            raise
+        raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

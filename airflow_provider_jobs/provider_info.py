@@ -1,0 +1,49 @@
+"""What Airflow asks of a provider, as plain data: nothing is imported to answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TEXT: dict[str, Any] = {"type": ["string", "null"]}
+_SECRET: dict[str, Any] = {"type": ["string", "null"], "format": "password"}
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata.
+
+    Source: https://airflow.apache.org/docs/apache-airflow-providers/howto/create-custom-providers.html
+    """
+    return {
+        "package-name": "airflow-provider-jobs",
+        "name": "Jobs",
+        "description": "BigQuery, Salesforce Bulk API 2.0 and Redivis jobs.",
+        "connection-types": [
+            {
+                "connection-type": "bigquery_jobs",
+                "hook-class-name": "airflow_provider_jobs.hooks.bigquery.BigQueryHook",
+                "hook-name": "BigQuery jobs",
+                "ui-field-behaviour": {
+                    "hidden-fields": ["host", "schema", "login", "password", "port"],
+                    "relabeling": {},
+                    "placeholders": {"project": "my-project", "location": "EU"},
+                },
+                "conn-fields": {
+                    "project": {"label": "Project", "schema": _TEXT},
+                    "location": {"label": "Location", "schema": _TEXT},
+                    "key_path": {"label": "Key file path", "schema": _TEXT},
+                    "keyfile_dict": {"label": "Key JSON", "schema": _SECRET},
+                    "credential_config_file": {
+                        "label": "Credential configuration, path or JSON (workload identity)",
+                        "schema": _SECRET,
+                    },
+                    "access_token": {"label": "Access token", "schema": _SECRET},
+                    "impersonation_chain": {"label": "Impersonation chain", "schema": _TEXT},
+                    "quota_project_id": {"label": "Quota project", "schema": _TEXT},
+                    "scope": {"label": "Scopes, comma-separated", "schema": _TEXT},
+                    "api_endpoint": {"label": "API endpoint", "schema": _TEXT},
+                    "iam_endpoint": {"label": "IAM credentials endpoint", "schema": _TEXT},
+                },
+            }
+        ],
+        "extra-links": ["airflow_provider_jobs.links.bigquery.BigQueryJobLink"],
+    }

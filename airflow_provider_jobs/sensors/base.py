@@ -1,0 +1,103 @@
+"""The one life cycle of a sensor for jobs: poke, reschedule or defer, with the same outcome."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_jobs.core.polling import concerns_job
+from airflow_provider_jobs.errors import JobFailed, JobsError
+from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.triggers.base import BaseTrigger
+
+
+class JobSensor(BaseSensorOperator):
+    """Waits for jobs that somebody else submitted; never cancels them.
+
+    A failed job fails the sensor without retry: it would find the same job again. A service that cannot be
+    asked for a while does not, until the sensor's ``timeout``.
+
+    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
+    :param poke_interval: Seconds between two looks, in every mode.
+    """
+
+    service: ClassVar[str]
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float = 15.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(poke_interval=poke_interval, **kwargs)
+        self.deferrable = deferrable
+
+    # What the sensors of a service add.
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the service's hook."""
+        raise NotImplementedError
+
+    def look(self) -> dict[str, Any] | None:
+        """Return the sensor's result if what it waits for has ended well, None if it goes on.
+
+        :raises JobFailed: it ended otherwise.
+        """
+        raise NotImplementedError
+
+    def trigger(self, **shared: Any) -> BaseTrigger:
+        """Return what waits for the same in the triggerer."""
+        raise NotImplementedError
+
+    # The life cycle.
+
+    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's parameter
+        """Look once."""
+        try:
+            result = self.look()
+        except JobsError as error:
+            if isinstance(error, JobFailed) or concerns_job(error):
+                raise AirflowFailException(str(error)) from None  # the message holds everything
+            self.log.warning("%s; looking again in %s s", error, self.poke_interval)
+            result = None
+        return PokeReturnValue(is_done=result is not None, xcom_value=result)
+
+    def execute(self, context: Context) -> Any:
+        """Wait, and return what was found."""
+        if not self.deferrable:
+            return super().execute(context)
+        return self._found_or_defer(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on with what the trigger found."""
+        if event["outcome"] == "deadline":
+            raise AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")
+        if event["outcome"] == "error":
+            raise AirflowFailException(event["message"])
+        return self._found_or_defer(context)
+
+    def _found_or_defer(self, context: Context) -> Any:
+        found = self.poke(context)
+        if found.is_done:
+            return found.xcom_value
+        started = context["ti"].start_date
+        trigger = self.trigger(
+            service=self.service,
+            hook_args=self.hook_args(),
+            poll_interval=max(self.poke_interval, 1.0),
+            deadline=(started.timestamp() if started else time.time()) + self.timeout,
+            first_poll_at=time.time() + FIRST_POLL_SECONDS,
+        )
+        return self.defer(trigger=trigger, method_name="execute_complete")

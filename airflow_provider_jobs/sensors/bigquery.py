@@ -1,0 +1,200 @@
+"""Waiting for BigQuery jobs that somebody else submitted."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.bigquery_configuration import check_job_id
+from airflow_provider_jobs.clients.bigquery_search import JobSearch
+from airflow_provider_jobs.core.jobs import JobRef, JobState
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.sensors.base import JobSensor
+from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_jobs.clients.bigquery import BigQueryClient
+
+__all__ = ["BigQueryJobSensor", "BigQueryJobsSensor"]
+
+
+class _BigQuerySensor(JobSensor):
+    """What both sensors share.
+
+    :param project_id: The project of the jobs; default is the connection's.
+    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
+    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
+    """
+
+    service = "bigquery"
+    template_fields: Sequence[str] = ("project_id", "gcp_conn_id", "impersonation_chain")
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        gcp_conn_id: str = BigQueryHook.default_conn_name,
+        impersonation_chain: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook."""
+        return {
+            "gcp_conn_id": self.gcp_conn_id,
+            "project_id": self.project_id or None,
+            "impersonation_chain": self.impersonation_chain or None,
+        }
+
+    def client(self) -> BigQueryClient:
+        """Return the client."""
+        return BigQueryHook(**self.hook_args()).get_conn()
+
+
+class BigQueryJobSensor(_BigQuerySensor):
+    """Waits until one job has ended; fails with its errorResult if it failed.
+
+    The result is the job's reference, state and statistics.
+
+    :param job: A job id, or a dict with ``job_id`` and perhaps ``project_id`` and ``location``, such as the
+        result of an operator with ``wait=False``.
+    :param location: Where the job runs, unless ``job`` says it; needed outside of US and EU.
+    """
+
+    template_fields = ("job", "location", *_BigQuerySensor.template_fields)
+
+    def __init__(self, *, job: str | Mapping[str, Any], location: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job = job
+        self.location = location
+
+    def look(self) -> dict[str, Any] | None:
+        """Return the job's state and statistics once it has succeeded."""
+        client = self.client()
+        status = client.status(self._ref(client))
+        if not status.state.ended:
+            self.log.info("%s is %s", status.ref, status.vendor_state)
+            return None
+        if status.state is not JobState.SUCCEEDED:
+            raise failure(client, status)
+        return {
+            "job_id": status.ref.id,
+            "project_id": status.ref.scope,
+            "location": status.ref.location,
+            "state": status.state,
+            **status.statistics,
+        }
+
+    def trigger(self, **shared: Any) -> JobTrigger:
+        """Return what waits for the job."""
+        return JobTrigger(ref=self._ref(self.client()).to_json(), **shared)
+
+    def _ref(self, client: BigQueryClient) -> JobRef:
+        job = {"job_id": self.job} if isinstance(self.job, str) else self.job
+        job_id = job.get("job_id")
+        if not isinstance(job_id, str):
+            raise ConfigurationError("job needs a job_id: give a job id, or a dict that holds one")
+        return JobRef(
+            service="bigquery",
+            scope=job.get("project_id") or client.project,
+            id=check_job_id(job_id, "job"),
+            location=job.get("location") or self.location or client.location,
+        )
+
+
+class BigQueryJobsSensor(_BigQuerySensor):
+    """Waits until every job that a filter matches has ended; fails if one of them failed.
+
+    The result is ``{"job_count": …, "failed_job_count": …}``.
+
+    :param job_id_prefix: How the jobs' ids begin.
+    :param labels: Labels that they have, among others.
+    :param parent_job_id: The script whose statements they are.
+    :param min_creation_time: Created then or later; a datetime, or ISO 8601 text such as ``{{ ts }}``.
+    :param max_creation_time: Created then or before.
+    :param all_users: Other people's jobs too.
+    :param min_jobs: Go on waiting while fewer match; 0 is content with none.
+    :param allow_failed: Succeed also if some failed.
+    """
+
+    template_fields = (
+        "job_id_prefix",
+        "labels",
+        "parent_job_id",
+        "min_creation_time",
+        "max_creation_time",
+        *_BigQuerySensor.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        job_id_prefix: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        parent_job_id: str | None = None,
+        min_creation_time: dt.datetime | str | None = None,
+        max_creation_time: dt.datetime | str | None = None,
+        all_users: bool = False,
+        min_jobs: int = 1,
+        allow_failed: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.job_id_prefix = job_id_prefix
+        self.labels = labels
+        self.parent_job_id = parent_job_id
+        self.min_creation_time = min_creation_time
+        self.max_creation_time = max_creation_time
+        self.all_users = all_users
+        self.min_jobs = min_jobs
+        self.allow_failed = allow_failed
+
+    def look(self) -> dict[str, Any] | None:
+        """Return the numbers of jobs once none is active."""
+        client, search = self.client(), self._search()
+        if not search.ended(client):
+            return None
+        jobs = list(search.found(client))
+        failed = [job for job in jobs if job.state is not JobState.SUCCEEDED]
+        if failed and not self.allow_failed:
+            self.log.error(
+                "%d of %d jobs failed: %s", len(failed), len(jobs), ", ".join(str(job.ref) for job in failed)
+            )
+            raise failure(client, failed[0])
+        return {"job_count": len(jobs), "failed_job_count": len(failed)}
+
+    def trigger(self, **shared: Any) -> JobsTrigger:
+        """Return what searches for the jobs."""
+        return JobsTrigger(search=self._search().to_json(), **shared)
+
+    def _search(self) -> JobSearch:
+        return JobSearch(
+            project=self.project_id or None,
+            job_id_prefix=self.job_id_prefix,
+            labels=dict(self.labels or {}),
+            parent_job_id=self.parent_job_id,
+            min_creation_time=_milliseconds("min_creation_time", self.min_creation_time),
+            max_creation_time=_milliseconds("max_creation_time", self.max_creation_time),
+            all_users=self.all_users,
+            min_jobs=self.min_jobs,
+        ).check()
+
+
+def _milliseconds(parameter: str, time: dt.datetime | str | None) -> int | None:
+    if not time:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(time) if isinstance(time, str) else time
+    except ValueError:
+        raise ConfigurationError(f"{parameter} {time!r} is no time: give ISO 8601") from None
+    if moment.tzinfo is None:
+        raise ConfigurationError(f"{parameter} {time!r} has no time zone")
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,243 @@
+"""Waiting for jobs of any service in the triggerer, all waiters of a connection in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import time
+import weakref
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_jobs import compat
+from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.core.polling import (
+    OUTAGE_SECONDS,
+    PollGroup,
+    StatusClient,
+    concerns_job,
+    in_thread,
+)
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from airflow.sdk import Connection
+
+    from airflow_provider_jobs.core.jobs import JobStatus
+
+#: Service -> its hook. A trigger's row names the service only.
+HOOKS = {"bigquery": "airflow_provider_jobs.hooks.bigquery:BigQueryHook"}
+#: An event must not come before Airflow has recorded that the worker let go of the task, which was seen to
+#: take five seconds on a busy machine: no look at a job before this many seconds.
+FIRST_POLL_SECONDS = 10.0
+
+
+class WatchingClient(StatusClient, Protocol):
+    """What a trigger needs of a client besides its statuses."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Ask for a job's end."""
+
+
+class _Trigger(BaseTrigger):
+    """What both triggers share.
+
+    :param service: A key of :data:`HOOKS`.
+    :param hook_args: The hook's keyword arguments, the connection's id among them.
+    :param poll_interval: Seconds between two looks.
+    :param deadline: Seconds since 1970; a restart does not move it.
+    :param first_poll_at: Seconds since 1970; no look before.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        hook_args: dict[str, Any],
+        poll_interval: float,
+        deadline: float | None = None,
+        first_poll_at: float = 0.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.service = service
+        self.hook_args = hook_args
+        self.poll_interval = poll_interval
+        self.deadline = deadline
+        self.first_poll_at = first_poll_at
+
+    def _serialized(self, **more: Any) -> tuple[str, dict[str, Any]]:
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__qualname__}", {
+            "service": self.service,
+            "hook_args": self.hook_args,
+            "poll_interval": self.poll_interval,
+            "deadline": self.deadline,
+            "first_poll_at": self.first_poll_at,
+            **more,
+        }
+
+    async def client(self) -> Any:
+        """Look the connection up and return its client."""
+        from airflow.providers.common.compat.connection import (  # noqa: PLC0415 - operators import this module
+            get_async_connection,
+        )
+
+        module, _, name = HOOKS[self.service].partition(":")
+        hook_class = getattr(importlib.import_module(module), name)
+        hook = hook_class(**self.hook_args)
+        connection: Connection = await get_async_connection(self.hook_args[hook_class.conn_name_attr])
+        return await in_thread(partial(hook.client_of, connection))
+
+    async def _until_first_poll(self) -> None:
+        at = self.first_poll_at if self.deadline is None else min(self.first_poll_at, self.deadline)
+        await asyncio.sleep(max(0.0, at - time.time()))
+
+
+class JobTrigger(_Trigger):
+    """Waits until a job has ended; one class for every service.
+
+    Its one event is ``{"outcome": "ended", "ref": JobRef, "adopted": bool, "status": JobStatus}``; outcome
+    ``deadline`` means that the job still runs, ``error`` with a ``message`` that nobody could be asked.
+
+    :param ref: The job, as :meth:`.JobRef.to_json` writes it.
+    :param adopted: Handed back in the event.
+    :param cancel_on_kill: Cancel the job when a user ends the task.
+    """
+
+    def __init__(
+        self, *, ref: dict[str, Any], adopted: bool = False, cancel_on_kill: bool = False, **shared: Any
+    ) -> None:
+        super().__init__(**shared)
+        self.ref = JobRef.from_json(ref)
+        self.adopted = adopted
+        self.cancel_on_kill = cancel_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return everything that the constructor takes."""
+        return self._serialized(
+            ref=self.ref.to_json(), adopted=self.adopted, cancel_on_kill=self.cancel_on_kill
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and yield the one event."""
+        try:
+            event = await self._wait()
+        except asyncio.CancelledError:
+            if not compat.TRIGGER_HAS_ON_KILL:
+                await self.on_kill()
+            raise
+        yield TriggerEvent({"ref": self.ref.to_json(), "adopted": self.adopted, **event})
+
+    async def on_kill(self) -> None:
+        """Cancel the job if a user ended the task; leave it alone if only the trigger has moved."""
+        if not (self.cancel_on_kill and await self._was_killed()):
+            return
+        client: WatchingClient = await self.client()
+        await in_thread(partial(client.cancel, self.ref))
+        self.log.info("cancelled %s, since the task was ended", self.ref)
+
+    async def _wait(self) -> dict[str, Any]:
+        await self._until_first_poll()
+        status: JobStatus | None = None
+        try:
+            async with (
+                _group_of(self) as group,
+                aclosing(
+                    group.watch(self.ref, poll_interval=self.poll_interval, deadline=self.deadline)
+                ) as changes,
+            ):
+                async for status in changes:
+                    self.log.info("%s is %s", self.ref, status.vendor_state)
+        except DeadlineExceeded:
+            return {"outcome": "deadline"}
+        except JobsError as error:
+            return {"outcome": "error", "message": str(error)}
+        return {"outcome": "ended", "status": status.to_json() if status else None}
+
+    async def _was_killed(self) -> bool:
+        """Return True unless this task is still deferred on this very job."""
+        if compat.ON_KILL_MEANS_KILLED or self.task_instance is None:
+            return True
+        from asgiref.sync import sync_to_async  # noqa: PLC0415 - the SDK's calls find their way back by it
+
+        ti = self.task_instance
+        if await sync_to_async(compat.task_state, thread_sensitive=False)(ti) != "deferred":
+            return True
+        job = await sync_to_async(compat.task_xcom, thread_sensitive=False)(ti, "job")
+        return not isinstance(job, dict) or job.get("job_id") != self.ref.id
+
+
+class SearchingClient(WatchingClient, Protocol):
+    """What a trigger needs of a client that searches."""
+
+    def search_ended(self, search: dict[str, Any]) -> bool:
+        """Return True if all jobs that a search matches have ended."""
+
+
+class JobsTrigger(_Trigger):
+    """Waits until all jobs that a search matches have ended.
+
+    Its one event is ``{"outcome": "ended"}``, ``deadline``, or ``error`` with a message.
+
+    :param search: What the service's client searches by.
+    """
+
+    def __init__(self, *, search: dict[str, Any], **shared: Any) -> None:
+        super().__init__(**shared)
+        self.search = search
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return everything that the constructor takes."""
+        return self._serialized(search=self.search)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Search until everything has ended, and yield the one event."""
+        await self._until_first_poll()
+        client: SearchingClient = await self.client()
+        answered = time.monotonic()
+        while self.deadline is None or time.time() < self.deadline:
+            try:
+                if await in_thread(partial(client.search_ended, self.search)):
+                    yield TriggerEvent({"outcome": "ended"})
+                    return
+                answered = time.monotonic()
+            except JobsError as error:
+                if concerns_job(error) or time.monotonic() > answered + OUTAGE_SECONDS:
+                    yield TriggerEvent({"outcome": "error", "message": str(error)})
+                    return
+            await asyncio.sleep(self.poll_interval)
+        yield TriggerEvent({"outcome": "deadline"})
+
+
+#: Event loop -> connection and scope -> the group that its triggers share.
+_groups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[PollGroup]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@asynccontextmanager
+async def _group_of(trigger: JobTrigger) -> AsyncIterator[PollGroup]:
+    """Lend the poll group of a trigger's connection and scope; it is dropped when nobody waits in it.
+
+    The first to come looks the connection up, those who come meanwhile wait for that.
+    """
+    groups = _groups.setdefault(asyncio.get_running_loop(), {})
+    key = json.dumps([trigger.service, trigger.hook_args, trigger.ref.scope], sort_keys=True)
+    if key not in groups or (groups[key].done() and groups[key].exception()):
+        groups[key] = asyncio.create_task(_open_group(trigger))
+    group = await asyncio.shield(groups[key])
+    try:
+        yield group
+    finally:
+        if group.idle:
+            groups.pop(key, None)
+
+
+async def _open_group(trigger: JobTrigger) -> PollGroup:
+    return PollGroup(await trigger.client())
