@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# Google's provider, to measure against.
+PEER := .venv-peer
 
 # Airflow imports three times faster from bytecode; the environment must not prevent it.
 unexport PYTHONDONTWRITEBYTECODE
@@ -41,8 +43,15 @@ typecheck: $(READY)  ## mypy, strict
 unit: $(READY)  ## the tests alone
 	$(BIN)/python -m pytest
 
-benchmark: $(READY)  ## measure, and print the tables of benchmarks/README.md
-	$(BIN)/python benchmarks/imports.py
+$(PEER)/.ready: $(READY)
+	$(PYTHON) -m venv $(PEER)
+	$(BIN)/uv pip install --python $(PEER)/bin/python --quiet --compile-bytecode apache-airflow apache-airflow-providers-google
+	touch $@
+
+benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and print the tables of benchmarks/README.md
+	$(BIN)/python benchmarks/imports.py --peer $(PEER)/bin/python
+	$(BIN)/python benchmarks/weight.py airflow-provider-jobs
+	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -193,8 +193,11 @@ class BigQueryClient:
         """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""
         return JobSearch(**search).ended(self)
 
-    def failing_statement(self, ref: JobRef) -> str | None:
-        """Return the statement of a script that failed and its place; None if it had no statements."""
+    def failing_statement(self, status: JobStatus) -> str | None:
+        """Return the statement of a script that failed and its place; None if the job is no script."""
+        if not status.statistics.get("child_job_count"):
+            return None
+        ref = status.ref
         for job in self.list_jobs(ref.scope, parentJobId=ref.id, projection="full"):
             if job.get("status", {}).get("errorResult"):
                 frames = job.get("statistics", {}).get("scriptStatistics", {}).get("stackFrames", [])
@@ -213,23 +216,20 @@ class BigQueryClient:
 
     def _find(self, reference: Mapping[str, str]) -> dict[str, Any]:
         """Return a job that exists, wherever it is: without its location, get does not show all of them."""
-        policy = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, cap_seconds=5.0)
+        location = reference.get("location")
 
         def look() -> dict[str, Any]:
+            nonlocal location
             try:
-                return self.get_job(
-                    reference["jobId"], reference["projectId"], location=reference.get("location")
-                )
+                return self.get_job(reference["jobId"], reference["projectId"], location=location)
             except NotFoundError as error:
-                found = self._search(reference)
-                if found is None:
-                    error.retryable = True  # it exists, and shows up in a moment
-                    raise
-            return self.get_job(found.id, found.scope, location=found.location)
+                location = self._search_location(reference) or location
+                error.retryable = True  # it is taken, so it shows up in a moment
+                raise
 
-        return policy.call(look, timing=self._transport.timing)
+        return _GRACE.call(look, timing=self._transport.timing)
 
-    def _search(self, reference: Mapping[str, str]) -> JobRef | None:
+    def _search_location(self, reference: Mapping[str, str]) -> str | None:
         pages = self.list_job_pages(
             reference["projectId"],
             maxResults=_SEARCH_PAGE_JOBS,
@@ -239,7 +239,7 @@ class BigQueryClient:
         for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
             for job in page.get("jobs", []):
                 if job["jobReference"]["jobId"] == reference["jobId"]:
-                    return job_ref(job["jobReference"])
+                    return job_ref(job["jobReference"]).location
         return None
 
     def _call(
@@ -256,4 +256,6 @@ class BigQueryClient:
         return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)
 
 
+#: For a job that was accepted and does not show up yet.
+_GRACE = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, base_seconds=0.2, cap_seconds=5.0)
 _WORTH_ADOPTING = frozenset({JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED})

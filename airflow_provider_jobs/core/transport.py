@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+#: What is on this machine is not asked for through a proxy, which would see the token in clear.
+_NO_PROXY = {"http": "", "https": ""}
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -138,6 +141,7 @@ class Transport:
                 auth=_Authorization(headers),
                 timeout=self._timeout,
                 allow_redirects=False,  # a redirect would carry the token to another host
+                proxies=_NO_PROXY if request.url.startswith("http:") else None,
             )
         except requests.RequestException as error:
             raise _transport_error(request, error) from None  # the original's text holds the whole URL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.core.jobs import JobRequest, Submission
 
+log = logging.getLogger(__name__)
+
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
 #: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
@@ -36,8 +39,8 @@ class JobClient(WatchingClient, Protocol):
     def submit(self, request: JobRequest) -> Submission:
         """Start the work once, or adopt what an earlier attempt started."""
 
-    def failing_statement(self, ref: JobRef) -> str | None:
-        """Return which part of a job failed, if it has parts."""
+    def failing_statement(self, status: JobStatus) -> str | None:
+        """Return which part of a failed job failed, if it has parts."""
 
 
 class JobOperator(BaseOperator):
@@ -94,7 +97,11 @@ class JobOperator(BaseOperator):
         """Return what the XCom ``job`` says about a job."""
         return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
 
-    def result(self, client: Any, status: JobStatus) -> Any:  # noqa: ARG002 - others ask for more
+    def completed(self, client: Any, status: JobStatus) -> JobStatus:  # noqa: ARG002 - others ask for more
+        """Return the status of a job that has succeeded, with what its service tells only on request."""
+        return status
+
+    def result(self, status: JobStatus) -> Any:
         """Return the task's result after success."""
         return self.summary(status)
 
@@ -164,9 +171,9 @@ class JobOperator(BaseOperator):
             return self._run(client, context)
         if status.state is not JobState.SUCCEEDED:
             raise failure(client, status)
-        result = self.result(client, status)
+        status = self.completed(client, status)
         self._remember(context, status)
-        return result
+        return self.result(status)
 
     def _remember(self, context: Context, status: JobStatus) -> None:
         context["ti"].xcom_push(key="job", value=self.summary(status))
@@ -195,7 +202,10 @@ class JobOperator(BaseOperator):
 
 def failure(client: JobClient, status: JobStatus) -> JobFailed:
     """Return the error of a job that ended without success, the failing part of it named."""
-    status = replace(status, statement=client.failing_statement(status.ref))
+    try:
+        status = replace(status, statement=client.failing_statement(status))
+    except JobsError as error:
+        log.warning("which part of %s failed could not be found out: %s", status.ref, error)
     return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
 
 

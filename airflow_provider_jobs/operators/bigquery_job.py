@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -119,11 +120,12 @@ class BigQueryJobOperator(JobOperator):
         ref = status.ref
         return {"project_id": ref.scope, "location": ref.location, **super().summary(status)}
 
-    def result(self, client: BigQueryClient, status: JobStatus) -> Any:
-        """Return the summary, for a query with the number of its rows."""
-        if status.statistics.get("statement_type") == "SELECT":
-            status.statistics["row_count"] = client.row_count(status.ref)
-        return self.summary(status)
+    def completed(self, client: BigQueryClient, status: JobStatus) -> JobStatus:
+        """Return the status, for a SELECT with the number of its rows."""
+        if status.statistics.get("statement_type") != "SELECT":
+            return status
+        rows = {"row_count": client.row_count(status.ref)}
+        return replace(status, statistics={**status.statistics, **rows})
 
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
         automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
@@ -196,7 +198,6 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
             return dict(json_object(self.configuration, "configuration"))
         return dict(self.configuration)
 
-    def result(self, client: BigQueryClient, status: JobStatus) -> str:
+    def result(self, status: JobStatus) -> str:
         """Return the job's id."""
-        super().result(client, status)
         return status.ref.id

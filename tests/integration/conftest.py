@@ -1,0 +1,31 @@
+"""Operators, hooks and sensors against the sandbox, through real HTTP."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_jobs.sandbox import Sandbox
+from tests.integration.lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def jobs_sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    project = f"lab-{uuid.uuid4().hex[:12]}"
+    extra = {"project": project, "api_endpoint": jobs_sandbox.bigquery, "access_token": jobs_sandbox.token}
+    connection = json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
+    monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", connection)
+    yield Lab(jobs_sandbox, project)
+    jobs_sandbox.clear_faults()
