@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_jobs import __version__
+from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class BigQueryHook(BaseHook):
         """
         return self.client_of(self.get_connection(self.gcp_conn_id))
 
-    def client_of(self, connection: Connection) -> BigQueryClient:
+    def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> BigQueryClient:
         """Return the client of a connection that has been looked up already."""
         from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings  # noqa: PLC0415 - lazy
 
@@ -68,7 +69,7 @@ class BigQueryHook(BaseHook):
             project=self.project_id,
             impersonation_chain=self.impersonation_chain,
         )
-        return _client(settings)
+        return _client(settings, retry)
 
     def insert_job(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Start a job; see :meth:`.BigQueryClient.insert_job`."""
@@ -95,9 +96,9 @@ class BigQueryHook(BaseHook):
         return self.get_conn().get_query_results(job_id, **options)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask for one job, and return whether that worked and what to tell the user."""
+        """Ask for one job, once, and return whether that worked and what to tell the user."""
         try:
-            client = self.get_conn()
+            client = self.client_of(self.get_connection(self.gcp_conn_id), RetryPolicy(attempts=1))
             next(client.list_job_pages(maxResults=1), None)
         except JobsError as error:
             return False, str(error)
@@ -105,18 +106,17 @@ class BigQueryHook(BaseHook):
 
 
 @lru_cache(maxsize=32)
-def _client(settings: BigQuerySettings) -> BigQueryClient:
+def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
     """Return the one client of these settings in this process."""
     from airflow_provider_jobs.clients.bigquery import ENDPOINT, BigQueryClient  # noqa: PLC0415 - imports requests
-    from airflow_provider_jobs.core.transport import Transport  # noqa: PLC0415
+    from airflow_provider_jobs.core.transport import Transport, check_url  # noqa: PLC0415
     from airflow_provider_jobs.hooks.bigquery_credentials import token_for  # noqa: PLC0415
 
+    endpoint = check_url(settings.api_endpoint or ENDPOINT)
     token, project = token_for(settings)
     if not (project := settings.project or project):
         raise ConfigurationError(
             f"connection {settings.conn_id} and its credentials name no project: set project, or project_id"
         )
-    transport = Transport(token, user_agent=f"airflow-provider-jobs/{__version__}")
-    return BigQueryClient(
-        transport, project, location=settings.location, endpoint=settings.api_endpoint or ENDPOINT
-    )
+    transport = Transport(token, user_agent=f"airflow-provider-jobs/{__version__}", retry=retry)
+    return BigQueryClient(transport, project, location=settings.location, endpoint=endpoint)

@@ -183,23 +183,45 @@ def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, st
 
 def _credentials(settings: BigQuerySettings) -> tuple[Any, str | None]:
     import google.auth  # noqa: PLC0415 - as above
-    from google.oauth2 import credentials, service_account  # noqa: PLC0415
+    from google.oauth2 import credentials  # noqa: PLC0415
 
-    scopes = list(settings.scopes)
     if settings.access_token:
         return credentials.Credentials(settings.access_token), None
-    if settings.key_json or settings.key_path:
-        name = "keyfile_dict" if settings.key_json else "key_path"
-        key = _document(settings, name, settings.key_json or settings.key_path or "")
-        check_url(key.get("token_uri", "no token_uri"))
-        made = service_account.Credentials.from_service_account_info(key, scopes=scopes)
-        return made, key.get("project_id")
-    if settings.credential_config:
-        config = _document(settings, "credential_config_file", settings.credential_config)
-        credentials_and_project = google.auth.load_credentials_from_dict(config, scopes=scopes)
-    else:
-        credentials_and_project = google.auth.default(scopes=scopes)
-    return credentials_and_project[0], credentials_and_project[1]
+    for name, text in (
+        ("keyfile_dict", settings.key_json),
+        ("key_path", settings.key_path),
+        ("credential_config_file", settings.credential_config),
+    ):
+        if text:
+            document = _document(settings, name, text)
+            kind = document.get("type", "service_account" if name.startswith("key") else None)
+            return _of_document(kind, document, list(settings.scopes)), document.get("project_id")
+    found, project = google.auth.default(scopes=list(settings.scopes))
+    return found, project
+
+
+def _of_document(kind: Any, document: dict[str, Any], scopes: list[str]) -> Any:
+    """Return the credentials that a key file or a credential configuration describes."""
+    from google.auth import aws, identity_pool, impersonated_credentials, pluggable  # noqa: PLC0415 - as above
+    from google.oauth2 import credentials, service_account  # noqa: PLC0415
+
+    for name in ("token_uri", "token_url", "service_account_impersonation_url"):
+        if document.get(name):
+            check_url(str(document[name]))
+    if kind == "service_account":
+        return service_account.Credentials.from_service_account_info(document, scopes=scopes)
+    if kind == "authorized_user":
+        return credentials.Credentials.from_authorized_user_info(document, scopes=scopes)
+    if kind == "impersonated_service_account":
+        make = impersonated_credentials.Credentials.from_impersonated_service_account_info
+        return make(document, scopes=scopes)
+    if kind == "external_account":
+        source = document.get("credential_source") or {}
+        if str(source.get("environment_id", "")).startswith("aws"):
+            return aws.Credentials.from_info(document, scopes=scopes)
+        pool = pluggable if "executable" in source else identity_pool
+        return pool.Credentials.from_info(document, scopes=scopes)
+    raise ValueError(f"their type is {kind!r}, which is none of Google's")
 
 
 def _impersonated(settings: BigQuerySettings, source: Any) -> Any:

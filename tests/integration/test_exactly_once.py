@@ -144,9 +144,7 @@ def test_job_of_a_deleted_run_of_the_same_name_is_not_adopted(lab: Lab) -> None:
     assert len(lab.jobs()) == 2
 
 
-@pytest.mark.parametrize(
-    "difference", [{"map_index": 1}, {"task_id": "x"}, {"run_id": "x"}, {"dag_id": "x"}]
-)
+@pytest.mark.parametrize("difference", [{"map_index": 1}, {"task_id": "x"}, {"run_id": "x"}, {"dag_id": "x"}])
 def test_other_work_has_its_own_job(lab: Lab, difference: dict[str, Any]) -> None:
     query().execute(TaskRun().context())
     query().execute(TaskRun(**difference).context())

@@ -1,0 +1,168 @@
+"""Every kind of credentials, through real HTTP; and what a user reads when a connection is wrong."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
+
+from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
+from tests.integration.lab import Lab, TaskRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+ROBOT = "robot@other-project.iam.gserviceaccount.com"
+Connect = "Callable[..., None]"
+
+
+@pytest.fixture
+def connect(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return what replaces the connection's extra fields, the endpoint kept."""
+
+    def connect(conn_type: str = "bigquery_jobs", **extra: Any) -> None:
+        fields = {
+            "project": lab.project,
+            "api_endpoint": lab.sandbox.bigquery,
+            "iam_endpoint": lab.sandbox.url,
+            **extra,
+        }
+        connection = json.dumps({"conn_type": conn_type, "extra": fields})
+        monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", connection)
+
+    return connect
+
+
+def user_of_a_job(lab: Lab) -> str:
+    """Run a job and return on whose account."""
+    BigQueryQueryOperator(task_id="task", sql="SELECT 1 AS x").execute(TaskRun().context())
+    return str(lab.jobs()[-1]["user_email"])
+
+
+def test_key_file(lab: Lab, connect: Callable[..., None]) -> None:
+    connect(key_path=str(lab.sandbox.key_file))
+    key = json.loads(lab.sandbox.key_file.read_text())
+    assert user_of_a_job(lab) == key["client_email"]
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_key_json_in_a_google_connection(lab: Lab, connect: Callable[..., None], as_text: bool) -> None:
+    """An existing connection of Google's provider works as it is, old field names included."""
+    key = lab.sandbox.key_file.read_text()
+    connect(
+        "google_cloud_platform",
+        extra__google_cloud_platform__keyfile_dict=key if as_text else json.loads(key),
+        extra__google_cloud_platform__scope="https://www.googleapis.com/auth/bigquery",
+    )
+    assert user_of_a_job(lab) == json.loads(key)["client_email"]
+
+
+def test_project_of_the_key(lab: Lab, connect: Callable[..., None]) -> None:
+    connect(key_path=str(lab.sandbox.key_file), project=None)
+    key = json.loads(lab.sandbox.key_file.read_text())
+    assert BigQueryHook().get_conn().project == key["project_id"]
+
+
+@pytest.mark.parametrize("as_text", [True, False])
+def test_workload_identity(lab: Lab, connect: Callable[..., None], as_text: bool) -> None:
+    path = lab.sandbox.workload_identity_file
+    connect(credential_config_file=path.read_text() if as_text else str(path))
+    assert user_of_a_job(lab)
+
+
+def test_application_default_credentials(
+    lab: Lab, connect: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(lab.sandbox.key_file))
+    connect()
+    assert user_of_a_job(lab).endswith("gserviceaccount.com")
+
+
+@pytest.mark.parametrize("chain", [ROBOT, ["first@other-project.iam.gserviceaccount.com", ROBOT]])
+def test_impersonation(lab: Lab, connect: Callable[..., None], chain: str | list[str]) -> None:
+    connect(key_path=str(lab.sandbox.key_file), quota_project_id="other-project")
+    operator = BigQueryQueryOperator(task_id="task", sql="SELECT 1 AS x", impersonation_chain=chain)
+    operator.execute(TaskRun().context())
+    assert lab.jobs()[-1]["user_email"] == ROBOT
+
+
+def test_expired_token_is_renewed_once(lab: Lab, connect: Callable[..., None]) -> None:
+    connect(key_path=str(lab.sandbox.key_file))
+    lab.fault("jobs.insert", "token_expired")
+    assert user_of_a_job(lab)
+    assert [entry["status"] for entry in lab.requests("jobs.insert")] == [401, 200]
+
+
+def test_connection_can_be_tested(lab: Lab) -> None:
+    assert BigQueryHook().test_connection() == (True, f"BigQuery answers for project {lab.project}")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "no such key file": ({"key_path": "/nowhere/key.json"}, "key_path /nowhere/key.json cannot be read"),
+    "key that is no JSON": ({"keyfile_dict": "{nonsense"}, "keyfile_dict is not JSON"),
+    "key without fields": (
+        {"keyfile_dict": "{}"},
+        "connection google_cloud_default: the credentials are unusable: Service account info was not in",
+    ),
+    "token endpoint in clear": (
+        {"keyfile_dict": json.dumps({"type": "service_account", "token_uri": "http://example.org/token"})},
+        "http://example.org is refused",
+    ),
+    "endpoint in clear": ({"api_endpoint": "http://example.org"}, "http://example.org is refused"),
+    "project that is none": ({"access_token": "t", "project": "no/project"}, "'no/project' is no Google"),
+    "wrong token": ({"access_token": "wrong"}, "401"),
+    "unknown kind of credentials": ({"credential_config_file": '{"type": "x"}'}, "type is 'x'"),
+    "secret manager": ({"key_secret_name": "x"}, "key_secret_name is not supported"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_connection_is_told_in_one_sentence(lab: Lab, connect: Callable[..., None], name: str) -> None:
+    extra, text = WRONG[name]
+    connect(**extra)
+    with pytest.raises(AirflowFailException) as caught:
+        BigQueryQueryOperator(task_id="task", sql="SELECT 1 AS x").execute(TaskRun().context())
+    assert text in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert BigQueryHook().test_connection() == (False, str(caught.value))
+
+
+def test_missing_connection(lab: Lab) -> None:
+    with pytest.raises(AirflowNotFoundException, match="nowhere"):
+        BigQueryQueryOperator(task_id="task", sql="SELECT 1", gcp_conn_id="nowhere").execute(
+            TaskRun().context()
+        )
+
+
+def test_missing_project(lab: Lab, connect: Callable[..., None]) -> None:
+    connect(access_token=lab.sandbox.token, project=None)
+    with pytest.raises(AirflowFailException, match="name no project"):
+        BigQueryQueryOperator(task_id="task", sql="SELECT 1").execute(TaskRun().context())
+
+
+def test_key_that_google_refuses(lab: Lab, connect: Callable[..., None], tmp_path: Path) -> None:
+    key = json.loads(lab.sandbox.key_file.read_text()) | {"client_email": "unknown@nowhere.example"}
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    connect(key_path=str(tmp_path / "key.json"))
+    with pytest.raises(AirflowFailException, match="Google gives no token") as caught:
+        BigQueryQueryOperator(task_id="task", sql="SELECT 1").execute(TaskRun().context())
+    assert key["private_key"][50:80] not in str(caught.value)
+
+
+def test_unreachable_endpoint(lab: Lab, connect: Callable[..., None]) -> None:
+    port = free_port()
+    connect(access_token="t", api_endpoint=f"http://127.0.0.1:{port}")
+    works, text = BigQueryHook().test_connection()
+    assert not works
+    assert text == f"no reply from 127.0.0.1:{port} to GET: Connection refused"

@@ -1,0 +1,134 @@
+"""Sensors find the same in every mode."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+)
+from airflow.sdk.exceptions import AirflowRescheduleException
+
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
+from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor
+from tests.integration.lab import Lab, TaskRun, run_deferred
+
+MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["poke", "deferred"])
+
+
+def submit(sql: str = "SELECT 1 AS x", task_id: str = "task", **parameters: Any) -> dict[str, Any]:
+    operator = BigQueryQueryOperator(task_id=task_id, sql=sql, wait=False, **parameters)
+    reference: dict[str, Any] = operator.execute(TaskRun(task_id=task_id).context())
+    return reference
+
+
+def sense(sensor_class: type[Any], *, deferrable: bool, **parameters: Any) -> Any:
+    settings = {"task_id": "sensor", "poke_interval": 0.3, "timeout": 30, "deferrable": deferrable}
+    return run_deferred(sensor_class(**settings | parameters), TaskRun().context())
+
+
+@MODES
+def test_job_sensor_waits_and_returns_the_statistics(lab: Lab, deferrable: bool) -> None:
+    with lab.slow_jobs(seconds=1.0):
+        reference = submit()
+        found = sense(BigQueryJobSensor, job=reference, deferrable=deferrable)
+    assert found["state"] == "succeeded"
+    assert found["job_id"] == reference["job_id"]
+    assert found["statement_type"] == "SELECT"
+
+
+@MODES
+def test_job_sensor_takes_a_bare_id(lab: Lab, deferrable: bool) -> None:
+    reference = submit()
+    assert sense(BigQueryJobSensor, job=reference["job_id"], deferrable=deferrable)["location"] == "US"
+
+
+@MODES
+def test_job_sensor_needs_the_location_of_a_regional_job(lab: Lab, deferrable: bool) -> None:
+    reference = submit(location="europe-west6")
+    job_id = reference["job_id"]
+    with pytest.raises(AirflowFailException, match="404 notFound"):
+        sense(BigQueryJobSensor, job=job_id, deferrable=deferrable)
+    found = sense(BigQueryJobSensor, job=job_id, location="europe-west6", deferrable=deferrable)
+    assert found["location"] == "europe-west6"
+
+
+@MODES
+def test_job_sensor_fails_with_the_error_result(lab: Lab, deferrable: bool) -> None:
+    with lab.slow_jobs(seconds=1.0):
+        reference = submit("SELECT ERROR('out of stock')")
+        with pytest.raises(AirflowFailException, match=r"invalidQuery.*out of stock"):
+            sense(BigQueryJobSensor, job=reference, deferrable=deferrable)
+
+
+@MODES
+def test_job_sensor_times_out(lab: Lab, deferrable: bool) -> None:
+    with lab.slow_jobs(seconds=60):
+        reference = submit()
+        with pytest.raises(AirflowSensorTimeout):
+            sense(BigQueryJobSensor, job=reference, deferrable=deferrable, timeout=0.5)
+    lab.client.cancel_job(reference["job_id"], location="US")
+
+
+def test_job_sensor_reschedules(lab: Lab) -> None:
+    with lab.slow_jobs(seconds=60):
+        reference = submit()
+        sensor = BigQueryJobSensor(task_id="sensor", job=reference, mode="reschedule", deferrable=False)
+        context = TaskRun().context()
+        context["ti"].get_first_reschedule_date = lambda _: None
+        with pytest.raises(AirflowRescheduleException):
+            sensor.execute(context)
+    lab.client.cancel_job(reference["job_id"], location="US")
+
+
+@MODES
+def test_sensor_bears_an_outage(lab: Lab, deferrable: bool) -> None:
+    with lab.slow_jobs(seconds=1.0):
+        reference = submit()
+        lab.fault("jobs.get", "cut", times=2)
+        assert sense(BigQueryJobSensor, job=reference, deferrable=deferrable)["state"] == "succeeded"
+
+
+@MODES
+def test_jobs_sensor_waits_for_every_match(lab: Lab, deferrable: bool) -> None:
+    with lab.slow_jobs(seconds=1.0):
+        for number in range(3):
+            submit(f"SELECT {number} AS x", task_id=f"t{number}", labels={"batch": "night"})
+        found = sense(BigQueryJobsSensor, labels={"batch": "night"}, min_jobs=3, deferrable=deferrable)
+    assert found == {"job_count": 3, "failed_job_count": 0}
+    assert all(job["status"]["state"] == "DONE" for job in lab.jobs())
+
+
+@MODES
+def test_jobs_sensor_waits_until_there_are_enough(lab: Lab, deferrable: bool) -> None:
+    submit(task_id="one", job_id="night")
+    with pytest.raises(AirflowSensorTimeout):
+        sense(BigQueryJobsSensor, job_id_prefix="night", min_jobs=2, deferrable=deferrable, timeout=0.8)
+
+
+@MODES
+def test_jobs_sensor_fails_when_one_failed(lab: Lab, deferrable: bool) -> None:
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=5)
+    submit(task_id="good", job_id="night")
+    submit("SELECT ERROR('out of stock')", task_id="bad", job_id="night")
+    arguments: dict[str, Any] = {"job_id_prefix": "night", "min_creation_time": before.isoformat()}
+    with pytest.raises(AirflowFailException, match="out of stock"):
+        sense(BigQueryJobsSensor, deferrable=deferrable, **arguments)
+    found = sense(BigQueryJobsSensor, deferrable=deferrable, allow_failed=True, **arguments)
+    assert found == {"job_count": 2, "failed_job_count": 1}
+
+
+def test_jobs_sensor_waits_for_the_statements_of_a_script(lab: Lab) -> None:
+    parent = submit("SELECT 1 AS x; SELECT 2 AS x; SELECT 3 AS x")
+    sense(BigQueryJobSensor, job=parent, deferrable=False)
+    found = sense(BigQueryJobsSensor, parent_job_id=parent["job_id"], deferrable=False)
+    assert found["job_count"] == 3
+
+
+def test_jobs_sensor_refuses_to_wait_for_everything(lab: Lab) -> None:
+    with pytest.raises(AirflowFailException, match="job_id_prefix, labels, parent_job_id or min_creation"):
+        sense(BigQueryJobsSensor, deferrable=False)
+    assert not lab.requests("jobs.list")
