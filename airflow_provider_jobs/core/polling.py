@@ -153,11 +153,6 @@ class PollGroup:
         finally:
             self._waiters.discard(waiter)
 
-    @property
-    def idle(self) -> bool:
-        """True if nobody waits."""
-        return not self._waiters
-
     async def _loop(self) -> None:
         while self._waiters:
             began = time.monotonic()

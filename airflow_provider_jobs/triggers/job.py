@@ -8,6 +8,7 @@ import json
 import time
 import weakref
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -135,25 +136,31 @@ class JobTrigger(_Trigger):
         yield TriggerEvent({"ref": self.ref.to_json(), "adopted": self.adopted, **event})
 
     async def on_kill(self) -> None:
-        """Cancel the job if a user ended the task; leave it alone if only the trigger has moved."""
-        if not (self.cancel_on_kill and await self._was_killed()):
-            return
-        client: WatchingClient = await self.client()
-        await in_thread(partial(client.cancel, self.ref))
-        self.log.info("cancelled %s, since the task was ended", self.ref)
+        """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.
+
+        Goes on by itself if Airflow stops waiting for it: a busy triggerer may need longer to look things up.
+        """
+        if self.cancel_on_kill:
+            cancellation = asyncio.create_task(self._cancel_if_killed())
+            _cancellations.add(cancellation)
+            cancellation.add_done_callback(_cancellations.discard)
+            await asyncio.shield(cancellation)
+
+    async def _cancel_if_killed(self) -> None:
+        if await self._was_killed():
+            client: WatchingClient = await self.client()
+            await in_thread(partial(client.cancel, self.ref))
+            self.log.info("cancelled %s, since the task was ended", self.ref)
 
     async def _wait(self) -> dict[str, Any]:
-        await self._until_first_poll()
         status: JobStatus | None = None
         try:
-            async with (
-                _group_of(self) as group,
-                aclosing(
-                    group.watch(self.ref, poll_interval=self.poll_interval, deadline=self.deadline)
-                ) as changes,
-            ):
-                async for status in changes:
-                    self.log.info("%s is %s", self.ref, status.vendor_state)
+            async with _group_of(self) as group:
+                await self._until_first_poll()
+                watch = group.watch(self.ref, poll_interval=self.poll_interval, deadline=self.deadline)
+                async with aclosing(watch) as changes:
+                    async for status in changes:
+                        self.log.info("%s is %s", self.ref, status.vendor_state)
         except DeadlineExceeded:
             return {"outcome": "deadline"}
         except JobsError as error:
@@ -215,28 +222,42 @@ class JobsTrigger(_Trigger):
         yield TriggerEvent({"outcome": "deadline"})
 
 
+#: Cancellations under way: the event loop itself holds its tasks but weakly.
+_cancellations: set[asyncio.Task[None]] = set()
+
+
+@dataclass(eq=False)
+class _SharedGroup:
+    """A poll group, opened once, and how many triggers use it."""
+
+    opening: asyncio.Task[PollGroup]
+    users: int = 0
+
+
 #: Event loop -> connection and scope -> the group that its triggers share.
-_groups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[PollGroup]]] = (
+_groups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _SharedGroup]] = (
     weakref.WeakKeyDictionary()
 )
 
 
 @asynccontextmanager
 async def _group_of(trigger: JobTrigger) -> AsyncIterator[PollGroup]:
-    """Lend the poll group of a trigger's connection and scope; it is dropped when nobody waits in it.
+    """Lend the poll group of a trigger's connection and scope; the last user drops it.
 
-    The first to come looks the connection up, those who come meanwhile wait for that.
+    The first to come looks the connection up; those who come meanwhile wait for that.
     """
     groups = _groups.setdefault(asyncio.get_running_loop(), {})
     key = json.dumps([trigger.service, trigger.hook_args, trigger.ref.scope], sort_keys=True)
-    if key not in groups or (groups[key].done() and groups[key].exception()):
-        groups[key] = asyncio.create_task(_open_group(trigger))
-    group = await asyncio.shield(groups[key])
+    if key not in groups:
+        groups[key] = _SharedGroup(asyncio.create_task(_open_group(trigger)))
+    shared = groups[key]
+    shared.users += 1
     try:
-        yield group
+        yield await asyncio.shield(shared.opening)
     finally:
-        if group.idle:
-            groups.pop(key, None)
+        shared.users -= 1
+        if not shared.users:
+            del groups[key]
 
 
 async def _open_group(trigger: JobTrigger) -> PollGroup:

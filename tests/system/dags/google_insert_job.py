@@ -5,10 +5,9 @@ The test changes nothing but the import line below.
 
 from datetime import datetime, timedelta
 
+from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 from airflow.sdk import DAG
 from google.cloud.bigquery import DEFAULT_RETRY
-
-from airflow.providers.google.cloud.operators.bigquery import BigQueryInsertJobOperator
 
 PROJECT = "google-dag"
 SOURCE = {"projectId": PROJECT, "datasetId": "shop", "tableId": "orders"}

@@ -1,0 +1,87 @@
+"""A real Airflow and the sandbox, shared by the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.sandbox.airflow import Airflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAGS = Path(__file__).parent / "dags"
+PROJECT = "google-dag"
+RUN_SECONDS = 240.0
+
+
+@dataclass
+class Stage:
+    """What a test plays on."""
+
+    airflow: Airflow
+    sandbox: Sandbox
+
+    def run(self, dag_id: str) -> tuple[str, str]:
+        """Run a DAG to its end; return the run's id and state."""
+        run_id = self.airflow.rest.trigger(dag_id)
+        return run_id, self.airflow.wait_run(dag_id, run_id, RUN_SECONDS)
+
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
+        """Return a task's log as one text, a line an event."""
+        lines = self.airflow.rest.task_log(dag_id, run_id, task_id, try_number)
+        return "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
+
+    def bigquery(self, method: str, path: str, **arguments: Any) -> Any:
+        """Speak to the sandbox's API."""
+        reply = requests.request(
+            method,
+            f"{self.sandbox.bigquery}/bigquery/v2/projects/{PROJECT}/{path}",
+            headers={"Authorization": f"Bearer {self.sandbox.token}"},
+            timeout=30,
+            **arguments,
+        )
+        reply.raise_for_status()
+        return reply.json()
+
+    def jobs(self, task_id: str) -> list[dict[str, Any]]:
+        """Return the jobs of a task, oldest first, as their labels name it."""
+        page = self.bigquery("GET", "jobs", params={"projection": "full", "allUsers": "true"})
+        return [
+            job
+            for job in reversed(page.get("jobs", []))
+            if job["configuration"].get("labels", {}).get("airflow-task") == task_id
+        ]
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    dags = tmp_path_factory.mktemp("dags")
+    shutil.copytree(DAGS, dags, dirs_exist_ok=True)
+    google = dags / "google_insert_job.py"
+    google.write_text(
+        google.read_text().replace(
+            "from airflow.providers.google.cloud.operators.bigquery import",
+            "from airflow_provider_jobs.operators.bigquery import",
+        )
+    )
+    with Sandbox() as sandbox:
+        connection = {
+            "conn_type": "google_cloud_platform",
+            "extra": {
+                "project": PROJECT,
+                "api_endpoint": sandbox.bigquery,
+                "iam_endpoint": sandbox.url,
+                "key_path": str(sandbox.key_file),
+            },
+        }
+        settings = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection)}
+        with Airflow(dags, settings) as airflow:
+            yield Stage(airflow, sandbox)
