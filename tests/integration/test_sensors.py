@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
 )
-from airflow.sdk.exceptions import AirflowRescheduleException
+from airflow.sdk.bases.sensor import AirflowRescheduleException
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor

@@ -1,0 +1,63 @@
+"""The application: every service, the token endpoints and the control endpoints on one port."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+
+from airflow_provider_jobs.sandbox.control import control_routes
+from airflow_provider_jobs.sandbox.oauth import TokenEndpoints
+from airflow_provider_jobs.sandbox.replies import Refusal, google_error
+from airflow_provider_jobs.sandbox.request_log import Logged
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+    from starlette.types import ASGIApp
+
+    from airflow_provider_jobs.sandbox.keys import Identity
+    from airflow_provider_jobs.sandbox.operations import Platform
+
+
+class Service(Protocol):
+    """One vendor's API."""
+
+    def routes(self) -> list[Route]:
+        """Give the routes, each ending in an Operation."""
+
+    async def start(self) -> None:
+        """Begin work; the event loop runs, requests come after."""
+
+    async def stop(self) -> None:
+        """End all work and threads; no request comes any more."""
+
+
+def make_app(platform: Platform, identity: Identity, services: Sequence[Service]) -> ASGIApp:
+    """Give the ASGI application."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        for service in services:
+            await service.start()
+        yield
+        for service in services:
+            await service.stop()
+
+    async def refuse(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        reasons = {404: "notFound", 405: "httpMethodNotAllowed"}
+        message = "The sandbox serves nothing at this method and path."
+        return google_error(Refusal(status, reasons.get(status, "internalError"), message)).response()
+
+    routes = [*control_routes(platform), *TokenEndpoints(platform, identity).routes()]
+    for service in services:
+        routes += service.routes()
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
+    app.router.redirect_slashes = False
+    return Logged(app, platform.log)

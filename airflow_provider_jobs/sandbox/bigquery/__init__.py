@@ -1,0 +1,1 @@
+"""BigQuery on localhost: jobs that DuckDB really executes."""

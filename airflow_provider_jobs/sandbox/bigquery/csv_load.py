@@ -1,0 +1,188 @@
+"""CSV into a staging table: DuckDB reads the files; only if it stumbles, they are read record by record."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from airflow_provider_jobs.sandbox.bigquery.bad_rows import BadRows, conversion_message, place
+from airflow_provider_jobs.sandbox.bigquery.conversions import converted, demanded, is_wrong
+from airflow_provider_jobs.sandbox.bigquery.csv_rows import Record, is_gzip, records
+from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.store import quoted, text
+from airflow_provider_jobs.sandbox.bigquery.types import column_definitions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions
+    from airflow_provider_jobs.sandbox.bigquery.storage import InputFile, Storage
+    from airflow_provider_jobs.sandbox.bigquery.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.types import Field
+
+# The encodings that DuckDB knows without an extension, by Python's name.
+_DUCK_ENCODINGS = {"utf-8": "utf-8", "iso8859-1": "latin-1"}
+# A longer line than DuckDB's default is still one record for BigQuery: 100 MB a row.
+_MAX_LINE_BYTES = 100 << 20
+
+
+def load_csv(
+    session: Session, storage: Storage, files: Sequence[InputFile], fields: Sequence[Field],
+    options: LoadOptions, physical: str,
+) -> BadRows:  # fmt: skip
+    """Fill a new staging table; give the bad rows, if they are few enough.
+
+    :raises JobProblem: more rows are bad than the job tolerates.
+    """
+    for each in fields:
+        if each.repeated or each.type == "RECORD":
+            what = "repeated field" if each.repeated else "nested schema"
+            raise JobProblem("invalid", f"Cannot load CSV data with a {what}. Field: {each.name}")
+    with storage.folder() as folder:
+        if options.encoding in _DUCK_ENCODINGS:
+            try:
+                with session.transaction():
+                    _fast(
+                        session, [storage.readable(each, folder) for each in files], fields, options, physical
+                    )
+            except (duckdb.Error, _Doubt):
+                session.check()
+            else:
+                return BadRows(options.max_bad_records, "CSV")
+        return _careful(session, folder, files, fields, options, physical)
+
+
+class _Doubt(Exception):
+    """DuckDB has read the files, but BigQuery might not have."""
+
+
+def _fast(
+    session: Session, paths: Sequence[Path], fields: Sequence[Field], options: LoadOptions, physical: str
+) -> None:
+    names = [f"c{index}" for index in range(len(fields))]
+    columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
+    markers = ", ".join(text(marker) for marker in options.null_markers)
+    values = ", ".join(demanded(each, name) for each, name in zip(fields, names, strict=True))
+    session.execute(f"CREATE TABLE {physical} ({column_definitions(fields)})")
+    for path in paths:
+        if path.stat().st_size == 0:
+            continue
+        session.execute(
+            f"INSERT INTO {physical} SELECT {values} FROM read_csv({text(str(path))}, "  # noqa: S608 - quoted
+            f"columns = {{{columns}}}, auto_detect = false, header = false, "
+            f"skip = {options.rows_to_skip}, delim = {text(options.delimiter)}, "
+            f"quote = {text(options.quote)}, escape = {text(options.quote)}, nullstr = [{markers}], "
+            "allow_quoted_nulls = false, strict_mode = true, "
+            f"null_padding = {str(options.jagged_rows).lower()}, "
+            f"encoding = '{_DUCK_ENCODINGS[options.encoding]}', max_line_size = {_MAX_LINE_BYTES}, "
+            f"compression = '{'gzip' if is_gzip(path) else 'none'}')"
+        )
+    if not options.quoted_newlines:
+        _refuse_newlines(session, fields, physical)
+
+
+def _refuse_newlines(session: Session, fields: Sequence[Field], physical: str) -> None:
+    texts = [quoted(each.name) for each in fields if each.type in {"STRING", "GEOGRAPHY", "JSON"}]
+    found = " OR ".join(f"contains({name}, chr(10)) OR contains({name}, chr(13))" for name in texts)
+    if found and session.rows(f"SELECT 1 FROM {physical} WHERE {found} LIMIT 1"):  # noqa: S608 - our names
+        raise _Doubt
+
+
+def _careful(
+    session: Session, folder: Path, files: Sequence[InputFile], fields: Sequence[Field],
+    options: LoadOptions, physical: str,
+) -> BadRows:  # fmt: skip
+    bad = BadRows(options.max_bad_records, "CSV")
+    clean = folder / "records.json"
+    with clean.open("w", encoding="utf-8") as file:
+        for index, each in enumerate(files):
+            for record in records(each.path, options):
+                session.check()
+                bad.rows += 1
+                problem = record.problem or _shape_problem(record, fields, options)
+                if problem:
+                    bad.add(each.uri, problem + place(record.line, record.offset))
+                    continue
+                row = {"file": index, "line": record.line, "place": record.offset}
+                cells = _with_nulls(record, len(fields), options)
+                file.write(json.dumps({**row, "cells": cells}, separators=(",", ":")) + "\n")
+    names = [f"c{index}" for index in range(len(fields))]
+    raw = physical + "_raw"
+    with session.transaction():
+        _read_clean(session, clean, names, raw)
+        _note_wrong(session, raw, files, fields, bad)
+        bad.check()
+        session.execute(f"CREATE TABLE {physical} ({column_definitions(fields)})")
+        pairs = list(zip(fields, names, strict=True))
+        values = ", ".join(converted(each, name) for each, name in pairs)
+        good = " AND ".join(f"NOT {_wrong(each, name)}" for each, name in pairs)
+        session.execute(f"INSERT INTO {physical} SELECT {values} FROM {raw} WHERE {good}")  # noqa: S608 - our names
+        session.execute(f"DROP TABLE {raw}")
+    return bad
+
+
+def _shape_problem(record: Record, fields: Sequence[Field], options: LoadOptions) -> str:
+    found, wanted = len(record.cells), len(fields)
+    if found > wanted and not options.ignore_unknown:
+        return (
+            f"Too many values in row starting at position: {record.offset}. "
+            f"Found {found} column(s) while expected {wanted}."
+        )
+    if found < wanted and not options.jagged_rows:
+        return (
+            f"CSV table references column position {found}, but line starting at position:{record.offset} "
+            f"contains only {found} columns."
+        )
+    return ""
+
+
+def _with_nulls(record: Record, width: int, options: LoadOptions) -> list[str | None]:
+    cells: list[str | None] = [
+        None if not was_quoted and cell in options.null_markers else cell
+        for cell, was_quoted in record.cells[:width]
+    ]
+    return cells + [None] * (width - len(cells))
+
+
+def _read_clean(session: Session, clean: Path, names: Sequence[str], raw: str) -> None:
+    values = ", ".join(f"cells[{index}] AS {name}" for index, name in enumerate(names, 1))
+    columns = "{'file': 'INTEGER', 'line': 'BIGINT', 'place': 'BIGINT', 'cells': 'VARCHAR[]'}"
+    session.execute(
+        f"CREATE TABLE {raw} (file INTEGER, line BIGINT, place BIGINT, {' VARCHAR, '.join(names)} VARCHAR)"
+    )
+    if clean.stat().st_size:
+        session.execute(
+            f"INSERT INTO {raw} SELECT file, line, place, {values} FROM read_json({text(str(clean))}, "  # noqa: S608 - our names
+            f"format = 'newline_delimited', columns = {columns}, maximum_object_size = {_MAX_LINE_BYTES})"
+        )
+
+
+def _wrong(each: Field, name: str) -> str:
+    missing = f" OR {name} IS NULL" if each.mode == "REQUIRED" else ""
+    return f"({is_wrong(each, name)}{missing})"
+
+
+def _note_wrong(
+    session: Session, raw: str, files: Sequence[InputFile], fields: Sequence[Field], bad: BadRows
+) -> None:
+    """Describe the first wrong cell of every wrong row."""
+    pairs = [(f"c{index}", each) for index, each in enumerate(fields)]
+    first = " ".join(f"WHEN {_wrong(each, name)} THEN {index}" for index, (name, each) in enumerate(pairs))
+    value = " ".join(f"WHEN {_wrong(each, name)} THEN {name}" for name, each in pairs)
+    rows = session.rows(
+        f"SELECT file, line, place, CASE {first} END AS wrong, CASE {value} END FROM {raw} "  # noqa: S608 - our names
+        "WHERE wrong IS NOT NULL ORDER BY file, line"
+    )
+    for file, line, offset, index, found in rows:
+        each = fields[index]
+        if found is None:
+            message = (
+                f"Required column value for column index: {index} is missing "
+                f"in row starting at position: {offset}"
+            )
+            bad.add(files[file].uri, message + place(line, offset))
+        else:
+            bad.add(files[file].uri, conversion_message(line, offset, index, each.name, each.sql_name, found))

@@ -1,0 +1,116 @@
+"""CSV read record by record, with the place of each: slow, but it can tell what is wrong where."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions
+
+_GZIP_MAGIC = b"\x1f\x8b"
+
+Cell = tuple[str, bool]  # the text, and whether it was quoted
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a file; ``problem`` says why it has no cells."""
+
+    line: int  # from 1
+    offset: int  # bytes before it
+    cells: list[Cell]
+    problem: str = ""
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether a file is compressed, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+
+def opened(path: Path) -> BinaryIO:
+    """Open a file, decompressed."""
+    return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")  # type: ignore[return-value] # it is one
+
+
+def records(path: Path, options: LoadOptions) -> Iterator[Record]:
+    """Read a file; the lines to skip are left out, empty lines too."""
+    splitter = _Splitter(options.delimiter, options.quote)
+    started: tuple[int, int, str] | None = None  # line, offset and text of a record whose quote is still open
+    for number, offset, raw in _lines(path, options.encoding):
+        if number <= options.rows_to_skip:
+            continue
+        line, place, text = (started[0], started[1], started[2] + raw) if started else (number, offset, raw)
+        started = None
+        stripped = text.rstrip("\r\n")
+        if not stripped:
+            continue
+        cells, problem = splitter.split(stripped)
+        if problem == _UNCLOSED and options.quoted_newlines:
+            started = (line, place, text)
+            continue
+        if "\0" in stripped:
+            problem = "Bad character (ASCII 0) encountered."
+        yield Record(line, place, cells, problem)
+    if started:
+        yield Record(started[0], started[1], [], _UNCLOSED)
+
+
+def _lines(path: Path, encoding: str) -> Iterator[tuple[int, int, str]]:
+    """Give number, byte offset and text of each line; what is no text becomes U+FFFD."""
+    newline = "\n".encode(encoding)
+    offset = 0
+    with opened(path) as file:
+        if len(newline) == 1:
+            for number, raw in enumerate(file, 1):
+                text = raw.decode(encoding, errors="replace")
+                yield number, offset, text.removeprefix("\ufeff") if number == 1 else text
+                offset += len(raw)
+            return
+        # In wide encodings a byte 10 is not always a line's end.
+        text = file.read().decode(encoding, errors="replace").removeprefix("\ufeff")
+        for number, line in enumerate(text.splitlines(keepends=True), 1):
+            yield number, offset, line
+            offset += len(line.encode(encoding))
+
+
+_UNCLOSED = 'Missing close quote character (").'
+
+
+class _Splitter:
+    """Splits one record into its cells."""
+
+    def __init__(self, delimiter: str, quote: str) -> None:
+        self._delimiter = delimiter
+        self._quote = quote
+        mark = re.escape(quote)
+        self._quoted = re.compile(f"{mark}((?:[^{mark}]|{mark}{mark})*){mark}", re.DOTALL) if quote else None
+
+    def split(self, text: str) -> tuple[list[Cell], str]:
+        """Give the cells, or no cells and what is wrong."""
+        if not self._quote or self._quote not in text:
+            return [(cell, False) for cell in text.split(self._delimiter)], ""
+        cells: list[Cell] = []
+        at = 0
+        while True:
+            if self._quoted is not None and text.startswith(self._quote, at):
+                found = self._quoted.match(text, at)
+                if found is None:
+                    return [], _UNCLOSED
+                cells.append((found[1].replace(self._quote * 2, self._quote), True))
+                at = found.end()
+                if at < len(text) and text[at] != self._delimiter:
+                    return [], f"Data between close quote character ({self._quote}) and field separator."
+            else:
+                end = text.find(self._delimiter, at)
+                cells.append((text[at:] if end < 0 else text[at:end], False))
+                at = len(text) if end < 0 else end
+            if at >= len(text):
+                return cells, ""
+            at += 1

@@ -1,0 +1,173 @@
+"""Rows that a job has computed become a table, all at once or not at all.
+
+A job first stages its rows where nobody sees them. Publishing is one transaction: a reader sees the table as
+it was or as it is, and whatever fails leaves it as it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.sandbox.bigquery.catalog import (
+    StoredTable,
+    drop_rows,
+    find_table,
+    get_dataset,
+    new_table,
+    save_table,
+)
+from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.store import quoted
+from airflow_provider_jobs.sandbox.bigquery.types import Field, column_definitions, duck_type, schema_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_jobs.sandbox.bigquery.names import TableId
+    from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
+
+# Parts of a job's configuration that a new table takes over.
+_TABLE_PARTS = ("timePartitioning", "rangePartitioning", "clustering")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where rows go, and what may happen to what is there."""
+
+    table: TableId
+    location: str
+    create: str = "CREATE_IF_NEEDED"
+    write: str = "WRITE_EMPTY"
+    schema_updates: frozenset[str] = frozenset()
+    more: dict[str, Any] = field(default_factory=dict)  # metadata of a new table
+
+
+def target_of(configuration: Mapping[str, Any], table: TableId, location: str, write: str) -> Target:
+    """Read the dispositions of a job; ``write`` is the default of its kind."""
+    more = {part: configuration[part] for part in _TABLE_PARTS if configuration.get(part)}
+    properties = configuration.get("destinationTableProperties") or {}
+    more |= {key: properties[key] for key in ("description", "labels", "friendlyName") if key in properties}
+    create = configuration.get("createDisposition") or "CREATE_IF_NEEDED"
+    disposition = configuration.get("writeDisposition") or write
+    if create not in {"CREATE_IF_NEEDED", "CREATE_NEVER"}:
+        raise JobProblem("invalid", f"Invalid value for createDisposition: {create} is not a valid value")
+    if disposition not in {"WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA", "WRITE_APPEND", "WRITE_EMPTY"}:
+        raise JobProblem("invalid", f"Invalid value for writeDisposition: {disposition} is not a valid value")
+    updates = frozenset(configuration.get("schemaUpdateOptions") or ())
+    return Target(table, location, create, disposition, updates, more)
+
+
+def stage(session: Session, physical: str, fields: Sequence[Field], select: str) -> None:
+    """Compute rows into a DuckDB table that no BigQuery table points to yet."""
+    session.execute(f"CREATE TABLE {physical} ({column_definitions(fields) or 'nothing INTEGER'})")
+    session.execute(f"INSERT INTO {physical} {select}")
+
+
+def check_target(session: Session, target: Target) -> StoredTable | None:
+    """Refuse early what publishing would refuse anyway; give the table that is there.
+
+    :raises JobProblem: no dataset, no table and none may be created, or a table that has rows.
+    :raises ApiError: no such dataset in the job's location.
+    """
+    get_dataset(session, target.table.project, target.table.dataset, target.location)
+    existing = find_table(session, target.table)
+    if existing is None and target.create == "CREATE_NEVER":
+        raise JobProblem("notFound", f"Not found: Table {target.table}")
+    if existing is not None and existing.view_query is not None:
+        raise JobProblem("invalid", f"Cannot write to {target.table}: it is a view")
+    if existing is not None and target.write == "WRITE_EMPTY" and existing.rows:
+        raise JobProblem("duplicate", f"Already Exists: Table {target.table}")
+    return existing
+
+
+def publish(
+    store: Store, session: Session, physical: str, fields: Sequence[Field], target: Target
+) -> StoredTable:
+    """Make staged rows the destination's, by its dispositions; the staging table is gone afterwards."""
+    try:
+        with store.writing(session, target.table), session.transaction():
+            existing = check_target(session, target)
+            if existing is None:
+                dataset = get_dataset(session, target.table.project, target.table.dataset)
+                return save_table(session, new_table(target.table, physical, fields, dataset, target.more))
+            if target.write == "WRITE_TRUNCATE":
+                drop_rows(session, existing.physical)
+                resource = {**existing.resource, **target.more, "schema": schema_resource(fields)}
+                return save_table(session, replace(existing, physical=physical, resource=resource))
+            if target.write == "WRITE_TRUNCATE_DATA":
+                session.execute(f"DELETE FROM {existing.physical}")  # noqa: S608 - our own name
+            return _append(session, physical, fields, existing, target)
+    except BaseException:
+        # Nothing was published, so the rows belong to nobody.
+        session.clean_up(f"DROP TABLE IF EXISTS {physical}")
+        raise
+
+
+def _append(
+    session: Session, physical: str, fields: Sequence[Field], existing: StoredTable, target: Target
+) -> StoredTable:
+    existing = _fitted(session, fields, existing, target)
+    wanted = {each.name.lower(): each for each in existing.fields}
+    columns = ", ".join(quoted(wanted[each.name.lower()].name) for each in fields)
+    values = ", ".join(
+        f"CAST({quoted(each.name)} AS {duck_type(wanted[each.name.lower()])})" for each in fields
+    )
+    if columns:
+        session.execute(f"INSERT INTO {existing.physical} ({columns}) SELECT {values} FROM {physical}")  # noqa: S608
+    drop_rows(session, physical)
+    return save_table(session, existing)
+
+
+def _fitted(session: Session, fields: Sequence[Field], existing: StoredTable, target: Target) -> StoredTable:
+    """Check that the rows fit the table's schema; widen the schema where the job allows it."""
+    given = {each.name.lower(): each for each in fields}
+    result: list[Field] = []
+    for each in existing.fields:
+        new = given.pop(each.name.lower(), None)
+        result.append(_merged(session, each, new, existing, target))
+    for each in given.values():
+        if "ALLOW_FIELD_ADDITION" not in target.schema_updates:
+            raise _mismatch(target.table, f"Cannot add fields (field: {each.name})")
+        if each.mode == "REQUIRED":
+            raise _mismatch(
+                target.table, f"Cannot add required fields to an existing schema. (field: {each.name})"
+            )
+        session.execute(f"ALTER TABLE {existing.physical} ADD COLUMN {quoted(each.name)} {duck_type(each)}")
+        result.append(each)
+    resource = {**existing.resource, "schema": schema_resource(result)}
+    return replace(existing, resource=resource)
+
+
+def _merged(session: Session, old: Field, new: Field | None, existing: StoredTable, target: Target) -> Field:
+    relax = "ALLOW_FIELD_RELAXATION" in target.schema_updates
+    if old.mode == "REQUIRED" and relax and (new is None or new.mode == "NULLABLE"):
+        column = f"ALTER TABLE {existing.physical} ALTER COLUMN {quoted(old.name)}"
+        session.execute(f"{column} DROP NOT NULL")
+        return replace(old, mode="NULLABLE")
+    if new is None:
+        if old.mode == "REQUIRED":
+            raise _mismatch(target.table, f"Field {old.name} is missing in new schema")
+        return old
+    if new.type != old.type and (new.type, old.type) not in _WIDER:
+        raise _mismatch(target.table, f"Field {old.name} has changed type from {old.type} to {new.type}")
+    if new.repeated != old.repeated:
+        raise _mismatch(target.table, f"Field {old.name} has changed mode from {old.mode} to {new.mode}")
+    if old.type == "RECORD" and not _same_record(old, new):
+        raise _mismatch(target.table, f"Field {old.name} has a different schema")
+    return old
+
+
+# What BigQuery converts without being asked when it appends.
+_WIDER = {("INTEGER", "FLOAT"), ("INTEGER", "NUMERIC"), ("INTEGER", "BIGNUMERIC"), ("NUMERIC", "BIGNUMERIC"),
+          ("NUMERIC", "FLOAT")}  # fmt: skip
+
+
+def _same_record(old: Field, new: Field) -> bool:
+    return [(f.name.lower(), f.type, f.repeated) for f in old.fields] == [
+        (f.name.lower(), f.type, f.repeated) for f in new.fields
+    ] and all(_same_record(a, b) for a, b in zip(old.fields, new.fields, strict=True))
+
+
+def _mismatch(table: TableId, what: str) -> JobProblem:
+    return JobProblem("invalid", f"Provided Schema does not match Table {table}. {what}")

@@ -1,0 +1,144 @@
+"""Load jobs.
+
+https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from airflow_provider_jobs.sandbox.bigquery.autodetect import detect_csv
+from airflow_provider_jobs.sandbox.bigquery.bad_rows import BadRows
+from airflow_provider_jobs.sandbox.bigquery.csv_load import load_csv
+from airflow_provider_jobs.sandbox.bigquery.destination import Target, check_target, publish, target_of
+from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions, read_options
+from airflow_provider_jobs.sandbox.bigquery.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.outcomes import Outcome
+from airflow_provider_jobs.sandbox.bigquery.parquet_load import load_parquet, parquet_fields
+from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.record_load import (
+    avro_file_fields,
+    detect_json_file,
+    load_records,
+)
+from airflow_provider_jobs.sandbox.bigquery.sizes import column_bytes
+from airflow_provider_jobs.sandbox.bigquery.storage import InputFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.sandbox.bigquery.catalog import StoredTable
+    from airflow_provider_jobs.sandbox.bigquery.outcomes import RunningJob
+    from airflow_provider_jobs.sandbox.bigquery.storage import Storage
+    from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.types import Field
+
+_MEDIA_NAME = "the uploaded file"
+
+
+@dataclass
+class _Load:
+    """One load job under way."""
+
+    store: Store
+    session: Session
+    storage: Storage
+    files: list[InputFile]
+    options: LoadOptions
+    target: Target
+    existing: StoredTable | None
+
+
+def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) -> Outcome:
+    """Load files into a table.
+
+    :raises JobProblem: with the statistics of what was read until then.
+    """
+    configuration = job.configuration["load"]
+    statistics = {
+        "inputFiles": "0",
+        "inputFileBytes": "0",
+        "outputRows": "0",
+        "outputBytes": "0",
+        "badRecords": "0",
+    }
+    try:
+        options = read_options(configuration)
+        table = TableId.from_reference(configuration.get("destinationTable"), job.project, "destinationTable")
+        target = target_of(configuration, table, job.location, "WRITE_APPEND")
+        existing = check_target(session, target)
+        files = _files(storage, job, configuration)
+        size = sum(each.path.stat().st_size for each in files)
+        statistics |= {"inputFiles": str(len(files)), "inputFileBytes": str(size)}
+        load = _Load(store, session, storage, files, options, target, existing)
+        bad, counts = _load(load)
+    except JobProblem as problem:
+        statistics["badRecords"] = str(
+            sum(error.get("message", "").count("File: ") for error in problem.errors[1:])
+        )
+        problem.statistics = {"load": statistics}
+        raise
+    statistics |= {**counts, "badRecords": str(bad.count)}
+    return Outcome(dict(job.configuration), {"load": statistics}, errors=bad.errors)
+
+
+def _files(storage: Storage, job: RunningJob, configuration: Mapping[str, Any]) -> list[InputFile]:
+    uris = configuration.get("sourceUris")
+    if job.media is not None:
+        return [InputFile(_MEDIA_NAME, job.media)]
+    if not uris or not isinstance(uris, list):
+        raise JobProblem("invalid", "Required parameter is missing: sourceUris")
+    return storage.find(uris)
+
+
+def _load(load: _Load) -> tuple[BadRows, dict[str, str]]:
+    fields = _fields(load)
+    if not fields:
+        raise JobProblem("invalid", "No schema specified on job or table.")
+    physical = load.store.new_physical()
+    try:
+        bad = _stage(load, fields, physical)
+        sizes = column_bytes(load.session, physical, fields)
+    except BaseException:
+        load.session.clean_up(f"DROP TABLE IF EXISTS {physical}")
+        raise
+    try:
+        publish(load.store, load.session, physical, fields, load.target)
+    except duckdb.Error as error:
+        message = f"Provided Schema does not match Table {load.target.table}."
+        raise JobProblem("invalid", message) from error
+    return bad, {"outputRows": str(sizes.pop("")), "outputBytes": str(sum(sizes.values()))}
+
+
+def _fields(load: _Load) -> tuple[Field, ...]:
+    """Give the schema of the rows to come: given, found in the files, or the table's; a header is skipped."""
+    options, first = load.options, load.files[0]
+    if options.schema:
+        return options.schema
+    if options.format == "PARQUET":
+        return parquet_fields(load.session, load.storage, load.files)
+    if options.format == "AVRO":
+        return avro_file_fields(first, logical=options.avro_logical_types)
+    existing = load.existing.fields if load.existing is not None else ()
+    replaced = load.target.write == "WRITE_TRUNCATE"
+    if not options.autodetect or (existing and not replaced and not load.target.schema_updates):
+        if options.autodetect and options.format == "CSV":
+            _, skip = detect_csv(first.path, options)
+            load.options = replace(options, skip_rows=skip)
+        return existing
+    if options.format == "NEWLINE_DELIMITED_JSON":
+        return detect_json_file(first.path)
+    fields, skip = detect_csv(first.path, options)
+    load.options = replace(options, skip_rows=skip)
+    return fields
+
+
+def _stage(load: _Load, fields: tuple[Field, ...], physical: str) -> BadRows:
+    if load.options.format == "PARQUET":
+        load_parquet(load.session, load.storage, load.files, fields, physical)
+        return BadRows(0, "Parquet")
+    read = load_csv if load.options.format == "CSV" else load_records
+    return read(load.session, load.storage, load.files, fields, load.options, physical)

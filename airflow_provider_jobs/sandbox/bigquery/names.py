@@ -1,0 +1,78 @@
+"""Names of projects, datasets and tables: checked before anything is looked up or stored."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
+
+# "my-project", or the older "example.com:my-project".
+_PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[A-Za-z0-9][A-Za-z0-9_-]*")
+_DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
+# Letters, marks and digits of any script, connectors, dashes, spaces.
+_TABLE = re.compile(r"[\w \-]{1,1024}")
+
+# Where results of queries without a destination live; such datasets are never listed.
+HIDDEN_DATASET = "_sandbox_anon_"
+
+
+def check_project(project: str) -> str:
+    """Give the project back, or refuse it."""
+    return _checked(_PROJECT, project, "project")
+
+
+def check_dataset(dataset: str) -> str:
+    """Give the dataset id back, or refuse it."""
+    return _checked(_DATASET, dataset, "dataset")
+
+
+def check_table(table: str) -> str:
+    """Give the table id back, or refuse it."""
+    return _checked(_TABLE, table, "table")
+
+
+def _checked(pattern: re.Pattern[str], value: Any, what: str) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ApiError(400, "invalid", f'Invalid {what} ID "{value}".')
+    return value
+
+
+def anonymous_dataset(location: str) -> str:
+    """Name the hidden dataset of a location."""
+    return HIDDEN_DATASET + re.sub(r"[^A-Za-z0-9]", "_", location.lower())
+
+
+@dataclass(frozen=True, order=True)
+class TableId:
+    """A checked table name; as text ``project:dataset.table``, the way error messages spell it."""
+
+    project: str
+    dataset: str
+    table: str
+
+    def __post_init__(self) -> None:
+        check_project(self.project)
+        check_dataset(self.dataset)
+        check_table(self.table)
+
+    @classmethod
+    def from_reference(cls, reference: Any, project: str, what: str) -> TableId:
+        """Read a REST ``tableReference``; the project defaults to the job's."""
+        if not isinstance(reference, dict) or not reference.get("datasetId") or not reference.get("tableId"):
+            raise ApiError(400, "invalid", f"Required parameter is missing: {what}")
+        return cls(reference.get("projectId") or project, reference["datasetId"], reference["tableId"])
+
+    @property
+    def reference(self) -> dict[str, str]:
+        """The REST ``tableReference``."""
+        return {"projectId": self.project, "datasetId": self.dataset, "tableId": self.table}
+
+    @property
+    def dataset_name(self) -> str:
+        """``project:dataset``."""
+        return f"{self.project}:{self.dataset}"
+
+    def __str__(self) -> str:
+        return f"{self.project}:{self.dataset}.{self.table}"

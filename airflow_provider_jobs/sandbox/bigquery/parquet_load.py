@@ -1,0 +1,77 @@
+"""Parquet files into a staging table; DuckDB reads them.
+
+https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.store import quoted, text
+from airflow_provider_jobs.sandbox.bigquery.types import UnknownType, column_definitions, duck_type, field_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_jobs.sandbox.bigquery.storage import InputFile, Storage
+    from airflow_provider_jobs.sandbox.bigquery.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.types import Field
+
+
+def parquet_fields(session: Session, storage: Storage, files: Sequence[InputFile]) -> tuple[Field, ...]:
+    """Read the schema of the last file, as BigQuery does: files are taken in alphabetical order."""
+    with storage.folder() as folder:
+        given = files[-1]
+        try:
+            source = f"read_parquet({text(str(storage.readable(given, folder)))})"
+            found = session.relation(f"SELECT * FROM {source}")  # noqa: S608 - quoted
+            return tuple(field_of(name, kind) for name, kind in zip(found.columns, found.types, strict=True))
+        except duckdb.Error as error:
+            raise _broken(given) from error
+        except UnknownType as error:
+            raise _failed(given, f"{error} cannot be loaded.") from error
+
+
+def load_parquet(
+    session: Session, storage: Storage, files: Sequence[InputFile], fields: Sequence[Field], physical: str
+) -> None:
+    """Fill a new staging table; columns are matched by name.
+
+    :raises JobProblem: a file is broken or has columns of other types.
+    """
+    with storage.folder() as folder, session.transaction():
+        session.execute(f"CREATE TABLE {physical} ({column_definitions(fields)})")
+        for given in files:
+            source = f"read_parquet({text(str(storage.readable(given, folder)))})"
+            try:
+                present = {name.lower() for name in session.relation(f"SELECT * FROM {source}").columns}  # noqa: S608 - quoted
+                values = ", ".join(_value(each, present) for each in fields)
+                session.execute(f"INSERT INTO {physical} SELECT {values} FROM {source}")  # noqa: S608 - quoted
+            except duckdb.ConstraintException as error:
+                raise _failed(given, "A required field is missing.") from error
+            except (
+                duckdb.ConversionException,
+                duckdb.BinderException,
+                duckdb.TypeMismatchException,
+            ) as error:
+                raise _failed(given, "Parquet column types do not match the schema.") from error
+            except duckdb.Error as error:
+                raise _broken(given) from error
+
+
+def _value(each: Field, present: set[str]) -> str:
+    if each.name.lower() not in present:
+        return f"CAST(NULL AS {duck_type(each)})"
+    return f"CAST({quoted(each.name)} AS {duck_type(each)})"
+
+
+def _broken(given: InputFile) -> JobProblem:
+    return _failed(given, "Input file is not in Parquet format.")
+
+
+def _failed(given: InputFile, what: str) -> JobProblem:
+    message = f"Error while reading data, error message: {what} File: {given.uri}"
+    return JobProblem("invalid", message, given.uri)

@@ -1,0 +1,93 @@
+"""BigQuery's part of the server: the engine, the job store, the runner, and the routes on top."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from starlette.routing import Route
+
+from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM, SCOPE_ROOT
+from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, tables_routes
+from airflow_provider_jobs.sandbox.bigquery.engine import Engine
+from airflow_provider_jobs.sandbox.bigquery.jobs import JobStore
+from airflow_provider_jobs.sandbox.bigquery.journal import Journal
+from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
+from airflow_provider_jobs.sandbox.bigquery.runner import JobRunner
+from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
+from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+P = ParamSpec("P")
+T = TypeVar("T")
+BASE = "/bigquery/v2/projects/{project}"
+CALLS_AT_ONCE = 8  # engine calls of requests; jobs have threads of their own
+WRITE_SCOPES = frozenset({SCOPE_ROOT + "bigquery", CLOUD_PLATFORM})
+READ_SCOPES = WRITE_SCOPES | {CLOUD_PLATFORM + ".read-only"}
+INSERT_SCOPES = WRITE_SCOPES | {
+    SCOPE_ROOT + "devstorage." + right for right in ("full_control", "read_only", "read_write")
+}
+
+
+class BigQuery:
+    """One BigQuery, with all its projects."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.engine = Engine(platform.root)
+        self.store = JobStore(Journal(platform.root / "jobs.sqlite"))
+        self.runner = JobRunner(self.store, self.engine, platform)
+        self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="sandbox-call")
+
+    @property
+    def buckets(self) -> Path:
+        """The folder whose folders are the ``gs://`` buckets."""
+        return self.platform.root / "buckets"
+
+    async def ask(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call the engine off the event loop."""
+        call = partial(method, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._calls, call)
+
+    async def start(self) -> None:
+        """Take up what was pending when the sandbox ended."""
+        self.runner.start()
+
+    async def stop(self) -> None:
+        """End jobs, threads and files."""
+        await self.runner.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._calls.shutdown)
+        self.store.close()
+        self.engine.close()
+
+    def routes(self) -> list[Route]:
+        """Give every route; those below ``/upload/bigquery/v2/`` belong here too, once there are any."""
+        return [*jobs_routes.routes(self), *results_routes.routes(self), *tables_routes.routes(self)]
+
+    def route(self, method: str, path: str, name: str, handler: Handler) -> Route:
+        """Give the route of one API method; ``path`` follows ``projects/{projectId}/``."""
+        return Route(f"{BASE}/{path}", self.operation(name, method, handler), methods=[method], name=name)
+
+    def operation(self, name: str, method: str, handler: Handler) -> Operation:
+        """Give the operation ``bigquery.<name>``, with the scopes that its kind of method accepts."""
+        scopes = READ_SCOPES if method == "GET" else WRITE_SCOPES
+        if name == "jobs.insert":
+            scopes = INSERT_SCOPES
+        return Operation(
+            f"bigquery.{name}", _refusing(handler), platform=self.platform, scopes=scopes, errors=google_error
+        )
+
+
+def _refusing(handler: Handler) -> Callable[[Call], Awaitable[Reply]]:
+    async def handled(call: Call) -> Reply:
+        try:
+            return await handler(call)
+        except ApiError as error:
+            raise Refusal(error.status, error.reason, error.message, location=error.location) from error
+
+    return handled

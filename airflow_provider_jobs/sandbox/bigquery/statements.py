@@ -1,0 +1,119 @@
+"""SELECT and DML: what reads rows and what changes them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
+
+from airflow_provider_jobs.sandbox.bigquery.catalog import find_dataset, insert_dataset, save_table
+from airflow_provider_jobs.sandbox.bigquery.destination import Target, check_target, publish, stage, target_of
+from airflow_provider_jobs.sandbox.bigquery.names import TableId, anonymous_dataset
+from airflow_provider_jobs.sandbox.bigquery.plan import Plan, billed_bytes, make_plan, result_fields
+from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.sql import invalid_query
+from airflow_provider_jobs.sandbox.bigquery.sql_errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.types import schema_resource
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext
+    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
+
+
+@dataclass(frozen=True)
+class StatementResult:
+    """What one statement did."""
+
+    kind: str  # statementType
+    statistics: dict[str, Any]  # of statistics.query
+    destination: TableId | None = None  # where the result is
+
+
+def plan_statistics(plan: Plan, *, cache_hit: bool = False) -> dict[str, Any]:
+    """Give the statistics that are known before a statement runs."""
+    processed = 0 if cache_hit else plan.processed
+    return {
+        "statementType": plan.kind,
+        "cacheHit": cache_hit,
+        "totalBytesProcessed": str(processed),
+        "totalBytesBilled": str(billed_bytes(processed)),
+        "billingTier": 1,
+        "totalPartitionsProcessed": "0",
+        "referencedTables": [name.reference for name in plan.tables.found],
+    }
+
+
+def run_select(context: QueryContext, statement: Statement, tree: exp.Expression) -> StatementResult:
+    """Run a query; its rows go to the destination, else to an anonymous table."""
+    target = _target(context)
+    physical = context.store.new_physical()
+    with context.session.transaction():
+        plan = make_plan(context, statement, tree)
+        context.check_billed(plan.processed)
+        if context.query.get("destinationTable"):
+            check_target(context.session, target)
+        cached = context.cache.find(context, plan)
+        fields = cached.fields if cached is not None else result_fields(context, plan)
+        if cached is None:
+            with duck_errors(statement, plan.tree):
+                stage(context.session, physical, fields, plan.sql)
+    statistics = plan_statistics(plan, cache_hit=cached is not None)
+    statistics["schema"] = schema_resource(fields)
+    if cached is not None:
+        return StatementResult("SELECT", statistics, cached.id)
+    with duck_errors(statement, plan.tree):
+        publish(context.store, context.session, physical, fields, target)
+    context.cache.keep(context, plan, target.table)
+    return StatementResult("SELECT", statistics, target.table)
+
+
+def _target(context: QueryContext) -> Target:
+    destination = context.query.get("destinationTable")
+    if destination:
+        table = TableId.from_reference(destination, context.project, "destinationTable")
+        return target_of(context.query, table, context.location, "WRITE_EMPTY")
+    dataset = ensure_anonymous_dataset(context)
+    return Target(TableId(context.project, dataset, f"anon{uuid.uuid4().hex}"), context.location)
+
+
+def ensure_anonymous_dataset(context: QueryContext) -> str:
+    """Give the hidden dataset for results and temporary tables; make it the first time."""
+    dataset = anonymous_dataset(context.location)
+    with context.store.writing(context.session, f"{context.project}:{dataset}"):
+        if find_dataset(context.session, context.project, dataset) is None:
+            reference = {"datasetReference": {"datasetId": dataset}, "location": context.location}
+            insert_dataset(context.session, context.project, reference)
+    return dataset
+
+
+def run_dml(context: QueryContext, statement: Statement, tree: exp.Expression) -> StatementResult:
+    """Change the rows of one table, in one transaction."""
+    if context.query.get("destinationTable"):
+        raise JobProblem("invalid", "Cannot set destination table in jobs with DML statements")
+    session = context.session
+    name = changed_table(context, statement, tree)
+    with context.store.writing(session, name), session.transaction():
+        plan = make_plan(context, statement, tree)
+        context.check_billed(plan.processed)
+        table = plan.tables.get(name)
+        if table.view_query is not None:
+            raise invalid_query(f"Cannot modify {name}: it is a view")
+        with duck_errors(statement, plan.tree):
+            affected = int(session.rows(plan.sql)[0][0])
+        save_table(session, table)
+    statistics = plan_statistics(plan)
+    statistics["numDmlAffectedRows"] = str(affected)
+    counted = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
+    if plan.kind in counted:
+        statistics["dmlStats"] = {counted[plan.kind]: str(affected)}
+    return StatementResult(plan.kind, statistics, name)
+
+
+def changed_table(context: QueryContext, statement: Statement, tree: exp.Expression) -> TableId:
+    """Name the table that a DML statement changes."""
+    node = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    if not isinstance(node, exp.Table):
+        raise invalid_query("The statement names no table to change")
+    return context.tables().name(node, statement)

@@ -1,0 +1,113 @@
+"""The sandbox as a program of its own, and what the demo asks of it: over HTTP, like anybody."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import requests
+
+from airflow_provider_jobs.sandbox.airflow import inherited_environment
+from airflow_provider_jobs.sandbox.processes import Program, ProgramFailed, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+PROJECT = "demo-project"
+START_SECONDS = 60.0
+TIMEOUT_SECONDS = 30
+ROWS_PER_PAGE = 1000  # more than any table that the demo reads whole
+
+
+class SandboxProcess:
+    """``python -m airflow_provider_jobs.sandbox``, running from entering to leaving.
+
+    :param folder: For its state and log; the caller removes it.
+    :param job_seconds: How long every job runs at least.
+    :param pause: Called while waiting; it may raise to end the wait.
+    """
+
+    def __init__(
+        self, folder: Path, *, job_seconds: float, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._pause = pause
+        self._announced = folder / "announcement.json"
+        self.program = Program(
+            "the sandbox",
+            [
+                *(sys.executable, "-m", "airflow_provider_jobs.sandbox"),
+                *("--root", str(folder / "root"), "--job-seconds", str(job_seconds)),
+            ],
+            inherited_environment() | {"PYTHONUNBUFFERED": "1"},
+            folder / "sandbox.log",
+            stdout=self._announced,  # it holds the token, which a log must not
+        )
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxy: the server is on this machine
+        self._token = ""
+        self.url = ""
+        self.buckets = Path()
+
+    def __enter__(self) -> Self:
+        self.program.start()
+        try:
+            line = wait_until(self._first_line, START_SECONDS, "the sandbox's start", self._pause)
+        except BaseException:  # an interruption too: what was started has to end
+            self.program.stop()
+            raise
+        announcement = json.loads(line)
+        self.url, self._token = announcement["bigquery"], announcement["token"]
+        self.buckets = Path(announcement["buckets"])
+        self._session.headers["Authorization"] = f"Bearer {self._token}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.program.stop()
+
+    def _first_line(self) -> str | None:
+        self.program.ensure_alive()
+        line, newline, _ = self._announced.read_text().partition("\n")
+        return line if newline else None
+
+    def connection(self) -> str:
+        """What Airflow needs to reach it, as a connection in JSON. It holds the token: for variables only."""
+        extra = {"project": PROJECT, "api_endpoint": self.url, "access_token": self._token}
+        return json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
+
+    def create_dataset(self, dataset: str) -> None:
+        """Make an empty dataset."""
+        self._call(
+            "POST", "/datasets", json={"datasetReference": {"projectId": PROJECT, "datasetId": dataset}}
+        )
+
+    def row_count(self, dataset: str, table: str) -> int:
+        """How many rows a table has, as its metadata says."""
+        return int(self._call("GET", f"/datasets/{dataset}/tables/{table}")["numRows"])
+
+    def rows(self, dataset: str, table: str) -> list[tuple[str | None, ...]]:
+        """All rows of a small table, values as the API spells them."""
+        path = f"/datasets/{dataset}/tables/{table}/data"
+        page = self._call("GET", path, params={"maxResults": ROWS_PER_PAGE})
+        if page.get("pageToken"):
+            raise ProgramFailed(f"{dataset}.{table} has more than {ROWS_PER_PAGE} rows")
+        return [tuple(field["v"] for field in row["f"]) for row in page.get("rows", [])]
+
+    def jobs(self) -> dict[str, dict[str, Any]]:
+        """Every job that was ever submitted, by its id."""
+        listed = self._call("GET", "/jobs", params={"projection": "full", "maxResults": ROWS_PER_PAGE})
+        return {job["jobReference"]["jobId"]: job for job in listed.get("jobs", [])}
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        url = f"{self.url}/bigquery/v2/projects/{PROJECT}{path}"
+        reply = self._session.request(method, url, timeout=TIMEOUT_SECONDS, **arguments)
+        if not reply.ok:
+            raise ProgramFailed(
+                f"the sandbox answered {method} {path} with {reply.status_code}: {reply.text}"
+            )
+        return reply.json()

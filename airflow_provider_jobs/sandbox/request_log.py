@@ -1,0 +1,98 @@
+"""The last requests, for tests that count them: never a token, header or body."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+KEPT = 20_000  # entries; the oldest leave first
+SECRET_PARAMETERS = frozenset({"access_token", "oauth_token", "key", "upload_id"})
+
+
+@dataclass
+class Entry:
+    """One request, as far as it has got."""
+
+    method: str
+    path: str
+    query: str
+    operation: str = ""
+    account: str = ""
+    status: int | None = None  # None: no reply was sent (yet)
+    started_at: float = 0.0
+    seconds: float | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class RequestLog:
+    """A bounded, thread-safe list of what was asked."""
+
+    def __init__(self) -> None:
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._lock = threading.Lock()
+
+    def add(self, entry: Entry) -> None:
+        """Take a request that has just begun."""
+        with self._lock:
+            self._entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Give all entries, oldest first."""
+        with self._lock:
+            return [asdict(entry) for entry in self._entries]
+
+
+class Logged:
+    """The application, with every request in the log before its reply can reach the client."""
+
+    def __init__(self, app: ASGIApp, log: RequestLog) -> None:
+        self._app = app
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and count what goes in and out."""
+        if scope["type"] != "http" or scope["path"].startswith("/sandbox/"):
+            await self._app(scope, receive, send)
+            return
+        query = _without_secrets(scope["query_string"].decode("latin-1"))
+        entry = Entry(scope["method"], scope["path"], query, started_at=time.time())
+        scope["sandbox.entry"] = entry
+        begun = time.monotonic()
+        self._log.add(entry)
+
+        async def counted_receive() -> Message:
+            message = await receive()
+            entry.bytes_in += len(message.get("body", b""))
+            return message
+
+        async def counted_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                entry.status = message["status"]
+            entry.bytes_out += len(message.get("body", b""))
+            entry.seconds = round(time.monotonic() - begun, 6)
+            await send(message)
+
+        try:
+            await self._app(scope, counted_receive, counted_send)
+        finally:
+            entry.seconds = round(time.monotonic() - begun, 6)
+
+
+def _without_secrets(query: str) -> str:
+    if not any(name in query for name in SECRET_PARAMETERS):
+        return query
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(name, "***" if name in SECRET_PARAMETERS else value) for name, value in pairs])

@@ -1,0 +1,197 @@
+"""The sandbox in a thread of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import secrets
+import socket
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+
+from airflow_provider_jobs.sandbox import control
+from airflow_provider_jobs.sandbox.app import make_app
+from airflow_provider_jobs.sandbox.auth import TokenBook
+from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
+from airflow_provider_jobs.sandbox.connection import CuttableProtocol
+from airflow_provider_jobs.sandbox.keys import EMAIL, make_identity
+from airflow_provider_jobs.sandbox.operations import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+HOST = "127.0.0.1"
+START_SECONDS = 30.0
+KEEP_ALIVE_SECONDS = 75  # longer than a client keeps an idle connection, so that it never meets a closed one
+GRACE_SECONDS = 5  # for requests that are still being answered when the sandbox closes
+
+
+class Sandbox:
+    """The three services on localhost, from construction to ``close``; also a context manager.
+
+    :param root: folder that keeps the state; None: a temporary one, deleted by ``close``.
+    :param port: 0 lets the system choose.
+    :param token: the bearer token that never expires; None makes one.
+    """
+
+    def __init__(self, root: Path | str | None = None, *, port: int = 0, token: str | None = None) -> None:
+        self.token = token or secrets.token_urlsafe(24)
+        self._undo = contextlib.ExitStack()  # what is open, closed in reverse order
+        with contextlib.ExitStack() as opened:
+            self._open(opened, root, port)
+            self._undo = opened.pop_all()
+
+    def _open(self, opened: contextlib.ExitStack, root: Path | str | None, port: int) -> None:
+        """Take root and port, build the services and start the thread."""
+        self.root = opened.enter_context(_root(root))
+        self._socket = opened.enter_context(_listener(port))
+        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
+        self.bigquery = self.url  # + /bigquery/v2/… is the API
+        identity = make_identity(self.root, self.url)
+        self.key_file = identity.key_file
+        self.workload_identity_file = identity.workload_identity_file
+        self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL))
+        bigquery = BigQuery(self.platform)
+        self.buckets = bigquery.buckets
+        app = make_app(self.platform, identity, [bigquery])
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=CuttableProtocol,
+                ws="none",
+                lifespan="on",
+                log_level="warning",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
+        opened.callback(self._end)
+        started = threading.Event()
+        self._loop.call_soon(self._report_start, started)
+        self._thread.start()
+        if not started.wait(START_SECONDS) or not self._server.started:
+            raise RuntimeError("the sandbox did not start; its log says why")
+
+    def _report_start(self, started: threading.Event) -> None:
+        """Tell the constructor as soon as the server accepts connections, or has failed."""
+        if self._server.started or self._server.should_exit:
+            started.set()
+        else:
+            self._loop.call_later(0.005, self._report_start, started)
+
+    def _serve(self) -> None:
+        try:
+            self._loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            self._loop.close()
+
+    def close(self) -> None:
+        """End the server, its jobs and its threads; twice is harmless."""
+        self._undo.close()
+
+    def _end(self) -> None:
+        """End the thread."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop)
+            self._thread.join()
+
+    def _stop(self) -> None:
+        self.platform.stopping.set()
+        self._server.should_exit = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def announcement(self) -> dict[str, str]:
+        """Give what a client needs to know, as the command line prints it."""
+        return {
+            "bigquery": self.bigquery,
+            "token": self.token,
+            "root": str(self.root),
+            "key_file": str(self.key_file),
+            "workload_identity_file": str(self.workload_identity_file),
+            "buckets": str(self.buckets),
+        }
+
+    def faults(self, **spec: Any) -> dict[str, Any]:
+        """Add a fault: ``action="reply", status=503, operation="bigquery.jobs.get", times=2``."""
+        return self.platform.faults.add(spec)
+
+    def clear_faults(self) -> None:
+        """Take all faults away."""
+        self.platform.faults.clear()
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Give the logged requests, oldest first."""
+        return self.platform.log.entries()
+
+    def clear_requests(self) -> None:
+        """Forget the logged requests."""
+        self.platform.log.clear()
+
+    def timing(self, **spec: Any) -> dict[str, Any]:
+        """Set ``pending_seconds``, ``running_seconds``, ``cancel_seconds``; of one ``project`` if named."""
+        return self.platform.timing.change(spec)
+
+    def issue_token(self, email: str, **spec: Any) -> str:
+        """Give a token of any account; ``scopes`` and ``seconds`` may be given."""
+        return str(control.issue(self.platform.tokens, {"email": email, **spec})["token"])
+
+    def expire_tokens(self) -> int:
+        """End all tokens but the announced one."""
+        return self.platform.tokens.expire_all()
+
+    def token_lifetime(self, seconds: float) -> None:
+        """Set how long tokens live that are issued from now on."""
+        self.platform.tokens.lifetime_seconds = seconds
+
+
+@contextlib.contextmanager
+def _root(root: Path | str | None) -> Iterator[Path]:
+    """Give the folder of the state, for this sandbox alone; a temporary one goes at the end.
+
+    :raises OSError: it is no folder, or another sandbox uses it.
+    """
+    with contextlib.ExitStack() as undo:
+        if root is None:
+            path = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="jobs-sandbox-")))
+        else:
+            path = Path(root).absolute()
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = undo.enter_context((path / "lock").open("a"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(f"another sandbox uses the root {path}") from error
+        yield path
+
+
+def _listener(port: int) -> socket.socket:
+    # Named, because asyncio switches Nagle's delay off only where it sees the protocol: 40 ms a request.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener

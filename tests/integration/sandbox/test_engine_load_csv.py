@@ -1,0 +1,229 @@
+"""Load jobs from CSV: options, detection, dispositions, bad rows with their place."""
+
+from __future__ import annotations
+
+import gzip
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.sandbox.engine_bench import PROJECT, Bench, fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    made = Bench(tmp_path_factory.mktemp("engine"))
+    yield made
+    made.engine.close()
+
+
+@pytest.fixture
+def bench(engine_bench: Bench) -> Bench:
+    engine_bench.reset()
+    return engine_bench
+
+
+TWO = {"schema": fields("id:INTEGER", "name:STRING")}
+
+
+def test_rows_nulls_and_empty_texts(bench: Bench) -> None:
+    uri = bench.put("a.csv", 'id,name\n1,x\n2,\n,""\n')
+    outcome = bench.load("t", uri, **TWO, skipLeadingRows=1)
+    assert bench.cells("t") == [["1", "x"], ["2", None], [None, ""]]
+    assert outcome.statistics["load"] == {
+        "inputFiles": "1", "inputFileBytes": "19", "outputRows": "3", "outputBytes": "21", "badRecords": "0",
+    }  # fmt: skip
+
+
+def test_nothing_is_skipped_unless_asked(bench: Bench) -> None:
+    uri = bench.put("a.csv", "id,name\n1,x\n")
+    bench.load("t", uri, schema=fields("id:STRING", "name:STRING"))
+    assert bench.cells("t") == [["id", "name"], ["1", "x"]]
+    bench.load("u", uri, autodetect=True, skipLeadingRows=0)
+    assert bench.cells("u") == [["id", "name"], ["1", "x"]]
+    assert [name for name, _, _ in bench.columns("u")] == ["string_field_0", "string_field_1"]
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "rows"),
+    [
+        ("1\tx\n", {"fieldDelimiter": "\t"}, [["1", "x"]]),
+        ("1\tx\n", {"fieldDelimiter": "\\t"}, [["1", "x"]]),
+        ("1;'a;b'\n", {"fieldDelimiter": ";", "quote": "'"}, [["1", "a;b"]]),
+        ('1,"x\n', {"quote": ""}, [["1", '"x']]),
+        ('1,"a\nb"\n2,c\n', {"allowQuotedNewlines": True}, [["1", "a\nb"], ["2", "c"]]),
+        ('1,"say ""hi"""\n', {}, [["1", 'say "hi"']]),
+        ("1\n2,x\n", {"allowJaggedRows": True}, [["1", None], ["2", "x"]]),
+        ("1,x,more,and more\n", {"ignoreUnknownValues": True}, [["1", "x"]]),
+        ("\\N,\\N\n,\n", {"nullMarkers": ["\\N", ""]}, [[None, None], [None, None]]),
+        ("\\N,\n", {"nullMarker": "\\N"}, [[None, ""]]),
+        ("\ufeff1,x\r\n2,y\r\n", {}, [["1", "x"], ["2", "y"]]),
+        ("1,é\n".encode("latin-1"), {"encoding": "ISO-8859-1"}, [["1", "é"]]),
+        ("1,é\n2,x\n".encode("utf-16-le"), {"encoding": "UTF-16LE"}, [["1", "é"], ["2", "x"]]),
+        ("1,é\n".encode("latin-1"), {}, [["1", "\ufffd"]]),
+        ("a\nb\n1,x\n", {"skipLeadingRows": "2"}, [["1", "x"]]),
+        ("1,x", {}, [["1", "x"]]),
+        ("", {}, []),
+    ],
+)
+def test_options(bench: Bench, content: str | bytes, options: dict[str, Any], rows: list[Any]) -> None:
+    bench.load("t", bench.put("a.csv", content), **TWO, **options)
+    assert bench.cells("t") == rows
+
+
+def test_every_type(bench: Bench) -> None:
+    schema = fields(
+        "f:FLOAT64", "b:BOOL", "d:DATE", "t:TIME", "dt:DATETIME", "ts:TIMESTAMP", "n:NUMERIC", "by:BYTES",
+        "j:JSON", "g:GEOGRAPHY", "big:BIGNUMERIC",
+    )  # fmt: skip
+    uri = bench.put(
+        "a.csv",
+        "1.5,true,2020-01-31,10:11:12,2020-01-31T10:00:00,2020-01-01 02:00:00+02:00,1.250,YWJj,"
+        '"{""a"":1}",POINT(1 2),1.0000000001\n'
+        "NaN,F,1999-12-31,00:00:00.5,1999-12-31 10:00:00,1577836800,-7,,,,\n",
+    )
+    bench.load("t", uri, schema=schema)
+    assert bench.cells("t") == [
+        ["1.5", "true", "2020-01-31", "10:11:12", "2020-01-31T10:00:00", "1577836800.0", "1.25", "YWJj",
+         '{"a":1}', "POINT(1 2)", "1.0000000001"],
+        ["NaN", "false", "1999-12-31", "00:00:00.500000", "1999-12-31T10:00:00", "1577836800.0", "-7", None,
+         None, None, None],
+    ]  # fmt: skip
+
+
+def test_detection_of_names_and_types(bench: Bench) -> None:
+    uri = bench.put(
+        "a.csv", "id,is it,at,day,rate,word\n1,true,2020-01-01 10:00:00,2020-01-01,0.5,x\n2,,,,7,y\n"
+    )
+    bench.load("t", uri, autodetect=True)
+    assert [(name, kind) for name, kind, _ in bench.columns("t")] == [
+        ("id", "INTEGER"), ("is_it", "BOOLEAN"), ("at", "TIMESTAMP"), ("day", "DATE"), ("rate", "FLOAT"),
+        ("word", "STRING"),
+    ]  # fmt: skip
+    assert len(bench.cells("t")) == 2
+
+
+def test_several_uris_wildcards_and_gzip(bench: Bench) -> None:
+    bench.put("in/b.csv.gz", gzip.compress(b"2,b\n"))
+    bench.put("in/a.csv", "1,a\n")
+    bench.put("in/deep/c.csv", gzip.compress(b"3,c\n"))
+    bench.put("other.txt", "9,z\n")
+    outcome = bench.load("t", "gs://data/in/*.csv*", "gs://data/other.txt", **TWO)
+    assert bench.cells("t") == [["1", "a"], ["2", "b"], ["3", "c"], ["9", "z"]]
+    assert outcome.statistics["load"]["inputFiles"] == "4"
+
+
+def test_an_uploaded_file_needs_no_uri(bench: Bench, tmp_path: Path) -> None:
+    upload = tmp_path / "upload[1]*.part"
+    upload.write_text("1,x\n")
+    bench.run(bench.loading("t", **TWO), media=upload)
+    assert bench.cells("t") == [["1", "x"]]
+
+
+def test_a_bad_cell_fails_the_job_and_says_where(bench: Bench) -> None:
+    bench.put("a.csv", "0,z\n")
+    bench.put("b.csv", "id,name\n1,x\nseven,y\n")
+    problem = bench.fail(bench.loading("t", "gs://data/*.csv", **TWO))
+    assert problem.error_result["location"] == "gs://data/b.csv"
+    assert "Rows: 4; errors: 2." in problem.message
+    assert problem.errors[2] == {
+        "reason": "invalid",
+        "location": "gs://data/b.csv",
+        "message": "Error while reading data, error message: Could not parse 'seven' as INT64 for field id "
+        "(position 0) starting at location 12 with message 'Unable to parse'; line_number: 3 "
+        'byte_offset_to_start_of_line: 12 column_index: 0 column_name: "id" column_type: INT64 '
+        'value: "seven" '
+        "File: gs://data/b.csv",
+    }
+    assert problem.statistics["load"]["badRecords"] == "2"
+    assert problem.statistics["load"]["outputRows"] == "0"
+    assert bench.engine.list_tables(PROJECT, "d") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            "3",
+            "CSV table references column position 1, but line starting at position:4 contains only",
+        ),
+        ("4,5,6", "Too many values in row starting at position: 4. Found 3 column(s) while expected 2."),
+        ('"7,x', 'Missing close quote character (").'),
+        ('"7"8,x', 'Data between close quote character (") and field separator.'),
+        (",x", "Required column value for column index: 0 is missing in row starting at position: 4"),
+        ("q,x", "Could not parse 'q' as INT64 for field id (position 0) starting at location 4"),
+    ],
+)
+def test_bad_rows_are_tolerated_as_far_as_allowed(bench: Bench, line: str, message: str) -> None:
+    uri = bench.put("a.csv", f"1,x\n{line}\n9,y\n")
+    schema = fields("id:INTEGER:REQUIRED", "name:STRING")
+    assert bench.fail(bench.loading("t", uri, schema=schema)).errors[1]["message"].count(message) == 1
+    outcome = bench.load("t", uri, schema=schema, maxBadRecords=1)
+    assert message in outcome.errors[0]["message"]
+    assert "line_number: 2 byte_offset_to_start_of_line: 4" in outcome.errors[0]["message"]
+    assert outcome.statistics["load"]["badRecords"] == "1"
+    assert bench.cells("t") == [["1", "x"], ["9", "y"]]
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "uri", "options"),
+    [
+        ("notFound", "Not found: URI gs://data/none.csv", "gs://data/none.csv", {}),
+        ("notFound", "Not found: URI gs://data/none*", "gs://data/none*", {}),
+        ("invalid", "Invalid object name", "gs://data/../../etc/passwd", {}),
+        ("invalid", "Invalid path", "/etc/passwd", {}),
+        ("invalid", "Invalid path", "file:///etc/passwd", {}),
+        ("accessDenied", "not inside", "gs://data/link.csv", {}),
+        ("invalid", "Invalid value for fieldDelimiter: ||", "gs://data/a.csv", {"fieldDelimiter": "||"}),
+        ("invalid", "ORC", "gs://data/a.csv", {"sourceFormat": "ORC"}),
+        ("invalid", "Missing close quote character", "gs://data/lines.csv", {}),
+        ("invalid", "repeated field", "gs://data/a.csv", {"schema": fields("a:STRING:REPEATED")}),
+        ("notFound", "Not found: Table", "gs://data/a.csv", {"createDisposition": "CREATE_NEVER"}),
+        ("invalid", "not supported by the sandbox", "gs://data/a.csv", {"dateFormat": "DD.MM.YYYY"}),
+    ],
+)
+def test_refusals(bench: Bench, reason: str, message: str, uri: str, options: dict[str, Any]) -> None:
+    bench.put("a.csv", "1,x\n")
+    bench.put("lines.csv", '1,"a\nb"\n')
+    (bench.bucket / "link.csv").symlink_to("/etc/passwd")
+    problem = bench.fail(bench.loading("t", uri, **{**TWO, **options}))
+    assert problem.reason == reason
+    assert any(message in error["message"] for error in problem.errors)
+
+
+def test_dispositions_and_schema_updates(bench: Bench) -> None:
+    uri = bench.put("a.csv", "1,x\n")
+    bench.load("t", uri, **TWO)
+    bench.load("t", uri)
+    assert bench.cells("t") == [["1", "x"]] * 2
+    assert bench.fail(bench.loading("t", uri, writeDisposition="WRITE_EMPTY")).reason == "duplicate"
+    bad = bench.put("bad.csv", "x,x\n")
+    bench.fail(bench.loading("t", bad, writeDisposition="WRITE_TRUNCATE"))
+    assert bench.cells("t") == [["1", "x"]] * 2
+    wider = fields("id:INTEGER", "other:STRING")
+    mismatch = bench.fail(bench.loading("t", uri, schema=wider))
+    assert (
+        mismatch.message
+        == f"Provided Schema does not match Table {PROJECT}:d.t. Cannot add fields (field: other)"
+    )
+    bench.load("t", uri, schema=wider, schemaUpdateOptions=["ALLOW_FIELD_ADDITION"])
+    assert bench.cells("t")[2] == ["1", None, "x"]
+    bench.load("t", uri, **TWO, writeDisposition="WRITE_TRUNCATE")
+    assert bench.cells("t") == [["1", "x"]]
+
+
+def test_a_hundred_thousand_rows_are_quick(bench: Bench) -> None:
+    """The good path must stay with DuckDB: row by row in Python would take several times as long."""
+    lines = (
+        f"{number},name {number},{number / 7},2020-01-01 00:00:{number % 60:02d}" for number in range(120_000)
+    )
+    uri = bench.put("big.csv", "\n".join(lines))
+    started = time.perf_counter()
+    bench.load("t", uri, schema=fields("id:INTEGER", "name:STRING", "v:FLOAT", "at:TIMESTAMP"))
+    assert time.perf_counter() - started < 5
+    assert bench.engine.get_table(PROJECT, "d", "t")["numRows"] == "120000"
