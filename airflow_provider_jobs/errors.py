@@ -12,7 +12,8 @@
     ├── ProtocolError            a reply that the API does not promise
     ├── JobFailed                the job ended without success
     │   └── JobCancelled         somebody, or a time limit, stopped it
-    └── DeadlineExceeded         the job was still running at the deadline
+    ├── DeadlineExceeded         the job was still running at the deadline
+    └── OutageError              nobody could be asked about the job any more
 
 Each says by ``retryable`` whether the same call may succeed later. No message holds a token, a key or an
 upload URL.
@@ -116,3 +117,11 @@ class DeadlineExceeded(JobsError):
     def __init__(self, message: str, *, ref: JobRef) -> None:
         super().__init__(message)
         self.ref = ref
+
+
+class OutageError(JobsError):
+    """Nobody could be asked about a job for so long that waiting for it was given up; it may still run."""
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable

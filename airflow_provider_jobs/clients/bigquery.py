@@ -5,21 +5,24 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id, check_project
 from airflow_provider_jobs.clients.bigquery_rows import typed_rows
 from airflow_provider_jobs.clients.bigquery_search import JobSearch
-from airflow_provider_jobs.clients.bigquery_status import job_ref, job_status, parse_json
+from airflow_provider_jobs.clients.bigquery_status import job_status, listed_jobs, parse_json
 from airflow_provider_jobs.clients.bigquery_watch import ManyStatuses
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.transport import Request, Transport, check_url
-from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ProtocolError
+from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ProtocolError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+log = logging.getLogger(__name__)
 
 ENDPOINT = "https://bigquery.googleapis.com"
 #: How long a job may stay invisible after its insert was accepted; seconds.
@@ -54,12 +57,12 @@ class BigQueryClient:
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
         """Start a job: a Job resource with ``configuration`` and best a ``jobReference.jobId``.
 
-        Without a job id the request is sent once only, since a repetition would be a second job.
+        Without a job id a job is sent once only, since a repetition would be a second one.
 
         :raises ConflictError: the job id is taken.
         """
-        named = bool(job.get("jobReference", {}).get("jobId"))
-        return self._call("POST", project, "jobs", body=job, idempotent=named)
+        harmless = bool(job.get("jobReference", {}).get("jobId") or job["configuration"].get("dryRun"))
+        return self._call("POST", project, "jobs", body=job, idempotent=harmless)
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get
     def get_job(
@@ -100,7 +103,9 @@ class BigQueryClient:
     ) -> dict[str, Any]:
         """Ask for a job's end and return it as it is: it may run on for a while, and costs what it did."""
         path = ("jobs", check_job_id(job_id), "cancel")
-        job: dict[str, Any] = self._call("POST", project, *path, params={"location": location})["job"]
+        job = self._call("POST", project, *path, params={"location": location}).get("job")
+        if not isinstance(job, dict):
+            raise ProtocolError("jobs.cancel answered without the job")
         return job
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/delete
@@ -118,9 +123,10 @@ class BigQueryClient:
         start_index: int | None = None,
         page_rows: int | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a finished query, each a dict from column name to Python value, page by page.
+        """Yield the rows of a query that has ended, each a dict from column name to Python value.
 
         :param page_rows: At most so many rows a request; the service decides if not given.
+        :raises JobsError: the query has not ended; waiting for it is what ``status`` is for.
         """
         params = {"location": location, "startIndex": start_index, "maxResults": page_rows}
         params["formatOptions.useInt64Timestamp"] = True
@@ -128,26 +134,20 @@ class BigQueryClient:
         while True:
             page = self._call("GET", project, "queries", check_job_id(job_id), params=params)
             if not page.get("jobComplete"):
-                continue  # the service itself waits up to ten seconds before it says so
-            fields = page.get("schema", {}).get("fields", []) if fields is None else fields
-            yield from typed_rows(fields, page.get("rows", []))
-            if not page.get("pageToken"):
+                raise JobsError(f"{job_id} has not ended: its rows can be read once it has")
+            fields = (page.get("schema") or {}).get("fields") or [] if fields is None else fields
+            yield from typed_rows(fields, page.get("rows") or [])
+            token = page.get("pageToken")
+            if token and token == params.get("pageToken"):
+                raise ProtocolError("getQueryResults answered with the page token that it was asked with")
+            if not token:
                 return
-            params |= {"pageToken": page["pageToken"], "startIndex": None}
+            params |= {"pageToken": token, "startIndex": None}
 
     def row_count(self, ref: JobRef) -> int:
         """Return how many rows a finished query has."""
         params = {"location": ref.location, "maxResults": 0, "fields": "totalRows"}
         return int(self._call("GET", ref.scope, "queries", ref.id, params=params).get("totalRows", 0))
-
-    def dry_run(self, request: JobRequest) -> JobStatus:
-        """Return what a query would process, without a job being made."""
-        reference = {"projectId": request.scope, "location": request.location}
-        job = self.insert_job(
-            {"configuration": {**request.body, "dryRun": True}, "jobReference": reference}, request.scope
-        )
-        job["jobReference"] = reference | job.get("jobReference", {}) | {"jobId": ""}
-        return job_status(job)
 
     def submit(self, request: JobRequest) -> Submission:
         """Run the work once: start its job, or adopt the one that an earlier attempt started.
@@ -155,8 +155,12 @@ class BigQueryClient:
         Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
         succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
 
+        A dry run makes no job: its status has no id.
+
         :raises ServiceError: BigQuery refused the job.
         """
+        if request.body.get("dryRun"):
+            return Submission(self._dry_run(request), adopted=False)
         for number in range(MAX_ATTEMPTS):
             reference = {"projectId": request.scope, "jobId": f"{request.key}_{number}"}
             if request.location:
@@ -174,7 +178,7 @@ class BigQueryClient:
         raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
 
     def status(self, ref: JobRef) -> JobStatus:
-        """Return how a job is doing; for a failed script, with the statement that failed.
+        """Return how a job is doing.
 
         :raises NotFoundError: it is gone; a job younger than :data:`GRACE_SECONDS` counts as pending instead.
         """
@@ -214,6 +218,12 @@ class BigQueryClient:
         except NotFoundError:
             return
 
+    def _dry_run(self, request: JobRequest) -> JobStatus:
+        reference = {"projectId": request.scope, "location": request.location}
+        job = self.insert_job({"configuration": request.body, "jobReference": reference}, request.scope)
+        place = {**reference, **(job.get("jobReference") or {}), "jobId": ""}  # there is no job to name
+        return job_status({**job, "jobReference": place})
+
     def _find(self, reference: Mapping[str, str]) -> dict[str, Any]:
         """Return a job that exists, wherever it is: without its location, get does not show all of them."""
         location = reference.get("location")
@@ -236,10 +246,13 @@ class BigQueryClient:
             projection="minimal",
             fields="nextPageToken,jobs(jobReference)",
         )
-        for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
-            for job in page.get("jobs", []):
-                if job["jobReference"]["jobId"] == reference["jobId"]:
-                    return job_ref(job["jobReference"]).location
+        try:
+            for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
+                for location, job_id, _job in listed_jobs(page):
+                    if job_id == reference["jobId"]:
+                        return location
+        except ServiceError as error:
+            log.warning("the jobs of %s cannot be listed: %s", reference["projectId"], error)
         return None
 
     def _call(

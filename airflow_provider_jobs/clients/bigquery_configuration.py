@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 #: The job types that the API takes; ``link`` of its first version is withdrawn.
 JOB_TYPES = ("query", "load", "extract", "copy")
 
+# All of these are for fullmatch: `$` would let a line end pass.
 _PROJECT = r"(?:[a-z0-9.-]+:)?[A-Za-z][A-Za-z0-9-]*"
-_TABLE = re.compile(
-    rf"^(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>[A-Za-z0-9_]+)\.(?P<table>[\w\- $@*]{{1,1024}})$"
-)
-_DATASET = re.compile(rf"^(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>[A-Za-z0-9_]+)$")
-_JOB_ID = re.compile(r"^[A-Za-z0-9_-]{1,1024}$")
+_DATASET_ID = r"[A-Za-z0-9_]+"
+_TABLE_ID = r"[\w\- $@*]{1,1024}"
+_TABLE = re.compile(rf"(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>{_DATASET_ID})\.(?P<table>{_TABLE_ID})")
+_DATASET = re.compile(rf"(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>{_DATASET_ID})")
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 _LABEL_LENGTH = 63
 
 
@@ -32,9 +33,9 @@ def check_job_id(job_id: str, parameter: str = "job_id") -> str:
 
     :raises ConfigurationError: it has other characters than letters, digits, ``_``, ``-``, or over 1,024.
     """
-    if not _JOB_ID.match(job_id):
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         raise ConfigurationError(
-            f"{parameter} {job_id[:80]!r} is no job id: 1 to 1,024 letters, digits, underscores or dashes"
+            f"{parameter} {str(job_id)[:80]!r} is no job id: 1 to 1,024 letters, digits, underscores, dashes"
         )
     return job_id
 
@@ -44,8 +45,8 @@ def check_project(project: str, parameter: str = "project_id") -> str:
 
     :raises ConfigurationError: it cannot.
     """
-    if not re.fullmatch(_PROJECT, project):
-        raise ConfigurationError(f"{parameter} {project[:80]!r} is no Google Cloud project id")
+    if not isinstance(project, str) or not re.fullmatch(_PROJECT, project):
+        raise ConfigurationError(f"{parameter} {str(project)[:80]!r} is no Google Cloud project id")
     return project
 
 
@@ -56,7 +57,7 @@ def table_reference(table: str | Mapping[str, str], project: str, parameter: str
     :raises ConfigurationError: it is not a table.
     """
     if isinstance(table, str):
-        match = _TABLE.match(table.strip("`"))
+        match = _TABLE.fullmatch(table.strip("`"))
         if not match:
             raise ConfigurationError(
                 f"{parameter} {table[:200]!r} is no table: write project.dataset.table or dataset.table"
@@ -67,10 +68,7 @@ def table_reference(table: str | Mapping[str, str], project: str, parameter: str
             "datasetId": found["dataset"],
             "tableId": found["table"],
         }
-    reference = {"projectId": project, **table}
-    if set(reference) != {"projectId", "datasetId", "tableId"} or not all(reference.values()):
-        raise ConfigurationError(f"{parameter} needs datasetId and tableId, projectId at most besides")
-    return reference
+    return _reference(table, {"datasetId": _DATASET_ID, "tableId": _TABLE_ID}, project, parameter)
 
 
 def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
@@ -79,13 +77,26 @@ def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter:
     :raises ConfigurationError: it is not a dataset.
     """
     if isinstance(dataset, str):
-        match = _DATASET.match(dataset.strip("`"))
+        match = _DATASET.fullmatch(dataset.strip("`"))
         if not match:
             raise ConfigurationError(f"{parameter} {dataset[:200]!r} is no dataset: write project.dataset")
         return {"projectId": match["project"] or project, "datasetId": match["dataset"]}
-    reference = {"projectId": project, **dataset}
-    if set(reference) != {"projectId", "datasetId"}:
-        raise ConfigurationError(f"{parameter} needs datasetId, and projectId at most besides")
+    return _reference(dataset, {"datasetId": _DATASET_ID}, project, parameter)
+
+
+def _reference(
+    given: Mapping[str, str], parts: Mapping[str, str], project: str, parameter: str
+) -> dict[str, str]:
+    """Return a reference given in the API's form, its project completed and its parts checked."""
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{parameter} is a {type(given).__name__}, neither text nor a reference")
+    reference = {"projectId": project, **given}
+    patterns = {"projectId": _PROJECT, **parts}
+    if set(reference) != set(patterns):
+        raise ConfigurationError(f"{parameter} needs {' and '.join(parts)}, projectId at most besides")
+    for name, pattern in patterns.items():
+        if not re.fullmatch(pattern, str(reference[name])):
+            raise ConfigurationError(f"{parameter}: {name} {str(reference[name])[:80]!r} is none")
     return reference
 
 
@@ -99,6 +110,9 @@ def job_type(configuration: Mapping[str, Any]) -> str:
     found = [name for name in JOB_TYPES if name in configuration]
     if not found:
         raise ConfigurationError(f"configuration has no job type: give one of {', '.join(JOB_TYPES)}")
+    for name in found:
+        if not isinstance(configuration[name], Mapping):
+            raise ConfigurationError(f"configuration: {name} is no mapping of that job type's fields")
     if len(found) > 1:
         raise ConfigurationError(f"configuration has {len(found)} job types: {', '.join(found)}; give one")
     return found[0]
@@ -108,8 +122,10 @@ def complete_query(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with GoogleSQL chosen where a query leaves the dialect open.
 
     The API's own default is legacy SQL.
+
+    :raises ConfigurationError: it is no configuration of one job.
     """
-    if "query" not in configuration:
+    if job_type(configuration) != "query":
         return dict(configuration)
     return {**configuration, "query": {"useLegacySql": False, **configuration["query"]}}
 
@@ -127,11 +143,11 @@ def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
 
     :raises ConfigurationError: there is none, or one is not of Cloud Storage.
     """
-    listed = [uris] if isinstance(uris, str) else list(uris)
+    listed = [uris] if isinstance(uris, str) else list(uris or [])
     if not listed:
         raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
-    for uri in listed:
-        if not re.match(r"^gs://[^/]+/.", uri):
+    for uri in map(str, listed):
+        if not re.match(r"gs://[^/]+/.", uri):
             raise ConfigurationError(
                 f"{parameter} {uri[:200]!r} is no object of Cloud Storage: gs://bucket/object"
             )
@@ -184,3 +200,19 @@ def json_value(text: str, parameter: str) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise ConfigurationError(f"{parameter} {text[:60]!r} is not JSON: {error}") from None
+
+
+def not_negative(parameter: str, value: Any) -> int | None:
+    """Return a whole number from zero on, or None if none is given.
+
+    :raises ConfigurationError: it is something else.
+    """
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{parameter} is {str(value)[:40]!r}: a whole number is needed") from None
+    if number < 0:
+        raise ConfigurationError(f"{parameter} is {number}: it cannot be negative")
+    return number

@@ -26,7 +26,7 @@ def query_parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> di
     """
     if not parameters:
         return {}
-    if isinstance(parameters, str | bytes):
+    if not isinstance(parameters, Mapping | list | tuple):
         raise ConfigurationError("parameters needs a mapping for @names or a list for question marks")
     if not isinstance(parameters, Mapping):
         made = [each if _is_query_parameter(each) else _parameter("parameters", each) for each in parameters]
@@ -83,15 +83,7 @@ def _scalar(name: str, value: Any) -> tuple[str, str | None]:
         return "BYTES", base64.b64encode(value).decode()
     if isinstance(value, dt.datetime):
         return ("TIMESTAMP" if value.tzinfo else "DATETIME"), value.isoformat(" ", "microseconds")
-    simple = {
-        int: "INT64",
-        float: "FLOAT64",
-        Decimal: "NUMERIC",
-        str: "STRING",
-        dt.date: "DATE",
-        dt.time: "TIME",
-    }
-    for kind, type_name in simple.items():
+    for kind, type_name in _SCALAR_TYPES.items():
         if isinstance(value, kind):
             return type_name, str(value)
     raise ConfigurationError(f"parameters: {name} is a {type(value).__name__}, which has no BigQuery type")

@@ -11,6 +11,8 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.errors import ProtocolError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -26,11 +28,16 @@ def typed_rows(
     describes, RECORD a dict, a repeated field a list. A type that is not known stays text.
 
     :param rows: In the API's form ``{"f": [{"v": …}, …]}``, timestamps as microseconds since 1970.
+    :raises ProtocolError: a row does not fit the schema.
     """
     readers = [_reader(field) for field in fields]
     names = [field["name"] for field in fields]
     for row in rows:
-        yield {name: read(cell["v"]) for name, read, cell in zip(names, readers, row["f"], strict=True)}
+        try:
+            typed = {name: read(cell["v"]) for name, read, cell in zip(names, readers, row["f"], strict=True)}
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+            raise ProtocolError("a row does not fit the schema that came with it") from None
+        yield typed
 
 
 def _reader(field: Mapping[str, Any]) -> Callable[[Any], Any]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id
-from airflow_provider_jobs.clients.bigquery_status import job_status
+from airflow_provider_jobs.clients.bigquery_status import job_status, listed_jobs
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class JobSearch:
             )
         if self.job_id_prefix:
             check_job_id(self.job_id_prefix, "job_id_prefix")
+        if self.parent_job_id:
+            check_job_id(self.parent_job_id, "parent_job_id")
         if self.min_jobs < 0:
             raise ConfigurationError(f"min_jobs is {self.min_jobs}: not negative")
         if (self.min_creation_time or 0) > (self.max_creation_time or float("inf")):
@@ -75,18 +77,18 @@ class JobSearch:
         return map(job_status, self._matches(client, ["done"]))
 
     def _matches(self, client: BigQueryClient, states: list[str]) -> Iterator[dict[str, Any]]:
-        jobs = client.list_jobs(
+        whole = bool(self.labels) or "done" in states  # a minimal item has neither labels nor status
+        pages = client.list_job_pages(
             self.project,
             stateFilter=states,
-            projection="full" if self.labels else "minimal",
+            projection="full" if whole else "minimal",
             parentJobId=self.parent_job_id,
             minCreationTime=self.min_creation_time,
             maxCreationTime=self.max_creation_time,
             allUsers=self.all_users or None,
         )
-        for job in jobs:
-            labels = job.get("configuration", {}).get("labels", {})
-            if job["jobReference"]["jobId"].startswith(self.job_id_prefix or "") and (
-                self.labels.items() <= labels.items()
-            ):
-                yield job
+        for page in pages:
+            for _, job_id, job in listed_jobs(page):
+                labels = (job.get("configuration") or {}).get("labels") or {}
+                if job_id.startswith(self.job_id_prefix or "") and self.labels.items() <= labels.items():
+                    yield job

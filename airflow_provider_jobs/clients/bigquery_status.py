@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from airflow_provider_jobs.clients.bigquery_configuration import JOB_TYPES
 from airflow_provider_jobs.core.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.retry import retry_after_seconds
 from airflow_provider_jobs.errors import (
@@ -61,26 +62,30 @@ def job_status(job: Mapping[str, Any]) -> JobStatus:
     :raises ProtocolError: it has no job reference or state.
     """
     try:
-        reference, status = job["jobReference"], job["status"]
-        vendor_state = status["state"]
-        statistics = job.get("statistics", {})
-        ref = job_ref(reference, created_ms=statistics.get("creationTime"))
-    except (KeyError, TypeError):
-        raise ProtocolError("the reply holds a job without reference or state") from None
+        return _job_status(job)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ProtocolError("the reply holds a job that is not what the API describes") from None
+
+
+def _job_status(job: Mapping[str, Any]) -> JobStatus:
+    status = job["status"]
+    ref = job_ref(job["jobReference"], created_ms=(job.get("statistics") or {}).get("creationTime"))
+    vendor_state = status["state"]
     problem = status.get("errorResult")
     state = _STATES.get(vendor_state, JobState.RUNNING)
     if state is JobState.SUCCEEDED and problem:
         state = JobState.CANCELLED if problem.get("reason") == "stopped" else JobState.FAILED
-    errors = status.get("errors", []) if problem else []
+    errors = (status.get("errors") or []) if problem else []
     return JobStatus(
         ref=ref,
         state=state,
         vendor_state=vendor_state,
+        title=_title(job.get("configuration") or {}),
         problem=_problem(problem) if problem else None,
         problems=tuple(_problem(each) for each in errors[:SHOWN_PROBLEMS]),
         problem_count=len(errors),
         retryable=bool(problem) and problem.get("reason") in RETRYABLE_JOB_REASONS,
-        url=console_url(ref),
+        url=console_url(ref) if ref.id else None,
         statistics=_statistics(job),
     )
 
@@ -96,12 +101,31 @@ def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobR
     )
 
 
+def listed_jobs(page: Mapping[str, Any]) -> list[tuple[str | None, str, dict[str, Any]]]:
+    """Return location, id and resource of each job of a page of jobs.list.
+
+    :raises ProtocolError: one has no reference.
+    """
+    try:
+        return [
+            (job["jobReference"].get("location"), str(job["jobReference"]["jobId"]), job)
+            for job in page.get("jobs") or []
+        ]
+    except (KeyError, TypeError, AttributeError):
+        raise ProtocolError("jobs.list answered with a job that has no reference") from None
+
+
 def console_url(ref: JobRef) -> str:
     """Return the job's page in the Google Cloud console."""
     job = ":".join(part for part in ("bq", ref.location, ref.id) if part)
     return "https://console.cloud.google.com/bigquery?" + urlencode(
         {"project": ref.scope, "j": job, "page": "queryresults"}, safe=":", quote_via=quote
     )
+
+
+def _title(configuration: Mapping[str, Any]) -> str:
+    kinds = [kind for kind in JOB_TYPES if kind in configuration]
+    return " ".join(["BigQuery", *kinds, "job"])
 
 
 def _service_error(reply: Reply) -> ServiceError:
@@ -111,8 +135,9 @@ def _service_error(reply: Reply) -> ServiceError:
     except (ProtocolError, KeyError, TypeError):
         error = {}  # a proxy's page, or nothing at all: the status has to do
     error = error if isinstance(error, dict) else {"message": str(error)}
-    entries = error.get("errors") or [{}]
-    reason = entries[0].get("reason") or error.get("status") or f"HTTP {reply.status}"
+    entries = error.get("errors")
+    entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
+    reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
     kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
     return kind(
         f"BigQuery answered {reply.status} {reason}: {error.get('message') or 'no message'}",
@@ -124,10 +149,11 @@ def _service_error(reply: Reply) -> ServiceError:
 
 
 def _problem(entry: Mapping[str, str]) -> JobProblem:
+    location = entry.get("location")
     return JobProblem(
-        reason=entry.get("reason", "unknown"),
-        message=entry.get("message", ""),
-        location=entry.get("location") or None,
+        reason=str(entry.get("reason") or "unknown"),
+        message=str(entry.get("message") or ""),
+        location=str(location) if location else None,
     )
 
 
@@ -161,9 +187,9 @@ def _statistics(job: Mapping[str, Any]) -> dict[str, Any]:
             value = value.get(key) if isinstance(value, dict) else None
         if value is not None:
             found.setdefault(name, _number(value))
-    configuration = job.get("configuration", {})
+    configuration = job.get("configuration") or {}
     for kind in ("query", "load", "copy"):
-        if table := configuration.get(kind, {}).get("destinationTable"):
+        if table := (configuration.get(kind) or {}).get("destinationTable"):
             found["destination_table"] = f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
     return found
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery_status import job_status
+from airflow_provider_jobs.clients.bigquery_status import job_status, listed_jobs
 from airflow_provider_jobs.core.jobs import JobState, JobStatus
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import JobsError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,9 @@ _PAGE_JOBS = 10_000
 _GETS_AT_MOST = 4
 #: Seconds by which the clocks of two machines may differ.
 _SKEW_SECONDS = 60
+_FORBIDDEN = 403
+#: A cost that no number of jobs outweighs.
+_NEVER = 1_000_000_000
 _ACTIVE_FIELDS = "nextPageToken,unreachable,jobs(jobReference,state)"
 #: After so many ticks of single gets, what a list costs is measured anew.
 _TICKS_OF_GETS = 20
@@ -50,56 +53,58 @@ class ManyStatuses:
 
     def _project_statuses(self, project: str, refs: list[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         if self._listing_pays(project, len(refs)):
-            return self._by_list(project, refs)
+            try:
+                return self._by_list(project, refs)
+            except ServiceError as error:
+                if error.status != _FORBIDDEN:
+                    raise
+                self._list_cost[project] = _NEVER  # some accounts may run jobs, and not list them
         return {ref: self._get(ref) for ref in refs}
 
     def _listing_pays(self, project: str, job_count: int) -> bool:
-        if job_count <= 1:
+        cost = self._list_cost.get(project, 1)
+        if job_count <= 1 or cost == _NEVER:
             return False
-        if self._list_cost.get(project, 1) < job_count:
+        if cost < job_count:
             return True
         self._ticks_of_gets[project] = (self._ticks_of_gets[project] + 1) % _TICKS_OF_GETS
         return self._ticks_of_gets[project] == 0
 
     def _by_list(self, project: str, refs: list[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
-        watched = {(ref.location, ref.id): ref for ref in refs}
         found: dict[JobRef, JobStatus | JobsError] = {}
-        cost = 0
+        watched = {(ref.location, ref.id): ref for ref in refs}
         unreachable: set[str] = set()
+        cost = 0
         window = _creation_window(refs)
         for page in self._pages(project, stateFilter=["pending", "running"], fields=_ACTIVE_FIELDS, **window):
             cost += 1
-            unreachable.update(page.get("unreachable", []))
-            for job in page.get("jobs", []):
-                key = (job["jobReference"].get("location"), job["jobReference"]["jobId"])
-                if key in watched:
+            unreachable.update(page.get("unreachable") or [])
+            for location, job_id, job in listed_jobs(page):
+                if ref := watched.get((location, job_id)):
                     state = JobState.PENDING if job.get("state") == "PENDING" else JobState.RUNNING
-                    found[watched[key]] = JobStatus(watched[key], state, job.get("state", ""))
+                    found[ref] = JobStatus(ref, state, str(job.get("state")))
+        for ref in refs:
+            if ref not in found and ref.location in unreachable:
+                found[ref] = JobStatus(ref, JobState.RUNNING, "location unreachable")
         left = [ref for ref in refs if ref not in found]
-        for ref in [ref for ref in left if ref.location in unreachable]:
-            found[ref] = JobStatus(ref, JobState.RUNNING, "location unreachable")
-        left = [ref for ref in left if ref not in found]
         if len(left) > _GETS_AT_MOST:
             found |= self._ended(project, left)
-            left = [ref for ref in left if ref not in found]
-        confirmed = {ref: self._get(ref) for ref in left}
-        unlisted = [
-            each for each in confirmed.values() if isinstance(each, JobStatus) and not each.state.ended
-        ]
-        self._list_cost[project] = cost + len(unlisted)
+        confirmed = {ref: self._get(ref) for ref in left if ref not in found}
+        unlisted = sum(isinstance(each, JobStatus) and not each.state.ended for each in confirmed.values())
+        self._list_cost[project] = cost + unlisted
         return found | confirmed
 
     def _ended(self, project: str, refs: list[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return the ended ones of these jobs, from a list over the time in which they were created."""
-        watched = {(ref.location, ref.id): ref for ref in refs}
         found: dict[JobRef, JobStatus | JobsError] = {}
-        window = _creation_window(refs, end=True)
-        pages = self._pages(project, stateFilter="done", projection="full", **window)
+        watched = {(ref.location, ref.id): ref for ref in refs}
+        pages = self._pages(
+            project, stateFilter="done", projection="full", **_creation_window(refs, end=True)
+        )
         for _, page in zip(range(len(refs)), pages, strict=False):
-            for job in page.get("jobs", []):
-                key = (job["jobReference"].get("location"), job["jobReference"]["jobId"])
-                if key in watched:
-                    found[watched[key]] = job_status(job)
+            for location, job_id, job in listed_jobs(page):
+                if ref := watched.get((location, job_id)):
+                    found[ref] = job_status(job)
             if len(found) == len(refs):
                 break
         return found

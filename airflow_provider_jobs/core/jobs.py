@@ -76,6 +76,7 @@ class JobStatus:
     """How a job is doing.
 
     :param vendor_state: The service's own word, such as ``DONE``.
+    :param title: What it is, in a failure report: ``BigQuery load job``.
     :param problem: Why it failed; None unless it did.
     :param problems: The first :data:`SHOWN_PROBLEMS` entries of its error list.
     :param problem_count: How many entries the list had.
@@ -88,6 +89,7 @@ class JobStatus:
     ref: JobRef
     state: JobState
     vendor_state: str
+    title: str = "job"
     problem: JobProblem | None = None
     problems: tuple[JobProblem, ...] = ()
     problem_count: int = 0
@@ -116,7 +118,7 @@ class JobStatus:
 
     def failure_report(self) -> str:
         """Return everything the service said about the failure, one fact a line."""
-        lines = [f"{self.ref.service} job {self.state}: {self.problem or self.vendor_state}"]
+        lines = [f"{self.title} {self.state}: {self.problem or self.vendor_state}"]
         if self.statement:
             lines.append(f"  statement: {self.statement}")
         lines += [f"  error {number}: {problem}" for number, problem in enumerate(self.problems, 1)]

@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from airflow_provider_jobs.core.jobs import JobState, JobStatus
-from airflow_provider_jobs.errors import ConfigurationError, DeadlineExceeded, JobsError, NotFoundError
+from airflow_provider_jobs.errors import (
+    ConfigurationError,
+    DeadlineExceeded,
+    JobsError,
+    NotFoundError,
+    ProtocolError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -99,6 +105,8 @@ async def in_thread(step: Callable[[], T]) -> T:
         outcome: tuple[T | None, BaseException | None]
         try:
             outcome = step(), None
+        except StopIteration as error:
+            outcome = None, RuntimeError(f"StopIteration: {error}")  # no future carries the original
         except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
             outcome = None, error
         if not loop.is_closed():
@@ -127,6 +135,7 @@ class PollGroup:
         self._client = client
         self._outage_seconds = outage_seconds
         self._waiters: set[_Waiter] = set()
+        self._joined = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
 
     async def watch(
@@ -141,6 +150,7 @@ class PollGroup:
         """
         waiter = _Waiter(ref, poll_interval)
         self._waiters.add(waiter)
+        self._joined.set()
         if self._loop_task is None or self._loop_task.done():
             # A context of its own: what this loop logs must not land in the log of whoever came first.
             self._loop_task = asyncio.create_task(self._loop(), context=contextvars.Context())
@@ -156,19 +166,28 @@ class PollGroup:
     async def _loop(self) -> None:
         while self._waiters:
             began = time.monotonic()
-            refs = list({waiter.ref for waiter in self._waiters})
+            refs = {waiter.ref for waiter in self._waiters}
             news: Mapping[JobRef, JobStatus | BaseException]
             try:
-                news = await in_thread(functools.partial(self._client.status_many, refs))
+                news = await in_thread(functools.partial(self._client.status_many, list(refs)))
             except Exception as error:  # noqa: BLE001 - every waiter gets it, and raises what it cannot bear
                 news = dict.fromkeys(refs, error)
             for waiter in self._waiters:
-                if waiter.ref in news:
-                    self._tell(waiter, news[waiter.ref])
+                if waiter.ref in refs:
+                    self._tell(waiter, news.get(waiter.ref, _NO_ANSWER))
             await asyncio.sleep(0)  # who was told leaves before the pause is chosen
-            if self._waiters:
-                interval = min(waiter.poll_interval for waiter in self._waiters)
-                await asyncio.sleep(max(FLOOR_SECONDS, began + interval - time.monotonic()))
+            await self._pause(began)
+
+    async def _pause(self, began: float) -> None:
+        """Sleep until the next tick, which somebody who joins meanwhile may want earlier."""
+        while self._waiters:
+            interval = max(FLOOR_SECONDS, min(waiter.poll_interval for waiter in self._waiters))
+            self._joined.clear()
+            try:
+                async with asyncio.timeout(max(0.0, began + interval - time.monotonic())):
+                    await self._joined.wait()
+            except TimeoutError:
+                return
 
     def _tell(self, waiter: _Waiter, news: JobStatus | BaseException) -> None:
         now = time.monotonic()
@@ -179,6 +198,9 @@ class PollGroup:
             waiter.state = news.state
         elif concerns_job(news) or now > waiter.answered_at + self._outage_seconds:
             waiter.news.put_nowait(news)
+
+
+_NO_ANSWER = ProtocolError("the client said nothing about this job")
 
 
 async def _next_news(waiter: _Waiter, deadline: float | None) -> JobStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class RetryPolicy:
         :param dice: A random number between 0 and 1.
         :param retry_after: Seconds that the service asked for; never undercut.
         """
-        backoff = min(self.cap_seconds, self.base_seconds * 2.0 ** (failures - 1))
+        backoff = min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures - 1, 64))
         return max(backoff * (0.5 + dice / 2), retry_after or 0.0)
 
     def call(
@@ -97,8 +98,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) ->
     except ValueError:
         try:
             seconds = email.utils.parsedate_to_datetime(text).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
+    if not math.isfinite(seconds):
+        return None
     if seconds > now / 2:  # no service asks for decades: this is a point in time
         seconds -= now
     return max(seconds, 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -64,7 +65,7 @@ class Reply:
         """
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON") from None
 
 
@@ -131,17 +132,21 @@ class Transport:
         :raises ConfigurationError: the address is neither https nor on this machine.
         :raises TransportError: no reply came.
         """
-        check_url(request.url)
+        url = check_url(request.url)
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            raise ConfigurationError("the token is none: it holds line ends or other characters no token has")
+        body = None if request.body is None else _json(request.body)
         try:
             reply = self._session.request(
                 request.method,
-                request.url,
+                url,
                 params=[(name, each) for name, value in request.params.items() for each in _values(value)],
-                json=request.body,
+                data=body,
+                headers={"Content-Type": "application/json"} if body else None,
                 auth=_Authorization(headers),
                 timeout=self._timeout,
                 allow_redirects=False,  # a redirect would carry the token to another host
-                proxies=_NO_PROXY if request.url.startswith("http:") else None,
+                proxies=_NO_PROXY if urlsplit(url).scheme == "http" else None,
             )
         except requests.RequestException as error:
             raise _transport_error(request, error) from None  # the original's text holds the whole URL
@@ -159,20 +164,24 @@ class _Authorization(AuthBase):
         return prepared
 
 
-def check_url(url: str) -> str:
+def check_url(url: str, what: str = "the address") -> str:
     """Return the URL if credentials may travel to it.
 
+    :param what: What the message calls it.
     :raises ConfigurationError: it is neither https nor on this machine.
     """
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return url
-    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
-        return url
-    raise ConfigurationError(
-        f"the address {parts.scheme}://{parts.hostname or ''} is refused: "
-        "credentials travel over https, or to this machine"
-    )
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigurationError(f"{what} is no URL") from None
+    if re.search(r"[\\\s\x00-\x20\x7f]", url) or scheme not in {"https", "http"} or not host:
+        raise ConfigurationError(f"{what} is no URL that begins with https://")
+    if scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(
+            f"{what} http://{host} is refused: credentials travel over https, or to this machine"
+        )
+    return url
 
 
 def _is_loopback(host: str) -> bool:
@@ -180,6 +189,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _json(body: Any) -> bytes:
+    try:
+        return json.dumps(body, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
 
 
 def _values(value: Any) -> list[Any]:

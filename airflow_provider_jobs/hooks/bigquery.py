@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,13 +60,9 @@ class BigQueryHook(BaseHook):
         """Return the client of a connection that has been looked up already."""
         from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings  # noqa: PLC0415 - lazy
 
-        try:
-            extra = connection.extra_dejson
-        except ValueError:
-            raise ConfigurationError(f"connection {self.gcp_conn_id}: the extra field is not JSON") from None
         settings = BigQuerySettings.from_connection(
             self.gcp_conn_id,
-            extra,
+            _extra(self.gcp_conn_id, connection.extra),
             project=self.project_id,
             impersonation_chain=self.impersonation_chain,
         )
@@ -105,6 +102,17 @@ class BigQueryHook(BaseHook):
         return True, f"BigQuery answers for project {client.project}"
 
 
+def _extra(conn_id: str, text: str | None) -> dict[str, Any]:
+    """Return the extra fields; what cannot be read is no reason to go on with other credentials."""
+    try:
+        extra = json.loads(text or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"connection {conn_id}: the extra field is no JSON object")
+    return extra
+
+
 @lru_cache(maxsize=32)
 def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
     """Return the one client of these settings in this process."""
@@ -112,7 +120,7 @@ def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryCl
     from airflow_provider_jobs.core.transport import Transport, check_url  # noqa: PLC0415
     from airflow_provider_jobs.hooks.bigquery_credentials import token_for  # noqa: PLC0415
 
-    endpoint = check_url(settings.api_endpoint or ENDPOINT)
+    endpoint = check_url(settings.api_endpoint or ENDPOINT, f"connection {settings.conn_id}: api_endpoint")
     token, project = token_for(settings)
     if not (project := settings.project or project):
         raise ConfigurationError(

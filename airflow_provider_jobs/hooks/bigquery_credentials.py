@@ -7,6 +7,7 @@ Source: https://google-auth.readthedocs.io/
 from __future__ import annotations
 
 import json
+import re
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
 #: Ways of Google's own connections that need services which this package does not call.
+_TOKEN_URLS = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
 
 
@@ -44,7 +46,7 @@ class BigQuerySettings:
     impersonation_chain: tuple[str, ...] = ()
     access_token: str | None = field(default=None, repr=False)
     key_json: str | None = field(default=None, repr=False)
-    key_path: str | None = None
+    key_path: str | None = field(default=None, repr=False)
     credential_config: str | None = field(default=None, repr=False)
 
     @classmethod
@@ -81,7 +83,7 @@ class BigQuerySettings:
             scopes=tuple(_listed(get("scope"))) or (SCOPE,),
             quota_project=get("quota_project_id"),
             impersonation_chain=tuple(_listed(impersonation_chain or get("impersonation_chain"))),
-            access_token=get("access_token"),
+            access_token=str(get("access_token") or "").strip() or None,
             key_json=json.dumps(key) if isinstance(key, dict) else key,
             key_path=get("key_path"),
             credential_config=json.dumps(config) if isinstance(config, dict) else config,
@@ -150,7 +152,7 @@ class GoogleToken:
             ) from None
         except exceptions.GoogleAuthError as error:
             raise AuthenticationError(
-                f"connection {self._conn_id}: Google gives no token: {str(error.args[0])[:300]}",
+                f"connection {self._conn_id}: Google gives no token: {_words(error)}",
                 status=401,
                 reason="authError",
                 retryable=bool(getattr(error, "retryable", False)),
@@ -176,7 +178,7 @@ def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, st
             credentials = credentials.with_quota_project(settings.quota_project)
     except (exceptions.GoogleAuthError, ValueError) as error:
         raise ConfigurationError(
-            f"connection {settings.conn_id}: the credentials are unusable: {str(error)[:300]}"
+            f"connection {settings.conn_id}: the credentials are unusable: {_words(error)}"
         ) from None
     return GoogleToken(credentials, settings.conn_id), project
 
@@ -205,9 +207,7 @@ def _of_document(kind: Any, document: dict[str, Any], scopes: list[str]) -> Any:
     from google.auth import aws, identity_pool, impersonated_credentials, pluggable  # noqa: PLC0415 - as above
     from google.oauth2 import credentials, service_account  # noqa: PLC0415
 
-    for name in ("token_uri", "token_url", "service_account_impersonation_url"):
-        if document.get(name):
-            check_url(str(document[name]))
+    _check_token_urls(document)
     if kind == "service_account":
         return service_account.Credentials.from_service_account_info(document, scopes=scopes)
     if kind == "authorized_user":
@@ -224,11 +224,23 @@ def _of_document(kind: Any, document: dict[str, Any], scopes: list[str]) -> Any:
     raise ValueError(f"their type is {kind!r}, which is none of Google's")
 
 
+def _check_token_urls(document: dict[str, Any]) -> None:
+    """Refuse credentials, nested ones too, that would be sent anywhere in clear."""
+    for name, value in document.items():
+        if isinstance(value, dict):
+            _check_token_urls(value)
+        elif name in _TOKEN_URLS and value:
+            check_url(str(value), name)
+
+
 def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
     from google.auth import impersonated_credentials  # noqa: PLC0415 - as above
 
     *delegates, target = settings.impersonation_chain
-    endpoint = check_url(settings.iam_endpoint).rstrip("/")
+    for account in settings.impersonation_chain:
+        if not re.fullmatch(r"[\w.+-]+@[\w.:-]+", account):
+            raise ConfigurationError(f"impersonation_chain: {account[:80]!r} is no service account")
+    endpoint = check_url(settings.iam_endpoint, "iam_endpoint").rstrip("/")
     return impersonated_credentials.Credentials(
         source_credentials=source,
         target_principal=target,
@@ -239,15 +251,18 @@ def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
 
 
 def _document(settings: BigQuerySettings, name: str, text: str) -> dict[str, Any]:
-    """Return the JSON object that a field holds, or that the file it names holds."""
+    """Return the JSON object that a field holds, or that the file it names holds.
+
+    What a message shows of a field is a path at most: anything else may be a key.
+    """
     where = f"connection {settings.conn_id}: {name}"
-    if not text.lstrip().startswith("{"):
-        path = Path(text)
+    if name != "keyfile_dict" and re.fullmatch(r"[^\s{\"\[][^\n{\"]{0,400}", text):
         where += f" {text}"
         try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise ConfigurationError(f"{where} cannot be read: {error.strerror}") from None
+            text = Path(text).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or "it is no text"
+            raise ConfigurationError(f"{where} cannot be read: {reason}") from None
     try:
         document = json.loads(text)
     except ValueError:
@@ -255,6 +270,11 @@ def _document(settings: BigQuerySettings, name: str, text: str) -> dict[str, Any
     if not isinstance(document, dict):
         raise ConfigurationError(f"{where} is no JSON object")
     return document
+
+
+def _words(error: Exception) -> str:
+    """Return the first argument of an error: the others may hold the whole reply."""
+    return str(error.args[0] if error.args else type(error).__name__)[:300]
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:

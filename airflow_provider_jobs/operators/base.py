@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.polling import wait_for
 from airflow_provider_jobs.core.retry import Timing
-from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError, OutageError
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger, WatchingClient
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class JobOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_seconds("poll_interval", poll_interval, above_zero=True)
+        check_seconds("poll_interval", poll_interval)
         check_seconds("inline_wait", inline_wait)
         self.deferrable = deferrable
         self.poll_interval = poll_interval
@@ -118,9 +118,9 @@ class JobOperator(BaseOperator):
             client = self.client()
             ref = self._ref = JobRef.from_json(event["ref"])
             if event["outcome"] == "error":
-                raise JobsError(f"{ref}: {event['message']}")
+                raise OutageError(f"{ref}: {event['message']}", retryable=event["retryable"])
             if event["outcome"] == "deadline":
-                raise self._deadline_error(client, client.status(ref))
+                return self._end_at_deadline(client, context, client.status(ref), adopted=event["adopted"])
             return self._finish(
                 client, context, JobStatus.from_json(event["status"]), adopted=event["adopted"]
             )
@@ -134,8 +134,10 @@ class JobOperator(BaseOperator):
     def _run(self, client: JobClient, context: Context) -> Any:
         submission = client.submit(self.request(client, context))
         status = submission.status
-        self._ref = status.ref
-        self.log.info("%s %s, %s", "adopted" if submission.adopted else "submitted", status.ref, status.url)
+        if status.ref.id:  # a dry run has none
+            self._ref = status.ref
+            verb = "adopted" if submission.adopted else "submitted"
+            self.log.info("%s %s, %s", verb, status.ref, status.url)
         self._remember(context, status)
         if not self.wait:
             return self.summary(status)
@@ -187,17 +189,20 @@ class JobOperator(BaseOperator):
             return None
         return float((started + self.execution_timeout).timestamp())
 
-    def _deadline_error(self, client: JobClient, status: JobStatus) -> JobsError:
-        """Cancel a job that outlasted ``execution_timeout``, see it end, and return what to raise."""
-        client.cancel(status.ref)
-        status = wait_for(
-            client, status, until=time.time() + CANCEL_SECONDS, poll_interval=1.0, timing=Timing()
-        )
-        outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
-        return DeadlineExceeded(
-            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
-            ref=status.ref,
-        )
+    def _end_at_deadline(
+        self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool
+    ) -> Any:
+        """Cancel a job that outlasted ``execution_timeout``, see it end, fail; unless it has just ended."""
+        if not status.state.ended:
+            client.cancel(status.ref)
+            until = time.time() + CANCEL_SECONDS
+            status = wait_for(client, status, until=until, poll_interval=1.0, timing=Timing())
+            outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
+            raise DeadlineExceeded(
+                f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
+                ref=status.ref,
+            )
+        return self._finish(client, context, status, adopted=adopted)
 
 
 def failure(client: JobClient, status: JobStatus) -> JobFailed:
@@ -229,15 +234,13 @@ def run_started_at(context: Context) -> float:
     return started.timestamp() - SKEW_SECONDS if started else 0.0
 
 
-def check_seconds(parameter: str, value: float, *, above_zero: bool = False) -> None:
-    """Refuse a negative duration, and zero where it makes no sense.
+def check_seconds(parameter: str, value: float) -> None:
+    """Refuse a negative duration.
 
     :raises ValueError: with the parameter's name.
     """
-    if value < 0 or (above_zero and value == 0):
-        raise ValueError(
-            f"{parameter} is {value}: seconds {'above' if above_zero else 'from'} zero are needed"
-        )
+    if value < 0:
+        raise ValueError(f"{parameter} is {value}: it cannot be negative")
 
 
 @contextmanager

@@ -7,11 +7,12 @@ DAG sets is a parameter; all other fields of the API go into ``options``, under 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow_provider_jobs.clients.bigquery_configuration import (
     dataset_reference,
     gcs_uris,
+    not_negative,
     table_reference,
     table_schema,
     with_options,
@@ -19,9 +20,6 @@ from airflow_provider_jobs.clients.bigquery_configuration import (
 from airflow_provider_jobs.clients.bigquery_parameters import query_parameters
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery_job import BigQueryInsertJobOperator, BigQueryJobOperator
-
-if TYPE_CHECKING:
-    from airflow.sdk import Context
 
 __all__ = [
     "BigQueryCopyOperator",
@@ -61,6 +59,7 @@ class BigQueryQueryOperator(BigQueryJobOperator):
         *BigQueryJobOperator.template_fields,
     )
     template_ext: Sequence[str] = (".sql",)
+    file_fields = ("sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
 
     def __init__(
@@ -96,27 +95,26 @@ class BigQueryQueryOperator(BigQueryJobOperator):
         """Return the configuration of a query job."""
         if self.use_legacy_sql and self.parameters:
             raise ConfigurationError("parameters clashes with use_legacy_sql: legacy SQL has no parameters")
-        if self.maximum_bytes_billed is not None and int(self.maximum_bytes_billed) < 0:
-            raise ConfigurationError(f"maximum_bytes_billed is {self.maximum_bytes_billed}: not negative")
+        if not (isinstance(self.sql, str) and self.sql.strip()):
+            raise ConfigurationError("sql is empty")
+        most_bytes = not_negative("maximum_bytes_billed", self.maximum_bytes_billed)
         fields = {
             "query": self.sql,
             "useLegacySql": self.use_legacy_sql,
             **query_parameters(self.parameters),
-            "destinationTable": self.destination_table
-            and table_reference(self.destination_table, project, "destination_table"),
-            "defaultDataset": self.default_dataset
-            and dataset_reference(self.default_dataset, project, "default_dataset"),
+            "destinationTable": table_reference(self.destination_table, project, "destination_table")
+            if self.destination_table
+            else None,
+            "defaultDataset": dataset_reference(self.default_dataset, project, "default_dataset")
+            if self.default_dataset
+            else None,
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,
             "priority": self.priority,
-            "maximumBytesBilled": self.maximum_bytes_billed and str(self.maximum_bytes_billed),
+            "maximumBytesBilled": None if most_bytes is None else str(most_bytes),
         }
-        return {"query": with_options(fields, self.options)}
-
-    def _run(self, client: Any, context: Context) -> Any:
-        if self.estimate_only:
-            return self.summary(client.dry_run(self.request(client, context)))
-        return super()._run(client, context)
+        dry_run = {"dryRun": True} if self.estimate_only else {}
+        return {"query": with_options(fields, self.options), **dry_run}
 
 
 class BigQueryLoadOperator(BigQueryJobOperator):
@@ -144,6 +142,7 @@ class BigQueryLoadOperator(BigQueryJobOperator):
         *BigQueryJobOperator.template_fields,
     )
     template_ext: Sequence[str] = (".json",)
+    file_fields = ("schema",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
 
     def __init__(
@@ -183,14 +182,14 @@ class BigQueryLoadOperator(BigQueryJobOperator):
         fields = {
             "sourceUris": gcs_uris(self.source_uris, "source_uris"),
             "destinationTable": table_reference(self.destination_table, project, "destination_table"),
-            "schema": self.schema and {"fields": table_schema(self.schema, "schema")},
+            "schema": {"fields": table_schema(self.schema, "schema")} if self.schema else None,
             "autodetect": self.autodetect,
             "sourceFormat": self.source_format,
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,
-            "skipLeadingRows": self.skip_leading_rows,
+            "skipLeadingRows": not_negative("skip_leading_rows", self.skip_leading_rows),
             "fieldDelimiter": self.field_delimiter,
-            "maxBadRecords": self.max_bad_records,
+            "maxBadRecords": not_negative("max_bad_records", self.max_bad_records),
         }
         return {"load": with_options(fields, self.options)}
 

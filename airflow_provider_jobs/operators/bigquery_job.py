@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_jobs.clients.bigquery_configuration import (
     check_job_id,
     complete_query,
-    job_type,
     json_object,
     label,
 )
@@ -21,7 +21,7 @@ from airflow_provider_jobs.links.bigquery import BigQueryJobLink
 from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
@@ -57,6 +57,8 @@ class BigQueryJobOperator(JobOperator):
         "labels",
         "job_id",
     )
+    #: The template fields that may name a file; the others never do, whatever they end in.
+    file_fields: ClassVar[tuple[str, ...]] = ()
     operator_extra_links = (BigQueryJobLink(),)
     ui_color = "#4285f4"
 
@@ -78,6 +80,25 @@ class BigQueryJobOperator(JobOperator):
         self.impersonation_chain = impersonation_chain
         self.labels = labels
         self.job_id = job_id
+
+    def resolve_template_files(self) -> None:
+        """Read the files that file fields name; Airflow's own looks for files in every template field."""
+        self.template_fields, every = self.file_fields, self.template_fields
+        try:
+            super().resolve_template_files()
+        finally:
+            self.template_fields = every
+
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are no template files."""
+        looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
+        if looks_like_file and content not in self.files():
+            content += "{# no file #}"  # Airflow goes by the ending, and a comment leaves no trace
+        return super().render_template(content, context, *args, **kwargs)
+
+    def files(self) -> list[Any]:
+        """Return the values that may name a file."""
+        return [getattr(self, field) for field in self.file_fields]
 
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the hook."""
@@ -101,7 +122,6 @@ class BigQueryJobOperator(JobOperator):
     def request(self, client: BigQueryClient, context: Context) -> JobRequest:
         """Return the work to submit, its id derived from what it is."""
         configuration = complete_query(self.configuration_of(client.project))
-        job_type(configuration)
         ti = context["ti"]
         readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"airflow_{ti.dag_id}_{ti.task_id}_{ti.run_id}")
         prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])
@@ -118,21 +138,26 @@ class BigQueryJobOperator(JobOperator):
     def summary(self, status: JobStatus) -> dict[str, Any]:
         """Return what the XCom ``job`` says about the job."""
         ref = status.ref
-        return {"project_id": ref.scope, "location": ref.location, **super().summary(status)}
+        summary = {"project_id": ref.scope, "location": ref.location, **super().summary(status)}
+        return summary if ref.id else {"dry_run": True, **summary, "job_id": None}
 
     def completed(self, client: BigQueryClient, status: JobStatus) -> JobStatus:
         """Return the status, for a SELECT with the number of its rows."""
-        if status.statistics.get("statement_type") != "SELECT":
+        if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
             return status
         rows = {"row_count": client.row_count(status.ref)}
         return replace(status, statistics={**status.statistics, **rows})
 
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
+        own = [("configuration.labels", configuration.get("labels")), ("labels", self.labels)]
+        for parameter, labels in own:
+            if labels is not None and not isinstance(labels, Mapping):
+                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
         automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
         return {
             **{name: label(text) for name, text in automatic.items()},
-            **configuration.get("labels", {}),
-            **(self.labels or {}),
+            **(own[0][1] or {}),
+            **(own[1][1] or {}),
         }
 
 
@@ -152,6 +177,7 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
 
     template_fields = ("configuration", *BigQueryJobOperator.template_fields)
     template_ext: Sequence[str] = (".json", ".sql")
+    file_fields = ("configuration",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "configuration": "json",
         "configuration.query.query": "sql",
@@ -179,6 +205,11 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         }
         self._unneeded = [name for name, value in unneeded.items() if value is not None]
 
+    def files(self) -> list[Any]:
+        """Return the values that may name a file: the configuration itself, and the SQL in it."""
+        query = self.configuration.get("query") if isinstance(self.configuration, dict) else None
+        return [self.configuration, query.get("query") if isinstance(query, dict) else None]
+
     def prepare_template(self) -> None:
         """Read a .json file, and let what it holds be templated field by field."""
         if isinstance(self.configuration, str) and self.configuration.endswith(".json"):
@@ -198,6 +229,6 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
             return dict(json_object(self.configuration, "configuration"))
         return dict(self.configuration)
 
-    def result(self, status: JobStatus) -> str:
-        """Return the job's id."""
-        return status.ref.id
+    def result(self, status: JobStatus) -> Any:
+        """Return the job's id; of a dry run, which has none, the summary."""
+        return status.ref.id or self.summary(status)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -78,14 +79,23 @@ class JobSensor(BaseSensorOperator):
         """Wait, and return what was found."""
         if not self.deferrable:
             return super().execute(context)
-        return self._found_or_defer(context)
+        try:
+            return self._found_or_defer(context)
+        except AirflowFailException as error:  # as the other modes, and as Airflow does after a deferral
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(str(error)) from None
+            raise
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with what the trigger found."""
         if event["outcome"] == "deadline":
             raise AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")
         if event["outcome"] == "error":
-            raise AirflowFailException(event["message"])
+            if not event["retryable"]:
+                raise AirflowFailException(event["message"])
+            self.log.warning("%s; looking again", event["message"])
+        elif event["outcome"] != "ended":
+            raise AirflowFailException(f"the trigger sent an outcome that is none: {event['outcome']}")
         return self._found_or_defer(context)
 
     def _found_or_defer(self, context: Context) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id
@@ -15,7 +16,7 @@ from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.bigquery import BigQueryClient
 
@@ -98,10 +99,10 @@ class BigQueryJobSensor(_BigQuerySensor):
         return JobTrigger(ref=self._ref(self.client()).to_json(), **shared)
 
     def _ref(self, client: BigQueryClient) -> JobRef:
-        job = {"job_id": self.job} if isinstance(self.job, str) else self.job
+        job = self.job if isinstance(self.job, Mapping) else {"job_id": self.job}
         job_id = job.get("job_id")
         if not isinstance(job_id, str):
-            raise ConfigurationError("job needs a job_id: give a job id, or a dict that holds one")
+            raise ConfigurationError(f"job is {str(job)[:80]}: give a job id, or a dict with job_id")
         return JobRef(
             service="bigquery",
             scope=job.get("project_id") or client.project,
@@ -176,6 +177,8 @@ class BigQueryJobsSensor(_BigQuerySensor):
         return JobsTrigger(search=self._search().to_json(), **shared)
 
     def _search(self) -> JobSearch:
+        if not isinstance(self.labels or {}, Mapping):
+            raise ConfigurationError(f"labels is a {type(self.labels).__name__}: a mapping is needed")
         return JobSearch(
             project=self.project_id or None,
             job_id_prefix=self.job_id_prefix,
@@ -192,8 +195,8 @@ def _milliseconds(parameter: str, time: dt.datetime | str | None) -> int | None:
     if not time:
         return None
     try:
-        moment = dt.datetime.fromisoformat(time) if isinstance(time, str) else time
-    except ValueError:
+        moment = time if isinstance(time, dt.datetime) else dt.datetime.fromisoformat(time)
+    except (TypeError, ValueError):
         raise ConfigurationError(f"{parameter} {time!r} is no time: give ISO 8601") from None
     if moment.tzinfo is None:
         raise ConfigurationError(f"{parameter} {time!r} has no time zone")

@@ -17,6 +17,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.jobs import JobRef
 from airflow_provider_jobs.core.polling import (
+    FLOOR_SECONDS,
     OUTAGE_SECONDS,
     PollGroup,
     StatusClient,
@@ -104,7 +105,8 @@ class JobTrigger(_Trigger):
     """Waits until a job has ended; one class for every service.
 
     Its one event is ``{"outcome": "ended", "ref": JobRef, "adopted": bool, "status": JobStatus}``; outcome
-    ``deadline`` means that the job still runs, ``error`` with a ``message`` that nobody could be asked.
+    ``deadline`` means that the job still runs, ``error`` with a ``message`` and ``retryable`` that nobody
+    could be asked.
 
     :param ref: The job, as :meth:`.JobRef.to_json` writes it.
     :param adopted: Handed back in the event.
@@ -164,7 +166,8 @@ class JobTrigger(_Trigger):
         except DeadlineExceeded:
             return {"outcome": "deadline"}
         except JobsError as error:
-            return {"outcome": "error", "message": str(error)}
+            await self._until_first_poll()  # an event may not come before it either
+            return _error(error)
         return {"outcome": "ended", "status": status.to_json() if status else None}
 
     async def _was_killed(self) -> bool:
@@ -190,7 +193,7 @@ class SearchingClient(WatchingClient, Protocol):
 class JobsTrigger(_Trigger):
     """Waits until all jobs that a search matches have ended.
 
-    Its one event is ``{"outcome": "ended"}``, ``deadline``, or ``error`` with a message.
+    Its one event is ``{"outcome": "ended"}``, ``deadline``, or ``error`` with message and ``retryable``.
 
     :param search: What the service's client searches by.
     """
@@ -206,20 +209,30 @@ class JobsTrigger(_Trigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Search until everything has ended, and yield the one event."""
         await self._until_first_poll()
-        client: SearchingClient = await self.client()
+        yield TriggerEvent(await self._search())
+
+    async def _search(self) -> dict[str, Any]:
         answered = time.monotonic()
-        while self.deadline is None or time.time() < self.deadline:
+        client: SearchingClient | None = None
+        while (left := self._seconds_left()) > 0:
             try:
+                client = client or await self.client()
                 if await in_thread(partial(client.search_ended, self.search)):
-                    yield TriggerEvent({"outcome": "ended"})
-                    return
+                    return {"outcome": "ended"}
                 answered = time.monotonic()
             except JobsError as error:
                 if concerns_job(error) or time.monotonic() > answered + OUTAGE_SECONDS:
-                    yield TriggerEvent({"outcome": "error", "message": str(error)})
-                    return
-            await asyncio.sleep(self.poll_interval)
-        yield TriggerEvent({"outcome": "deadline"})
+                    return _error(error)
+            await asyncio.sleep(min(left, max(self.poll_interval, FLOOR_SECONDS)))
+        return {"outcome": "deadline"}
+
+    def _seconds_left(self) -> float:
+        return float("inf") if self.deadline is None else self.deadline - time.time()
+
+
+def _error(error: JobsError) -> dict[str, Any]:
+    outage = not concerns_job(error)
+    return {"outcome": "error", "message": str(error), "retryable": outage or error.retryable}
 
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.

@@ -1,0 +1,118 @@
+"""The documentation names only what exists: files, headings, imports, tests, parameters."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_jobs.operators import bigquery as operators
+from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator
+from airflow_provider_jobs.sensors import bigquery as sensors
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+MOST_LINES = 200
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
+COMMAND = re.compile(r"python -m pytest (tests/[\w/]+\.py)(?:::(\w+))?(?: -k (\w+))?")
+HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+SECTION = re.compile(r"^## [^\n`]*`(\w+)`[^\n]*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+PARAMETER = re.compile(r"^\| \*?`(\w+)`\*? \|", re.MULTILINE)
+TEMPLATED = re.compile(r"^\| \*`(\w+)`\* \|", re.MULTILINE)
+
+
+def prose(page: Path) -> str:
+    return FENCE.sub("", page.read_text())
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@cache
+def names_of_tests(path: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / path).read_text())
+    found = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return frozenset(name for name in found if name.lower().startswith("test"))
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for target, anchor in LINK.findall(prose(page)):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        if anchor:
+            assert anchor in {slug(heading) for heading in HEADING.findall(prose(path))}, anchor
+
+
+@each_page
+def test_python_compiles_and_its_imports_exist(page: Path) -> None:
+    for language, code in FENCE.findall(page.read_text()):
+        if language != "python":
+            continue
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("airflow_provider_jobs"):
+                module = importlib.import_module(node.module or "")
+                for name in node.names:
+                    assert hasattr(module, name.name), f"{node.module}.{name.name}"
+
+
+@each_page
+def test_commands_name_tests_that_exist(page: Path) -> None:
+    text = page.read_text()
+    for found in COMMAND.finditer(text):
+        path, test, keyword = found.groups()
+        assert (ROOT / path).is_file(), path
+        names = names_of_tests(path)
+        if test:
+            assert test in names, test
+        wanted = [keyword] if keyword else []
+        if keyword == "NAME":  # the last column of the table below the command
+            table = text[found.end() :].partition("\n|")[2].partition("\n\n")[0]
+            wanted = re.findall(r"`(\w+)` \|$", table, re.MULTILINE)
+            assert wanted
+        for word in wanted:
+            assert any(word in name for name in names), f"{path} -k {word}"
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
+    assert len(page.read_text().splitlines()) < MOST_LINES
+    index = ROOT / "docs" / "index.md"
+    assert page == index or page.name in {target for target, _ in LINK.findall(prose(index))}
+
+
+def documented() -> dict[str, str]:
+    return dict(SECTION.findall((ROOT / "docs" / "operators.md").read_text()))
+
+
+def parameters_of(kind: type) -> set[str]:
+    """Return what the constructors of this package take, Airflow's own parameters left out."""
+    ours = [each for each in kind.__mro__ if each.__module__.startswith("airflow_provider_jobs.")]
+    found = {name for each in ours for name in inspect.signature(each).parameters}
+    return found - {"self", "kwargs"}
+
+
+CLASSES: dict[str, type] = {
+    "BigQueryJobOperator": BigQueryJobOperator,
+    **{name: getattr(module, name) for module in (operators, sensors) for name in module.__all__},
+}
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_parameters_are_those_of_the_constructor(name: str) -> None:
+    """What all operators share is told once; sensors have their tables whole."""
+    kind, text = CLASSES[name], documented()[name]
+    told, shared = set(PARAMETER.findall(text)), set(parameters_of(BigQueryJobOperator))
+    is_one_of_many = issubclass(kind, BigQueryJobOperator) and kind is not BigQueryJobOperator
+    assert told == parameters_of(kind) - (shared if is_one_of_many else set())
+    assert set(TEMPLATED.findall(text)) == told & set(getattr(kind, "template_fields", ()))

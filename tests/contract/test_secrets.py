@@ -1,0 +1,118 @@
+"""No token or key is shown: not by repr, not by errors, not by logs, not by rows in a database."""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_provider_jobs.clients.bigquery import BigQueryClient
+from airflow_provider_jobs.core.retry import RetryPolicy
+from airflow_provider_jobs.core.transport import Reply, Request, Transport
+from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings, StaticToken, token_for
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
+from airflow_provider_jobs.triggers.job import JobTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.core.retry import Timing
+
+SECRET = "ya29.S3CR3T"
+EXTRA = {
+    "project": "p",
+    "access_token": SECRET,
+    "keyfile_dict": {"private_key": SECRET},
+    "credential_config_file": {"client_secret": SECRET},
+    "api_endpoint": "http://127.0.0.1:9",
+}
+REPLIES = [
+    Reply(401, {}, b'{"error": {"message": "bad token", "errors": [{"reason": "authError"}]}}'),
+    Reply(403, {}, b'{"error": {"message": "denied", "errors": [{"reason": "accessDenied"}]}}'),
+    Reply(503, {}, b"<html>"),
+    Reply(200, {}, b"not json"),
+    Reply(302, {"Location": f"https://example.com/?token={SECRET}"}, b""),
+]
+
+
+class Answering(Transport):
+    """Gets the same reply to everything."""
+
+    def __init__(self, reply: Reply, timing: Timing) -> None:
+        super().__init__(StaticToken(SECRET, None), user_agent="x", timing=timing)
+        self.reply = reply
+        self.seen: list[Mapping[str, str]] = []
+
+    def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        self.seen.append(headers)
+        return self.reply
+
+
+def shown(error: BaseException) -> str:
+    return repr(error) + str(error) + "".join(traceback.format_exception(error)) + repr(vars(error))
+
+
+def test_no_object_shows_its_secret() -> None:
+    settings = BigQuerySettings.from_connection("c", EXTRA)
+    token, _ = token_for(settings)
+    hook = BigQueryHook("c")
+    connection = Connection(conn_id="c", conn_type="bigquery_jobs", extra=json.dumps(EXTRA))
+    client = hook.client_of(connection)
+    request = Request("GET", "https://example.com")
+    for thing in (settings, token, hook, client, vars(hook), vars(client), client._transport, request):
+        assert SECRET not in repr(thing)
+        assert SECRET not in str(thing)
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: str(reply.status))
+def test_no_refusal_shows_the_token(reply: Reply, clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    transport = Answering(reply, clock.timing)
+    client = BigQueryClient(transport, "p")
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError) as caught:
+        client.get_job("j")
+    assert SECRET in str(transport.seen)
+    assert SECRET not in shown(caught.value)
+    assert SECRET not in caplog.text
+    assert SECRET.encode() not in pickle.dumps(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", f"http://user:{SECRET}@127.0.0.1:9", f"http://127.0.0.1:9/?key={SECRET}"]
+)
+def test_no_lost_reply_shows_the_token_or_the_address(
+    url: str, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = Transport(
+        StaticToken(SECRET, None), user_agent="x", timing=clock.timing, retry=RetryPolicy(attempts=2)
+    )
+    with caplog.at_level(logging.INFO), pytest.raises(JobsError) as caught:
+        transport.call(Request("GET", url, params={"upload_id": SECRET}), lambda reply: reply)
+    message = repr(caught.value) + str(caught.value) + "".join(traceback.format_exception(caught.value))
+    assert SECRET not in message
+    assert "trying again" in caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_what_tells_of_a_retry_keeps_the_token(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    client = BigQueryClient(Answering(REPLIES[2], clock.timing), "p")
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError):
+        client.get_job("j")
+    assert caplog.text.count("trying again") == 5
+    assert SECRET not in caplog.text
+
+
+def test_a_trigger_names_the_connection_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_C", json.dumps({"conn_type": "bigquery_jobs", "extra": EXTRA}))
+    task = BigQueryQueryOperator(task_id="t", sql="SELECT 1", gcp_conn_id="c")
+    assert task.client().project == "p"
+    ref = {"service": "bigquery", "scope": "p", "id": "j"}
+    trigger = JobTrigger(service="bigquery", hook_args=task.hook_args(), poll_interval=1, ref=ref)
+    assert SECRET not in json.dumps(trigger.serialize())
+    assert SECRET not in repr(vars(task))

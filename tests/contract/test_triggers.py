@@ -1,0 +1,98 @@
+"""A trigger survives the way through Airflow's database, and its row holds no secret."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.serde import deserialize, serialize
+from airflow.triggers.base import BaseTrigger
+
+from airflow_provider_jobs.clients.bigquery_search import JobSearch
+from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.triggers import job as module
+from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
+
+SHARED: dict[str, Any] = {
+    "service": "bigquery",
+    "hook_args": {"gcp_conn_id": "c", "project_id": None, "impersonation_chain": ["a", "b"]},
+    "poll_interval": 2.5,
+    "deadline": 1_800_000_000.25,
+    "first_poll_at": 1_700_000_000.5,
+}
+OWN: dict[type[BaseTrigger], dict[str, Any]] = {
+    JobTrigger: {
+        "ref": JobRef("bigquery", "p", "j", "EU", 1_700_000_000.125).to_json(),
+        "adopted": True,
+        "cancel_on_kill": True,
+    },
+    JobsTrigger: {
+        "search": JobSearch(job_id_prefix="a", labels={"x": "y"}, min_creation_time=1).to_json(),
+    },
+}
+EVERY = pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.__name__)
+
+
+def rebuilt(serialized: tuple[str, dict[str, Any]]) -> BaseTrigger:
+    path, arguments = json.loads(json.dumps(serialized))
+    name, _, class_name = path.rpartition(".")
+    trigger = getattr(importlib.import_module(name), class_name)(**arguments)
+    assert isinstance(trigger, BaseTrigger)
+    return trigger
+
+
+def test_every_trigger_is_tested() -> None:
+    found = {
+        each
+        for _, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, BaseTrigger) and each.__module__ == module.__name__ and each.__name__[0] != "_"
+    }
+    assert found == set(OWN)
+
+
+@EVERY
+def test_a_trigger_comes_back_whole(kind: Any) -> None:
+    trigger = kind(**SHARED, **OWN[kind])
+    again = rebuilt(trigger.serialize())
+    assert type(again) is kind
+    assert again.serialize() == trigger.serialize()
+
+
+@EVERY
+def test_a_trigger_carries_every_argument_of_its_constructor(kind: Any) -> None:
+    _, arguments = kind(**SHARED, **OWN[kind]).serialize()
+    assert arguments == {**SHARED, **OWN[kind]}
+    wanted = {
+        name
+        for each in kind.__mro__
+        if each.__module__ == module.__name__
+        for name, parameter in inspect.signature(each.__init__).parameters.items()
+        if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+    }
+    assert set(arguments) == wanted
+
+
+@EVERY
+def test_a_row_is_plain_json_for_airflow_too(kind: Any) -> None:
+    trigger = kind(**SHARED, **OWN[kind])
+    _, arguments = TaskDeferred(trigger=trigger, method_name="execute_complete").trigger.serialize()
+    assert deserialize(json.loads(json.dumps(serialize(arguments)))) == arguments
+
+
+@EVERY
+def test_a_row_holds_no_secret(kind: Any) -> None:
+    row = json.dumps(kind(**SHARED, **OWN[kind]).serialize()).lower()
+    for word in ("token", "password", "secret", "private", "keyfile", "authorization", "session"):
+        assert word not in row
+
+
+@pytest.mark.parametrize("argument", ["service", "hook_args", "poll_interval"])
+@EVERY
+def test_nothing_that_matters_has_a_default(kind: Any, argument: str) -> None:
+    arguments = {name: value for name, value in SHARED.items() if name != argument}
+    with pytest.raises(TypeError, match=argument):
+        kind(**arguments, **OWN[kind])

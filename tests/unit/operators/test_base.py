@@ -1,0 +1,227 @@
+"""The life cycle of a job task: submit or adopt, wait, finish, be killed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.errors import (
+    JobCancelled,
+    JobsError,
+)
+from airflow_provider_jobs.operators import base
+from airflow_provider_jobs.operators.base import JobOperator, check_seconds, work_digest
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
+from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
+from tests.unit.tasks import REF, STARTED, FakeClient, context, failed, faked, run, status
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Clock
+
+OTHER = JobRef("bigquery", "p", "key_1", "EU")
+
+
+@pytest.fixture(autouse=True)
+def no_pause(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sleep without a pause, on a clock that goes with Airflow's."""
+    timing = Timing(now=lambda: time.time() + sum(clock.pauses), sleep=clock.pauses.append)
+    monkeypatch.setattr(base, "Timing", lambda: timing)
+
+
+def operator(client: FakeClient, **options: Any) -> Any:
+    options = {"task_id": "task", "sql": "SELECT 1", "deferrable": True, "inline_wait": 0, **options}
+    return faked(BigQueryQueryOperator(**options), client)
+
+
+def deferred(task: Any, with_context: Any = None) -> JobTrigger:
+    with pytest.raises(TaskDeferred) as caught:
+        run(task, with_context)
+    assert caught.value.method_name == "execute_complete"
+    trigger = caught.value.trigger
+    assert isinstance(trigger, JobTrigger)
+    return trigger
+
+
+def event(found: JobStatus | None = None, outcome: str = "ended", **more: Any) -> dict[str, Any]:
+    """Return what the trigger tells, as it comes out of Airflow's database."""
+    told = {"outcome": outcome, "ref": REF.to_json(), "adopted": False, **more}
+    if found:
+        told["status"] = found.to_json()
+    restored: dict[str, Any] = json.loads(json.dumps(told))
+    return restored
+
+
+class TestWaitingHere:
+    """Jobs that end while the worker waits."""
+
+    def test_a_job_that_has_ended_is_finished_at_once(self) -> None:
+        done = status(statistics={"bytes_processed": 5})
+        with_context = context()
+        result = run(operator(FakeClient(done)), with_context)
+        assert result == {
+            "project_id": "p",
+            "location": "EU",
+            "job_id": "key_0",
+            "state": "succeeded",
+            "bytes_processed": 5,
+            "url": "https://console/key_0",
+        }
+        assert with_context["ti"].pushed["job"] == result
+
+    def test_waits_a_moment_before_deferring(self, clock: Clock) -> None:
+        client = FakeClient(status("pending"), looks=(status("running"), status()))
+        assert run(operator(client, inline_wait=5))["state"] == "succeeded"
+        assert clock.pauses == [0.5, 0.5]
+
+    def test_waits_to_the_end_if_not_deferrable(self, clock: Clock) -> None:
+        client = FakeClient(status("running"), looks=(*[status("running")] * 99, status()))
+        assert run(operator(client, deferrable=False))["state"] == "succeeded"
+        assert sum(clock.pauses) > 60
+
+    def test_the_job_is_known_from_submission_on(self) -> None:
+        with_context = context()
+        deferred(operator(FakeClient(status("running"))), with_context)
+        assert with_context["ti"].pushed["job"]["job_id"] == "key_0"
+        assert with_context["ti"].pushed["_link_BigQueryJobLink"] == "https://console/key_0"
+
+    def test_without_waiting_the_reference_is_the_result(self) -> None:
+        result = run(operator(FakeClient(status("running")), wait=False))
+        assert (result["job_id"], result["state"]) == ("key_0", "running")
+
+    def test_a_result_is_plain_json(self) -> None:
+        result = run(operator(FakeClient(status())))
+        assert json.loads(json.dumps(result)) == result
+
+
+class TestDeferring:
+    """The hop through the triggerer."""
+
+    def test_the_trigger_knows_everything(self) -> None:
+        task = operator(
+            FakeClient(status("running")),
+            poll_interval=7,
+            gcp_conn_id="c",
+            project_id="q",
+            impersonation_chain=["a", "b"],
+            execution_timeout=dt.timedelta(hours=1),
+            cancel_on_kill=False,
+        )
+        before = time.time()
+        trigger = deferred(task)
+        name, arguments = trigger.serialize()
+        assert name == "airflow_provider_jobs.triggers.job.JobTrigger"
+        first = arguments.pop("first_poll_at")
+        assert before + FIRST_POLL_SECONDS <= first <= time.time() + FIRST_POLL_SECONDS
+        assert arguments == {
+            "service": "bigquery",
+            "hook_args": {"gcp_conn_id": "c", "project_id": "q", "impersonation_chain": ["a", "b"]},
+            "poll_interval": 7,
+            "deadline": STARTED.timestamp() + 3600,
+            "ref": REF.to_json(),
+            "adopted": False,
+            "cancel_on_kill": False,
+        }
+        assert JobTrigger(**arguments, first_poll_at=first).serialize() == trigger.serialize()
+
+    @pytest.mark.parametrize("changes", [{}, {"start_date": None}])
+    def test_without_a_time_limit_there_is_no_deadline(self, changes: dict[str, Any]) -> None:
+        timeout = dt.timedelta(1) if changes else None
+        task = operator(FakeClient(status("running")), execution_timeout=timeout)
+        assert deferred(task, context(**changes)).deadline is None
+
+    def test_an_adopted_job_stays_adopted(self) -> None:
+        assert deferred(operator(FakeClient((status("running"),)))).adopted
+
+    def test_the_end_is_the_same_as_without_the_hop(self) -> None:
+        done = status(statistics={"statement_type": "SELECT", "slot_ms": 5})
+        here, there = context(), context()
+        result = run(operator(FakeClient(done)), here)
+        client = FakeClient()
+        assert operator(client).execute_complete(there, event(done)) == result
+        assert result["row_count"] == 42
+        assert there["ti"].pushed == here["ti"].pushed
+        assert client.counted == [REF]
+
+    @pytest.mark.parametrize("told", [None, {}, {"outcome": "ended"}, event(outcome="strange")])
+    def test_a_strange_event_fails_loudly(self, told: Any) -> None:
+        with pytest.raises((KeyError, TypeError, JobsError, AirflowFailException)):
+            operator(FakeClient()).execute_complete(context(), told)
+
+    def test_an_outage_can_be_retried(self) -> None:
+        """As without deferring: the job may run on, and a retry adopts it."""
+        told = event(outcome="error", message="no reply", retryable=True)
+        with pytest.raises(JobsError, match="p:EU:key_0: no reply") as caught:
+            operator(FakeClient()).execute_complete(context(), told)
+        assert caught.value.retryable
+
+    def test_a_lasting_error_of_the_trigger_is_not_retried(self) -> None:
+        told = event(outcome="error", message="the job is gone", retryable=False)
+        with pytest.raises(AirflowFailException, match="the job is gone"):
+            operator(FakeClient()).execute_complete(context(), told)
+
+
+class TestWork:
+    """What makes two pieces of work the same."""
+
+    def digest(self, configuration: Any = "c", **changes: Any) -> str:
+        return work_digest(context(**changes), configuration)
+
+    def test_a_retry_is_the_same_work(self) -> None:
+        later = self.digest(try_number=2, start_date=STARTED + dt.timedelta(1))
+        assert self.digest() == later
+        assert len(later) == 20
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"max_tries": 2},
+            {"map_index": 0},
+            {"dag_id": "other"},
+            {"task_id": "other"},
+            {"run_id": "other"},
+            {"configuration": {"query": {"query": "SELECT 2"}}},
+        ],
+    )
+    def test_anything_else_is_other_work(self, changes: dict[str, Any]) -> None:
+        assert self.digest() != self.digest(**changes)
+
+    def test_the_order_of_keys_does_not_matter(self) -> None:
+        assert self.digest({"a": 1, "b": 2}) == self.digest({"b": 2, "a": 1})
+
+    def test_names_do_not_run_together(self) -> None:
+        assert self.digest(dag_id="a", run_id="b_c") != self.digest(dag_id="a_b", run_id="c")
+
+
+@pytest.mark.parametrize("options", [{"poll_interval": -1}, {"inline_wait": -0.1}])
+def test_negative_intervals_are_refused_when_the_dag_is_read(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(options))):
+        operator(FakeClient(), **options)
+
+
+def test_zero_may_be_a_duration() -> None:
+    check_seconds("x", 0)
+    with pytest.raises(ValueError, match="x is -1"):
+        check_seconds("x", -1)
+
+
+def test_the_base_leaves_the_service_open() -> None:
+    task = JobOperator(task_id="t")
+    client = FakeClient()
+    for call in (task.hook_args, task.client, lambda: task.request(client, context())):
+        with pytest.raises(NotImplementedError):
+            call()
+    done = status()
+    assert task.completed(client, done) is done
+    assert task.result(done)["job_id"] == "key_0"
+
+
+def test_cancelled_is_a_kind_of_failed() -> None:
+    found = base.failure(FakeClient(), failed(state="cancelled"))
+    assert isinstance(found, JobCancelled)

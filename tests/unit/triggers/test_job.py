@@ -1,0 +1,297 @@
+"""Triggers: they survive a restart, share their looks, and end with one event."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+from airflow.triggers.base import TriggerEvent
+
+from airflow_provider_jobs import compat
+from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.core.polling import PollGroup
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
+from airflow_provider_jobs.triggers import job as module
+from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
+from tests.unit.tasks import REF, FakeClient, FakeTi, failed, status
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from airflow_provider_jobs.core.jobs import JobStatus
+    from airflow_provider_jobs.errors import JobsError
+
+T = TypeVar("T")
+GONE = NotFoundError("gone", status=404, reason="notFound")
+#: No test waits longer for anything; seconds.
+PATIENCE = 10.0
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+def watching(trigger: Any, client: Any) -> Any:
+    """Return the trigger, speaking to another client, or failing to find one."""
+
+    async def found() -> Any:
+        if isinstance(client, Exception):
+            raise client
+        return client
+
+    trigger.client = found
+    return trigger
+
+
+def job_trigger(client: Any, ref: JobRef = REF, **options: Any) -> Any:
+    shared = {"service": "bigquery", "hook_args": {"gcp_conn_id": "c"}, "poll_interval": 0.01}
+    return watching(JobTrigger(ref=ref.to_json(), **{**shared, **options}), client)
+
+
+def jobs_trigger(client: Any, **options: Any) -> Any:
+    shared = {"service": "bigquery", "hook_args": {"gcp_conn_id": "c"}, "poll_interval": 0.01}
+    return watching(JobsTrigger(search={"job_id_prefix": "a"}, **{**shared, **options}), client)
+
+
+async def event_of(trigger: Any) -> dict[str, Any]:
+    """Return the payload of the one event, as it gets through Airflow's database."""
+    events = [event async for event in trigger.run()]
+    assert len(events) == 1
+    assert isinstance(events[0], TriggerEvent)
+    payload: dict[str, Any] = json.loads(json.dumps(events[0].payload))
+    return payload
+
+
+class TestJobTrigger:
+    """One job."""
+
+    @pytest.mark.parametrize("found", [status(statistics={"slot_ms": 5}), failed()])
+    def test_tells_how_the_job_ended(self, found: JobStatus) -> None:
+        client = FakeClient(looks=(status("running"), found))
+        told = run(event_of(job_trigger(client, adopted=True)))
+        assert told == {"outcome": "ended", "ref": REF.to_json(), "adopted": True, "status": found.to_json()}
+
+    def test_tells_that_time_is_up(self) -> None:
+        client = FakeClient(looks=(status("running"),))
+        told = run(event_of(job_trigger(client, deadline=time.time() + 0.1)))
+        assert told == {"outcome": "deadline", "ref": REF.to_json(), "adopted": False}
+
+    @pytest.mark.parametrize("kind", [job_trigger, jobs_trigger])
+    @pytest.mark.parametrize("broken", [True, False])
+    def test_tells_nothing_before_its_time(self, kind: Any, *, broken: bool) -> None:
+        """Airflow loses an event that comes before it has recorded that the task waits."""
+        client = ConfigurationError("wrong") if broken else Searching(1, looks=(status(),))
+        first = time.time() + 0.2
+        run(event_of(kind(client, first_poll_at=first)))
+        assert time.time() >= first
+
+    def test_time_may_be_up_before_the_first_look(self) -> None:
+        client = FakeClient(looks=(status("running"),))
+        deadline = time.time() + 0.1
+        trigger = job_trigger(client, first_poll_at=time.time() + 3600, deadline=deadline)
+        assert run(event_of(trigger))["outcome"] == "deadline"
+
+    @pytest.mark.parametrize(
+        ("client", "text"),
+        [
+            (FakeClient(looks=(GONE,)), "gone"),
+            (ConfigurationError("connection c: wrong"), "connection c: wrong"),
+        ],
+    )
+    def test_tells_what_cannot_be_mended(self, client: Any, text: str) -> None:
+        class Telling(FakeClient):
+            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                return dict.fromkeys(refs, GONE)
+
+        client = Telling() if isinstance(client, FakeClient) else client
+        told = run(event_of(job_trigger(client)))
+        assert (told["outcome"], told["message"], told["retryable"]) == ("error", text, False)
+
+    def test_an_outage_beyond_the_budget_can_be_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Dead(FakeClient):
+            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                return dict.fromkeys(refs, TransportError("no reply"))
+
+        async def impatient(trigger: JobTrigger) -> PollGroup:
+            return PollGroup(await trigger.client(), outage_seconds=0)
+
+        monkeypatch.setattr(module, "_open_group", impatient)
+        told = run(event_of(job_trigger(Dead())))
+        assert (told["outcome"], told["message"], told["retryable"]) == ("error", "no reply", True)
+
+    def test_triggers_of_a_connection_share_their_looks(self) -> None:
+        looked: list[set[str]] = []
+        opened: list[int] = []
+
+        class Counting(FakeClient):
+            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                looked.append({ref.id for ref in refs})
+                return {ref: status(ref=ref) for ref in refs}
+
+        async def scene() -> None:
+            refs = [JobRef("bigquery", "p", f"j{number}") for number in range(100)]
+            client = Counting()
+            triggers = [job_trigger(client, ref) for ref in refs]
+            for trigger in triggers:
+
+                async def counted() -> Any:
+                    opened.append(1)
+                    await asyncio.sleep(0)
+                    return client
+
+                trigger.client = counted
+            told = await asyncio.gather(*map(event_of, triggers))
+            assert [each["ref"]["id"] for each in told] == [ref.id for ref in refs]
+            assert module._groups[asyncio.get_running_loop()] == {}
+
+        run(scene())
+        assert len(opened) == 1
+        assert len(looked) <= 2
+        assert len(set().union(*looked)) == 100
+
+    def test_other_connections_and_projects_have_their_own(self) -> None:
+        async def scene() -> None:
+            clients = [FakeClient(looks=(status("running"),)) for _ in range(3)]
+            other = JobRef("bigquery", "q", "j")
+            triggers = [
+                job_trigger(clients[0]),
+                job_trigger(clients[1], hook_args={"gcp_conn_id": "d"}),
+                job_trigger(clients[2], other),
+            ]
+            tasks = [asyncio.create_task(event_of(trigger)) for trigger in triggers]
+            groups = module._groups.setdefault(asyncio.get_running_loop(), {})
+            while len(groups) < 3:  # noqa: ASYNC110 - they appear one by one
+                await asyncio.sleep(0.01)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            assert groups == {}
+
+        run(scene())
+
+    def test_a_connection_that_failed_is_looked_up_again(self) -> None:
+        async def scene() -> None:
+            told = await event_of(job_trigger(ConfigurationError("wrong")))
+            assert told["outcome"] == "error"
+            told = await event_of(job_trigger(FakeClient(looks=(status(),))))
+            assert told["outcome"] == "ended"
+
+        run(scene())
+
+    def test_finds_the_client_of_its_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        extra = {"project": "p", "access_token": "t"}
+        monkeypatch.setenv("AIRFLOW_CONN_C", json.dumps({"conn_type": "bigquery_jobs", "extra": extra}))
+        shared: dict[str, Any] = {
+            "service": "bigquery",
+            "hook_args": {"gcp_conn_id": "c"},
+            "poll_interval": 1,
+        }
+        assert run(JobTrigger(ref=REF.to_json(), **shared).client()).project == "p"
+
+
+class TestKill:
+    """A user ends the task, or the trigger only moves."""
+
+    def kill(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        *,
+        means_killed: bool = False,
+        ti: FakeTi | None = None,
+        state: str | None = "deferred",
+        job: Any = None,
+        **options: Any,
+    ) -> list[JobRef]:
+        monkeypatch.setattr(compat, "ON_KILL_MEANS_KILLED", means_killed)
+        monkeypatch.setattr(compat, "task_state", lambda ti: state)
+        monkeypatch.setattr(compat, "task_xcom", lambda ti, key: job if key == "job" else None)
+        client = FakeClient()
+        trigger = job_trigger(client, **{"cancel_on_kill": True, **options})
+        trigger.task_instance = ti
+        run(trigger.on_kill())
+        return client.cancelled
+
+    def test_cancels_where_a_kill_is_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.kill(monkeypatch, means_killed=True, ti=FakeTi()) == [REF]
+        assert self.kill(monkeypatch) == [REF]
+
+    @pytest.mark.parametrize("state", ["failed", "success", "up_for_retry", None])
+    def test_cancels_if_the_task_was_ended(self, monkeypatch: pytest.MonkeyPatch, state: str | None) -> None:
+        assert self.kill(monkeypatch, ti=FakeTi(), state=state) == [REF]
+
+    def test_leaves_the_job_alone_if_the_task_still_waits_on_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert self.kill(monkeypatch, ti=FakeTi(), job={"job_id": REF.id}) == []
+
+    @pytest.mark.parametrize("job", [None, {"job_id": "another"}, "text"])
+    def test_cancels_if_the_task_waits_on_another(self, monkeypatch: pytest.MonkeyPatch, job: Any) -> None:
+        assert self.kill(monkeypatch, ti=FakeTi(), job=job) == [REF]
+
+    def test_leaves_the_job_alone_if_asked_to(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert self.kill(monkeypatch, means_killed=True, cancel_on_kill=False) == []
+
+    @pytest.mark.parametrize("has_on_kill", [True, False])
+    def test_an_airflow_without_on_kill_cancels_the_trigger_only(
+        self, monkeypatch: pytest.MonkeyPatch, *, has_on_kill: bool
+    ) -> None:
+        monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", has_on_kill)
+        monkeypatch.setattr(compat, "ON_KILL_MEANS_KILLED", True)
+        client = FakeClient(looks=(status("running"),))
+
+        async def scene() -> None:
+            task = asyncio.create_task(event_of(job_trigger(client, cancel_on_kill=True)))
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        run(scene())
+        assert client.cancelled == ([] if has_on_kill else [REF])
+
+
+class Searching(FakeClient):
+    """Finds what it is told to find."""
+
+    def __init__(self, *found: Any, looks: tuple[Any, ...] = ()) -> None:
+        super().__init__(looks=looks)
+        self.found = list(found)
+        self.searches: list[Any] = []
+
+    def search_ended(self, search: dict[str, Any]) -> bool:
+        self.searches.append(search)
+        found = self.found.pop(0) if len(self.found) > 1 else self.found[0]
+        if isinstance(found, Exception):
+            raise found
+        return bool(found)
+
+
+class TestJobsTrigger:
+    """Many jobs, found by a filter."""
+
+    def test_searches_until_all_have_ended(self) -> None:
+        client = Searching(0, TransportError("x"), 1)
+        assert run(event_of(jobs_trigger(client))) == {"outcome": "ended"}
+        assert client.searches == [{"job_id_prefix": "a"}] * 3
+
+    @pytest.mark.parametrize("deadline", [1.0, None])
+    def test_tells_that_time_is_up(self, deadline: float | None) -> None:
+        deadline = deadline or time.time() + 0.1
+        assert run(event_of(jobs_trigger(Searching(0), deadline=deadline))) == {"outcome": "deadline"}
+
+    def test_time_is_up_when_it_is_not_an_interval_later(self) -> None:
+        trigger = jobs_trigger(Searching(0), deadline=time.time() + 0.1, poll_interval=3600)
+        assert run(event_of(trigger)) == {"outcome": "deadline"}
+
+    @pytest.mark.parametrize("client", [Searching(GONE), ConfigurationError("gone")])
+    def test_tells_what_cannot_be_mended(self, client: Any) -> None:
+        told = run(event_of(jobs_trigger(client)))
+        assert (told["outcome"], told["message"]) == ("error", "gone")
+
+    def test_tells_of_an_outage_beyond_the_budget(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "OUTAGE_SECONDS", 0)
+        told = run(event_of(jobs_trigger(Searching(TransportError("no reply")))))
+        assert (told["outcome"], told["message"]) == ("error", "no reply")
