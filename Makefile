@@ -14,7 +14,7 @@ unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 .PHONY: help env demo up test lint typecheck unit benchmark clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: run make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -43,6 +43,11 @@ typecheck: $(READY)  ## mypy, strict
 unit: $(READY)  ## the tests alone
 	$(BIN)/python -m pytest
 
+airflow-%: $(READY)  ## the tests without a running Airflow on another version: make airflow-3.1.8
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-airflow-$*
+	$(BIN)/uv pip install --python .venv-airflow-$*/bin/python --quiet --compile-bytecode apache-airflow==$* --editable '.[test]'
+	.venv-airflow-$*/bin/python -m pytest -W ignore tests/unit tests/contract tests/integration
+
 $(PEER)/.ready: $(READY)
 	$(PYTHON) -m venv $(PEER)
 	$(BIN)/uv pip install --python $(PEER)/bin/python --quiet --compile-bytecode apache-airflow apache-airflow-providers-google
@@ -54,4 +59,4 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEER) .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import json
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.serde import deserialize, serialize
+from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_jobs.clients.bigquery_search import JobSearch
@@ -35,6 +35,12 @@ OWN: dict[type[BaseTrigger], dict[str, Any]] = {
     },
 }
 EVERY = pytest.mark.parametrize("kind", OWN, ids=lambda kind: kind.__name__)
+
+#: Its home before Airflow 3.2 is another.
+_SERDE = (
+    "airflow.sdk.serde" if importlib.util.find_spec("airflow.sdk.serde") else "airflow.serialization.serde"
+)
+serde: Any = importlib.import_module(_SERDE)
 
 
 def rebuilt(serialized: tuple[str, dict[str, Any]]) -> BaseTrigger:
@@ -80,7 +86,7 @@ def test_a_trigger_carries_every_argument_of_its_constructor(kind: Any) -> None:
 def test_a_row_is_plain_json_for_airflow_too(kind: Any) -> None:
     trigger = kind(**SHARED, **OWN[kind])
     _, arguments = TaskDeferred(trigger=trigger, method_name="execute_complete").trigger.serialize()
-    assert deserialize(json.loads(json.dumps(serialize(arguments)))) == arguments
+    assert serde.deserialize(json.loads(json.dumps(serde.serialize(arguments)))) == arguments
 
 
 @EVERY

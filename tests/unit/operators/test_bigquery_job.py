@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException
 from structlog.testing import capture_logs
 
 from airflow_provider_jobs.operators.bigquery import (
