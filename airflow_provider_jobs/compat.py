@@ -34,3 +34,33 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
     return XCom.get_one(
         key=key, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
     )
+
+
+def encrypt(text: str) -> str | None:
+    """Return the text encrypted with the deployment's Fernet key; None if it has none (or Airflow < 3.2)."""
+    fernet = _fernet()
+    return fernet.encrypt(text.encode()).decode() if fernet else None
+
+
+def decrypt(text: str, ttl_seconds: int) -> str | None:
+    """Return what :func:`encrypt` was given; None if it is too old, or was encrypted with another key."""
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415 - a dependency of Airflow's core
+
+    fernet = _fernet()
+    try:
+        return fernet.decrypt(text.encode(), ttl=ttl_seconds).decode() if fernet else None
+    except InvalidToken:
+        return None
+
+
+def _fernet() -> Any:
+    try:
+        from airflow.sdk.crypto import get_fernet  # noqa: PLC0415 - Airflow 3.2 or newer
+        from airflow.sdk.exceptions import AirflowException  # noqa: PLC0415
+    except ImportError:
+        return None
+    try:
+        fernet = get_fernet()
+    except AirflowException:
+        return None  # the key is missing, or none
+    return fernet if fernet.is_encrypted else None

@@ -12,6 +12,8 @@
     ├── ProtocolError            a reply that the API does not promise
     ├── JobFailed                the job ended without success
     │   └── JobCancelled         somebody, or a time limit, stopped it
+    ├── UploadExpired            the upload session is gone; start again
+    ├── SourceChanged            the bytes were changed while they were sent
     ├── DeadlineExceeded         the job was still running at the deadline
     └── OutageError              nobody could be asked about the job any more
 
@@ -125,3 +127,15 @@ class OutageError(JobsError):
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class UploadExpired(JobsError):
+    """The upload session is gone; another one begins at byte 0."""
+
+    retryable = True
+
+
+class SourceChanged(JobsError):
+    """What is uploaded was changed meanwhile; nothing was registered. A retry begins anew."""
+
+    retryable = True

@@ -12,25 +12,22 @@ from urllib.parse import quote
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id, check_project
 from airflow_provider_jobs.clients.bigquery_rows import typed_rows
 from airflow_provider_jobs.clients.bigquery_search import JobSearch
-from airflow_provider_jobs.clients.bigquery_status import job_status, listed_jobs, parse_json
+from airflow_provider_jobs.clients.bigquery_status import job_status, parse_json
+from airflow_provider_jobs.clients.bigquery_submit import GRACE_SECONDS, submit_once
+from airflow_provider_jobs.clients.bigquery_upload import JobUploads
 from airflow_provider_jobs.clients.bigquery_watch import ManyStatuses
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
-from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.transport import Request, Transport, check_url
-from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ProtocolError, ServiceError
+from airflow_provider_jobs.errors import JobsError, NotFoundError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from airflow_provider_jobs.core.streams import Media
+
 log = logging.getLogger(__name__)
 
 ENDPOINT = "https://bigquery.googleapis.com"
-#: How long a job may stay invisible after its insert was accepted; seconds.
-GRACE_SECONDS = 60.0
-#: Failed jobs of one piece of work that a retry steps over before it gives up.
-MAX_ATTEMPTS = 100
-#: Jobs a page, and pages at most, when a job of unknown location is looked for.
-_SEARCH_PAGE_JOBS, _SEARCH_PAGES = 1000, 20
 
 
 class BigQueryClient:
@@ -52,6 +49,7 @@ class BigQueryClient:
         self._transport = transport
         self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
         self._many = ManyStatuses(self)
+        self._uploads = JobUploads(self, transport, endpoint)
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
@@ -63,6 +61,15 @@ class BigQueryClient:
         """
         harmless = bool(job.get("jobReference", {}).get("jobId") or job["configuration"].get("dryRun"))
         return self._call("POST", project, "jobs", body=job, idempotent=harmless)
+
+    # https://cloud.google.com/bigquery/docs/reference/api-uploads
+    def upload_job(self, job: Mapping[str, Any], media: Media, project: str | None = None) -> dict[str, Any]:
+        """Start a load job of the bytes that are sent with it: a Job resource with ``jobReference.jobId``.
+
+        :raises ConflictError: the job id is taken.
+        :raises SourceChanged: the bytes were changed while they were sent; there is no job.
+        """
+        return self._uploads.upload(check_project(project or self.project), job, media)
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get
     def get_job(
@@ -152,30 +159,9 @@ class BigQueryClient:
     def submit(self, request: JobRequest) -> Submission:
         """Run the work once: start its job, or adopt the one that an earlier attempt started.
 
-        Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
-        succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
-
-        A dry run makes no job: its status has no id.
-
         :raises ServiceError: BigQuery refused the job.
         """
-        if request.body.get("dryRun"):
-            return Submission(self._dry_run(request), adopted=False)
-        for number in range(MAX_ATTEMPTS):
-            reference = {"projectId": request.scope, "jobId": f"{request.key}_{number}"}
-            if request.location:
-                reference["location"] = request.location
-            body = {"jobReference": reference, "configuration": request.body}
-            began = self._transport.timing.now()
-            try:
-                return Submission(job_status(self.insert_job(body, request.scope)), adopted=False)
-            except ConflictError:
-                job = self._find(reference)
-            status = job_status(job)
-            created = status.ref.created_at or began
-            if created >= request.not_before and status.state in _WORTH_ADOPTING:
-                return Submission(status, adopted=created < began)
-        raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
+        return submit_once(self, request, self._transport.timing)
 
     def status(self, ref: JobRef) -> JobStatus:
         """Return how a job is doing.
@@ -218,43 +204,6 @@ class BigQueryClient:
         except NotFoundError:
             return
 
-    def _dry_run(self, request: JobRequest) -> JobStatus:
-        reference = {"projectId": request.scope, "location": request.location}
-        job = self.insert_job({"configuration": request.body, "jobReference": reference}, request.scope)
-        place = {**reference, **(job.get("jobReference") or {}), "jobId": ""}  # there is no job to name
-        return job_status({**job, "jobReference": place})
-
-    def _find(self, reference: Mapping[str, str]) -> dict[str, Any]:
-        """Return a job that exists, wherever it is: without its location, get does not show all of them."""
-        location = reference.get("location")
-
-        def look() -> dict[str, Any]:
-            nonlocal location
-            try:
-                return self.get_job(reference["jobId"], reference["projectId"], location=location)
-            except NotFoundError as error:
-                location = self._search_location(reference) or location
-                error.retryable = True  # it is taken, so it shows up in a moment
-                raise
-
-        return _GRACE.call(look, timing=self._transport.timing)
-
-    def _search_location(self, reference: Mapping[str, str]) -> str | None:
-        pages = self.list_job_pages(
-            reference["projectId"],
-            maxResults=_SEARCH_PAGE_JOBS,
-            projection="minimal",
-            fields="nextPageToken,jobs(jobReference)",
-        )
-        try:
-            for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
-                for location, job_id, _job in listed_jobs(page):
-                    if job_id == reference["jobId"]:
-                        return location
-        except ServiceError as error:
-            log.warning("the jobs of %s cannot be listed: %s", reference["projectId"], error)
-        return None
-
     def _call(
         self,
         method: str,
@@ -267,8 +216,3 @@ class BigQueryClient:
         parts = (check_project(project or self.project), *path)
         url = "/".join((self._base, *(quote(part, safe=":") for part in parts)))
         return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)
-
-
-#: For a job that was accepted and does not show up yet.
-_GRACE = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, base_seconds=0.2, cap_seconds=5.0)
-_WORTH_ADOPTING = frozenset({JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED})

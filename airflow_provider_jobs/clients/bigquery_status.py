@@ -47,7 +47,7 @@ def parse_json(reply: Reply) -> dict[str, Any]:
     :raises ProtocolError: the body is not a JSON object.
     """
     if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
-        raise _service_error(reply)
+        raise service_error(reply)
     if not reply.body:
         return {}
     document = reply.json()
@@ -128,7 +128,8 @@ def _title(configuration: Mapping[str, Any]) -> str:
     return " ".join(["BigQuery", *kinds, "job"])
 
 
-def _service_error(reply: Reply) -> ServiceError:
+def service_error(reply: Reply) -> ServiceError:
+    """Return the error that a refusal stands for."""
     error: Any = None
     try:
         error = reply.json()["error"]

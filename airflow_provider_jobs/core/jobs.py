@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.core.streams import Media
 
 #: Entries of a job's error list that a failure report shows; the rest is counted.
 SHOWN_PROBLEMS = 20
@@ -138,6 +141,7 @@ class JobRequest:
     :param key: The beginning of the job's id where the caller chooses it; the same work has the same key.
     :param body: The job's configuration, as the vendor's API spells it.
     :param location: The region to run in; None leaves it to the service.
+    :param media: Bytes to upload with it, a :class:`.Media`.
     :param not_before: Seconds since 1970: a job of that key created earlier belongs to something else.
     """
 
@@ -145,6 +149,7 @@ class JobRequest:
     key: str
     body: dict[str, Any]
     location: str | None = None
+    media: Media | None = None
     not_before: float = 0.0
 
 

@@ -77,7 +77,7 @@ class JobOperator(BaseOperator):
         self.inline_wait = inline_wait
         self.wait = wait
         self.cancel_on_kill = cancel_on_kill
-        self._ref: JobRef | None = None
+        self._refs: list[JobRef] = []
 
     # What the operators of a service add.
 
@@ -116,7 +116,8 @@ class JobOperator(BaseOperator):
         """Go on with what the trigger found."""
         with airflow_failures():
             client = self.client()
-            ref = self._ref = JobRef.from_json(event["ref"])
+            ref = JobRef.from_json(event["ref"])
+            self._refs = [ref]
             if event["outcome"] == "error":
                 raise OutageError(f"{ref}: {event['message']}", retryable=event["retryable"])
             if event["outcome"] == "deadline":
@@ -126,16 +127,18 @@ class JobOperator(BaseOperator):
             )
 
     def on_kill(self) -> None:
-        """Cancel the job."""
-        if self._ref and self.cancel_on_kill:
-            self.log.info("cancelling %s, since the task was ended", self._ref)
-            self.client().cancel(self._ref)
+        """Cancel what this attempt has submitted or adopted."""
+        for ref in self._refs if self.cancel_on_kill else []:
+            self.log.info("cancelling %s, since the task was ended", ref)
+            self.client().cancel(ref)
 
     def _run(self, client: JobClient, context: Context) -> Any:
-        submission = client.submit(self.request(client, context))
+        return self._follow(client, context, client.submit(self.request(client, context)))
+
+    def _follow(self, client: JobClient, context: Context, submission: Submission) -> Any:
         status = submission.status
         if status.ref.id:  # a dry run has none
-            self._ref = status.ref
+            self._refs.append(status.ref)
             verb = "adopted" if submission.adopted else "submitted"
             self.log.info("%s %s, %s", verb, status.ref, status.url)
         self._remember(context, status)
@@ -155,6 +158,9 @@ class JobOperator(BaseOperator):
         )
         if status.state.ended:
             return self._finish(client, context, status, adopted=adopted)
+        return self._defer(context, status, adopted=adopted)
+
+    def _defer(self, context: Context, status: JobStatus, *, adopted: bool) -> Any:
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),

@@ -1,4 +1,4 @@
-"""BigQuery jobs: any configuration, query, load, extract, copy.
+"""BigQuery jobs: any configuration, query, load, extract, copy, upload.
 
 Every operator here takes what :class:`.BigQueryJobOperator` and :class:`.JobOperator` take. What nearly every
 DAG sets is a parameter; all other fields of the API go into ``options``, under the API's own names.
@@ -14,12 +14,16 @@ from airflow_provider_jobs.clients.bigquery_configuration import (
     gcs_uris,
     not_negative,
     table_reference,
-    table_schema,
     with_options,
 )
 from airflow_provider_jobs.clients.bigquery_parameters import query_parameters
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.bigquery_job import BigQueryInsertJobOperator, BigQueryJobOperator
+from airflow_provider_jobs.operators.bigquery_job import BigQueryInsertJobOperator, BigQueryJobOperator, Table
+from airflow_provider_jobs.operators.bigquery_load import (
+    BigQueryLoadOperator,
+    BigQueryUploadOperator,
+    csv_only,
+)
 
 __all__ = [
     "BigQueryCopyOperator",
@@ -27,10 +31,8 @@ __all__ = [
     "BigQueryInsertJobOperator",
     "BigQueryLoadOperator",
     "BigQueryQueryOperator",
+    "BigQueryUploadOperator",
 ]
-
-#: ``project.dataset.table``, ``dataset.table``, or the API's TableReference.
-Table = str | Mapping[str, str]
 
 
 class BigQueryQueryOperator(BigQueryJobOperator):
@@ -117,83 +119,6 @@ class BigQueryQueryOperator(BigQueryJobOperator):
         return {"query": with_options(fields, self.options), **dry_run}
 
 
-class BigQueryLoadOperator(BigQueryJobOperator):
-    """Load files from Cloud Storage into a table.
-
-    :param source_uris: ``gs://bucket/object``, one or several; an object may hold one ``*``.
-    :param destination_table: ``project.dataset.table`` or ``dataset.table``.
-    :param schema: The API's fields, ``[{"name": …, "type": …, "mode": …}]``; or a .json file of them.
-    :param autodetect: Let BigQuery find the schema in the files.
-    :param source_format: ``CSV``, ``NEWLINE_DELIMITED_JSON``, ``PARQUET``, ``AVRO``, ``ORC``,
-        ``DATASTORE_BACKUP``.
-    :param write_disposition: ``WRITE_APPEND``, ``WRITE_TRUNCATE`` or ``WRITE_EMPTY``.
-    :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
-    :param skip_leading_rows: Header lines of each CSV file; 0 loses nothing.
-    :param field_delimiter: Of CSV; default is a comma.
-    :param max_bad_records: Rows that may be wrong before the job fails.
-    :param options: More fields of the API's JobConfigurationLoad, as it names them.
-    """
-
-    template_fields = (
-        "source_uris",
-        "destination_table",
-        "schema",
-        "options",
-        *BigQueryJobOperator.template_fields,
-    )
-    template_ext: Sequence[str] = (".json",)
-    file_fields = ("schema",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
-
-    def __init__(
-        self,
-        *,
-        source_uris: str | Sequence[str],
-        destination_table: Table,
-        schema: Sequence[Mapping[str, Any]] | str | None = None,
-        autodetect: bool | None = None,
-        source_format: str = "CSV",
-        write_disposition: str = "WRITE_APPEND",
-        create_disposition: str | None = None,
-        skip_leading_rows: int | None = None,
-        field_delimiter: str | None = None,
-        max_bad_records: int | None = None,
-        options: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.source_uris = source_uris
-        self.destination_table = destination_table
-        self.schema = schema
-        self.autodetect = autodetect
-        self.source_format = source_format
-        self.write_disposition = write_disposition
-        self.create_disposition = create_disposition
-        self.skip_leading_rows = skip_leading_rows
-        self.field_delimiter = field_delimiter
-        self.max_bad_records = max_bad_records
-        self.options = options
-
-    def configuration_of(self, project: str) -> dict[str, Any]:
-        """Return the configuration of a load job."""
-        if self.schema and self.autodetect:
-            raise ConfigurationError("schema clashes with autodetect: give one of them")
-        _csv_only(self, self.source_format, "source_format", "skip_leading_rows", "field_delimiter")
-        fields = {
-            "sourceUris": gcs_uris(self.source_uris, "source_uris"),
-            "destinationTable": table_reference(self.destination_table, project, "destination_table"),
-            "schema": {"fields": table_schema(self.schema, "schema")} if self.schema else None,
-            "autodetect": self.autodetect,
-            "sourceFormat": self.source_format,
-            "writeDisposition": self.write_disposition,
-            "createDisposition": self.create_disposition,
-            "skipLeadingRows": not_negative("skip_leading_rows", self.skip_leading_rows),
-            "fieldDelimiter": self.field_delimiter,
-            "maxBadRecords": not_negative("max_bad_records", self.max_bad_records),
-        }
-        return {"load": with_options(fields, self.options)}
-
-
 class BigQueryExtractOperator(BigQueryJobOperator):
     """Write a table to files in Cloud Storage.
 
@@ -232,7 +157,7 @@ class BigQueryExtractOperator(BigQueryJobOperator):
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration of an extract job."""
-        _csv_only(self, self.destination_format, "destination_format", "print_header", "field_delimiter")
+        csv_only(self, self.destination_format, "destination_format", "print_header", "field_delimiter")
         fields = {
             "sourceTable": table_reference(self.source_table, project, "source_table"),
             "destinationUris": gcs_uris(self.destination_uris, "destination_uris"),
@@ -286,11 +211,3 @@ class BigQueryCopyOperator(BigQueryJobOperator):
             "createDisposition": self.create_disposition,
         }
         return {"copy": with_options(fields, self.options)}
-
-
-def _csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:
-    for parameter in parameters:
-        if file_format != "CSV" and getattr(operator, parameter) is not None:
-            raise ConfigurationError(
-                f"{parameter} clashes with {format_parameter} {file_format}: it is for CSV"
-            )

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.bigquery import BigQueryClient
     from airflow_provider_jobs.core.jobs import JobStatus
 
+#: ``project.dataset.table``, ``dataset.table``, or the API's TableReference.
+Table = str | Mapping[str, str]
 #: Characters of a job id's beginning; the digest and a number follow, 1,024 in all at most.
 _PREFIX_LENGTH = 990
 

@@ -2,6 +2,11 @@
 
 ``python -m airflow_provider_jobs.sandbox`` serves until it is stopped; ``Sandbox`` serves in a
 thread of this process.
+
+``server`` runs ``app``, which dispatches to the services' routes as ``operations``: each is authorized
+(``auth``, ``oauth``, ``keys``), may be spoiled on request (``faults``, ``fault_actions``, ``connection``),
+answered (``replies``, ``masks``) and written down (``request_log``). Tests steer it through ``control`` and
+``timing``. A package per service: ``bigquery``. ``demo`` runs DAGs of a real Airflow against it all.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ __all__ = ["Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: the demo's modules beside the server need neither DuckDB nor uvicorn in their process.
+    # Lazy: the demo needs neither DuckDB nor uvicorn in its process.
     if name == "Sandbox":
         from airflow_provider_jobs.sandbox.server import Sandbox  # noqa: PLC0415
 

@@ -48,6 +48,7 @@ def make_app(platform: Platform, identity: Identity, services: Sequence[Service]
         yield
         for service in services:
             await service.stop()
+        await platform.uploads.close()
 
     async def refuse(_request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

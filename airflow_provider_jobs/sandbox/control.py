@@ -1,4 +1,4 @@
-"""The control endpoints below ``/sandbox``: faults, the request log, timing, tokens.
+"""The control endpoints below ``/sandbox``: faults, the request log, timing, tokens, uploads.
 
 Only the announced token opens them, and neither faults nor the log concern them.
 """
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM
 from airflow_provider_jobs.sandbox.operations import Call, Handler, Platform
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
+from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,6 +41,7 @@ def control_routes(platform: Platform) -> list[Route]:
         ("POST", "/sandbox/tokens", control.issue_token),
         ("POST", "/sandbox/tokens/expire", control.expire_tokens),
         ("POST", "/sandbox/tokens/lifetime", control.set_lifetime),
+        *UploadControl(platform).handlers(),
     ]
     return [Route(path, control.guarded(handler), methods=[method]) for method, path, handler in handlers]
 

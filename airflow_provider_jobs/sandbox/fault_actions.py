@@ -1,28 +1,31 @@
 """What a fault does to a request.
 
-An action may act before the operation runs, and on its reply before that is sent. Actions that
-spoil the body on its way in or out belong here too: an exchange carries ``receive``.
+An action may act before the operation runs, somewhere inside the body that it takes in, and on its
+reply before that is sent. ``upload_faults`` holds the actions that only uploads can meet.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import time
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, gone
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from starlette.types import Receive
 
     from airflow_provider_jobs.sandbox.auth import TokenBook
 
 # What a number may be: nothing hangs longer than ten minutes, and a reply is a final one.
-RANGES = {"seconds": (0, 600), "status": (200, 599), "retry_after": (0, 86400)}
+RANGES = {"seconds": (0, 600), "status": (200, 599), "retry_after": (0, 86400), "bytes": (0, 1 << 50)}
+
+RETRY_AFTER_FORMS = ("seconds", "date", "epoch")
 
 
 @dataclass
@@ -33,14 +36,25 @@ class Exchange:
     authorization: str
     tokens: TokenBook
     stopping: asyncio.Event
+    abandoned: asyncio.Event = field(default_factory=asyncio.Event)  # a later request took this one's upload
 
 
 @dataclass(frozen=True)
 class Action:
     """Does nothing; the actions below override what they need."""
 
+    #: Whether only the reply that completes an upload counts as a match.
+    final: ClassVar[bool] = False
+
     async def before(self, _exchange: Exchange) -> None:
         """Act before the operation; a Refusal is the reply, ConnectionCut ends the connection."""
+
+    def due(self) -> int | None:
+        """Give how many bytes of an upload's request come before ``during``; None: it never acts there."""
+        return None
+
+    async def during(self, _exchange: Exchange) -> None:
+        """Act inside the body of an upload, as ``before`` does."""
 
     async def after(self, _exchange: Exchange, reply: Reply) -> Reply:
         """Act on the reply of an operation that has run."""
@@ -55,21 +69,40 @@ class Delay(Action):
 
     async def before(self, exchange: Exchange) -> None:
         """Wait, at most until the sandbox ends."""
-        await _wait(exchange.stopping, self.seconds)
+        await wait_for_first(self.seconds, exchange.stopping.wait())
 
 
 @dataclass(frozen=True)
 class Answer(Action):
-    """Answer with an error in place of the operation."""
+    """Answer with an error in place of the operation; with ``bytes``, after taking so many of an upload."""
 
     status: int = 503
     reason: str = "backendError"
     message: str = "The sandbox was asked to answer this."
-    retry_after: int | None = None
+    retry_after: int | None = None  # seconds
+    retry_after_form: str = "seconds"
+    bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.retry_after_form not in RETRY_AFTER_FORMS:
+            raise Refusal(400, "invalid", f"retry_after_form must be one of {', '.join(RETRY_AFTER_FORMS)}.")
 
     async def before(self, _exchange: Exchange) -> None:
+        """Refuse, unless bytes come first."""
+        if self.bytes is None:
+            self._refuse()
+
+    def due(self) -> int | None:
+        """Give the bytes."""
+        return self.bytes
+
+    async def during(self, _exchange: Exchange) -> None:
         """Refuse."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        self._refuse()
+
+    def _refuse(self) -> None:
+        after, form = self.retry_after, self.retry_after_form
+        headers = {} if after is None else {"Retry-After": spell_retry_after(after, form)}
         raise Refusal(self.status, self.reason, self.message, headers=headers)
 
 
@@ -86,9 +119,23 @@ class NotFound(Action):
 
 @dataclass(frozen=True)
 class TokenExpired(Action):
-    """Let the presented token end: 401, and for good unless it is the announced token."""
+    """Let the presented token end: 401, and for good unless it is the announced token.
+
+    With ``bytes``, after taking so many of an upload.
+    """
+
+    bytes: int | None = None
 
     async def before(self, exchange: Exchange) -> None:
+        """Refuse, unless bytes come first."""
+        if self.bytes is None:
+            await self.during(exchange)
+
+    def due(self) -> int | None:
+        """Give the bytes."""
+        return self.bytes
+
+    async def during(self, exchange: Exchange) -> None:
         """Refuse."""
         exchange.tokens.expire(exchange.authorization)
         raise Refusal(401, "authError", "Invalid Credentials", location="Authorization")
@@ -120,11 +167,7 @@ class Hang(Action):
 
     async def before(self, exchange: Exchange) -> None:
         """Wait, then cut."""
-        left = asyncio.ensure_future(gone(exchange.receive))
-        try:
-            await _wait(exchange.stopping, self.seconds, left)
-        finally:
-            left.cancel()
+        await wait_for_first(self.seconds, exchange.stopping.wait(), gone(exchange.receive))
         raise ConnectionCut
 
 
@@ -163,14 +206,14 @@ ACTIONS: dict[str, type[Action]] = {
 }
 
 
-def make_action(settings: Mapping[str, Any]) -> Action:
+def make_action(settings: Mapping[str, Any], kinds: Mapping[str, type[Action]]) -> Action:
     """Give the action that ``{"action": name, …its settings}`` describes.
 
     :raises Refusal: 400, naming what is wrong.
     """
-    kind = ACTIONS.get(str(settings.get("action")))
+    kind = kinds.get(str(settings.get("action")))
     if kind is None:
-        raise Refusal(400, "invalid", f"action must be one of {', '.join(ACTIONS)}.")
+        raise Refusal(400, "invalid", f"action must be one of {', '.join(kinds)}.")
     given = {name: value for name, value in settings.items() if name != "action"}
     known = {item.name: str(item.type) for item in fields(kind)}
     for name, value in given.items():
@@ -202,13 +245,20 @@ def _merged(old: Any, new: Any) -> Any:
     return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}
 
 
-async def _wait(stopping: asyncio.Event, seconds: float, other: asyncio.Future[None] | None = None) -> None:
-    """Wait for the seconds, the end of the sandbox or the other future, whichever is first."""
-    stop = asyncio.ensure_future(stopping.wait())
-    waiting: set[asyncio.Future[Any]] = {stop} if other is None else {stop, other}
+def spell_retry_after(seconds: int, form: str) -> str:
+    """Give a Retry-After header: seconds, an HTTP date, or seconds since 1970."""
+    moment = time.time() + seconds
+    return {"seconds": str(seconds), "date": formatdate(moment, usegmt=True), "epoch": str(round(moment))}[
+        form
+    ]
+
+
+async def wait_for_first(seconds: float | None, *others: Coroutine[Any, Any, object]) -> None:
+    """Wait for the seconds or for the first of the others; ends the others."""
+    waits = [asyncio.ensure_future(other) for other in others]
     try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        stop.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await stop
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -8,8 +8,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.fault_actions import Action, make_action
+from airflow_provider_jobs.sandbox.fault_actions import ACTIONS, Action, make_action
 from airflow_provider_jobs.sandbox.replies import Refusal
+from airflow_provider_jobs.sandbox.upload_faults import UPLOAD_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,7 +68,7 @@ class FaultBook:
         :raises Refusal: 400, naming what is wrong with it.
         """
         settings = {name: value for name, value in spec.items() if name not in MATCH_FIELDS}
-        action = make_action(settings)
+        action = make_action(settings, ACTIONS | UPLOAD_ACTIONS)
         fault = Fault(
             next(self._ids),
             action,
@@ -103,12 +104,16 @@ class FaultBook:
             named = [fault for fault in self._faults.values() if fault.operation is not None]
             return [fault.action for fault in named if fault.takes(operation, "", path)]
 
-    def actions_for(self, operation: str, method: str, path: str) -> list[Action]:
-        """Give what shall happen to this request, and count it."""
+    def actions_for(self, operation: str, method: str, path: str, *, final: bool = False) -> list[Action]:
+        """Give what shall happen to this request, and count it.
+
+        :param final: the request has completed an upload; asked besides, for the actions that want those.
+        """
         if not self._faults:
             return []
         with self._lock:
-            return [fault.action for fault in self._faults.values() if fault.takes(operation, method, path)]
+            faults = [fault for fault in self._faults.values() if fault.action.final is final]
+            return [fault.action for fault in faults if fault.takes(operation, method, path)]
 
 
 def _text(spec: Mapping[str, Any], name: str) -> str | None:

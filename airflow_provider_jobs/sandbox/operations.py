@@ -19,11 +19,15 @@ from airflow_provider_jobs.sandbox.masks import MaskError, parse_mask
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.request_log import RequestLog
 from airflow_provider_jobs.sandbox.timing import TimingBook
+from airflow_provider_jobs.sandbox.uploads.settings import UploadSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.types import Receive, Scope, Send
+
+    from airflow_provider_jobs.sandbox.clock import Clock
+    from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 
 LOGGER = logging.getLogger(__name__)
 MOST_BODY_BYTES = 16 * 1024 * 1024  # of a JSON document; uploads stream elsewhere
@@ -38,6 +42,9 @@ class Platform:
     root: Path
     url: str  # of this server, without a slash at the end
     tokens: TokenBook
+    uploads: UploadBook
+    clock: Clock
+    upload_settings: UploadSettings = field(default_factory=UploadSettings)
     faults: FaultBook = field(default_factory=FaultBook)
     timing: TimingBook = field(default_factory=TimingBook)
     log: RequestLog = field(default_factory=RequestLog)
@@ -50,6 +57,8 @@ class Call:
 
     request: Request
     grant: Grant | None  # None where the operation needs no token
+    exchange: Exchange | None = None  # what faults may touch; None: there are none for this request
+    actions: tuple[Action, ...] = ()  # of the faults that this request meets
 
     def path(self, name: str) -> str:
         """Give a parameter of the path."""
@@ -84,13 +93,21 @@ class Call:
             raise Refusal(
                 400, "badRequest", f"Content-Type must be application/json, not {media_type[:100]!r}."
             )
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise Refusal(400, "parseError", "Parse Error: the body is not valid JSON.") from error
-        if not isinstance(document, dict):
-            raise Refusal(400, "parseError", "Parse Error: the body must be one JSON object.")
-        return document
+        return read_object(body)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Give the JSON object that the bytes spell.
+
+    :raises Refusal: 400, they spell none.
+    """
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "parseError", "Parse Error: the body is not valid JSON.") from error
+    if not isinstance(document, dict):
+        raise Refusal(400, "parseError", "Parse Error: the body must be one JSON object.")
+    return document
 
 
 Handler = Callable[[Call], Awaitable[Reply]]
@@ -140,15 +157,18 @@ class Operation:
         try:
             for action in actions:
                 await action.before(exchange)
-            reply = await self._handled(request, authorization)
+            reply = await self._handled(request, exchange, actions)
         except Refusal as refusal:
             reply = self._errors(refusal)
+        if reply.final:
+            path = request.url.path
+            actions += self._platform.faults.actions_for(self.name, request.method, path, final=True)
         for action in actions:
             reply = await action.after(exchange, reply)
         return reply
 
-    async def _handled(self, request: Request, authorization: str) -> Reply:
-        grant = None
+    async def _handled(self, request: Request, exchange: Exchange, actions: list[Action]) -> Reply:
+        authorization, grant = exchange.authorization, None
         if self._scopes is not None:
             grant = self._platform.tokens.grant_of(authorization)
             request.scope["sandbox.entry"].account = grant.email
@@ -160,7 +180,7 @@ class Operation:
             message = f"Invalid field selection {fields[:200]!r}: {error}"
             raise Refusal(400, "invalidParameter", message, location="fields") from error
         try:
-            reply = await self._handler(Call(request, grant))
+            reply = await self._handler(Call(request, grant, exchange, tuple(actions)))
         except (Refusal, ConnectionCut):
             raise
         except Exception as error:  # the caller must get the API's error, the console the traceback

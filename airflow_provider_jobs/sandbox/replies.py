@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -57,12 +57,13 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes | None = None  # sent as it is, in place of the document
     media_type: str = "application/json; charset=UTF-8"
+    final: bool = False  # it tells that an upload is complete
 
     def masked(self, mask: Mask) -> Reply:
         """Give the reply with only the fields that the caller asked for; errors stay whole."""
         if self.content is not None or self.status >= HTTPStatus.BAD_REQUEST:
             return self
-        return Reply(mask.apply(self.document), self.status, self.headers)
+        return replace(self, document=mask.apply(self.document))
 
     def response(self) -> Response:
         """Give what Starlette sends."""

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import uvicorn
 
@@ -18,14 +18,18 @@ from airflow_provider_jobs.sandbox import control
 from airflow_provider_jobs.sandbox.app import make_app
 from airflow_provider_jobs.sandbox.auth import TokenBook
 from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
-from airflow_provider_jobs.sandbox.connection import CuttableProtocol
+from airflow_provider_jobs.sandbox.clock import Clock
+from airflow_provider_jobs.sandbox.connection import SandboxProtocol
 from airflow_provider_jobs.sandbox.keys import EMAIL, make_identity
 from airflow_provider_jobs.sandbox.operations import Platform
+from airflow_provider_jobs.sandbox.uploads.book import UploadBook
+from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
     from types import TracebackType
 
+T = TypeVar("T")
 HOST = "127.0.0.1"
 START_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 75  # longer than a client keeps an idle connection, so that it never meets a closed one
@@ -56,14 +60,16 @@ class Sandbox:
         identity = make_identity(self.root, self.url)
         self.key_file = identity.key_file
         self.workload_identity_file = identity.workload_identity_file
-        self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL))
+        clock = Clock()
+        uploads = UploadBook(self.root, clock)
+        self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL), uploads, clock)
         bigquery = BigQuery(self.platform)
         self.buckets = bigquery.buckets
         app = make_app(self.platform, identity, [bigquery])
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                http=CuttableProtocol,
+                http=SandboxProtocol,
                 ws="none",
                 lifespan="on",
                 log_level="warning",
@@ -151,6 +157,30 @@ class Sandbox:
     def timing(self, **spec: Any) -> dict[str, Any]:
         """Set ``pending_seconds``, ``running_seconds``, ``cancel_seconds``; of one ``project`` if named."""
         return self.platform.timing.change(spec)
+
+    def uploads(self) -> list[dict[str, Any]]:
+        """Give what has arrived of every upload, with the digests of complete ones; oldest first."""
+        return self._ask(UploadControl(self.platform).overview())
+
+    def expire_uploads(self, upload_id: str | None = None) -> int:
+        """End the open session of one upload, or all; give how many."""
+
+        async def expire() -> int:
+            return UploadControl(self.platform).expire_sessions(upload_id)
+
+        return self._ask(expire())
+
+    def upload_settings(self, **spec: Any) -> dict[str, Any]:
+        """Set ``completed_status``, ``expired_status``, ``lifetime_seconds`` of all sessions."""
+        return self.platform.upload_settings.change(spec)
+
+    def advance(self, seconds: float) -> None:
+        """Put the clock forward that sessions expire by."""
+        self.platform.clock.advance(seconds)
+
+    def _ask(self, question: Coroutine[Any, Any, T]) -> T:
+        """Run something on the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(question, self._loop).result()
 
     def issue_token(self, email: str, **spec: Any) -> str:
         """Give a token of any account; ``scopes`` and ``seconds`` may be given."""

@@ -92,7 +92,10 @@ def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
 
 
 def documented() -> dict[str, str]:
-    return dict(SECTION.findall((ROOT / "docs" / "operators.md").read_text()))
+    pages = ("operators.md", "uploads.md")
+    return {
+        name: text for page in pages for name, text in SECTION.findall((ROOT / "docs" / page).read_text())
+    }
 
 
 def parameters_of(kind: type) -> set[str]:
@@ -114,5 +117,7 @@ def test_parameters_are_those_of_the_constructor(name: str) -> None:
     kind, text = CLASSES[name], documented()[name]
     told, shared = set(PARAMETER.findall(text)), set(parameters_of(BigQueryJobOperator))
     is_one_of_many = issubclass(kind, BigQueryJobOperator) and kind is not BigQueryJobOperator
+    if name == "BigQueryUploadOperator":  # its page says that it takes those of a load
+        shared |= parameters_of(CLASSES["BigQueryLoadOperator"])
     assert told == parameters_of(kind) - (shared if is_one_of_many else set())
     assert set(TEMPLATED.findall(text)) == told & set(getattr(kind, "template_fields", ()))

@@ -46,7 +46,7 @@ def test_reading_a_dag_loads_no_client(module: str) -> None:
 
 def test_the_star_brings_operators_and_sensors_only() -> None:
     for module, names in (
-        ("operators", {"Copy", "Extract", "InsertJob", "Load", "Query"}),
+        ("operators", {"Copy", "Extract", "InsertJob", "Load", "Query", "Upload"}),
         ("sensors", {"Job", "Jobs"}),
     ):
         kind = "Operator" if module == "operators" else "Sensor"

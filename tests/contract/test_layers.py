@@ -24,7 +24,7 @@ ALLOWED: dict[str, set[str]] = {
     "links": set(),
     "hooks": {"__init__", "errors", "core", "clients"},
     "triggers": {"errors", "core", "clients", "hooks", "compat"},
-    "operators": {"errors", "core", "clients", "hooks", "links", "triggers"},
+    "operators": {"errors", "core", "clients", "hooks", "links", "triggers", "compat"},
     "sensors": {"errors", "core", "clients", "hooks", "links", "triggers", "operators"},
     "transfers": {"errors", "core", "clients", "hooks", "links", "triggers", "operators", "sensors"},
     "sandbox": {"__init__"},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,14 @@ import pytest
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
-from airflow_provider_jobs.sandbox.airflow import Airflow
+from airflow_provider_jobs.sandbox.demo.airflow import Airflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DAGS = Path(__file__).parent / "dags"
+HERE = Path(__file__).parent
+FOLDERS = (HERE / "dags", HERE.parents[1] / "example_dags")
+DAG_IDS = ("bigquery_sensors", "google_insert_job", "lifecycle")
 PROJECT = "google-dag"
 RUN_SECONDS = 240.0
 
@@ -33,6 +36,15 @@ class Stage:
         """Run a DAG to its end; return the run's id and state."""
         run_id = self.airflow.rest.trigger(dag_id)
         return run_id, self.airflow.wait_run(dag_id, run_id, RUN_SECONDS)
+
+    @contextmanager
+    def slow_jobs(self, seconds: float) -> Iterator[None]:
+        """Let jobs that are submitted meanwhile run at least so long."""
+        self.sandbox.timing(project=PROJECT, running_seconds=seconds)
+        try:
+            yield
+        finally:
+            self.sandbox.timing(project=PROJECT, running_seconds=0.0)
 
     def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
         """Return a task's log as one text, a line an event."""
@@ -64,7 +76,8 @@ class Stage:
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     dags = tmp_path_factory.mktemp("dags")
-    shutil.copytree(DAGS, dags, dirs_exist_ok=True)
+    for folder in FOLDERS:
+        shutil.copytree(folder, dags, dirs_exist_ok=True)
     google = dags / "google_insert_job.py"
     google.write_text(
         google.read_text().replace(
@@ -84,4 +97,5 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         }
         settings = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection)}
         with Airflow(dags, settings) as airflow:
+            airflow.wait_dags(*DAG_IDS)
             yield Stage(airflow, sandbox)

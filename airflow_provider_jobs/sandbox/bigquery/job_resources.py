@@ -5,12 +5,31 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow_provider_jobs.sandbox.bigquery.jobs import Job
 
 KIND = "bigquery#job"
+
+# https://cloud.google.com/bigquery/docs/error-messages
+STATUS_OF_REASON = {
+    "accessDenied": 403,
+    "backendError": 503,
+    "billingNotEnabled": 403,
+    "blocked": 403,
+    "duplicate": 409,
+    "internalError": 500,
+    "notFound": 404,
+    "notImplemented": 501,
+    "quotaExceeded": 403,
+    "rateLimitExceeded": 403,
+    "responseTooLarge": 403,
+}
+OTHERWISE = 400
 
 
 def etag_of(*facts: Any) -> str:
@@ -91,3 +110,10 @@ def list_item(job: Job, *, whole: bool) -> dict[str, Any]:
 
 def _principal(email: str) -> str:
     return email if email.startswith("principal:") else f"serviceAccount:{email}"
+
+
+def api_error(error_result: Mapping[str, str]) -> ApiError:
+    """Give a job's error as the refusal of a request."""
+    reason = error_result["reason"]
+    status = STATUS_OF_REASON.get(reason, OTHERWISE)
+    return ApiError(status, reason, error_result["message"], error_result.get("location", ""))

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, error_entry
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, error_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ PENDING, RUNNING, DONE = "PENDING", "RUNNING", "DONE"
 MULTI_REGIONS = frozenset({"US", "EU"})  # their jobs are found without a location
 KEPT = (
     "project", "job_id", "location", "email", "configuration", "created_ms", "state", "started_ms",
-    "ended_ms", "statistics", "error_result", "errors", "parent_id", "child_count",
+    "ended_ms", "statistics", "error_result", "errors", "parent_id", "child_count", "media",
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ class Job:
     errors: list[dict[str, str]] = field(default_factory=list)
     parent_id: str | None = None
     child_count: int = 0
+    media: str | None = None  # the upload whose bytes are loaded
     # How the running job is stopped: the reason, once there is one, and the signals to whoever runs it.
     stop_message: str = ""
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,14 +94,22 @@ class JobStore:
         jobs = [job for active in self._active.values() for job in active.values()]
         return sorted(jobs, key=lambda job: job.sequence)
 
-    def add(self, project: str, job_id: str, location: str, email: str, configuration: dict[str, Any]) -> Job:
+    def add(
+        self,
+        project: str,
+        job_id: str,
+        location: str,
+        email: str,
+        configuration: dict[str, Any],
+        media: str | None = None,
+    ) -> Job:
         """Take a new job.
 
         :raises ApiError: 409, the id was used before.
         """
         self.refuse_used(project, job_id)
         sequence = next(self._sequences)
-        job = Job(project, job_id, location, email, configuration, self.now_ms(), sequence)
+        job = Job(project, job_id, location, email, configuration, self.now_ms(), sequence, media=media)
         self._register(job)
         self._write(job)
         return job

@@ -6,11 +6,11 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery import job_resources
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.job_resources import api_error
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, Job
 from airflow_provider_jobs.sandbox.bigquery.listing import Listing, page_of
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
 from airflow_provider_jobs.sandbox.bigquery.request_parameters import Parameters
-from airflow_provider_jobs.sandbox.bigquery.statuses import api_error
 from airflow_provider_jobs.sandbox.bigquery.validation import (
     check_job,
     check_job_id,
@@ -43,13 +43,18 @@ def routes(service: BigQuery) -> list[Route]:
 
 
 async def new_job(
-    service: BigQuery, call: Call, project: str, configuration: dict[str, Any], reference: dict[str, Any]
+    service: BigQuery,
+    call: Call,
+    project: str,
+    configuration: dict[str, Any],
+    reference: dict[str, Any],
+    media: str | None = None,
 ) -> Job:
-    """Take a checked configuration as a new job and let it run."""
+    """Take a checked configuration as a new job and let it run; ``media`` names the upload that it loads."""
     job_id = reference.get("jobId") or "job_" + secrets.token_urlsafe(21)
     service.store.refuse_used(project, job_id)
     location = await job_location(service, project, configuration, reference)
-    job = service.store.add(project, job_id, location, call.email, configuration)
+    job = service.store.add(project, job_id, location, call.email, configuration, media)
     service.runner.submit(job)
     return job
 

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, PENDING, RUNNING, Job, JobStore
-from airflow_provider_jobs.sandbox.bigquery.paging import make_token, read_token
-from airflow_provider_jobs.sandbox.bigquery.request_parameters import MOST_UINT64, Parameters, bad_value
+from airflow_provider_jobs.sandbox.bigquery.request_parameters import (
+    MOST_UINT64,
+    Parameters,
+    bad_value,
+    make_token,
+    read_token,
+)
 from airflow_provider_jobs.sandbox.bigquery.validation import check_job_id
 
 if TYPE_CHECKING:

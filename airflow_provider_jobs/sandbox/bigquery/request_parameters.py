@@ -1,10 +1,14 @@
-"""URL parameters, read by type: a value that is none is refused."""
+"""URL parameters, read by type, and page tokens among them: a value that is none is refused."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import base64
+import binascii
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -55,3 +59,31 @@ class Parameters:
 def bad_value(name: str, text: str) -> ApiError:
     """Give the refusal of a parameter's value."""
     return ApiError(400, "invalidParameter", f"Invalid value for {name}: {text[:100]!r}.", name)
+
+
+def make_token(position: int, *listing: Any) -> str:
+    """Give a token for the page that begins at the position of this listing."""
+    text = json.dumps([position, _mark(listing)], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def read_token(token: str, *listing: Any) -> int:
+    """Give the position.
+
+    :raises ApiError: 400, not a token, or one of another listing.
+    """
+    try:
+        position, mark = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise _refusal() from error
+    if mark != _mark(listing) or not isinstance(position, int) or isinstance(position, bool) or position < 0:
+        raise _refusal()
+    return position
+
+
+def _mark(listing: tuple[Any, ...]) -> str:
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:16]
+
+
+def _refusal() -> ApiError:
+    return ApiError(400, "invalid", "Invalid page token.", "pageToken")

@@ -9,13 +9,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery import job_resources
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.job_resources import api_error
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, Job
 from airflow_provider_jobs.sandbox.bigquery.jobs_routes import job_location, new_job
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
 from airflow_provider_jobs.sandbox.bigquery.query_requests import Answering, configuration_of, job_id_of
 from airflow_provider_jobs.sandbox.bigquery.request_parameters import Parameters
 from airflow_provider_jobs.sandbox.bigquery.rows import RowRequest, read_page
-from airflow_provider_jobs.sandbox.bigquery.statuses import api_error
 from airflow_provider_jobs.sandbox.bigquery.validation import (
     check_job_id,
     check_message,

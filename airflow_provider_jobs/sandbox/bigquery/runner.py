@@ -8,9 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.bigquery.engine import Outcome, RunningJob
+from airflow_provider_jobs.sandbox.bigquery.engine import JobProblem, Outcome, RunningJob, error_entry
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, PENDING, Job, JobStore
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem, error_entry
+from airflow_provider_jobs.sandbox.bigquery.media import Media, check_rows
 from airflow_provider_jobs.sandbox.connection import ConnectionCut
 from airflow_provider_jobs.sandbox.fault_actions import Exchange
 from airflow_provider_jobs.sandbox.replies import Refusal
@@ -36,6 +36,7 @@ class JobRunner:
         self._store = store
         self._engine = engine
         self._platform = platform
+        self._media = Media(platform.uploads)
         self._pool = ThreadPoolExecutor(JOBS_AT_ONCE, thread_name_prefix="sandbox-job")
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -45,7 +46,9 @@ class JobRunner:
         """Take up what was pending when the sandbox ended, and heed changes of the timing."""
         loop = asyncio.get_running_loop()
         self._platform.timing.listen(lambda: loop.call_soon_threadsafe(self._wake))
-        for job in self._store.unfinished():
+        unfinished = self._store.unfinished()
+        self._media.release_all_but({job.media for job in unfinished})
+        for job in unfinished:
             self.submit(job)
 
     def _wake(self) -> None:
@@ -92,6 +95,8 @@ class JobRunner:
         if job.state != DONE and job.stop_message:
             problem = error_entry("stopped", job.stop_message)
             self._store.finish(job, error_result=problem, errors=[problem])
+        if job.state == DONE:
+            self._media.release(job.media)
 
     def _begin(self, job: Job) -> None:
         if job.state != PENDING:
@@ -138,8 +143,11 @@ class JobRunner:
 
         def work() -> Outcome:
             loop.call_soon_threadsafe(self._begin, job)
+            path = self._media.path(job.media)
+            if path is not None:
+                check_rows(path, job.configuration["load"], job.cancelled)
             return self._engine.run(
-                RunningJob(job.project, job.job_id, job.location, job.configuration, job.cancelled)
+                RunningJob(job.project, job.job_id, job.location, job.configuration, job.cancelled, path)
             )
 
         future = self._pool.submit(work)

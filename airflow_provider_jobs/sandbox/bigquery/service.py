@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM, SCOPE_ROOT
-from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, tables_routes
-from airflow_provider_jobs.sandbox.bigquery.engine import Engine
+from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, tables_routes, upload_routes
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, Engine
 from airflow_provider_jobs.sandbox.bigquery.jobs import JobStore
 from airflow_provider_jobs.sandbox.bigquery.journal import Journal
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
 from airflow_provider_jobs.sandbox.bigquery.runner import JobRunner
 from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
@@ -66,8 +65,13 @@ class BigQuery:
         self.engine.close()
 
     def routes(self) -> list[Route]:
-        """Give every route; those below ``/upload/bigquery/v2/`` belong here too, once there are any."""
-        return [*jobs_routes.routes(self), *results_routes.routes(self), *tables_routes.routes(self)]
+        """Give every route."""
+        return [
+            *jobs_routes.routes(self),
+            *results_routes.routes(self),
+            *tables_routes.routes(self),
+            *upload_routes.routes(self),
+        ]
 
     def route(self, method: str, path: str, name: str, handler: Handler) -> Route:
         """Give the route of one API method; ``path`` follows ``projects/{projectId}/``."""
@@ -76,7 +80,7 @@ class BigQuery:
     def operation(self, name: str, method: str, handler: Handler) -> Operation:
         """Give the operation ``bigquery.<name>``, with the scopes that its kind of method accepts."""
         scopes = READ_SCOPES if method == "GET" else WRITE_SCOPES
-        if name == "jobs.insert":
+        if name == "jobs.insert" or name.startswith("upload."):
             scopes = INSERT_SCOPES
         return Operation(
             f"bigquery.{name}", _refusing(handler), platform=self.platform, scopes=scopes, errors=google_error

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError
 
 JOB_TYPES = ("query", "load", "extract", "copy")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")

@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from airflow_provider_jobs.sandbox import demo_checks, demo_data, demo_report
-from airflow_provider_jobs.sandbox.airflow import Airflow
-from airflow_provider_jobs.sandbox.demo_sandbox import SandboxProcess
-from airflow_provider_jobs.sandbox.processes import POLL_SECONDS, ProgramFailed
+from airflow_provider_jobs.sandbox.demo import report, rides
+from airflow_provider_jobs.sandbox.demo.airflow import Airflow
+from airflow_provider_jobs.sandbox.demo.checks import AirflowRecords, Check, Results
+from airflow_provider_jobs.sandbox.demo.processes import POLL_SECONDS, ProgramFailed
+from airflow_provider_jobs.sandbox.demo.sandbox_process import SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -91,7 +92,7 @@ class Demo:
 
     airflow: Airflow
     sandbox: SandboxProcess
-    facts: demo_data.Facts
+    facts: rides.Facts
     narrator: Narrator
 
     def run(self) -> bool:
@@ -100,12 +101,12 @@ class Demo:
         runs = {dag_id: self.airflow.rest.trigger(dag_id) for dag_id in EXPECTED}
         self.narrator.step(f"started the DAGs {' and '.join(runs)}; the second fails on purpose")
         self._watch(runs)
-        records = demo_checks.AirflowRecords.collect(self.airflow, runs)
+        records = AirflowRecords.collect(self.airflow, runs)
         self._tell(records)
         self.narrator.title("Checked")
         passed = _show(records.checks(EXPECTED))
         if records.run_states == EXPECTED:  # or there is nothing to compare, and the reason was told above
-            results = demo_checks.Results.collect(self.sandbox)
+            results = Results.collect(self.sandbox)
             passed = _show(results.checks(self.facts, records)) and passed
         return passed
 
@@ -124,11 +125,11 @@ class Demo:
 
         self.airflow.wait(ended, RUN_SECONDS, f"the end of {' and '.join(runs)}", poll_seconds=1.0)
 
-    def _tell(self, records: demo_checks.AirflowRecords) -> None:
+    def _tell(self, records: AirflowRecords) -> None:
         say = self.narrator.title
         say("What each job did")
-        rows = [demo_report.TITLES, *(task.cells for task in records.tasks)]
-        print("\n".join(demo_report.table(rows)))
+        rows = [report.TITLES, *(task.cells for task in records.tasks)]
+        print("\n".join(report.table(rows)))
         total = sum(task.seconds for task in records.tasks)
         held = sum(task.worker_seconds for task in records.tasks)
         print(f"\nOf {total:.0f} s, tasks held a worker for {held:.0f} s, as Airflow's audit log has it.")
@@ -136,13 +137,13 @@ class Demo:
         say("The tasks waited in the triggerer: its log")
         for task in records.tasks:
             log = records.trigger_logs[task.task_id]
-            print("\n".join(demo_report.trigger_proof(log, str(task.job.get("job_id")))))
+            print("\n".join(report.trigger_proof(log, str(task.job.get("job_id")))))
         for task_id, text in records.failures.items():
             say(f"How {task_id} failed: the end of its log")
             print(text)
 
 
-def _show(checks: Iterable[demo_checks.Check]) -> bool:
+def _show(checks: Iterable[Check]) -> bool:
     passed = True
     for check in checks:
         print(check.line)
@@ -180,12 +181,12 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
 
         sandbox = stack.enter_context(SandboxProcess(folder, job_seconds=JOB_SECONDS, pause=pause))
         narrator.step(f"the sandbox answers as BigQuery on {sandbox.url}")
-        facts = demo_data.write_rides(sandbox.buckets)
-        facts.damaged_rows = demo_data.write_damaged_rides(sandbox.buckets)
-        sandbox.create_dataset(demo_data.DATASET)
+        facts = rides.write_rides(sandbox.buckets)
+        facts.damaged_rows = rides.write_damaged_rides(sandbox.buckets)
+        sandbox.create_dataset(rides.DATASET)
         narrator.step(
             f"generated {facts.rows:,} bike rides, {facts.row_bytes / 1e6:.1f} MB in {facts.files} files,"
-            f" in gs://{demo_data.BUCKET}/rides/"
+            f" in gs://{rides.BUCKET}/rides/"
         )
         environment = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection()}
 

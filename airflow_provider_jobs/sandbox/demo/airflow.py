@@ -17,8 +17,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from airflow_provider_jobs.sandbox.airflow_rest import AirflowRest
-from airflow_provider_jobs.sandbox.processes import POLL_SECONDS, Program, ProgramFailed, stop_all, wait_until
+from airflow_provider_jobs.sandbox.demo.airflow_rest import AirflowRest
+from airflow_provider_jobs.sandbox.demo.processes import (
+    POLL_SECONDS,
+    Program,
+    ProgramFailed,
+    stop_all,
+    wait_until,
+)
 
 # The components that Airflow's health check names, beside the database.
 COMPONENTS = ("scheduler", "dag_processor", "triggerer")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox import demo_data, demo_report
+from airflow_provider_jobs.sandbox.demo import report, rides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_jobs.sandbox.airflow import Airflow
-    from airflow_provider_jobs.sandbox.demo_sandbox import SandboxProcess
+    from airflow_provider_jobs.sandbox.demo.airflow import Airflow
+    from airflow_provider_jobs.sandbox.demo.sandbox_process import SandboxProcess
 
 # The query of the example DAG asks for stations with so many rides.
 AT_LEAST = 5000
@@ -46,7 +46,7 @@ class AirflowRecords:
     """What Airflow and its triggerer recorded about the runs."""
 
     run_states: dict[str, str]
-    tasks: list[demo_report.TaskReport]
+    tasks: list[report.TaskReport]
     trigger_logs: dict[str, list[dict[str, Any]]]
     failures: dict[str, str]
 
@@ -55,12 +55,12 @@ class AirflowRecords:
         """Read them, of one run of each DAG, from the REST API and the triggerer's log files."""
         tasks, logs, failures = [], {}, {}
         for run in runs.items():
-            for task in demo_report.task_reports(airflow.rest, *run):
+            for task in report.task_reports(airflow.rest, *run):
                 tasks.append(task)
-                logs[task.task_id] = demo_report.trigger_log(airflow.home, *run, task.task_id)
+                logs[task.task_id] = report.trigger_log(airflow.home, *run, task.task_id)
                 if task.state == "failed":
                     lines = airflow.rest.task_log(*run, task.task_id, task.tries)
-                    failures[task.task_id] = demo_report.failure_text(lines)
+                    failures[task.task_id] = report.failure_text(lines)
         return cls(
             run_states={dag_id: airflow.rest.run_state(dag_id, run_id) for dag_id, run_id in runs.items()},
             tasks=tasks,
@@ -74,7 +74,7 @@ class AirflowRecords:
             yield Check(f"{dag_id} ended with {state}", state, self.run_states[dag_id])
         for task in self.tasks:
             events = [line["event"] for line in self.trigger_logs[task.task_id]]
-            fired = events.count(demo_report.FIRED)
+            fired = events.count(report.FIRED)
             yield Check(
                 f"{task.task_id} deferred once, and its trigger fired", (1, 1), (task.deferrals, fired)
             )
@@ -88,27 +88,27 @@ class Results:
 
     jobs: dict[str, dict[str, Any]]
     row_counts: dict[str, int]
-    stations: dict[str, demo_data.Station]
-    extracted: demo_data.Extracted
+    stations: dict[str, rides.Station]
+    extracted: rides.Extracted
 
     @classmethod
     def collect(cls, sandbox: SandboxProcess) -> Results:
         """Read it."""
-        stations = sandbox.rows(demo_data.DATASET, "busy_stations")
+        stations = sandbox.rows(rides.DATASET, "busy_stations")
         return cls(
             jobs=sandbox.jobs(),
-            row_counts={name: sandbox.row_count(demo_data.DATASET, name) for name in LOADED_TABLES},
+            row_counts={name: sandbox.row_count(rides.DATASET, name) for name in LOADED_TABLES},
             stations={
-                str(name): demo_data.Station(int(rides or 0), int(minutes or 0))
-                for name, rides, minutes, *_ in stations
+                str(name): rides.Station(int(count or 0), int(minutes or 0))
+                for name, count, minutes, *_ in stations
             },
-            extracted=demo_data.read_extracted(sandbox.buckets, EXTRACTED),
+            extracted=rides.read_extracted(sandbox.buckets, EXTRACTED),
         )
 
-    def checks(self, facts: demo_data.Facts, records: AirflowRecords) -> Iterator[Check]:
+    def checks(self, facts: rides.Facts, records: AirflowRecords) -> Iterator[Check]:
         """Every generated row arrived, each task made one job, and the log of the failed one says it all."""
         for name, count in self.row_counts.items():
-            yield Check(f"{facts.rows:,} rows in {demo_data.DATASET}.{name}", facts.rows, count)
+            yield Check(f"{facts.rows:,} rows in {rides.DATASET}.{name}", facts.rows, count)
         stations = facts.stations(AT_LEAST)
         yield Check(f"the query found the {len(stations)} busy stations", stations, self.stations)
         files, rows = self.extracted.files, self.extracted.rows

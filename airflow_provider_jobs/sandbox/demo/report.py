@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.airflow_rest import AirflowRest
+    from airflow_provider_jobs.sandbox.demo.airflow_rest import AirflowRest
 
 # Airflow's audit log names a task's states; from one of these on, it is no longer on a worker.
 OFF_WORKER = frozenset({"deferred", "success", "failed", "up_for_retry"})

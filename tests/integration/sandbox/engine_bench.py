@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.sandbox.bigquery.engine import Engine, Outcome, RunningJob
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine import Engine, JobProblem, Outcome, RunningJob
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -97,7 +97,7 @@ def test_avro_is_read_by_another_library(bench: Bench) -> None:
 
 
 def test_a_wildcard_makes_numbered_files(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_jobs.sandbox.bigquery.extract.SHARD_ROWS", 4)
+    monkeypatch.setattr("airflow_provider_jobs.sandbox.bigquery.engine.files.extract.SHARD_ROWS", 4)
     bench.query("CREATE TABLE t AS SELECT x FROM UNNEST(GENERATE_ARRAY(1, 10)) AS x")
     outcome = bench.run(bench.extracting("t", "gs://data/s/part-*.csv"))
     names = sorted(path.name for path in (bench.bucket / "s").iterdir())

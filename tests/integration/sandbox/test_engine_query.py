@@ -63,44 +63,6 @@ def test_every_type_is_encoded_as_the_api_does(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("message", "sql"),
     [
-        ('Syntax error: Unexpected identifier "SELEC" at [1:1]', "SELEC 1"),
-        ("Syntax error: Unexpected keyword WHERE at [2:6]", "SELECT 1\nFROM WHERE"),
-        ('Syntax error: Expected ")" but got end of script at [1:10]', "SELECT (1"),
-        ("Syntax error: Unclosed string literal at [1:8]", "SELECT 'abc"),
-        ("Unrecognized name: nope at [1:11]", "SELECT a, nope FROM t"),
-        ("Name nope not found inside t at [1:10]", "SELECT t.nope FROM t"),
-        ("Function not found: read_text at [1:8]", "SELECT read_text('/etc/passwd')"),
-        ("Table-valued function not found: read_csv at [1:1]", "SELECT * FROM read_csv('/etc/passwd')"),
-        ("division by zero: 1 / 0", "SELECT a / 0 FROM t WHERE a = 1"),
-        ("Bad int64 value: abc", "SELECT CAST('abc' AS INT64)"),
-        ("my own words", "SELECT ERROR('my own words')"),
-        ("int64 overflow: 9223372036854775807 + 1", "SELECT 9223372036854775807 + 1"),
-        (
-            "No matching signature for operator + for argument types: STRING, INT64 at [1:10]",
-            "SELECT s + 1 FROM t",
-        ),
-        (
-            "SELECT list expression references column a which is neither grouped nor aggregated at [1:8]",
-            "SELECT a, COUNT(*) FROM t",
-        ),
-        ("Column name a is ambiguous at [1:8]", "SELECT a FROM t, t AS u"),
-        ("Scalar subquery produced more than one element", "SELECT (SELECT a FROM t)"),
-        (
-            "Duplicate column names in the result are not supported. Found duplicate(s): x",
-            "SELECT 1 AS x, 2 AS x",
-        ),
-        ("Query parameter 'p' not found at [1:8]", "SELECT @p"),
-    ],
-)
-def test_errors_are_in_bigquerys_words(bench: Bench, message: str, sql: str) -> None:
-    bench.query("CREATE TABLE t AS SELECT 1 AS a, 'x' AS s UNION ALL SELECT 2, 'y'")
-    problem = bench.fail(bench.sql(sql))
-    assert problem.error_result == {"reason": "invalidQuery", "location": "query", "message": message}
-
-
-@pytest.mark.parametrize(
-    ("message", "sql"),
-    [
         (f"Not found: Table {PROJECT}:d.nope was not found in location US", "SELECT * FROM d.nope"),
         (f"Not found: Dataset {PROJECT}:none was not found in location US", "SELECT * FROM none.t"),
         (f"Not found: Dataset {PROJECT}:eu was not found in location US", "SELECT * FROM eu.t"),

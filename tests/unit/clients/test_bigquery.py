@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.clients.bigquery import GRACE_SECONDS, BigQueryClient
+from airflow_provider_jobs.clients.bigquery import BigQueryClient
 from airflow_provider_jobs.clients.bigquery_status import job_status
+from airflow_provider_jobs.clients.bigquery_submit import GRACE_SECONDS
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState
 from airflow_provider_jobs.errors import (
     ConfigurationError,

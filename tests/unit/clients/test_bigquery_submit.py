@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.clients.bigquery import GRACE_SECONDS, MAX_ATTEMPTS
+from airflow_provider_jobs.clients.bigquery_submit import GRACE_SECONDS, MAX_ATTEMPTS
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState
 from airflow_provider_jobs.errors import (
     JobsError,

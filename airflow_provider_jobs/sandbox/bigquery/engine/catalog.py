@@ -8,15 +8,24 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.names import HIDDEN_DATASET, TableId, check_dataset, check_project
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
-from airflow_provider_jobs.sandbox.bigquery.sizes import column_bytes
-from airflow_provider_jobs.sandbox.bigquery.types import Field, read_schema, schema_resource
+from airflow_provider_jobs.sandbox.bigquery.engine.names import (
+    HIDDEN_DATASET,
+    TableId,
+    check_dataset,
+    check_project,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError
+from airflow_provider_jobs.sandbox.bigquery.engine.types import (
+    Field,
+    column_bytes,
+    read_schema,
+    schema_resource,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
 
 
 @dataclass(frozen=True)

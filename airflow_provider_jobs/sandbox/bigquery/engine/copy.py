@@ -8,18 +8,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.catalog import StoredTable, get_dataset, get_table
-from airflow_provider_jobs.sandbox.bigquery.destination import check_target, publish, target_of
-from airflow_provider_jobs.sandbox.bigquery.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.outcomes import Outcome
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.types import column_definitions
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable, get_dataset, get_table
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import check_target, publish, target_of
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.types import column_definitions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.outcomes import RunningJob
-    from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import RunningJob
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 # What a new table takes over from its first source.
 _INHERITED = ("timePartitioning", "rangePartitioning", "clustering", "description", "labels", "friendlyName")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.catalog import (
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import (
     StoredTable,
     drop_rows,
     find_table,
@@ -17,15 +17,20 @@ from airflow_provider_jobs.sandbox.bigquery.catalog import (
     new_table,
     save_table,
 )
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.store import quoted
-from airflow_provider_jobs.sandbox.bigquery.types import Field, column_definitions, duck_type, schema_resource
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
+from airflow_provider_jobs.sandbox.bigquery.engine.types import (
+    Field,
+    column_definitions,
+    duck_type,
+    schema_resource,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.names import TableId
-    from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 # Parts of a job's configuration that a new table takes over.
 _TABLE_PARTS = ("timePartitioning", "rangePartitioning", "clustering")

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.store import quoted
-from airflow_provider_jobs.sandbox.bigquery.types import Field, duck_type
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
+from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, duck_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

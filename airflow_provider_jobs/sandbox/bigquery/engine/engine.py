@@ -6,21 +6,26 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_jobs.sandbox.bigquery import catalog, resources
-from airflow_provider_jobs.sandbox.bigquery.cache import ResultCache
-from airflow_provider_jobs.sandbox.bigquery.copy import run_copy
-from airflow_provider_jobs.sandbox.bigquery.encoding import encode_row, select_list
-from airflow_provider_jobs.sandbox.bigquery.extract import run_extract
-from airflow_provider_jobs.sandbox.bigquery.functions import MACROS
-from airflow_provider_jobs.sandbox.bigquery.load import run_load
-from airflow_provider_jobs.sandbox.bigquery.locations import datasets_of
-from airflow_provider_jobs.sandbox.bigquery.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.outcomes import ChildJob, Outcome, RunningJob
-from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.query import dry_run, run_query
-from airflow_provider_jobs.sandbox.bigquery.storage import Storage
-from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
+from airflow_provider_jobs.sandbox.bigquery.engine import catalog, resources
+from airflow_provider_jobs.sandbox.bigquery.engine.copy import run_copy
+from airflow_provider_jobs.sandbox.bigquery.engine.encoding import encode_row, select_list
+from airflow_provider_jobs.sandbox.bigquery.engine.files.extract import run_extract
+from airflow_provider_jobs.sandbox.bigquery.engine.files.load import run_load
+from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
+    ApiError,
+    ChildJob,
+    JobProblem,
+    Outcome,
+    RunningJob,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.cache import ResultCache
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.functions import MACROS
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.locations import datasets_of
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.query import dry_run, run_query
+from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

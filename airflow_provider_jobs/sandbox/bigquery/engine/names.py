@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError
 
 # "my-project", or the older "example.com:my-project".
 _PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -1,4 +1,7 @@
-"""What goes into a job and what comes out of it."""
+"""What goes into a job, what comes out of it, and how the sandbox says no.
+
+Reasons are those of https://cloud.google.com/bigquery/docs/error-messages.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +43,47 @@ class Outcome:
     statistics: dict[str, Any]
     errors: list[dict[str, str]] = field(default_factory=list)
     children: list[ChildJob] = field(default_factory=list)
+
+
+class ApiError(Exception):
+    """A request that is refused: HTTP status plus the fields of the REST error body."""
+
+    def __init__(self, status: int, reason: str, message: str, location: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.location = location
+
+
+class JobProblem(Exception):
+    """A job that ended with ``status.errorResult``.
+
+    ``errors`` is the whole ``status.errors[]``: the error result first, then what belongs to it.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        message: str,
+        location: str = "",
+        *,
+        errors: list[dict[str, str]] | None = None,
+        statistics: dict[str, Any] | None = None,
+        children: list[ChildJob] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.error_result = error_entry(reason, message, location)
+        self.errors = [self.error_result, *(errors or [])]
+        self.statistics: dict[str, Any] = statistics or {}
+        self.children: list[ChildJob] = children or []
+
+
+def error_entry(reason: str, message: str, location: str = "") -> dict[str, str]:
+    """Give one entry of ``status.errors[]``; ``location`` only where there is one."""
+    entry = {"reason": reason, "message": message}
+    if location:
+        entry["location"] = location
+    return entry

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery import catalog
-from airflow_provider_jobs.sandbox.bigquery.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext, make_plan, result_fields
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import from_legacy, parse, split
-from airflow_provider_jobs.sandbox.bigquery.types import Field, column_definitions, read_schema
+from airflow_provider_jobs.sandbox.bigquery.engine import catalog
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import from_legacy, parse, split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext, make_plan, result_fields
+from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, column_definitions, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

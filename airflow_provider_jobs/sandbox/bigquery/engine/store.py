@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -133,6 +133,7 @@ class Store:
         self._root = root
         self._connection = duckdb.connect(str(root / "bigquery.duckdb"), config=dict(_NO_NETWORK))
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._connection.execute("SET GLOBAL order_by_non_integer_literal = true")  # ORDER BY NULL is common
         self._connection.execute(_LAYOUT + macros)
         folders = ", ".join(text(str(path)) for path in readable)
         self._connection.execute(f"SET allowed_directories = [{folders}]")

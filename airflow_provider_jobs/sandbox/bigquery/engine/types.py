@@ -1,4 +1,4 @@
-"""BigQuery's schemas and DuckDB's column types, in both directions.
+"""BigQuery's schemas and DuckDB's column types, in both directions, and what their values weigh.
 
 https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#TableFieldSchema
 """
@@ -9,11 +9,13 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError
-from airflow_provider_jobs.sandbox.bigquery.store import quoted
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
 
 # Every spelling the API accepts, and the one it answers with.
 _CANONICAL = {
@@ -37,6 +39,15 @@ NUMERIC_SCALE = 9
 # scale also tells a BIGNUMERIC column from the product of two NUMERIC ones, whose scale is 18.
 BIGNUMERIC_SCALE = 19
 _DIGITS = 38
+
+# Logical bytes of a value: https://cloud.google.com/bigquery/pricing#data
+_FIXED = {
+    "INTEGER": 8, "FLOAT": 8, "BOOLEAN": 1, "TIMESTAMP": 8, "DATE": 8, "TIME": 8, "DATETIME": 8,
+    "NUMERIC": 16, "BIGNUMERIC": 32, "INTERVAL": 16,
+}  # fmt: skip
+
+# A text or a byte string costs two bytes besides its own.
+_LENGTH_BYTES = 2
 
 _MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _FIELD_NAME = re.compile(r"[^\W\d]\w{0,299}")
@@ -186,3 +197,27 @@ def field_of(name: str, duck: Any) -> Field:
     if kind is None:
         raise UnknownType(f"a value of type {duck.id}")
     return Field(name, kind)
+
+
+def column_bytes(session: Session, physical: str, fields: Sequence[Field]) -> dict[str, int]:
+    """Measure every column of a DuckDB table; the entry ``""`` is the number of rows."""
+    sums = "".join(f", CAST(sum({_size(each, quoted(each.name))}) AS BIGINT)" for each in fields)
+    row = session.rows(f"SELECT count(*){sums} FROM {physical}")[0]  # noqa: S608 - our own names
+    return {name: value or 0 for name, value in zip(["", *(each.name for each in fields)], row, strict=True)}
+
+
+def _size(each: Field, value: str, depth: int = 0) -> str:
+    """Give the expression for the bytes of one value; a NULL costs nothing."""
+    if each.repeated:
+        variable = f"e{depth}"
+        inner = _size(each.element, variable, depth + 1)
+        return f"coalesce(list_sum(list_transform({value}, lambda {variable}: {inner})), 0)"
+    if each.type == "RECORD":
+        return (
+            "(" + " + ".join(_size(part, f"{value}.{quoted(part.name)}", depth) for part in each.fields) + ")"
+        )
+    if each.type == "BYTES":
+        return f"coalesce(octet_length({value}) + {_LENGTH_BYTES}, 0)"
+    if each.type in _FIXED:
+        return f"(CASE WHEN {value} IS NULL THEN 0 ELSE {_FIXED[each.type]} END)"
+    return f"coalesce(strlen({value}) + {_LENGTH_BYTES}, 0)"

@@ -10,15 +10,15 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.csv_rows import records
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.types import Field
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import records
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions
 
 # "BigQuery … scans up to the first 500 rows of data".
 _SAMPLE_ROWS = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem, error_entry
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, error_entry
 
 # How many rows a job describes; the rest is only counted.
 _DESCRIBED = 100

@@ -7,22 +7,24 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from airflow_provider_jobs.sandbox.bigquery.bad_rows import BadRows, conversion_message, place
-from airflow_provider_jobs.sandbox.bigquery.conversions import converted, demanded, is_wrong
-from airflow_provider_jobs.sandbox.bigquery.csv_rows import Record, is_gzip, records
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.store import quoted, text
-from airflow_provider_jobs.sandbox.bigquery.types import column_definitions
+from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows, conversion_message, place
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import Record, is_gzip, records
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
+from airflow_provider_jobs.sandbox.bigquery.engine.types import column_definitions, duck_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions
-    from airflow_provider_jobs.sandbox.bigquery.storage import InputFile, Storage
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
-    from airflow_provider_jobs.sandbox.bigquery.types import Field
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile, Storage
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
+# What counts as a truth value: https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-csv#data_types
+_TRUE = "('true', 't', 'yes', 'y', '1')"
+_FALSE = "('false', 'f', 'no', 'n', '0')"
 # The encodings that DuckDB knows without an extension, by Python's name.
 _DUCK_ENCODINGS = {"utf-8": "utf-8", "iso8859-1": "latin-1"}
 # A longer line than DuckDB's default is still one record for BigQuery: 100 MB a row.
@@ -65,7 +67,7 @@ def _fast(
     names = [f"c{index}" for index in range(len(fields))]
     columns = ", ".join(f"'{name}': 'VARCHAR'" for name in names)
     markers = ", ".join(text(marker) for marker in options.null_markers)
-    values = ", ".join(demanded(each, name) for each, name in zip(fields, names, strict=True))
+    values = ", ".join(_demanded(each, name) for each, name in zip(fields, names, strict=True))
     session.execute(f"CREATE TABLE {physical} ({column_definitions(fields)})")
     for path in paths:
         if path.stat().st_size == 0:
@@ -117,7 +119,7 @@ def _careful(
         bad.check()
         session.execute(f"CREATE TABLE {physical} ({column_definitions(fields)})")
         pairs = list(zip(fields, names, strict=True))
-        values = ", ".join(converted(each, name) for each, name in pairs)
+        values = ", ".join(_converted(each, name) for each, name in pairs)
         good = " AND ".join(f"NOT {_wrong(each, name)}" for each, name in pairs)
         session.execute(f"INSERT INTO {physical} SELECT {values} FROM {raw} WHERE {good}")  # noqa: S608 - our names
         session.execute(f"DROP TABLE {raw}")
@@ -162,7 +164,7 @@ def _read_clean(session: Session, clean: Path, names: Sequence[str], raw: str) -
 
 def _wrong(each: Field, name: str) -> str:
     missing = f" OR {name} IS NULL" if each.mode == "REQUIRED" else ""
-    return f"({is_wrong(each, name)}{missing})"
+    return f"({_is_wrong(each, name)}{missing})"
 
 
 def _note_wrong(
@@ -186,3 +188,37 @@ def _note_wrong(
             bad.add(files[file].uri, message + place(line, offset))
         else:
             bad.add(files[file].uri, conversion_message(line, offset, index, each.name, each.sql_name, found))
+
+
+def _converted(each: Field, value: str) -> str:
+    """Give the expression for a typed value; NULL where the text is not one."""
+    if each.type in {"STRING", "GEOGRAPHY"}:
+        return value
+    trimmed = f"trim({value})"
+    cast = f"TRY_CAST({trimmed} AS {duck_type(each)})"
+    special = {
+        "INTEGER": f"CASE WHEN regexp_full_match({trimmed}, '[+-]?[0-9]+') THEN {cast} END",
+        "BOOLEAN": f"CASE WHEN lower({trimmed}) IN {_TRUE} THEN true "
+        f"WHEN lower({trimmed}) IN {_FALSE} THEN false END",
+        "BYTES": f"TRY(from_base64({trimmed}))",
+        # Seconds since 1970 are accepted, too.
+        "TIMESTAMP": f"CASE WHEN regexp_full_match({trimmed}, '-?[0-9]+([.][0-9]*)?') "
+        f"THEN to_timestamp(TRY_CAST({trimmed} AS DOUBLE)) ELSE {cast} END",
+        "JSON": f"CASE WHEN json_valid({value}) THEN CAST({value} AS JSON) END",
+    }
+    return special.get(each.type, cast)
+
+
+def _demanded(each: Field, value: str) -> str:
+    """Give the expression for a typed value that fails the statement where the text is not one."""
+    if each.type in {"STRING", "GEOGRAPHY"}:
+        return value
+    wrong = f"error({text('bad ' + each.type)})"
+    return f"CASE WHEN {value} IS NULL THEN NULL ELSE coalesce({_converted(each, value)}, {wrong}) END"
+
+
+def _is_wrong(each: Field, value: str) -> str:
+    """Give the condition for text that is not a value of the column's type."""
+    if each.type in {"STRING", "GEOGRAPHY"}:
+        return "false"
+    return f"({value} IS NOT NULL AND ({_converted(each, value)}) IS NULL)"

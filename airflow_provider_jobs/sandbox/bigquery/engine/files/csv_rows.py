@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions
 
 _GZIP_MAGIC = b"\x1f\x8b"
 

@@ -15,17 +15,22 @@ from typing import IO, TYPE_CHECKING, Any
 
 from fastavro import writer
 
-from airflow_provider_jobs.sandbox.bigquery.avro import avro_schema
-from airflow_provider_jobs.sandbox.bigquery.encoding import ENCODERS, iso_text, select_list, timestamp_text
-from airflow_provider_jobs.sandbox.bigquery.store import quoted, text
+from airflow_provider_jobs.sandbox.bigquery.engine.encoding import (
+    ENCODERS,
+    iso_text,
+    select_list,
+    timestamp_text,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.files.avro import avro_schema
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.extract import ExportOptions
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
-    from airflow_provider_jobs.sandbox.bigquery.types import Field
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.extract import ExportOptions
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 _BATCH_ROWS = 10_000
 # Speed counts here: the highest level takes four times as long for a few percent.

@@ -9,26 +9,25 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.catalog import get_table
-from airflow_provider_jobs.sandbox.bigquery.export_files import (
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import get_table
+from airflow_provider_jobs.sandbox.bigquery.engine.files.export_files import (
     write_avro,
     write_csv,
     write_json,
     write_parquet,
 )
-from airflow_provider_jobs.sandbox.bigquery.load_options import one_character
-from airflow_provider_jobs.sandbox.bigquery.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.outcomes import Outcome
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import one_character
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.catalog import StoredTable
-    from airflow_provider_jobs.sandbox.bigquery.outcomes import RunningJob
-    from airflow_provider_jobs.sandbox.bigquery.storage import Storage
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
+    from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import RunningJob
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
 
 # BigQuery cuts an export with a wildcard into files of a size it chooses; here a file has this many rows.
 SHARD_ROWS = 100_000

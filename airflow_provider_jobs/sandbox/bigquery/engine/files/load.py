@@ -10,31 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from airflow_provider_jobs.sandbox.bigquery.autodetect import detect_csv
-from airflow_provider_jobs.sandbox.bigquery.bad_rows import BadRows
-from airflow_provider_jobs.sandbox.bigquery.csv_load import load_csv
-from airflow_provider_jobs.sandbox.bigquery.destination import Target, check_target, publish, target_of
-from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions, read_options
-from airflow_provider_jobs.sandbox.bigquery.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.outcomes import Outcome
-from airflow_provider_jobs.sandbox.bigquery.parquet_load import load_parquet, parquet_fields
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.record_load import (
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import Target, check_target, publish, target_of
+from airflow_provider_jobs.sandbox.bigquery.engine.files.autodetect import detect_csv
+from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_load import load_csv
+from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions, read_options
+from airflow_provider_jobs.sandbox.bigquery.engine.files.parquet_load import load_parquet, parquet_fields
+from airflow_provider_jobs.sandbox.bigquery.engine.files.record_load import (
     avro_file_fields,
     detect_json_file,
     load_records,
 )
-from airflow_provider_jobs.sandbox.bigquery.sizes import column_bytes
-from airflow_provider_jobs.sandbox.bigquery.storage import InputFile
+from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.types import column_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.sandbox.bigquery.catalog import StoredTable
-    from airflow_provider_jobs.sandbox.bigquery.outcomes import RunningJob
-    from airflow_provider_jobs.sandbox.bigquery.storage import Storage
-    from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
-    from airflow_provider_jobs.sandbox.bigquery.types import Field
+    from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
+    from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import RunningJob
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 _MEDIA_NAME = "the uploaded file"
 

@@ -9,13 +9,13 @@ import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.types import read_schema
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.types import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.sandbox.bigquery.types import Field
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 FORMATS = {"CSV", "NEWLINE_DELIMITED_JSON", "PARQUET", "AVRO"}
 _ENCODINGS = {

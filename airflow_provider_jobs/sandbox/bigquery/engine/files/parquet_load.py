@@ -9,16 +9,21 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.store import quoted, text
-from airflow_provider_jobs.sandbox.bigquery.types import UnknownType, column_definitions, duck_type, field_of
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
+from airflow_provider_jobs.sandbox.bigquery.engine.types import (
+    UnknownType,
+    column_definitions,
+    duck_type,
+    field_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.storage import InputFile, Storage
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
-    from airflow_provider_jobs.sandbox.bigquery.types import Field
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile, Storage
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 
 def parquet_fields(session: Session, storage: Storage, files: Sequence[InputFile]) -> tuple[Field, ...]:

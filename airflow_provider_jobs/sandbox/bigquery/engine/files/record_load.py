@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from fastavro import reader
 
-from airflow_provider_jobs.sandbox.bigquery.autodetect import detect_json
-from airflow_provider_jobs.sandbox.bigquery.avro import as_stored, avro_fields, without_logical_types
-from airflow_provider_jobs.sandbox.bigquery.bad_rows import BadRows
-from airflow_provider_jobs.sandbox.bigquery.csv_rows import opened
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.record_values import BadValue, readable, spell_row
-from airflow_provider_jobs.sandbox.bigquery.store import quoted, text
-from airflow_provider_jobs.sandbox.bigquery.types import column_definitions, duck_type
+from airflow_provider_jobs.sandbox.bigquery.engine.files.autodetect import detect_json
+from airflow_provider_jobs.sandbox.bigquery.engine.files.avro import (
+    as_stored,
+    avro_fields,
+    without_logical_types,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import opened
+from airflow_provider_jobs.sandbox.bigquery.engine.files.record_values import BadValue, readable, spell_row
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
+from airflow_provider_jobs.sandbox.bigquery.engine.types import column_definitions, duck_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.load_options import LoadOptions
-    from airflow_provider_jobs.sandbox.bigquery.storage import InputFile, Storage
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
-    from airflow_provider_jobs.sandbox.bigquery.types import Field
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile, Storage
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 # "The maximum row size is 100 MB".
 _MAX_ROW_BYTES = 100 << 20

@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from airflow_provider_jobs.sandbox.bigquery.types import BIGNUMERIC_SCALE, NUMERIC_SCALE, Field
+from airflow_provider_jobs.sandbox.bigquery.engine.types import BIGNUMERIC_SCALE, NUMERIC_SCALE, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

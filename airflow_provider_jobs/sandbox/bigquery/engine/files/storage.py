@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

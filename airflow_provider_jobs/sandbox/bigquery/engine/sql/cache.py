@@ -9,11 +9,11 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.catalog import StoredTable, find_table
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable, find_table
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.names import TableId
-    from airflow_provider_jobs.sandbox.bigquery.plan import Plan, QueryContext
+    from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import Plan, QueryContext
 
 
 class ResultCache:

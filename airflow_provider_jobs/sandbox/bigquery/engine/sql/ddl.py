@@ -11,24 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery import catalog
-from airflow_provider_jobs.sandbox.bigquery.ddl_parts import clustering, fields_of, options, partitioning
-from airflow_provider_jobs.sandbox.bigquery.destination import stage
-from airflow_provider_jobs.sandbox.bigquery.names import TableId, anonymous_dataset
-from airflow_provider_jobs.sandbox.bigquery.plan import make_plan, result_fields
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import Statement, at, invalid_query
-from airflow_provider_jobs.sandbox.bigquery.sql_errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.statements import (
+from airflow_provider_jobs.sandbox.bigquery.engine import catalog
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import stage
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, anonymous_dataset
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl_parts import (
+    clustering,
+    fields_of,
+    options,
+    partitioning,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement, at, invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan, result_fields
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
     StatementResult,
     ensure_anonymous_dataset,
     plan_statistics,
 )
-from airflow_provider_jobs.sandbox.bigquery.store import quoted
-from airflow_provider_jobs.sandbox.bigquery.types import Field, column_definitions, duck_type, schema_resource
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
+from airflow_provider_jobs.sandbox.bigquery.engine.types import (
+    Field,
+    column_definitions,
+    duck_type,
+    schema_resource,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
 
 
 def run_ddl(context: QueryContext, statement: Statement, tree: exp.Expression) -> StatementResult:

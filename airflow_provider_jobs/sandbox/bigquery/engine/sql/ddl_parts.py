@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery.sql import invalid_query
-from airflow_provider_jobs.sandbox.bigquery.types import Field, read_schema
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, read_schema
 
 _PARTITION_UNITS = {"HOUR", "DAY", "MONTH", "YEAR"}
 _TEXT_OPTIONS = {"description": "description", "friendly_name": "friendlyName", "location": "location"}

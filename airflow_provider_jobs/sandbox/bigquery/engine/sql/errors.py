@@ -10,33 +10,48 @@ from typing import TYPE_CHECKING
 import duckdb
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery.functions import ERROR_MARK
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import at, invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.functions import BY_NAME, ERROR_MARK
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query, place, place_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeAlias
 
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+
+    Words: TypeAlias = str | Callable[[re.Match[str], Statement, exp.Expr], str]
 
 _log = logging.getLogger(__name__)
 
 _DUCK_TYPES = {
     "INTEGER_LITERAL": "INT64", "STRING_LITERAL": "STRING", "VARCHAR": "STRING", "BLOB": "BYTES",
     "BIGINT": "INT64", "INTEGER": "INT64", "HUGEINT": "INT64", "INT32": "INT64", "DOUBLE": "FLOAT64",
-    "BOOLEAN": "BOOL",
+    "BOOLEAN": "BOOL", '"NULL"': "NULL",
     "TIMESTAMP": "DATETIME", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP", "UUID": "STRING",
 }  # fmt: skip
 
 _BAD_VALUE = {
-    "INT64": "Bad int64 value: {}", "INT32": "Bad int64 value: {}", "DOUBLE": "Bad double value: {}",
-    "BOOL": "Bad bool value: {}",
-    "DATE": "Invalid date: '{}'", "TIME": 'Invalid time string "{}"', "DECIMAL": "Invalid NUMERIC value: {}",
+    "INT64": "Bad int64 value: {}", "FLOAT64": "Bad double value: {}", "BOOL": "Bad bool value: {}",
+    "DATE": "Invalid date: '{}'", "TIMESTAMP": "Invalid timestamp: '{}'", "TIME": 'Invalid time string "{}"',
+    "NUMERIC": "Invalid NUMERIC value: {}",
 }  # fmt: skip
+
+# DuckDB's names for what a query spells in another way.
+_WRITTEN = {"~~": "LIKE", "!~~": "LIKE", "date_part": "EXTRACT", "array_extract": "[]"}
+
+_SIGNS: dict[type[exp.Expr], str] = {
+    exp.DPipe: "||",
+    exp.NEQ: "!=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
 
 
 @contextlib.contextmanager
-def duck_errors(statement: Statement, tree: exp.Expression) -> Iterator[None]:
+def duck_errors(statement: Statement, tree: exp.Expr) -> Iterator[None]:
     """Let nothing that DuckDB says about a statement out in DuckDB's words."""
     try:
         yield
@@ -44,11 +59,11 @@ def duck_errors(statement: Statement, tree: exp.Expression) -> Iterator[None]:
         raise translated(error, statement, tree) from error
 
 
-def translated(error: duckdb.Error, statement: Statement, tree: exp.Expression) -> JobProblem:
+def translated(error: duckdb.Error, statement: Statement, tree: exp.Expr) -> JobProblem:
     """Give the job error for what DuckDB said about one statement."""
-    said = str(error)
+    said = str(error).split("\n\nLINE ", maxsplit=1)[0]
     if ERROR_MARK in said:
-        return invalid_query(said.split(ERROR_MARK, 1)[1].split("\n\nLINE ", maxsplit=1)[0].strip())
+        return invalid_query(said.split(ERROR_MARK, 1)[1].strip())
     if isinstance(error, duckdb.OutOfMemoryException):
         return JobProblem(
             "resourcesExceeded", "Resources exceeded during query execution: Not enough memory."
@@ -56,7 +71,7 @@ def translated(error: duckdb.Error, statement: Statement, tree: exp.Expression) 
     for pattern, words in _PATTERNS:
         found = pattern.search(said)
         if found:
-            return invalid_query(words(found, statement, tree))
+            return invalid_query(_message(words, found, statement, tree))
     _log.warning("no BigQuery message is known for: %s", said)
     if isinstance(error, duckdb.OutOfRangeException):
         return invalid_query("A value is out of range for its type")
@@ -68,17 +83,11 @@ def translated(error: duckdb.Error, statement: Statement, tree: exp.Expression) 
     )
 
 
-def place_of(name: str, statement: Statement, tree: exp.Expression) -> str:
-    """Give `` at [line:column]`` of the first identifier or function with that name."""
-    wanted = name.lower()
-    for node in tree.find_all(exp.Identifier, exp.Anonymous):
-        start = node.meta.get("start")
-        if isinstance(start, int) and str(node.this).lower() == wanted:
-            return at(statement.script, start)
-    for token in statement.tokens:
-        if token.text.lower() == wanted:
-            return at(statement.script, token.start)
-    return at(statement.script, statement.start)
+def _message(words: Words, found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    if callable(words):
+        return words(found, statement, tree)
+    message, marked, name = found.expand(words).partition(" @ ")
+    return message + (place_of_name(name, statement, tree) if marked else "")
 
 
 def _types(listed: str) -> str:
@@ -98,161 +107,157 @@ def _type(name: str) -> str:
     return _DUCK_TYPES.get(plain, plain)
 
 
-def _unrecognized(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    return f"Unrecognized name: {found[1]}{place_of(found[1], statement, tree)}"
+def _ungrouped(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    columns = (node for node in tree.find_all(exp.Column) if node.name.lower() == found[1].lower())
+    free = (node for node in columns if not node.find_ancestor(exp.AggFunc, exp.Group, exp.Where, exp.Join))
+    node = next(free, None)
+    above = node.find_ancestor(exp.Having, exp.Order, exp.Select) if node else None
+    clauses = {"having": "HAVING clause", "order": "ORDER BY clause"}
+    clause = clauses.get(above.key if above else "", "SELECT list")
+    where = place(node.this, statement) if node else place_of_name("*", statement, tree)
+    return f"{clause} expression references column {found[1]} which is neither grouped nor aggregated{where}"
 
 
-def _no_field(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    return f"Name {found[2]} not found inside {found[1]}{place_of(found[2], statement, tree)}"
+def _signature(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    name, kinds = _WRITTEN.get(found[1], found[1].upper()), _types(found[2])
+    node = next((node for node in tree.walk() if name in _spellings(node)), tree)
+    where = place(node, statement)
+    if isinstance(node, exp.Bracket):
+        value, _, index = kinds.partition(", ")
+        return f"Subscript access using [{index}] on values of type {value} is not supported{where}"
+    if isinstance(node, exp.Extract):
+        kinds = f"DATE_TIME_PART FROM {kinds.rpartition(', ')[2]}"
+    kind = "function" if name[:1].isalpha() and name != "LIKE" else "operator"
+    written = str(node.meta.get("bigquery_name", name)).upper()
+    return f"No matching signature for {kind} {written} for argument types: {kinds}{where}"
 
 
-def _no_struct_field(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    return f"Field name {found[1]} does not exist in STRUCT{place_of(found[1], statement, tree)}"
+def _operands(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    sort = {"concatenate": exp.DPipe, "combine": exp.Func}.get(found[0].split()[1], exp.Predicate)
+    node = tree.find(sort) or tree
+    sign = _SIGNS.get(type(node)) or str(node.meta.get("bigquery_name", "="))
+    kind, kinds = "function" if sign[:1].isalpha() else "operator", f"{_type(found[1])}, {_type(found[2])}"
+    return f"No matching signature for {kind} {sign} for argument types: {kinds}{place(node, statement)}"
 
 
-def _ungrouped(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    place = place_of(found[1], statement, tree)
-    return (
-        f"SELECT list expression references column {found[1]} which is neither grouped nor aggregated{place}"
-    )
+def _spellings(node: exp.Expr) -> set[str]:
+    """Give the names and signs that DuckDB reads where an expression stands, its operands aside."""
+    if not isinstance(node, exp.Func | exp.Binary | exp.Unary | exp.Bracket):
+        return set()
+    alone = node.copy()
+    for part in list(alone.iter_expressions()):
+        if isinstance(part, exp.Func | exp.Binary | exp.Unary | exp.Column | exp.Bracket):
+            part.replace(exp.Null())
+    signs = {"[]"} if isinstance(node, exp.Bracket) else set()
+    return signs | set(re.findall(r"\w+|[^\w\s(),'\"]+", alone.sql(dialect="duckdb").upper()))
 
 
-def _ambiguous(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    return f"Column name {found[1]} is ambiguous{place_of(found[1], statement, tree)}"
+def _arguments(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    name = next((written for written, macro in BY_NAME.items() if macro == found[1]), found[1])
+    return f"Number of arguments does not match for function {name}{place_of_name(name, statement, tree)}"
 
 
-def _signature(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    name = found[1].upper()
-    kind = "function" if name[:1].isalpha() else "operator"
-    place = place_of(found[1], statement, tree)
-    return f"No matching signature for {kind} {name} for argument types: {_types(found[2])}{place}"
-
-
-def _comparison(found: re.Match[str], statement: Statement, _tree: exp.Expression) -> str:
-    place = at(statement.script, statement.start)
-    kinds = f"{_types(found[1])}, {_types(found[2])}"
-    return f"No matching signature for operator = for argument types: {kinds}{place}"
-
-
-def _no_function(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
+def _no_function(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
     # A name that BigQuery does not know either has been refused before.
-    place = place_of(found[1], statement, tree)
-    return f"Function not supported by the sandbox: {found[1].upper()}{place}"
+    calls = (node for node in tree.find_all(exp.Func) if found[1].upper() in _spellings(node))
+    names = (str(node.meta["bigquery_name"]) for node in calls if "bigquery_name" in node.meta)
+    name = next(names, found[1])
+    return f"Function not supported by the sandbox: {name.upper()}{place_of_name(name, statement, tree)}"
 
 
-def _overflow(found: re.Match[str], _statement: Statement, _tree: exp.Expression) -> str:
-    return f"int64 overflow: {found[1]}"
+def _bad_value(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    """A literal is refused where it stands, before the query runs; a value of a column has no place."""
+    value, kind = found["value"], _type(re.split(r"[( ]", found["type"].upper())[0])
+    casts = _casts(tree, kind)
+    for node in tree.find_all(exp.Literal):
+        cast = node.parent if type(node.parent) is exp.Cast else None
+        if node.is_string and node.name == value and (cast or not casts):
+            wanted = cast.to.sql(dialect="bigquery") if cast else kind
+            return f'Could not cast literal "{value}" to type {wanted}{place(node, statement)}'
+    return _BAD_VALUE.get(kind, "Bad value: {}").format(value)
 
 
-def _bad_value(found: re.Match[str], _statement: Statement, _tree: exp.Expression) -> str:
-    kind = re.split(r"[( ]", found[2])[0]
-    return _BAD_VALUE.get(kind, "Bad value: {}").format(found[1])
+def _invalid_cast(found: re.Match[str], statement: Statement, tree: exp.Expr) -> str:
+    kind, wanted = _type(found[1]), _type(found[2])
+    where = "".join(place(node.this, statement) for node in _casts(tree, wanted)[:1])
+    return f"Invalid cast from {kind} to {wanted}{where}"
 
 
-def _duplicate_alias(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    return f"Duplicate table alias {found[1]} in the same FROM clause{place_of(found[1], statement, tree)}"
+def _casts(tree: exp.Expr, wanted: str) -> list[exp.Cast]:
+    return [node for node in tree.find_all(exp.Cast) if node.to.sql(dialect="bigquery") == wanted]
 
 
-def _no_target(found: re.Match[str], statement: Statement, tree: exp.Expression) -> str:
-    return f"Column {found[1]} is not present in the table{place_of(found[1], statement, tree)}"
+_UNKNOWN = r"Unrecognized name: \1 @ \1"
+_TOO_MANY_COLUMNS = (
+    "Scalar subquery cannot have more than one column unless using SELECT AS STRUCT to build STRUCT values"
+    " @ ("
+)
+_NOT_IN_LIST = r"Column \1 in SELECT * \2 list does not exist @ \1"
 
-
-def _fixed(message: str) -> Callable[[re.Match[str], Statement, exp.Expression], str]:
-    return lambda found, _statement, _tree: found.expand(message)
-
-
-def _fixed_at(message: str) -> Callable[[re.Match[str], Statement, exp.Expression], str]:
-    return lambda found, statement, _tree: found.expand(message) + at(statement.script, statement.start)
-
-
-_PATTERNS = [
+# What DuckDB says, and what BigQuery says for it: a text, with " @ " before the word whose place ends it, or
+# a function. What goes wrong while a query runs has no place.
+_PATTERNS: tuple[tuple[re.Pattern[str], Words], ...] = tuple(
     (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
-        (r'Referenced column "(.+?)" (?:was )?not found', _unrecognized),
-        (r'Column "(.+?)" referenced that exists in the SELECT clause', _unrecognized),
-        (r'Alias with name "+(.+?)"+ exists', _unrecognized),
-        (
-            r"ORDER term out of range - should be between 1 and (\d+)",
-            _fixed_at(r"ORDER BY column number item is out of range; expected a position between 1 and \1"),
-        ),
-        (
-            r'Column "(.+?)" in EXCLUDE list not found',
-            _fixed_at(r"Column \1 in SELECT * EXCEPT list does not exist"),
-        ),
-        (r"LIMIT/OFFSET cannot be negative", _fixed_at("LIMIT expects a non-negative integer")),
-        (
-            r"Invalid Input Error: (?:missing [)\]]|no argument for repetition|invalid escape|bad )",
-            _fixed_at("Cannot parse regular expression"),
-        ),
-        (
-            r"value (\S+) can't be cast because the value is out of range for the destination type INT64",
-            _fixed(r"int64 out of range: \1"),
-        ),
-        (r'duplicate alias "(.+?)"', _duplicate_alias),
-        (r'Referenced table "(.+?)" not found', _unrecognized),
-        (r'Table "(.+?)" does not have a column named "(.+?)"', _no_field),
-        (r'Values list "(.+?)" does not have a column named "(.+?)"', _no_field),
-        (r'Could not find key "(.+?)" in struct', _no_struct_field),
+        (r'Referenced (?:column|table) "(.+?)" (?:was )?not found', _UNKNOWN),
+        (r'Column "(.+?)" referenced that exists in the SELECT clause', _UNKNOWN),
+        (r'Alias with name "+(.+?)"+ exists', _UNKNOWN),
+        (r"Referenced column (?:\w+\.)?(\w+) not found in", _UNKNOWN),
+        (r"Referenced update column (\S+) not found", _UNKNOWN),
+        (r'"(\w+)" does not have a column named "(.+?)"', r"Name \2 not found inside \1 @ \2"),
+        (r"Cannot extract field '(.+?)' from expression \"(\w+)\"", r"Name \1 not found inside \2 @ \1"),
+        (r"Cannot extract field '(.+?)' from", r"Cannot access field \1 on a value that is no STRUCT @ \1"),
+        (r'Could not find key "(.+?)" in struct', r"Field name \1 does not exist in STRUCT @ \1"),
+        (r'Column "(.+?)" does not exist on (left|right) side',
+         r"Column \1 in USING clause not found on \2 side of join @ \1"),
+        (r'Column "(.+?)" in EXCLUDE list not found', _NOT_IN_LIST.replace(r"\2", "EXCEPT")),
+        (r'Column "(.+?)" in REPLACE list not found', _NOT_IN_LIST.replace(r"\2", "REPLACE")),
+        (r"SELECT list is empty after", "SELECT * expands to zero columns after applying EXCEPT @ *"),
+        (r'does not have a column with name "(.+?)"', r"Column \1 is not present in the table @ \1"),
+        (r'Ambiguous reference to column name "(.+?)"', r"Column name \1 is ambiguous @ \1"),
+        (r'duplicate alias "(.+?)"', r"Duplicate table alias \1 in the same FROM clause @ \1"),
         (r'column "?(.+?)"? must appear in the GROUP BY clause', _ungrouped),
-        (r'Ambiguous reference to column name "(.+?)"', _ambiguous),
+        (r"at least one window function must appear",
+         "The QUALIFY clause requires an analytic function in the SELECT list or the clause @ QUALIFY"),
         (r"No function matches the given name and argument types '(.+?)\((.*?)\)'\. You", _signature),
         (r'best candidate function for the function call "(.+?)\((.*?)\)"\. In', _signature),
-        (r"Cannot compare values of type (.+?) and (?:values of )?type (.+?)(?: -| in|\.|$)", _comparison),
-        (r"Cannot mix values of type (.+?) and (.+?) in", _comparison),
-        (r"Function with name (\S+) does not exist", _no_function),
-        (r"Overflow in \w+ of INT\d+ \((.+?)\)!", _overflow),
-        (
-            r"Cannot negate|HUGEINT.*out of range.*INT64|INT128 with value (\S+) can't",
-            _fixed("int64 overflow"),
-        ),
-        (r"Could not convert string ['\"](.*?)['\"] to '?([A-Z0-9]+(?:\(.*?\))?)", _bad_value),
-        (r"Failed to cast value.*?['\"](.*?)['\"] to (BOOL)", _bad_value),
-        (r"date field value out of range: \"(.*?)\"", _fixed(r"Invalid date: '\1'")),
-        (r"invalid date field format: \"(.*?)\"", _fixed(r"Invalid date: '\1'")),
-        (
-            r"(?:invalid )?timestamp field (?:format|value out of range): \"(.*?)\"",
-            _fixed(r"Invalid timestamp: '\1'"),
-        ),
-        (r"time field value out of range: \"(.*?)\"", _fixed(r'Invalid time string "\1"')),
-        (r"Could not parse string \"(.*?)\" according to", _fixed(r"Failed to parse input string \"\1\"")),
-        (r"Malformed JSON.*", _fixed("Invalid input: syntax error while parsing value")),
-        (
-            r"More than one row returned by a subquery",
-            _fixed("Scalar subquery produced more than one element"),
-        ),
-        (
-            r"Set operations can only apply",
-            _fixed_at("Queries in a set operation have mismatched column count"),
-        ),
-        (
-            r"WHERE clause cannot contain (?:aggregates|aggregate)",
-            _fixed_at("Aggregate function not allowed in WHERE clause"),
-        ),
-        (
-            r"aggregate function calls cannot be nested",
-            _fixed_at("Aggregations of aggregations are not allowed"),
-        ),
-        (
-            r"has (\d+) columns but (\d+) values were supplied",
-            _fixed_at(r"Inserted row has wrong column count; Has \2, expected \1"),
-        ),
-        (
-            r"Column name/value mismatch for insert.*?expected (\d+) columns but (\d+)",
-            _fixed_at(r"Inserted row has wrong column count; Has \2, expected \1"),
-        ),
-        (r'Table "?.*?"? does not have a column with name "(.+?)"', _no_target),
-        (r"NOT NULL constraint failed: \w+\.(\w+)", _fixed(r"Required field \1 cannot be null")),
-        (
-            r"MERGE.*(?:multiple|more than once)|multiple source rows",
-            _fixed("UPDATE/MERGE must match at most one source row for each target row"),
-        ),
-        (
-            r"subquery has (?:\d+|too many) columns|Subquery returns (\d+) columns",
-            _fixed_at(
-                "Scalar subquery cannot have more than one column unless using SELECT AS STRUCT "
-                "to build STRUCT values"
-            ),
-        ),
-        (r"Index .* out of (?:bounds|range)", _fixed("Array index is out of bounds")),
+        (r"Macro (\w+)\(\) does not support the supplied arguments", _arguments),
+        (r"Cannot (?:co\w+|mix) .*?types? (?:of )?(.+?) and (?:type )?(.+?) (?:-|in)", _operands),
+        (r'unction with name "?(\w+)"? (?:does not exist|is not in the catalog)', _no_function),
+        (r"Unimplemented type for cast \((.+) -> (.+)\)", _invalid_cast),
+        (r"Overflow in \w+ of INT\d+ \((.+?)\)!", r"int64 overflow: \1"),
+        (r"Overflow on abs\((\S+)\)", r"int64 overflow: ABS(\1)"),
+        (r"Cannot negate|HUGEINT.*out of range.*INT64", "int64 overflow"),
+        (r"value (\S+) can't be cast .* for the destination type INT64", r"int64 out of range: \1"),
+        (r"Could not convert string ['\"](?P<value>.*?)['\"] to '?(?P<type>[A-Z0-9]+)", _bad_value),
+        (r"Failed to cast value.*?['\"](?P<value>.*?)['\"] to (?P<type>BOOL)", _bad_value),
+        (r'(?P<type>date|timestamp|time) field (?:format|value out of range): "(?P<value>.*?)"', _bad_value),
+        (r"(?:Date|Time) out of range: (\S+)", r"Input calculates to invalid date or time: \1"),
+        (r"Epoch seconds out of range", "Input is outside of the supported range of TIMESTAMP"),
+        (r'Could not parse string "(?:1970 )?(.*?)" according to', 'Failed to parse input string "\\1"'),
+        (r"Could not decode string .* as base64", "Failed to decode invalid base64 string"),
+        (r"Invalid input for hex digit", "Failed to decode hex string"),
+        (r"Invalid UTF8 Codepoint (\S+)", r"Invalid codepoint \1"),
+        (r"Malformed JSON", "Invalid input: syntax error while parsing value"),
+        (r"Invalid Input Error: (missing [)\]]|no argument for repetition|invalid escape|bad )(.*)",
+         r"Cannot parse regular expression: \1\2"),
+        (r"UNNEST requires a single list", "Values referenced in UNNEST must be arrays @ UNNEST"),
+        (r"ARRAY_SLICE can only|Slice with steps",
+         "No matching signature for function ARRAY_REVERSE @ ARRAY_REVERSE"),
+        (r"list_value\(T, T\)", "Array elements do not have a common supertype @ ["),
+        (r"struct_extract with an integer", "Subscript access on values of type STRUCT is not supported @ ["),
+        (r"(\w+) clause cannot contain window", r"Analytic function not allowed in \1 clause @ OVER"),
+        (r"aggregate functions are not allowed in (\w+)", r"Aggregate function not allowed in \1 @ \1"),
+        (r'syntax error at or near "UNION"',
+         "Syntax error: Expected end of input but got keyword UNION @ UNION"),
+        (r"Parser Error: syntax error", "Syntax error: The statement cannot be parsed @ "),
+        (r"LIMIT/OFFSET cannot be negative", "LIMIT expects a non-negative integer @ LIMIT"),
+        (r"More than one row returned by a subquery", "Scalar subquery produced more than one element"),
+        (r"subquery has (?:\d+|too many) columns|Subquery returns (\d+) columns", _TOO_MANY_COLUMNS),
+        (r"Set operations can only apply", "Queries in a set operation have mismatched column count"),
+        (r"NOT NULL constraint failed: \w+\.(\w+)", r"Required field \1 cannot be null"),
+        (r"MERGE.*(?:multiple|more than once)|multiple source rows",
+         "UPDATE/MERGE must match at most one source row for each target row"),
+        (r"Index .* out of (?:bounds|range)", "Array index is out of bounds"),
     )
-]
+)  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.names import check_dataset, check_project
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import from_legacy
-from airflow_provider_jobs.sandbox.bigquery.tables import read_name
+from airflow_provider_jobs.sandbox.bigquery.engine.names import check_dataset, check_project
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import from_legacy
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import read_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

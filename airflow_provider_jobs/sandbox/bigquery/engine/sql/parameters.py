@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import at, invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
 
 def read_parameters(parameters: Sequence[Any]) -> dict[str, exp.Expression]:

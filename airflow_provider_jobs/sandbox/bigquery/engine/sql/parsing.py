@@ -1,16 +1,16 @@
-"""GoogleSQL text: split into statements and parsed, with the places that error messages name."""
+"""GoogleSQL text: split into statements, and parsed."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import ParseError, SqlglotError, TokenError
 
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.calls import check_calls
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement, at, invalid_query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,51 +29,6 @@ _ACCEPTED = {
 
 # [project:dataset.table] or [dataset.table], the names of legacy SQL.
 _LEGACY_NAME = re.compile(r"\[((?:[\w.-]+?:)?[\w-]+(?:\.[\w $-]+)+)\]")
-
-
-@dataclass(frozen=True)
-class Statement:
-    """One statement of a script."""
-
-    script: str  # the whole text: positions are counted in it
-    tokens: tuple[Token, ...]
-
-    @property
-    def start(self) -> int:
-        """Offset of the first character."""
-        return int(self.tokens[0].start)
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last character."""
-        return int(self.tokens[-1].end) + 1
-
-    @property
-    def text(self) -> str:
-        """The statement as it was written."""
-        return self.script[self.start : self.end]
-
-    @property
-    def keyword(self) -> str:
-        """The first word, in capitals."""
-        return str(self.tokens[0].text).upper().split()[0]
-
-
-def position(script: str, offset: int) -> tuple[int, int]:
-    """Give line and column of an offset, both counted from 1."""
-    before = script[:offset]
-    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
-
-
-def at(script: str, offset: int) -> str:
-    """Give the end of an error message: `` at [line:column]``."""
-    line, column = position(script, offset)
-    return f" at [{line}:{column}]"
-
-
-def invalid_query(message: str) -> JobProblem:
-    """How a query fails that BigQuery does not accept."""
-    return JobProblem("invalidQuery", message, "query")
 
 
 def from_legacy(sql: str) -> str:
@@ -133,6 +88,7 @@ def parse(statement: Statement) -> exp.Expression:
         raise invalid_query(f"Unsupported statement in the sandbox: {statement.keyword}{where}")
     if statement.keyword not in _ACCEPTED:
         raise invalid_query(_unexpected(statement, statement.tokens[0]))
+    check_calls(statement)
     try:
         trees = _DIALECT.parser().parse(_with_named_placeholders(statement.tokens), statement.script)
     except ParseError as error:

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery.names import TableId, check_dataset
-from airflow_provider_jobs.sandbox.bigquery.parameters import bind, read_parameters
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import from_legacy, invalid_query
-from airflow_provider_jobs.sandbox.bigquery.sql_errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.tables import Tables, columns_read
-from airflow_provider_jobs.sandbox.bigquery.translate import name_columns, prepare, to_duck
-from airflow_provider_jobs.sandbox.bigquery.types import Field, UnknownType, field_of
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, check_dataset
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.clause_checks import check_clauses
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parameters import bind, read_parameters
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import from_legacy
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import Tables, columns_read
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.translate import name_columns, prepare, to_duck
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.type_checks import check_types
+from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, UnknownType, field_of
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from airflow_provider_jobs.sandbox.bigquery.cache import ResultCache
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
-    from airflow_provider_jobs.sandbox.bigquery.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.cache import ResultCache
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 _MEGABYTE = 1 << 20
 # "With a minimum 10 MB data processed per query."
@@ -109,16 +112,6 @@ _VOLATILE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class StatementResult:
-    """What one statement did."""
-
-    kind: str
-    statistics: dict[str, Any]  # of statistics.query
-    destination: TableId | None = None
-    wrote: bool = False
-
-
 def billed_bytes(processed: int) -> int:
     """Give the bytes that BigQuery would bill."""
     if processed == 0:
@@ -139,10 +132,14 @@ def make_plan(context: QueryContext, statement: Statement, tree: exp.Expression)
     original = tree.copy()
     tables = context.tables()
     tables.replace_all(tree, statement)
+    columns = [each for table in tables.found.values() for each in table.fields]
     column_types: dict[str, set[str]] = {}
-    for table in tables.found.values():
-        for each in table.fields:
-            column_types.setdefault(each.name.lower(), set()).add(each.type)
+    for each in columns:
+        column_types.setdefault(each.name.lower(), set()).add(each.type)
+    changed = isinstance(original, exp.DML) and tables.get(tables.changed(original, statement))
+    target = changed.fields if changed else ()
+    check_clauses(original, statement, target)
+    check_types(original, statement, columns, context.variables, target)
     bind(tree, statement, context.parameters, _visible(context.variables, tree, column_types))
     processed = _processed_bytes(tree, tables)
     kind = statement_kind(tree)

@@ -10,26 +10,30 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery.ddl import run_ddl
-from airflow_provider_jobs.sandbox.bigquery.outcomes import Outcome
-from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext, make_plan, result_fields, statement_kind
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.script import is_script, run_script
-from airflow_provider_jobs.sandbox.bigquery.sql import parse, split
-from airflow_provider_jobs.sandbox.bigquery.sql_errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.statements import (
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl import run_ddl
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse, split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import (
+    QueryContext,
+    make_plan,
+    result_fields,
+    statement_kind,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.script import is_script, run_script
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
     StatementResult,
     plan_statistics,
     run_dml,
     run_select,
 )
-from airflow_provider_jobs.sandbox.bigquery.types import schema_resource
+from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.sandbox.bigquery.names import TableId
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
 
 def run_query(context: QueryContext, configuration: Mapping[str, Any]) -> Outcome:

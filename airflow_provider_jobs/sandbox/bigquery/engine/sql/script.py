@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery.outcomes import ChildJob, Outcome
-from airflow_provider_jobs.sandbox.bigquery.plan import make_plan, result_fields
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import at, invalid_query, parse, position
-from airflow_provider_jobs.sandbox.bigquery.sql_errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.types import duck_type
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, ChildJob, JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query, position
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan, result_fields
+from airflow_provider_jobs.sandbox.bigquery.engine.types import duck_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
-    from airflow_provider_jobs.sandbox.bigquery.statements import StatementResult
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import StatementResult
 
     RunStatement = Callable[[QueryContext, Statement, exp.Expression], tuple[StatementResult, dict[str, Any]]]
 

@@ -6,20 +6,31 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
-from airflow_provider_jobs.sandbox.bigquery.catalog import find_dataset, insert_dataset, save_table
-from airflow_provider_jobs.sandbox.bigquery.destination import Target, check_target, publish, stage, target_of
-from airflow_provider_jobs.sandbox.bigquery.names import TableId, anonymous_dataset
-from airflow_provider_jobs.sandbox.bigquery.plan import Plan, billed_bytes, make_plan, result_fields
-from airflow_provider_jobs.sandbox.bigquery.problems import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import invalid_query
-from airflow_provider_jobs.sandbox.bigquery.sql_errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.types import schema_resource
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import find_dataset, insert_dataset, save_table
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import (
+    Target,
+    check_target,
+    publish,
+    stage,
+    target_of,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, anonymous_dataset
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import (
+    Plan,
+    billed_bytes,
+    make_plan,
+    result_fields,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.plan import QueryContext
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
+    from sqlglot import exp
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def run_dml(context: QueryContext, statement: Statement, tree: exp.Expression) -
     if context.query.get("destinationTable"):
         raise JobProblem("invalid", "Cannot set destination table in jobs with DML statements")
     session = context.session
-    name = changed_table(context, statement, tree)
+    name = context.tables().changed(tree, statement)
     with context.store.writing(session, name), session.transaction():
         plan = make_plan(context, statement, tree)
         context.check_billed(plan.processed)
@@ -109,11 +120,3 @@ def run_dml(context: QueryContext, statement: Statement, tree: exp.Expression) -
     if plan.kind in counted:
         statistics["dmlStats"] = {counted[plan.kind]: str(affected)}
     return StatementResult(plan.kind, statistics, name)
-
-
-def changed_table(context: QueryContext, statement: Statement, tree: exp.Expression) -> TableId:
-    """Name the table that a DML statement changes."""
-    node = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    if not isinstance(node, exp.Table):
-        raise invalid_query("The statement names no table to change")
-    return context.tables().name(node, statement)

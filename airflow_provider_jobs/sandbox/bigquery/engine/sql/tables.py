@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from airflow_provider_jobs.sandbox.bigquery.catalog import StoredTable, get_table
-from airflow_provider_jobs.sandbox.bigquery.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.problems import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.sql import at, invalid_query, parse, split
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable, get_table
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse, split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
-    from airflow_provider_jobs.sandbox.bigquery.store import Session
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
 
 _MAX_VIEW_DEPTH = 16
 
@@ -33,7 +34,7 @@ def read_name(written: str, project: str, default_dataset: tuple[str, str] | Non
         case [table] if not colon:
             if default_dataset is None:
                 message = f'Table "{written}" must be qualified with a dataset (e.g. dataset.table).'
-                raise JobProblem("invalid", message)
+                raise JobProblem("invalid", message, written)
             return TableId(*default_dataset, table)
         case [dataset, table] if not colon:
             return TableId(project, dataset, table)
@@ -72,6 +73,15 @@ class Tables:
         if not node.db and parts.lower() in self.temporary:
             return self.temporary[parts.lower()]
         return read_name(parts, self.project, self.default_dataset)
+
+    def changed(self, tree: exp.Expression, statement: Statement) -> TableId:
+        """Name the table that a DML statement changes."""
+        node = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        if not isinstance(node, exp.Table):
+            raise invalid_query(
+                "The statement names no table to change" + at(statement.script, statement.start)
+            )
+        return self.name(node, statement)
 
     def get(self, name: TableId) -> StoredTable:
         """Look a table up and remember that the statement reads it.

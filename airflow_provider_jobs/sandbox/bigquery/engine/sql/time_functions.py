@@ -15,6 +15,17 @@ def _as_date(node: exp.Expression) -> None:
     node.replace(exp.cast(node.copy(), "DATE", dialect="duckdb"))
 
 
+def _shift(node: exp.Func) -> None:
+    """The calendar ends with the year 9999; DuckDB's goes on. A DATE stays a DATE."""
+    kind = node.key.removesuffix("add").removesuffix("sub")
+    sign = "-" if node.key.endswith("sub") else ""
+    amount = exp.Literal.string(f"{sign}{node.expression.name or 'n'} {node.text('unit').upper()}")
+    shifted: exp.Expression = exp.Anonymous(
+        this="bq_shifted", expressions=[node.this.copy(), node.copy(), amount, exp.Literal.string(kind)]
+    )
+    node.replace(exp.cast(shifted, "DATE", dialect="duckdb") if kind == "date" else shifted)
+
+
 def _as_timestamp(node: exp.Expression) -> None:
     """DuckDB answers with a time without a zone."""
     node.replace(exp.cast(node.copy(), "TIMESTAMPTZ", dialect="duckdb"))
@@ -60,8 +71,8 @@ def date_trunc(node: exp.DateTrunc, column_types: Mapping[str, set[str]]) -> Non
 
 
 TIME_CHANGES: dict[type[exp.Expression], Callable[..., None]] = {
-    exp.DateAdd: _as_date,
-    exp.DateSub: _as_date,
+    **dict.fromkeys((exp.DateAdd, exp.DateSub), _shift),
+    **dict.fromkeys((exp.DatetimeAdd, exp.DatetimeSub, exp.TimestampAdd, exp.TimestampSub), _shift),
     exp.StrToTime: _as_timestamp,
     exp.UnixToTime: _as_timestamp,
     exp.CurrentDatetime: _current_datetime,

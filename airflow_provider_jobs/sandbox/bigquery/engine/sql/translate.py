@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from sqlglot import ErrorLevel, exp
 from sqlglot.errors import SqlglotError
 
-from airflow_provider_jobs.sandbox.bigquery.functions import BY_NAME
-from airflow_provider_jobs.sandbox.bigquery.sql import at, invalid_query
-from airflow_provider_jobs.sandbox.bigquery.time_functions import TIME_CHANGES, date_trunc
-from airflow_provider_jobs.sandbox.bigquery.types import BIGNUMERIC_SCALE, NUMERIC_SCALE
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.functions import BY_NAME, FUNCTION_CHANGES, GUARDED
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query, place
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.time_functions import TIME_CHANGES, date_trunc
+from airflow_provider_jobs.sandbox.bigquery.engine.types import BIGNUMERIC_SCALE, NUMERIC_SCALE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow_provider_jobs.sandbox.bigquery.sql import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
 _log = logging.getLogger(__name__)
 
@@ -80,14 +80,6 @@ def _name_columns(select: exp.Select, *, top: bool) -> None:
 
 
 # -- one construct each --------------------------------------------------------------------------------------
-
-
-def _macro(name: str) -> Callable[[exp.Expression], None]:
-    def change(node: exp.Expression) -> None:
-        arguments = [node.this, *([node.expression] if node.expression else [])]
-        node.replace(exp.Anonymous(this=name, expressions=arguments))
-
-    return change
 
 
 def _number(node: exp.Literal) -> None:
@@ -194,13 +186,16 @@ def _unnest(node: exp.Unnest) -> None:
 
 
 def _struct(node: exp.Struct) -> None:
-    """Fields without a name are ``_field_1``, ``_field_2``."""
+    """Fields without a name are ``_field_1``, ``_field_2``, unless the type that is written names them."""
+    typed = isinstance(node.parent, exp.Cast) and node.parent.to.expressions
+    given = [part.name for part in typed or () if isinstance(part, exp.ColumnDef)]
     named = []
     for number, item in enumerate(node.expressions, 1):
         if isinstance(item, exp.PropertyEQ):
             named.append(item)
             continue
         name = item.alias_or_name if isinstance(item, exp.Column | exp.Alias | exp.Dot) else ""
+        name = given[number - 1] if number <= len(given) else name
         value = item.this if isinstance(item, exp.Alias) else item
         named.append(
             exp.PropertyEQ(
@@ -240,7 +235,12 @@ def _unqualify(assignments: list[exp.Expression], target: str) -> None:
 
 
 def _safe(node: exp.Expression) -> None:
-    node.replace(exp.Anonymous(this="TRY", expressions=[node.this]))
+    call = node.this.this if isinstance(node.this, exp.Cast) else node.this
+    if isinstance(call, exp.Anonymous) and call.name in GUARDED:
+        call.set("this", f"{call.name}_or_null")
+        node.replace(node.this)
+    else:
+        node.replace(exp.Anonymous(this="TRY", expressions=[node.this]))
 
 
 def _call(node: exp.Anonymous, statement: Statement) -> None:
@@ -250,7 +250,7 @@ def _call(node: exp.Anonymous, statement: Statement) -> None:
     if "start" in node.meta:  # written by the user, not by one of the changes above
         known = BY_NAME.get(name.upper())
         if known is None:
-            raise invalid_query(f"Function not found: {name}" + at(statement.script, node.meta["start"]))
+            raise invalid_query(f"Function not found: {name}" + place(node, statement))
         node.set("this", known)
 
 
@@ -261,18 +261,14 @@ _CHANGES: dict[type[exp.Expression], Callable[..., None]] = {
     exp.Mul: _arithmetic,
     exp.DataType: _type,
     exp.Cast: _cast,
-    exp.Div: _macro("bq_div"),
-    exp.IntDiv: _macro("bq_idiv"),
-    exp.Mod: _macro("bq_mod"),
     exp.SessionUser: _session_user,
     exp.Format: _format,
-    exp.ByteLength: _macro("bq_byte_length"),
-    exp.RangeBucket: _macro("bq_range_bucket"),
     exp.ArrayAgg: _array_agg,
     exp.Unnest: _unnest,
     exp.Struct: _struct,
-    exp.SafeFunc: _safe,
     exp.Update: _update,
     exp.Merge: _merge,
+    **FUNCTION_CHANGES,
     **TIME_CHANGES,
+    exp.SafeFunc: _safe,  # when the function itself is translated
 }

@@ -1,0 +1,120 @@
+"""The resumable-upload protocol as a state machine: it makes headers and reads replies, and does no I/O.
+
+Spoken by BigQuery and by the storage behind Redivis.
+Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.errors import ProtocolError, UploadExpired
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Every piece but the last has a multiple of so many bytes; the services refuse others.
+UNIT_BYTES = 256 * 1024
+_TRANSIENT = frozenset({408, 429, *range(500, 600)})
+_EXPIRED = frozenset({404, 410})
+_COMPLETE = frozenset({200, 201})
+_INCOMPLETE = 308
+_UNAUTHORIZED = 401
+
+
+class Step(Enum):
+    """What to do next."""
+
+    SEND = auto()
+    ASK = auto()
+    DONE = auto()
+    #: The reply is none of the protocol's: its service has to say what it means.
+    REFUSED = auto()
+
+
+@dataclass
+class ResumableUpload:
+    """How far one upload is.
+
+    :param total: Bytes in all; None until the end of the source has been seen.
+    :param offset: Bytes that the service has confirmed; only its word counts.
+    :param sent: Bytes that have left so far; None if an earlier attempt sent nobody knows how many.
+    :param rejected: The last reply did not accept the token.
+    """
+
+    total: int | None
+    offset: int = 0
+    sent: int | None = 0
+    rejected: bool = False
+
+    def data_range(self, length: int) -> str:
+        """Return the Content-Range of the next ``length`` bytes; of none, to finish what is all stored."""
+        total = "*" if self.total is None else str(self.total)
+        return f"bytes {self.offset}-{self.offset + length - 1}/{total}" if length else f"bytes */{total}"
+
+    def status_range(self) -> str:
+        """Return the Content-Range of the question how far the service is."""
+        return f"bytes */{'*' if self.total is None else self.total}"
+
+    def note_sent(self, end: int) -> None:
+        """Note that the bytes up to here have left, whether or not they arrived."""
+        if self.sent is not None:
+            self.sent = max(self.sent, end)
+
+    def after_data(self, status: int, headers: Mapping[str, str], length: int) -> Step:
+        """Read the reply to data, of which ``length`` bytes had left when it came.
+
+        :raises UploadExpired: the session is gone.
+        :raises ProtocolError: the service says more, or less, than can be true.
+        """
+        sent_to = self.offset + length
+        if status in _COMPLETE:
+            if sent_to != self.total:
+                raise ProtocolError(f"the upload was called complete after {sent_to} bytes of {self.total}")
+            self.offset = sent_to
+            return Step.DONE
+        return self._after(status, headers, sent_to)
+
+    def after_status(self, status: int, headers: Mapping[str, str]) -> Step:
+        """Read the reply to the question how far the service is; complete means that its last reply was lost.
+
+        :raises UploadExpired: the session is gone.
+        :raises ProtocolError: the service claims more than there is.
+        """
+        at_most = self.total if self.sent is None else self.sent
+        if status in _COMPLETE:
+            if at_most != self.total:
+                raise ProtocolError(f"the upload was called complete after {at_most} bytes of {self.total}")
+            return Step.DONE
+        return self._after(status, headers, at_most)
+
+    def _after(self, status: int, headers: Mapping[str, str], at_most: int | None) -> Step:
+        rejected, self.rejected = self.rejected, status == _UNAUTHORIZED
+        if status == _INCOMPLETE:
+            offset = stored_bytes(headers)
+            if at_most is not None and offset > at_most:
+                raise ProtocolError(f"the service claims {offset} bytes, and only {at_most} were sent")
+            self.offset = offset
+            return Step.SEND
+        if status in _EXPIRED:
+            raise UploadExpired("the upload session is gone: start another one")
+        if status in _TRANSIENT or (self.rejected and not rejected):  # the token was renewed meanwhile, once
+            return Step.ASK
+        return Step.REFUSED
+
+
+def stored_bytes(headers: Mapping[str, str]) -> int:
+    """Return how many bytes a 308 confirms: ``Range: bytes=0-k`` means k + 1, no ``Range`` none.
+
+    :raises ProtocolError: the header says something else.
+    """
+    text = headers.get("Range")
+    if text is None:
+        return 0
+    match = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", text.strip())
+    if not match:
+        raise ProtocolError(f"the service confirms the range {text[:40]!r}, which does not begin at 0")
+    return int(match[1]) + 1

@@ -1,0 +1,233 @@
+"""Load jobs: of files that are in Cloud Storage already, and of files that are sent along."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_jobs.clients.bigquery_configuration import (
+    gcs_uris,
+    not_negative,
+    table_reference,
+    table_schema,
+    with_options,
+)
+from airflow_provider_jobs.core.jobs import JobRequest, JobState, JobStatus
+from airflow_provider_jobs.core.polling import wait_for
+from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.core.streams import GzipSource, JoinedSource, Media, Source, header_bytes
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.operators.base import failure, work_digest
+from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator, Table
+from airflow_provider_jobs.operators.sources import sources_of
+from airflow_provider_jobs.operators.upload_session import ProgressLog, TaskSession
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.bigquery import BigQueryClient
+
+_TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
+
+
+class _LoadingOperator(BigQueryJobOperator):
+    """What both load operators share.
+
+    :param destination_table: ``project.dataset.table`` or ``dataset.table``.
+    :param schema: The API's fields, ``[{"name": …, "type": …, "mode": …}]``; or a .json file of them.
+    :param autodetect: Let BigQuery find the schema in the files.
+    :param source_format: ``CSV``, ``NEWLINE_DELIMITED_JSON``, ``PARQUET``, ``AVRO``, ``ORC``,
+        ``DATASTORE_BACKUP``.
+    :param write_disposition: ``WRITE_APPEND``, ``WRITE_TRUNCATE`` or ``WRITE_EMPTY``.
+    :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
+    :param skip_leading_rows: Header lines of each CSV file; 0 loses nothing.
+    :param field_delimiter: Of CSV; default is a comma.
+    :param max_bad_records: Rows that may be wrong before the job fails.
+    :param options: More fields of the API's JobConfigurationLoad, as it names them.
+    """
+
+    template_fields = ("destination_table", "schema", "options", *BigQueryJobOperator.template_fields)
+    template_ext: Sequence[str] = (".json",)
+    file_fields = ("schema",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
+
+    def __init__(
+        self,
+        *,
+        destination_table: Table,
+        schema: Sequence[Mapping[str, Any]] | str | None = None,
+        autodetect: bool | None = None,
+        source_format: str = "CSV",
+        write_disposition: str = "WRITE_APPEND",
+        create_disposition: str | None = None,
+        skip_leading_rows: int | None = None,
+        field_delimiter: str | None = None,
+        max_bad_records: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.destination_table = destination_table
+        self.schema = schema
+        self.autodetect = autodetect
+        self.source_format = source_format
+        self.write_disposition = write_disposition
+        self.create_disposition = create_disposition
+        self.skip_leading_rows = skip_leading_rows
+        self.field_delimiter = field_delimiter
+        self.max_bad_records = max_bad_records
+        self.options = options
+
+    def load_configuration(self, project: str, source: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the configuration of a load job.
+
+        :param source: The fields that say where the bytes are.
+        :raises ConfigurationError: parameters are wrong or clash.
+        """
+        if self.schema and self.autodetect:
+            raise ConfigurationError("schema clashes with autodetect: give one of them")
+        csv_only(self, self.source_format, "source_format", "skip_leading_rows", "field_delimiter")
+        fields = {
+            **source,
+            "destinationTable": table_reference(self.destination_table, project, "destination_table"),
+            "schema": {"fields": table_schema(self.schema, "schema")} if self.schema else None,
+            "autodetect": self.autodetect,
+            "sourceFormat": self.source_format,
+            "writeDisposition": self.write_disposition,
+            "createDisposition": self.create_disposition,
+            "skipLeadingRows": not_negative("skip_leading_rows", self.skip_leading_rows),
+            "fieldDelimiter": self.field_delimiter,
+            "maxBadRecords": not_negative("max_bad_records", self.max_bad_records),
+        }
+        return {"load": with_options(fields, self.options)}
+
+
+class BigQueryLoadOperator(_LoadingOperator):
+    """Load files from Cloud Storage into a table; see the base class for the other parameters.
+
+    :param source_uris: ``gs://bucket/object``, one or several; an object may hold one ``*``.
+    """
+
+    template_fields = ("source_uris", *_LoadingOperator.template_fields)
+
+    def __init__(self, *, source_uris: str | Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source_uris = source_uris
+
+    def configuration_of(self, project: str) -> dict[str, Any]:
+        """Return the configuration of a load job."""
+        return self.load_configuration(project, {"sourceUris": gcs_uris(self.source_uris, "source_uris")})
+
+
+class BigQueryUploadOperator(_LoadingOperator):
+    """Send files of this machine or of any object store to BigQuery, and load them into a table.
+
+    A file of any size is sent with little memory; an interruption costs one question how far BigQuery came,
+    also from one attempt of the task to the next. Several files are several jobs, sent side by side, or with
+    ``combine`` one job. See the base class for the other parameters; the result of several jobs is a list.
+
+    :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
+        list of these.
+    :param source_conn_id: The connection of the object store, for URLs.
+    :param combine: Send all files as one, in one job: all of them are loaded, or none. For CSV and JSON.
+    :param compress: Compress while sending. For CSV and JSON.
+    :param parallel_uploads: Files to send at a time.
+    """
+
+    template_fields = ("source", "source_conn_id", *_LoadingOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        source_conn_id: str | None = None,
+        combine: bool = False,
+        compress: bool = False,
+        parallel_uploads: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if parallel_uploads < 1:
+            raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
+        self.source = source
+        self.source_conn_id = source_conn_id
+        self.combine = combine
+        self.compress = compress
+        self.parallel_uploads = parallel_uploads
+
+    def configuration_of(self, project: str) -> dict[str, Any]:
+        """Return the configuration of a load job."""
+        for parameter in ("combine", "compress"):
+            if getattr(self, parameter) and self.source_format not in _TEXT_FORMATS:
+                raise ConfigurationError(f"{parameter} clashes with source_format {self.source_format}")
+        return self.load_configuration(project, {})
+
+    def requests(self, client: BigQueryClient, context: Context) -> list[JobRequest]:
+        """Return the work to submit: a job for each file, or one for all."""
+        whole = self.request(client, context)
+        sources = sources_of(self.source, self.source_conn_id or None)
+        if len(sources) > 1 and not self.combine and self.write_disposition != "WRITE_APPEND":
+            raise ConfigurationError(
+                f"write_disposition {self.write_disposition} clashes with several files: each job would undo "
+                "the one before it; combine them, or append"
+            )
+        if self.combine:
+            headers = [header_bytes(source, self.skip_leading_rows or 0) for source in sources[1:]]
+            sources = [JoinedSource(sources, [0, *headers])]
+        return [replace(whole, **self._upload(context, whole, source)) for source in sources]
+
+    def _upload(self, context: Context, whole: JobRequest, source: Source) -> dict[str, Any]:
+        media = GzipSource(source) if self.compress else source
+        key = f"{whole.key}_{work_digest(context, source.name)[:8]}"
+        session = TaskSession(context, key)
+        return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
+
+    def _run(self, client: Any, context: Context) -> Any:
+        requests = self.requests(client, context)
+        if len(requests) == 1:
+            return self._follow(client, context, client.submit(requests[0]))
+        with ThreadPoolExecutor(self.parallel_uploads) as pool:
+            submissions = list(pool.map(client.submit, requests))
+        self._refs = [submission.status.ref for submission in submissions]
+        if not self.wait:
+            return [self.summary(submission.status) for submission in submissions]
+        return self._wait_for_all(client, context, [submission.status for submission in submissions])
+
+    def _wait_for_all(self, client: BigQueryClient, context: Context, statuses: list[JobStatus]) -> Any:
+        until = time.time() + self.inline_wait if self.deferrable else float("inf")
+        timing = Timing()
+        ended = [
+            wait_for(client, status, until=until, poll_interval=self.poll_interval, timing=timing)
+            for status in statuses
+        ]
+        for status in ended:
+            if not status.state.ended:
+                self._remember(context, status)
+                return self._defer(context, status, adopted=True)  # the next round adopts them all
+        failed = [status for status in ended if status.state is not JobState.SUCCEEDED]
+        if failed:
+            self.log.error("%d of %d jobs failed", len(failed), len(ended))
+            raise failure(client, failed[0])
+        return [self.summary(status) for status in ended]
+
+    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        several = len(sources_of(self.source, self.source_conn_id or None)) > 1 and not self.combine
+        if several:
+            return self._run(client, context)  # all jobs are known by now, so nothing is sent again
+        return super()._finish(client, context, status, adopted=adopted)
+
+
+def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:
+    """Refuse parameters that only CSV has.
+
+    :raises ConfigurationError: one is given with another format.
+    """
+    for parameter in parameters:
+        if file_format != "CSV" and getattr(operator, parameter) is not None:
+            raise ConfigurationError(
+                f"{parameter} clashes with {format_parameter} {file_format}: it is for CSV"
+            )

@@ -1,0 +1,102 @@
+"""The files that an upload operator's ``source`` names: on this machine, or in an object store."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.core.streams import FileSource, OpenedSource, Source
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+_WILDCARDS = "*?["
+#: Where the stores say which version of an object it is.
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "content_md5",
+    "generation",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+)
+
+
+def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
+    """Return the files that a path, a URL, an ObjectStoragePath, a pattern or a list of these names.
+
+    :param conn_id: The connection of URLs.
+    :raises ConfigurationError: one is missing or no file, or a pattern matches none.
+    """
+    if isinstance(source, list | tuple):
+        found = [file for each in source for file in sources_of(each, conn_id)]
+        if not found:
+            raise ConfigurationError("source is empty: name a file")
+        return found
+    if (isinstance(source, str) and "://" not in source) or isinstance(source, Path):
+        return _local(str(source))
+    if isinstance(source, str):
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
+
+        return _remote(ObjectStoragePath(source, conn_id=conn_id))
+    if hasattr(source, "fs") and hasattr(source, "open"):
+        return _remote(source)
+    raise ConfigurationError(
+        f"source is a {type(source).__name__}: give a path, a URL or an ObjectStoragePath"
+    )
+
+
+def _local(path: str) -> list[Source]:
+    if not any(wildcard in path for wildcard in _WILDCARDS):
+        return [FileSource(path)]
+    names = glob.glob(path, recursive=True)  # noqa: PTH207 - a pattern may be absolute, which Path refuses
+    found = sorted(name for name in names if Path(name).is_file())
+    if not found:
+        raise ConfigurationError(f"source {path} matches no file")
+    return [FileSource(name) for name in found]
+
+
+def _remote(path: ObjectStoragePath) -> list[Source]:
+    text = str(path)
+    if not any(wildcard in text for wildcard in _WILDCARDS):
+        return [_object(path)]
+    at = min(text.index(wildcard) for wildcard in _WILDCARDS if wildcard in text)
+    before, _, _ = text[:at].rpartition("/")
+    parent = type(path)(before + "/", conn_id=path.conn_id)
+    found = sorted((each for each in parent.glob(text[len(before) + 1 :]) if each.is_file()), key=str)
+    if not found:
+        raise ConfigurationError(f"source {text} matches no object")
+    return [_object(each) for each in found]
+
+
+def _object(path: ObjectStoragePath) -> Source:
+    try:
+        info = path.fs.info(path.path)
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} does not exist") from None
+    except PermissionError:
+        raise ConfigurationError(f"{path} cannot be read") from None
+    if info.get("type") == "directory":
+        raise ConfigurationError(f"{path} is no file")
+
+    def look() -> str:
+        path.fs.invalidate_cache()
+        return _fingerprint(path.name, path.fs.info(path.path))
+
+    return OpenedSource(
+        name=path.name,
+        size=info.get("size"),
+        fingerprint=_fingerprint(path.name, info),
+        opener=lambda: path.open("rb"),
+        look=look,
+    )
+
+
+def _fingerprint(name: str, info: dict[str, Any]) -> str:
+    versions = [str(info[key]) for key in _VERSIONS if info.get(key) is not None]
+    return ":".join([name, str(info.get("size")), *versions])

@@ -1,0 +1,6 @@
+"""The demo: ``python -m airflow_provider_jobs.sandbox.demo example_dags``.
+
+``__main__`` runs it. ``sandbox_process`` and ``airflow`` are what it starts (``processes``: how programs
+start and end; ``airflow_rest``: what Airflow is asked), ``rides`` the data, ``checks`` what must be true in
+the end, ``report`` what is printed.
+"""

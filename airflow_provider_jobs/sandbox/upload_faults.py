@@ -1,0 +1,111 @@
+"""What faults do to uploads in particular.
+
+They meet the operations that take bytes or tell how many there are: ``bigquery.upload.data``,
+``bigquery.upload.status``, ``redivis.upload.data`` and so on. ``bytes`` counts within one request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_provider_jobs.sandbox.connection import ConnectionCut
+from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange, wait_for_first
+from airflow_provider_jobs.sandbox.replies import Refusal
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.replies import Reply
+
+GONE_STATUSES = (404, 410)
+
+
+class SessionExpired(Refusal):
+    """The upload's session ends here, for good."""
+
+    def __init__(self, status: int) -> None:
+        reason = "notFound" if status == GONE_STATUSES[0] else "gone"
+        super().__init__(status, reason, "The upload session has expired.")
+
+
+@dataclass(frozen=True)
+class CutAfterBytes(Action):
+    """Take so many bytes, keep them and reset the connection."""
+
+    bytes: int = 0
+
+    def due(self) -> int | None:
+        """Give the bytes."""
+        return self.bytes
+
+    async def during(self, _exchange: Exchange) -> None:
+        """Cut."""
+        raise ConnectionCut
+
+
+@dataclass(frozen=True)
+class Stall(Action):
+    """Take so many bytes, then nothing for some seconds, or until a later request takes the upload over."""
+
+    bytes: int = 0
+    seconds: float = 60.0
+
+    def due(self) -> int | None:
+        """Give the bytes."""
+        return self.bytes
+
+    async def during(self, exchange: Exchange) -> None:
+        """Wait."""
+        await wait_for_first(self.seconds, exchange.stopping.wait(), exchange.abandoned.wait())
+
+
+@dataclass(frozen=True)
+class ExpireSession(Action):
+    """End the upload's session, for this request and all later ones."""
+
+    status: int = 404
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.status not in GONE_STATUSES:
+            raise Refusal(400, "invalid", "status must be 404 or 410.")
+
+    def due(self) -> int | None:
+        """Give the bytes."""
+        return self.bytes
+
+    async def during(self, _exchange: Exchange) -> None:
+        """End it."""
+        raise SessionExpired(self.status)
+
+
+@dataclass(frozen=True)
+class Short308(Action):
+    """Take the whole body, keep only so many bytes of it and say so."""
+
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class NoRange308(Action):
+    """Take the whole body, lose everything that the session has stored, and answer 308 without a Range."""
+
+
+@dataclass(frozen=True)
+class LostFinalReply(Action):
+    """Complete the upload, then reset the connection; counts only requests that complete one."""
+
+    final: ClassVar[bool] = True
+
+    async def after(self, _exchange: Exchange, _reply: Reply) -> Reply:
+        """Cut."""
+        raise ConnectionCut
+
+
+UPLOAD_ACTIONS: dict[str, type[Action]] = {
+    "cut_after_bytes": CutAfterBytes,
+    "stall": Stall,
+    "session_expired": ExpireSession,
+    "short_308": Short308,
+    "308_without_range": NoRange308,
+    "lost_final_reply": LostFinalReply,
+}

@@ -1,0 +1,303 @@
+"""Sources give the same bytes from any offset, and say so when they cannot."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_jobs.core.streams import (
+    BLOCK_BYTES,
+    FileSource,
+    GzipSource,
+    JoinedSource,
+    Reader,
+    Source,
+    drop,
+    header_bytes,
+)
+from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
+from tests.unit.core.storage import source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SIZES = st.integers(1, 100)
+
+
+def everything(reader: Reader, size: int = 7) -> bytes:
+    content = b"".join(iter(lambda: reader.read(size), b""))
+    reader.close()
+    return content
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"0123456789")
+    return path
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Be somebody else if this is root, who may read everything."""
+    was = os.geteuid()
+    os.seteuid(was or 65534)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+class TestFileSource:
+    """A file of this machine."""
+
+    @pytest.mark.parametrize("offset", range(11))
+    def test_gives_the_rest_from_any_offset(self, file: Path, offset: int) -> None:
+        assert everything(FileSource(file).open(offset), 3) == b"0123456789"[offset:]
+
+    def test_knows_its_name_and_size(self, file: Path) -> None:
+        source = FileSource(str(file))
+        assert (source.name, source.size) == ("rows.csv", 10)
+        source.check()
+
+    def test_a_file_that_is_read_again_in_another_process_has_the_same_fingerprint(self, file: Path) -> None:
+        assert FileSource(file).fingerprint == FileSource(file).fingerprint
+
+    def test_a_missing_file_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match=r"/none cannot be read: No such file or directory$"):
+            FileSource(tmp_path / "none")
+
+    def test_a_directory_is_no_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match="is no file"):
+            FileSource(tmp_path)
+
+    def test_a_pipe_is_no_file(self, tmp_path: Path) -> None:
+        """It would be waited on without end."""
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ConfigurationError, match="is no file"):
+            FileSource(tmp_path / "pipe")
+
+    def test_an_unreadable_file_is_told(self, file: Path) -> None:
+        file.chmod(0)
+        with nobody(), pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
+            FileSource(file)
+
+    def test_a_link_is_the_file_that_it_leads_to(self, file: Path) -> None:
+        link = file.with_name("link.csv")
+        link.symlink_to(file)
+        assert everything(FileSource(link).open()) == b"0123456789"
+
+    @pytest.mark.parametrize("content", [b"012345678", b"0123456789x", b""])
+    def test_another_size_is_a_change(self, file: Path, content: bytes) -> None:
+        source, before = FileSource(file), file.stat()
+        file.write_bytes(content)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(SourceChanged, match=r"rows\.csv was changed while it was sent"):
+            source.check()
+        assert FileSource(file).fingerprint != source.fingerprint
+
+    def test_another_time_is_a_change(self, file: Path) -> None:
+        source, before = FileSource(file), file.stat()
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+        with pytest.raises(SourceChanged):
+            source.check()
+
+    def test_a_file_that_goes_away_is_a_change(self, file: Path) -> None:
+        source = FileSource(file)
+        file.unlink()
+        with pytest.raises(SourceChanged, match="went away"):
+            source.check()
+        with pytest.raises(SourceChanged, match="cannot be read any more: No such file"):
+            source.open()
+
+
+class TestOpenedSource:
+    """What can be opened again: an object of a store."""
+
+    @pytest.mark.parametrize("seekable", [True, False])
+    @pytest.mark.parametrize("offset", range(11))
+    def test_gives_the_rest_from_any_offset(self, offset: int, seekable: bool) -> None:
+        source = source_of(b"0123456789", seekable=seekable)
+        assert everything(source.open(offset)) == b"0123456789"[offset:]
+
+    def test_says_when_it_was_changed(self) -> None:
+        version = ["one"]
+        source = source_of(b"x", look=lambda: version[0], fingerprint="one")
+        source.check()
+        version[0] = "two"
+        with pytest.raises(SourceChanged, match=r"rows\.csv was changed"):
+            source.check()
+
+    def test_a_source_that_ends_before_the_offset_has_changed(self) -> None:
+        opened: list[Any] = []
+        with pytest.raises(SourceChanged, match="shorter"):
+            source_of(b"0123", opened=opened, seekable=False).open(5)
+        assert opened[0].closed
+
+
+class TestGzipSource:
+    """A source that is compressed while it is read."""
+
+    @given(content=st.binary(max_size=2000), size=SIZES)
+    def test_holds_the_same_bytes(self, content: bytes, size: int) -> None:
+        assert gzip.decompress(everything(GzipSource(source_of(content)).open(), size)) == content
+
+    @given(content=st.binary(max_size=2000), share=st.floats(0, 1))
+    def test_is_the_same_from_any_offset(self, content: bytes, share: float) -> None:
+        source = GzipSource(source_of(content))
+        whole = everything(source.open(), -1)
+        offset = int(len(whole) * share)
+        assert everything(source.open(offset)) == whole[offset:]
+
+    def test_is_the_same_whatever_is_read_at_a_time(self) -> None:
+        content = os.urandom(BLOCK_BYTES) + bytes(2 * BLOCK_BYTES)
+        whole = everything(GzipSource(source_of(content)).open(), -1)
+        assert everything(GzipSource(source_of(content)).open(), 100_000) == whole
+        assert gzip.decompress(whole) == content
+
+    def test_holds_no_time(self) -> None:
+        assert everything(GzipSource(source_of(b"x")).open(), -1)[4:8] == bytes(4)
+
+    def test_says_what_it_is(self, file: Path) -> None:
+        inner = FileSource(file)
+        source = GzipSource(inner)
+        assert (source.name, source.size) == ("rows.csv.gz", None)
+        assert source.fingerprint.startswith(inner.fingerprint + ":gzip")
+        source.check()
+        file.write_bytes(b"")
+        with pytest.raises(SourceChanged):
+            source.check()
+
+    def test_closes_what_it_reads(self) -> None:
+        opened: list[Any] = []
+        GzipSource(source_of(b"x", opened=opened)).open().close()
+        with pytest.raises(SourceChanged):
+            GzipSource(source_of(b"x", opened=opened)).open(1000)
+        assert [reader.closed for reader in opened] == [True, True]
+
+
+LINES = st.lists(st.sampled_from([b"a,b\n", b"1,2\n", b"\n", b"x"]), max_size=4).map(b"".join)
+
+
+class TestJoinedSource:
+    """Several files as one."""
+
+    def joined(self, *contents: bytes, rows: int = 1) -> JoinedSource:
+        sources: list[Source] = [source_of(content) for content in contents]
+        return JoinedSource(sources, [0, *(header_bytes(source, rows) for source in sources[1:])])
+
+    @pytest.mark.parametrize(
+        ("contents", "expected"),
+        [
+            ([b"h\n1\n", b"h\n2\n"], b"h\n1\n2\n"),
+            ([b"h\n1", b"h\n2"], b"h\n1\n2\n"),
+            ([b"h\r\n1", b"h\r\n2\r\n"], b"h\r\n1\n2\r\n"),
+            ([b"h\n1\n", b"h\n"], b"h\n1\n"),
+            ([b"h\n1\n", b"h", b"h\n2\n"], b"h\n1\n2\n"),
+            ([b"h", b"h\n2\n"], b"h\n2\n"),
+            ([b"", b"h\n2\n", b""], b"2\n"),
+            ([b""], b""),
+        ],
+    )
+    def test_headers_come_once_and_every_line_ends(self, contents: list[bytes], expected: bytes) -> None:
+        """A file of a header alone adds nothing, above all no empty line, which would be a row of nulls."""
+        source = self.joined(*contents)
+        assert everything(source.open()) == expected
+        assert source.size == len(expected)
+
+    def test_without_headers_nothing_is_left_out(self) -> None:
+        assert everything(self.joined(b"1\n", b"2\n", rows=0).open()) == b"1\n2\n"
+
+    @given(
+        contents=st.lists(LINES, min_size=1, max_size=5),
+        rows=st.integers(0, 2),
+        share=st.floats(0, 1),
+        size=SIZES,
+    )
+    def test_is_the_same_from_any_offset(
+        self, contents: list[bytes], rows: int, share: float, size: int
+    ) -> None:
+        lines = [
+            content.splitlines(keepends=True)[rows if at else 0 :] for at, content in enumerate(contents)
+        ]
+        whole = b"".join(line if line.endswith(b"\n") else line + b"\n" for each in lines for line in each)
+        source = self.joined(*contents, rows=rows)
+        assert source.size == len(whole)
+        offset = int(len(whole) * share)
+        assert everything(source.open(offset), size) == whole[offset:]
+        assert everything(source.open(offset), -1) == whole[offset:]
+
+    def test_says_what_it_is(self, tmp_path: Path) -> None:
+        paths = [tmp_path / name for name in ("a.csv", "b.csv")]
+        for path in paths:
+            path.write_bytes(b"x\n")
+        source = JoinedSource([FileSource(path) for path in paths], [0, 0])
+        assert source.name == "a.csv"
+        source.check()
+        paths[1].write_bytes(b"xy\n")
+        with pytest.raises(SourceChanged, match=r"b\.csv"):
+            source.check()
+        assert JoinedSource([FileSource(path) for path in paths], [0, 0]).fingerprint != source.fingerprint
+
+    def test_a_source_of_unknown_size_cannot_be_joined(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"rows\.csv\.gz does not know its size"):
+            JoinedSource([GzipSource(source_of(b"x"))], [0])
+
+    def test_closes_what_it_reads(self) -> None:
+        opened: list[Any] = []
+        source = JoinedSource([source_of(b"1\n", opened=opened), source_of(b"2\n", opened=opened)], [0, 0])
+        everything(source.open())
+        source.open().close()
+        reader = source.open()
+        assert reader.read(1) == b"1"
+        reader.close()
+        assert {each.closed for each in opened} == {True}
+
+    def test_compresses_too(self) -> None:
+        source = GzipSource(self.joined(b"h\n1\n", b"h\n2\n"))
+        assert gzip.decompress(everything(source.open())) == b"h\n1\n2\n"
+
+
+class TestHeaderBytes:
+    """How long the first rows of a CSV file are."""
+
+    @settings(max_examples=200)
+    @given(
+        rows=st.lists(
+            st.lists(st.text(max_size=5) | st.sampled_from(['"', "\n", ",", '"\n"']), min_size=1), max_size=4
+        ),
+        count=st.integers(0, 5),
+        line_end=st.sampled_from(["\n", "\r\n"]),
+    )
+    def test_agrees_with_who_writes_csv(self, rows: list[list[str]], count: int, line_end: str) -> None:
+        def written(some: list[list[str]]) -> bytes:
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator=line_end).writerows(some)
+            return text.getvalue().encode()
+
+        assert header_bytes(source_of(written(rows)), count) == len(written(rows[:count]))
+
+    def test_reads_no_more_than_it_has_to(self) -> None:
+        opened: list[Any] = []
+        assert header_bytes(source_of(b"h\n" + bytes(BLOCK_BYTES), opened=opened), 1) == 2
+        assert opened[0].closed
+        assert opened[0].given <= 64 * 1024
+
+    def test_finds_the_end_of_a_header_longer_than_a_block(self) -> None:
+        header = b",".join(b"%d" % number for number in range(20_000)) + b"\n"
+        assert header_bytes(source_of(header + b"1\n"), 1) == len(header)
+
+
+def test_dropping_no_bytes_reads_none() -> None:
+    opened: list[Any] = []
+    drop(source_of(b"x", opened=opened).open(), 0)
+    assert opened[0].given == 0
