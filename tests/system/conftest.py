@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "dags", HERE.parents[1] / "example_dags")
-DAG_IDS = ("bigquery_sensors", "google_insert_job", "lifecycle")
+DAG_IDS = ("bigquery_sensors", "google_insert_job", "lifecycle", "upload")
 PROJECT = "google-dag"
+UPLOAD_ROWS = 8 * 1024 * 1024
+TEXT = b"x" * 47
 RUN_SECONDS = 240.0
 
 
@@ -74,7 +76,17 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def upload_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 512 MiB of CSV, 64 bytes a row."""
+    path = tmp_path_factory.mktemp("upload") / "numbers.csv"
+    with path.open("wb") as out:
+        for first in range(0, UPLOAD_ROWS, 65536):
+            out.write(b"".join(b"%015d,%s\n" % (number, TEXT) for number in range(first, first + 65536)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory, upload_file: Path) -> Iterator[Stage]:
     dags = tmp_path_factory.mktemp("dags")
     for folder in FOLDERS:
         shutil.copytree(folder, dags, dirs_exist_ok=True)
@@ -95,7 +107,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 "key_path": str(sandbox.key_file),
             },
         }
-        settings = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection)}
+        settings = {
+            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection),
+            "AIRFLOW_VAR_UPLOAD_FILE": str(upload_file),
+        }
         with Airflow(dags, settings) as airflow:
             airflow.wait_dags(*DAG_IDS)
             yield Stage(airflow, sandbox)

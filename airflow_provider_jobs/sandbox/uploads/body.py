@@ -61,7 +61,7 @@ class Body:
             await self._strike()
             if self.ended or self.read >= until:
                 return
-            place, count = at + self.read - start, min(until, self._next_strike()) - self.read
+            place, count = at + self.read - start, min(until, self._next_stop()) - self.read
             if self._socket is not None and not self._waiting:
                 await self._pour_socket(self._socket, file, place, count, counted)
             else:
@@ -76,7 +76,7 @@ class Body:
             await self._strike()
             if self.ended:
                 return
-            yield await self._block(self._next_strike() - self.read, take=False)
+            yield await self._block(self._next_stop() - self.read, take=False)
 
     async def _strike(self) -> None:
         """Let the faults act that are due at this byte."""
@@ -86,8 +86,9 @@ class Body:
             if self._exchange.abandoned.is_set():
                 raise ConnectionCut
 
-    def _next_strike(self) -> int:
-        return self._due[0][0] if self._due else ENDLESS
+    def _next_stop(self) -> int:
+        """Give how many bytes come before the next fault, or in all."""
+        return min(self._due[0][0] if self._due else ENDLESS, ENDLESS if self.length is None else self.length)
 
     async def _block(self, most: int, *, take: bool = True) -> bytes:
         """Give some of the next bytes.

@@ -74,7 +74,7 @@ class UploadBook:
         self._documents = Documents(root / "uploads.sqlite")
         self._uploads: dict[str, Upload] = {}
         self._sessions: dict[str, Upload] = {}
-        self._digests: dict[str, asyncio.Future[tuple[str, str]]] = {}
+        self._digests: dict[str, asyncio.Task[None]] = {}
         for document in self._documents.read(KIND):
             self._register(Upload(**document))
 
@@ -136,7 +136,9 @@ class UploadBook:
 
     async def digests(self, upload: Upload) -> tuple[str, str]:
         """Wait for SHA-256 and MD5 of a complete upload, in hexadecimal."""
-        return (upload.sha256, upload.md5) if upload.sha256 else await asyncio.shield(self._digest(upload))
+        if not upload.sha256:
+            await asyncio.shield(self._digest(upload))
+        return upload.sha256, upload.md5
 
     def release(self, upload: Upload) -> None:
         """Delete the file, as soon as its digests are known."""
@@ -156,24 +158,24 @@ class UploadBook:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.threads.shutdown)
         await loop.run_in_executor(None, self._digesting.shutdown)
-        await asyncio.sleep(0)  # for what hangs on the last digest
+        await asyncio.gather(*self._digests.values())
         self._documents.close()
 
-    def _digest(self, upload: Upload) -> asyncio.Future[tuple[str, str]]:
-        known = self._digests.get(upload.upload_id)
-        if known is not None:
-            return known
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._digesting, _digests_of, self.path(upload), self._closing)
-        self._digests[upload.upload_id] = future
+    def _digest(self, upload: Upload) -> asyncio.Task[None]:
+        """Begin to take the digests, once."""
+        task = self._digests.get(upload.upload_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._take_digests(upload))
+            self._digests[upload.upload_id] = task
+        return task
 
-        def note(done: asyncio.Future[tuple[str, str]]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                upload.sha256, upload.md5 = done.result()
-                self.write(upload)
-
-        future.add_done_callback(note)
-        return future
+    async def _take_digests(self, upload: Upload) -> None:
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._digesting, _digests_of, self.path(upload), self._closing
+        )
+        if found is not None:
+            upload.sha256, upload.md5 = found
+            self.write(upload)
 
     def _register(self, upload: Upload) -> None:
         self._uploads[upload.upload_id] = upload
@@ -197,16 +199,16 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-class _Closing(Exception):
-    """The sandbox ends; the next start digests the file."""
-
-
-def _digests_of(path: Path, closing: threading.Event) -> tuple[str, str]:
+def _digests_of(path: Path, closing: threading.Event) -> tuple[str, str] | None:
+    """Give both digests; None if the file is gone, or the sandbox ends before: the next start takes them."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while block := file.read(DIGEST_BLOCK_BYTES):
-            if closing.is_set():
-                raise _Closing
-            sha256.update(block)
-            md5.update(block)
+    try:
+        with path.open("rb") as file:
+            while block := file.read(DIGEST_BLOCK_BYTES):
+                if closing.is_set():
+                    return None
+                sha256.update(block)
+                md5.update(block)
+    except FileNotFoundError:
+        return None
     return sha256.hexdigest(), md5.hexdigest()

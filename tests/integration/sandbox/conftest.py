@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
+from tests.integration.sandbox.engine_bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -107,3 +108,17 @@ def api(sandbox: Sandbox, project: str) -> Iterator[Api]:
     api = Api(sandbox.bigquery, sandbox.token, project)
     yield api
     api.session.close()
+
+
+@pytest.fixture(scope="session")
+def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    bench = Bench(tmp_path_factory.mktemp("engine"))
+    yield bench
+    bench.engine.close()
+
+
+@pytest.fixture
+def bench(engine_bench: Bench) -> Bench:
+    """An engine without tables."""
+    engine_bench.reset()
+    return engine_bench

@@ -11,21 +11,7 @@ import pytest
 from tests.integration.sandbox.engine_bench import PROJECT, Bench, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("engine"))
-    yield made
-    made.engine.close()
-
-
-@pytest.fixture
-def bench(engine_bench: Bench) -> Bench:
-    engine_bench.reset()
-    return engine_bench
 
 
 def copying(*sources: str, to: str, **options: Any) -> dict[str, Any]:

@@ -17,21 +17,7 @@ from hypothesis import strategies as st
 from tests.integration.sandbox.engine_bench import PROJECT, Bench, fields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("engine"))
-    yield made
-    made.engine.close()
-
-
-@pytest.fixture
-def bench(engine_bench: Bench) -> Bench:
-    engine_bench.reset()
-    return engine_bench
 
 
 JSON = "NEWLINE_DELIMITED_JSON"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import fastavro
 import pyarrow as pa
@@ -13,23 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.integration.sandbox.engine_bench import Bench, fields
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-@pytest.fixture(scope="module")
-def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("engine"))
-    yield made
-    made.engine.close()
-
-
-@pytest.fixture
-def bench(engine_bench: Bench) -> Bench:
-    engine_bench.reset()
-    return engine_bench
-
 
 JSON = {"sourceFormat": "NEWLINE_DELIMITED_JSON"}
 

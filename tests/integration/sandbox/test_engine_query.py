@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.integration.sandbox.engine_bench import PROJECT, Bench
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LEGACY = "SELECT * FROM [test-project:eu.x]"
-
-
-@pytest.fixture(scope="module")
-def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("engine"))
-    yield made
-    made.engine.close()
-
-
-@pytest.fixture
-def bench(engine_bench: Bench) -> Bench:
-    engine_bench.reset()
-    return engine_bench
 
 
 def test_result_columns_have_bigquerys_names_and_types(bench: Bench) -> None:

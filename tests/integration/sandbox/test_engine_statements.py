@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.integration.sandbox.engine_bench import PROJECT, Bench
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 MERGE = """MERGE t T USING (SELECT 1 AS a, 'm' AS s UNION ALL SELECT 9, 'n') S ON T.a = S.a
     WHEN MATCHED THEN UPDATE SET s = S.s
     WHEN NOT MATCHED THEN INSERT ROW
     WHEN NOT MATCHED BY SOURCE THEN DELETE"""
-
-
-@pytest.fixture(scope="module")
-def engine_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("engine"))
-    yield made
-    made.engine.close()
-
-
-@pytest.fixture
-def bench(engine_bench: Bench) -> Bench:
-    engine_bench.reset()
-    return engine_bench
 
 
 def test_create_table_keeps_what_the_statement_says(bench: Bench) -> None:

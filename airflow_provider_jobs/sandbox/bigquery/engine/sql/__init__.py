@@ -5,6 +5,6 @@
 accept is refused (``clause_checks``, ``type_checks`` with ``known_types``) with its place in the text
 (``places``). Its parameters are bound (``parameters``), and ``translate`` with ``functions`` and
 ``time_functions`` makes DuckDB's SQL of it: that is a ``plan``. ``statements`` executes SELECT and DML,
-``ddl`` with ``ddl_parts`` the rest. ``cache`` remembers results; ``errors`` has BigQuery's words for what
-went wrong.
+``ddl`` with ``ddl_parts`` the rest. ``cache`` remembers results; ``errors`` says what went wrong in
+BigQuery's words.
 """

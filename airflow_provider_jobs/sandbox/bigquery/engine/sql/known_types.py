@@ -45,7 +45,9 @@ class KnownTypes:
 
     def __init__(self, tree: exp.Expr, columns: Iterable[Field], hidden: Iterable[str]) -> None:
         self._meanings: dict[str, list[_Meaning]] = {name.lower(): [""] for name in hidden}
+        self._named: dict[str, str] = {}
         self._pending: set[str] = set()
+        self._circular: set[str] = set()
         # A literal in one branch of a UNION takes the type of the other branch.
         self._united = tree.find(exp.SetOperation) is not None
         self.sources = {table.alias_or_name.lower() for table in tree.find_all(exp.Table)}
@@ -94,11 +96,18 @@ class KnownTypes:
         """Give the type of a column's name or an alias."""
         key = name.lower()
         if key in self._pending:
+            self._circular.add(key)
             return _ITSELF
-        self._pending.add(key)
-        kinds = {self._meant(meaning) for meaning in self._meanings.get(key, [""])} - {_ITSELF}
-        self._pending.remove(key)
-        return kinds.pop() if len(kinds) == 1 else ""
+        if key not in self._named:
+            self._pending.add(key)
+            kinds = {self._meant(meaning) for meaning in self._meanings.get(key, [""])} - {_ITSELF}
+            self._pending.remove(key)
+            self._circular.discard(key)
+            kind = kinds.pop() if len(kinds) == 1 else ""
+            if self._circular:
+                return kind  # it depends on who asked
+            self._named[key] = kind
+        return self._named[key]
 
     def _meant(self, meaning: _Meaning) -> str:
         if isinstance(meaning, str):

@@ -23,6 +23,11 @@ _log = logging.getLogger(__name__)
 
 _DECIMALS = {exp.DataType.Type.DECIMAL: NUMERIC_SCALE, exp.DataType.Type.BIGDECIMAL: BIGNUMERIC_SCALE}
 
+# What takes its type from the values in it.
+_TYPED_BY_VALUES = (
+    exp.Alias, exp.Array, exp.Case, exp.Coalesce, exp.If, exp.PropertyEQ, exp.Select, exp.Struct, exp.Tuple,
+)  # fmt: skip
+
 
 def prepare(
     tree: exp.Expression, statement: Statement, column_types: Mapping[str, set[str]]
@@ -83,12 +88,15 @@ def _name_columns(select: exp.Select, *, top: bool) -> None:
 
 
 def _number(node: exp.Literal) -> None:
-    """1.5 is a FLOAT64 in BigQuery, a DECIMAL in DuckDB."""
-    if (
-        not node.is_string
-        and not node.is_int
-        and not isinstance(node.parent, exp.Cast | exp.TryCast | exp.DataTypeParam)
-    ):
+    """1 is an INT64 in BigQuery and 1.5 a FLOAT64; in DuckDB they are an INT32 and a DECIMAL."""
+    if node.is_string:
+        return
+    if node.is_int:
+        value = node.parent if isinstance(node.parent, exp.Neg) else node
+        first = not isinstance(value.parent, exp.Array) or value.parent.expressions[0] is value
+        if isinstance(value.parent, _TYPED_BY_VALUES) and first:
+            value.replace(exp.cast(value.copy(), "BIGINT", dialect="duckdb"))
+    elif not isinstance(node.parent, exp.Cast | exp.DataTypeParam):
         node.replace(exp.cast(node.copy(), "DOUBLE", dialect="duckdb"))
 
 

@@ -1,0 +1,139 @@
+"""Files of this machine and of a store become tables, in both modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator, BigQueryUploadOperator
+from tests.integration.lab import Lab, TaskRun, run_deferred
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SCHEMA = [{"name": "id", "type": "INTEGER"}, {"name": "name", "type": "STRING"}]
+
+
+@pytest.fixture(params=["synchronous", "deferred"])
+def upload(request: pytest.FixtureRequest, lab: Lab) -> Callable[..., Any]:
+    """Return what uploads with the operator in this mode."""
+    lab.dataset("d")
+
+    def upload(run: TaskRun | None = None, **parameters: Any) -> Any:
+        settings = {
+            "task_id": "task",
+            "destination_table": "d.people",
+            "schema": SCHEMA,
+            "skip_leading_rows": 1,
+            "poll_interval": 0.5,
+            "inline_wait": 0,
+            "deferrable": request.param == "deferred",
+        }
+        operator = BigQueryUploadOperator(**settings | parameters)
+        with lab.slow_jobs(seconds=0.2):
+            return run_deferred(operator, (run or TaskRun()).context())
+
+    return upload
+
+
+def write(folder: Path, name: str, first: int, count: int, *, last_line_ends: bool = True) -> Path:
+    path = folder / name
+    lines = ["id,name", *(f'{number},"né, {number}"' for number in range(first, first + count))]
+    path.write_text("\n".join(lines) + "\n" * last_line_ends)
+    return path
+
+
+def rows(lab: Lab) -> list[dict[str, Any]]:
+    query = BigQueryQueryOperator(task_id="rows", sql="SELECT id, name FROM d.people ORDER BY id")
+    result = query.execute(TaskRun(task_id="rows", run_id=str(len(lab.jobs()))).context())
+    return list(lab.client.get_query_results(result["job_id"], location=result["location"]))
+
+
+def test_a_local_file(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    result = upload(source=str(write(tmp_path, "a.csv", 1, 3)))
+    assert result["row_count"] == 3
+    assert rows(lab)[1] == {"id": 2, "name": "né, 2"}
+    assert len(lab.jobs()) == 2
+
+
+def test_a_large_file_compressed_on_the_way(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes through a session in several windows, its size unknown until the end."""
+    monkeypatch.setattr("airflow_provider_jobs.core.uploader.WINDOW_BYTES", 256 * 1024)
+    result = upload(source=str(write(tmp_path, "a.csv", 1, 100_000)), compress=True)
+    assert result["row_count"] == 100_000
+    assert rows(lab)[-1]["id"] == 100_000
+
+
+def test_a_large_file_through_a_session(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    file = write(tmp_path, "a.csv", 1, 300_000)
+    assert file.stat().st_size > 4 * 1024 * 1024
+    assert upload(source=ObjectStoragePath(f"file://{file}"))["row_count"] == 300_000
+
+
+def test_several_files_are_several_jobs(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path, f"{number}.csv", number * 10, 2)
+    results = upload(source=str(tmp_path / "*.csv"))
+    assert [result["row_count"] for result in results] == [2, 2, 2]
+    assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11, 20, 21]
+
+
+def test_several_files_as_one(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    """Headers of all but the first are left out, and a missing line end is added."""
+    for number in range(3):
+        write(tmp_path, f"{number}.csv", number * 10, 2, last_line_ends=number == 2)
+    result = upload(source=str(tmp_path / "*.csv"), combine=True, write_disposition="WRITE_TRUNCATE")
+    assert result["row_count"] == 6
+    assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11, 20, 21]
+
+
+def test_a_retry_sends_nothing_again(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    run = TaskRun()
+    source = str(write(tmp_path, "a.csv", 1, 3))
+    assert upload(run, source=source) == upload(run, source=source)
+    assert len(lab.jobs()) == 1
+    assert len(rows(lab)) == 3
+
+
+def test_one_job_when_the_last_reply_is_lost(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    lab.fault("upload.*", "drop_reply_after_accepting")
+    assert upload(source=str(write(tmp_path, "a.csv", 1, 3)))["row_count"] == 3
+    assert len(lab.jobs()) == 1
+    assert len(rows(lab)) == 3
+
+
+PARQUET = {"source": "/x", "source_format": "PARQUET", "skip_leading_rows": None}
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "missing file": ({"source": "/nowhere/a.csv"}, "/nowhere/a.csv cannot be read: No such file"),
+    "folder": ({"source": "/"}, "/ is no file"),
+    "no match": ({"source": "/nowhere/*.csv"}, "matches no file"),
+    "missing object": ({"source": "file:///nowhere/a.csv"}, "does not exist"),
+    "no source": ({"source": []}, "source is empty"),
+    "not a source": ({"source": 3}, "source is a int"),
+    "compress": (
+        {"source": "/x", "source_format": "PARQUET", "compress": True, "skip_leading_rows": None},
+        "compress",
+    ),
+    "table": ({"source": "/x", "destination_table": "x"}, "destination_table"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_sources_are_refused_before_a_request(lab: Lab, upload: Callable[..., Any], name: str) -> None:
+    parameters, text = WRONG[name]
+    with pytest.raises(AirflowFailException, match=text):
+        upload(**parameters)
+    assert not lab.jobs()
+
+
+def test_several_files_do_not_undo_each_other(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    for number in range(2):
+        write(tmp_path, f"{number}.csv", number, 1)
+    with pytest.raises(AirflowFailException, match="write_disposition"):
+        upload(source=str(tmp_path / "*.csv"), write_disposition="WRITE_TRUNCATE")
