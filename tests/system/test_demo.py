@@ -86,7 +86,7 @@ def test_demo_shows_jobs_on_a_real_airflow_and_leaves_nothing(demo: Command) -> 
     assert "FAILED" not in output
     for task in ("load_rides", "busy_stations", "snapshot", "hand_out"):
         assert re.search(rf"^{task} +success +airflow_\S+ ", output, re.MULTILINE), output
-        assert f"{task}: Trigger fired event" in output
+        assert re.search(rf"^\S+  {task}: demo-project:\S+ is DONE$", output, re.MULTILINE), output
     assert re.search(r"^load_rides .* 120,000 ", output, re.MULTILINE)
     assert re.search(r"^load_damaged_rides +failed ", output, re.MULTILINE)
     failure = output.partition("How load_damaged_rides failed")[2].partition("Checked")[0]
