@@ -84,7 +84,7 @@ def test_demo_shows_jobs_on_a_real_airflow_and_leaves_nothing(demo: Command) -> 
     assert demo.process.returncode == 0, output
     assert demo.left_over() == []
     assert "FAILED" not in output
-    for task in ("load_rides", "busy_stations", "snapshot", "hand_out"):
+    for task in ("load_rides", "busy_stations", "snapshot", "hand_out", "send_rides"):
         assert re.search(rf"^{task} +success +airflow_\S+ ", output, re.MULTILINE), output
         assert re.search(rf"^\S+  {task}: demo-project:\S+ is DONE$", output, re.MULTILINE), output
     assert re.search(r"^load_rides .* 120,000 ", output, re.MULTILINE)

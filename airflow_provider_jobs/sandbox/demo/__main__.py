@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 # The DAGs, and how each has to end.
-EXPECTED = {"bigquery_jobs": "success", "bigquery_failure": "failed"}
+EXPECTED = {"bigquery_jobs": "success", "bigquery_upload": "success", "bigquery_failure": "failed"}
 # An operator waits 5 s on its worker before it defers, and its trigger 10 s before it looks: jobs that end
 # just before that look cost the demo no time.
 JOB_SECONDS = 13.0
@@ -99,7 +99,7 @@ class Demo:
         """Run the DAGs, print what they did, check it; returns whether all is as it should be."""
         self.airflow.wait_dags(*EXPECTED)
         runs = {dag_id: self.airflow.rest.trigger(dag_id) for dag_id in EXPECTED}
-        self.narrator.step(f"started the DAGs {' and '.join(runs)}; the second fails on purpose")
+        self.narrator.step(f"started the DAGs {', '.join(runs)}; the last fails on purpose")
         self._watch(runs)
         records = AirflowRecords.collect(self.airflow, runs)
         self._tell(records)
@@ -188,7 +188,10 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
             f"generated {facts.rows:,} bike rides, {facts.row_bytes / 1e6:.1f} MB in {facts.files} files,"
             f" in gs://{rides.BUCKET}/rides/"
         )
-        environment = {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection()}
+        environment = {
+            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection(),
+            "AIRFLOW_VAR_RIDES_FILE": str(rides.write_local_file(sandbox.buckets, folder)),
+        }
 
         def pause_and_look(seconds: float) -> None:
             sandbox.program.ensure_alive()

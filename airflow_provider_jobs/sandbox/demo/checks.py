@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 # The query of the example DAG asks for stations with so many rides.
 AT_LEAST = 5000
-# The folder that the example DAG extracts to.
+# The folder that the example DAG extracts to, and the table that the local file becomes.
 EXTRACTED = "hand_out"
+SENT_TABLE = "sent_rides"
 LOADED_TABLES = ("rides", "rides_snapshot")
 
 
@@ -88,6 +89,7 @@ class Results:
 
     jobs: dict[str, dict[str, Any]]
     row_counts: dict[str, int]
+    sent_rows: int
     stations: dict[str, rides.Station]
     extracted: rides.Extracted
 
@@ -98,6 +100,7 @@ class Results:
         return cls(
             jobs=sandbox.jobs(),
             row_counts={name: sandbox.row_count(rides.DATASET, name) for name in LOADED_TABLES},
+            sent_rows=sandbox.row_count(rides.DATASET, SENT_TABLE),
             stations={
                 str(name): rides.Station(int(count or 0), int(minutes or 0))
                 for name, count, minutes, *_ in stations
@@ -109,6 +112,8 @@ class Results:
         """Every generated row arrived, each task made one job, and the log of the failed one says it all."""
         for name, count in self.row_counts.items():
             yield Check(f"{facts.rows:,} rows in {rides.DATASET}.{name}", facts.rows, count)
+        sent = f"{rides.ROWS_PER_FILE:,} rows of the local file in {rides.DATASET}.{SENT_TABLE}"
+        yield Check(sent, rides.ROWS_PER_FILE, self.sent_rows)
         stations = facts.stations(AT_LEAST)
         yield Check(f"the query found the {len(stations)} busy stations", stations, self.stations)
         files, rows = self.extracted.files, self.extracted.rows

@@ -114,6 +114,13 @@ def write_damaged_rides(buckets: Path) -> int:
     return sum(len(changes) for changes in bad.values())
 
 
+def write_local_file(buckets: Path, folder: Path) -> Path:
+    """Unpack one of the files into a folder outside the bucket: what a user has on disk."""
+    path = folder / "rides.csv"
+    path.write_bytes(gzip.decompress((buckets / BUCKET / "rides" / "2025-01.csv.gz").read_bytes()))
+    return path
+
+
 def read_extracted(buckets: Path, folder: str) -> Extracted:
     """Read the gzipped CSV files of one folder of the bucket."""
     extracted = Extracted()
