@@ -60,6 +60,8 @@ def submit_once(client: BigQueryClient, request: JobRequest, timing: Timing) -> 
         status = job_status(job)
         created = status.ref.created_at or began
         if created >= request.not_before and status.state in _WORTH_ADOPTING:
+            if request.media and request.media.memory:
+                request.media.memory.forget()  # the upload is over
             return Submission(status, adopted=created < began)
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
 

@@ -49,7 +49,7 @@ class Request:
     """
 
     method: str
-    url: str
+    url: str = field(repr=False)  # that of an upload session is a secret
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     idempotent: bool = True
@@ -177,13 +177,28 @@ class Transport:
                 data=body,
                 headers=more,
                 auth=_Authorization(headers),
-                timeout=self._timeout,
+                # While a body leaves, the first of the two bounds every block of it.
+                timeout=self._timeout if request.content is None else self._timeout[1],
                 allow_redirects=False,  # a redirect would carry the token to another host
                 proxies=_NO_PROXY if urlsplit(url).scheme == "http" else None,
             )
         except requests.RequestException as error:
             raise _transport_error(request, error) from None  # the original's text holds the whole URL
         return Reply(reply.status_code, reply.headers, reply.content)
+
+
+class _WithoutQuery(logging.Filter):
+    """Keeps the query of a URL out of urllib3's debug lines: that of an upload session is a secret."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                each.partition("?")[0] if isinstance(each, str) else each for each in record.args
+            )
+        return True
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())
 
 
 class _Adapter(HTTPAdapter):
@@ -269,6 +284,8 @@ def _transport_error(request: Request, error: requests.RequestException) -> Tran
 def _root_cause(error: BaseException) -> str:
     """Return the operating system's words, or the kind of the error: never a URL."""
     if isinstance(error, requests.Timeout):
+        return "timed out"
+    if isinstance(error.__context__, TimeoutError) or "timed out" in str(error):
         return "timed out"
     seen: BaseException | None = error
     name = type(error).__name__

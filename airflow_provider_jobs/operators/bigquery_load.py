@@ -19,9 +19,9 @@ from airflow_provider_jobs.core.polling import wait_for
 from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.core.streams import GzipSource, JoinedSource, Media, Source, header_bytes
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.base import failure, work_digest
+from airflow_provider_jobs.operators.base import airflow_failures, failure, work_digest
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator, Table
-from airflow_provider_jobs.operators.sources import sources_of
+from airflow_provider_jobs.operators.sources import names_several, sources_by_place
 from airflow_provider_jobs.operators.upload_session import ProgressLog, TaskSession
 
 if TYPE_CHECKING:
@@ -169,20 +169,21 @@ class BigQueryUploadOperator(_LoadingOperator):
     def requests(self, client: BigQueryClient, context: Context) -> list[JobRequest]:
         """Return the work to submit: a job for each file, or one for all."""
         whole = self.request(client, context)
-        sources = sources_of(self.source, self.source_conn_id or None)
+        sources = sources_by_place(self.source, self.source_conn_id or None)
         if len(sources) > 1 and not self.combine and self.write_disposition != "WRITE_APPEND":
             raise ConfigurationError(
                 f"write_disposition {self.write_disposition} clashes with several files: each job would undo "
                 "the one before it; combine them, or append"
             )
         if self.combine:
-            headers = [header_bytes(source, self.skip_leading_rows or 0) for source in sources[1:]]
-            sources = [JoinedSource(sources, [0, *headers])]
-        return [replace(whole, **self._upload(context, whole, source)) for source in sources]
+            first, *others = sources.values()
+            headers = [header_bytes(source, self.skip_leading_rows or 0) for source in others]
+            sources = {"|".join(sources): JoinedSource([first, *others], [0, *headers])}
+        return [replace(whole, **self._upload(context, whole, *each)) for each in sources.items()]
 
-    def _upload(self, context: Context, whole: JobRequest, source: Source) -> dict[str, Any]:
+    def _upload(self, context: Context, whole: JobRequest, place: str, source: Source) -> dict[str, Any]:
         media = GzipSource(source) if self.compress else source
-        key = f"{whole.key}_{work_digest(context, source.name)[:8]}"
+        key = f"{whole.key}_{work_digest(context, place)[:12]}"
         session = TaskSession(context, key)
         return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
 
@@ -214,11 +215,12 @@ class BigQueryUploadOperator(_LoadingOperator):
             raise failure(client, failed[0])
         return [self.summary(status) for status in ended]
 
-    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        several = len(sources_of(self.source, self.source_conn_id or None)) > 1 and not self.combine
-        if several:
-            return self._run(client, context)  # all jobs are known by now, so nothing is sent again
-        return super()._finish(client, context, status, adopted=adopted)
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on with what the trigger found: one of several jobs has ended."""
+        if event["outcome"] != "ended" or self.combine or not names_several(self.source):
+            return super().execute_complete(context, event)
+        with airflow_failures():
+            return self._run(self.client(), context)  # all jobs are known by now, so nothing is sent again
 
 
 def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:

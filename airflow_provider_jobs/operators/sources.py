@@ -31,10 +31,20 @@ def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
     """Return the files that a path, a URL, an ObjectStoragePath, a pattern or a list of these names.
 
     :param conn_id: The connection of URLs.
-    :raises ConfigurationError: one is missing or no file, or a pattern matches none.
+    :raises ConfigurationError: one is missing, no file, or named twice, or a pattern matches none.
     """
+    return list(sources_by_place(source, conn_id).values())
+
+
+def sources_by_place(source: Any, conn_id: str | None = None) -> dict[str, Source]:
+    """Return the same, each under the path or the URL that tells it from others of its name."""
     if isinstance(source, list | tuple):
-        found = [file for each in source for file in sources_of(each, conn_id)]
+        found: dict[str, Source] = {}
+        for each in source:
+            for place, file in sources_by_place(each, conn_id).items():
+                if place in found:
+                    raise ConfigurationError(f"source names {place} twice")
+                found[place] = file
         if not found:
             raise ConfigurationError("source is empty: name a file")
         return found
@@ -46,32 +56,35 @@ def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
         return _remote(ObjectStoragePath(source, conn_id=conn_id))
     if hasattr(source, "fs") and hasattr(source, "open"):
         return _remote(source)
-    raise ConfigurationError(
-        f"source is a {type(source).__name__}: give a path, a URL or an ObjectStoragePath"
-    )
+    raise ConfigurationError(f"source is a {type(source).__name__}: give a path or an ObjectStoragePath")
 
 
-def _local(path: str) -> list[Source]:
-    if not any(wildcard in path for wildcard in _WILDCARDS):
-        return [FileSource(path)]
+def names_several(source: Any) -> bool:
+    """Return True if a source is a list or a pattern: it may name more than one file."""
+    return isinstance(source, list | tuple) or any(wildcard in str(source) for wildcard in _WILDCARDS)
+
+
+def _local(path: str) -> dict[str, Source]:
+    if not names_several(path):
+        return {path: FileSource(path)}
     names = glob.glob(path, recursive=True)  # noqa: PTH207 - a pattern may be absolute, which Path refuses
     found = sorted(name for name in names if Path(name).is_file())
     if not found:
         raise ConfigurationError(f"source {path} matches no file")
-    return [FileSource(name) for name in found]
+    return {name: FileSource(name) for name in found}
 
 
-def _remote(path: ObjectStoragePath) -> list[Source]:
+def _remote(path: ObjectStoragePath) -> dict[str, Source]:
     text = str(path)
-    if not any(wildcard in text for wildcard in _WILDCARDS):
-        return [_object(path)]
+    if not names_several(text):
+        return {text: _object(path)}
     at = min(text.index(wildcard) for wildcard in _WILDCARDS if wildcard in text)
     before, _, _ = text[:at].rpartition("/")
     parent = type(path)(before + "/", conn_id=path.conn_id)
     found = sorted((each for each in parent.glob(text[len(before) + 1 :]) if each.is_file()), key=str)
     if not found:
         raise ConfigurationError(f"source {text} matches no object")
-    return [_object(each) for each in found]
+    return {str(each): _object(each) for each in found}
 
 
 def _object(path: ObjectStoragePath) -> Source:

@@ -67,12 +67,10 @@ class Sender:
         transport = Transport(self.token, user_agent="test", timing=self.clock.timing)
         self.client = BigQueryClient(transport, self.project, endpoint=sandbox.bigquery)
 
-    def submit(
-        self, source: Source, memory: Memory | None = None, source_format: str = "PARQUET"
-    ) -> Submission:
+    def submit(self, source: Source, memory: Memory | None = None, **load: Any) -> Submission:
         """Load a source into a table; as Parquet it is refused at once, and the bytes have arrived."""
         table = {"projectId": self.project, "datasetId": "d", "tableId": "t"}
-        body = {"load": {"destinationTable": table, "sourceFormat": source_format}}
+        body = {"load": {"destinationTable": table, "sourceFormat": "PARQUET", **load}}
         return self.client.submit(JobRequest(self.project, "j", body, media=Media(source, memory)))
 
     def fault(self, operation: str, action: str, **settings: Any) -> None:

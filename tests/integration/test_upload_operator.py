@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -70,10 +71,16 @@ def test_a_large_file_compressed_on_the_way(
     assert rows(lab)[-1]["id"] == 100_000
 
 
-def test_a_large_file_through_a_session(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_large_file_through_a_session(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The session's URL, a secret, is in no log, not even in those of the HTTP library."""
     file = write(tmp_path, "a.csv", 1, 300_000)
     assert file.stat().st_size > 4 * 1024 * 1024
-    assert upload(source=ObjectStoragePath(f"file://{file}"))["row_count"] == 300_000
+    with caplog.at_level(logging.DEBUG):
+        assert upload(source=ObjectStoragePath(f"file://{file}"))["row_count"] == 300_000
+    assert "urllib3.connectionpool" in {record.name for record in caplog.records}
+    assert "upload_id=" not in caplog.text
 
 
 def test_several_files_are_several_jobs(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
@@ -82,6 +89,15 @@ def test_several_files_are_several_jobs(lab: Lab, upload: Callable[..., Any], tm
     results = upload(source=str(tmp_path / "*.csv"))
     assert [result["row_count"] for result in results] == [2, 2, 2]
     assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11, 20, 21]
+
+
+def test_files_of_one_name_in_two_folders(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    for number, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "part.csv", number * 10, 2)
+    results = upload(source=str(tmp_path / "*" / "part.csv"))
+    assert len({result["job_id"] for result in results}) == 2
+    assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11]
 
 
 def test_several_files_as_one(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
@@ -115,6 +131,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no match": ({"source": "/nowhere/*.csv"}, "matches no file"),
     "missing object": ({"source": "file:///nowhere/a.csv"}, "does not exist"),
     "no source": ({"source": []}, "source is empty"),
+    "twice": ({"source": [__file__, __file__]}, "twice"),
     "not a source": ({"source": 3}, "source is a int"),
     "compress": (
         {"source": "/x", "source_format": "PARQUET", "compress": True, "skip_leading_rows": None},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gzip
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,7 +134,10 @@ def test_every_fault_at_any_byte(
     sender.check(RANDOM[:size])
 
 
-MISHAPS = st.lists(st.tuples(st.sampled_from(FAULTS), POSITIONS), max_size=4)
+#: After a lost last reply an expired session leaves the job alone to tell what has arrived.
+MISHAPS = st.lists(
+    st.tuples(st.sampled_from([fault for fault in FAULTS if fault is not session_410]), POSITIONS), max_size=4
+)
 
 
 @EXAMPLES
@@ -167,7 +171,8 @@ def test_a_file_compressed_while_it_is_sent(jobs_sandbox: Sandbox, file: Callabl
     cut(sender, 300_000)
     source = GzipSource(file(700_000))
     sender.submit(source)
-    whole = source.open().read()
+    with closing(source.open()) as reader:
+        whole = reader.read()
     assert gzip.decompress(whole) == RANDOM[:700_000]
     sender.check(whole)
 
@@ -180,7 +185,7 @@ def test_rows_arrive_in_the_table(jobs_sandbox: Sandbox, tmp_path: Path, compres
     path.write_text("number,name\n" + "".join(f"{number},n{number}\n" for number in range(20_000)))
     cut(sender, 20_000)
     source = GzipSource(FileSource(path)) if compress else FileSource(path)
-    submitted = sender.submit(source, source_format="CSV").status
+    submitted = sender.submit(source, sourceFormat="CSV", autodetect=True).status
     status = wait_for(sender.client, submitted, until=float("inf"), poll_interval=0.05, timing=Timing())
     assert status.problem is None
     assert status.statistics["row_count"] == 20_000

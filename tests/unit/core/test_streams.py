@@ -20,7 +20,6 @@ from airflow_provider_jobs.core.streams import (
     JoinedSource,
     Reader,
     Source,
-    drop,
     header_bytes,
 )
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
@@ -295,9 +294,3 @@ class TestHeaderBytes:
     def test_finds_the_end_of_a_header_longer_than_a_block(self) -> None:
         header = b",".join(b"%d" % number for number in range(20_000)) + b"\n"
         assert header_bytes(source_of(header + b"1\n"), 1) == len(header)
-
-
-def test_dropping_no_bytes_reads_none() -> None:
-    opened: list[Any] = []
-    drop(source_of(b"x", opened=opened).open(), 0)
-    assert opened[0].given == 0
