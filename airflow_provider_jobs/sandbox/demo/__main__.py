@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interruption.install()
     narrator = Narrator()
     try:
-        passed = _run(options.dags_folder, interruption, narrator, keep=options.keep)
+        passed = _run_or_stop(options, interruption, narrator)
     except Interrupted as interrupted:
         narrator.step(f"{interrupted}: everything that was started has been stopped")
         return 128 + interrupted.number
@@ -169,6 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     narrator.step("nothing is left running" if passed else "the demo FAILED: see above")
     return 0 if passed else 1
+
+
+def _run_or_stop(options: argparse.Namespace, interruption: Interruption, narrator: Narrator) -> bool:
+    """Run; what fails because a signal also ended a program of ours is an interruption too."""
+    try:
+        return _run(options.dags_folder, interruption, narrator, keep=options.keep)
+    except (ProgramFailed, TimeoutError, OSError, requests.RequestException):
+        interruption.check()
+        raise
 
 
 def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bool) -> bool:
