@@ -8,6 +8,51 @@ _TEXT: dict[str, Any] = {"type": ["string", "null"]}
 _SECRET: dict[str, Any] = {"type": ["string", "null"], "format": "password"}
 
 
+_BIGQUERY: dict[str, Any] = {
+    "connection-type": "bigquery_jobs",
+    "hook-class-name": "airflow_provider_jobs.hooks.bigquery.BigQueryHook",
+    "hook-name": "BigQuery jobs",
+    "ui-field-behaviour": {
+        "hidden-fields": ["host", "schema", "login", "password", "port"],
+        "relabeling": {},
+        "placeholders": {"project": "my-project", "location": "EU"},
+    },
+    "conn-fields": {
+        "project": {"label": "Project", "schema": _TEXT},
+        "location": {"label": "Location", "schema": _TEXT},
+        "key_path": {"label": "Key file path", "schema": _TEXT},
+        "keyfile_dict": {"label": "Key JSON", "schema": _SECRET},
+        "credential_config_file": {
+            "label": "Credential configuration, path or JSON (workload identity)",
+            "schema": _SECRET,
+        },
+        "access_token": {"label": "Access token", "schema": _SECRET},
+        "impersonation_chain": {"label": "Impersonation chain", "schema": _TEXT},
+        "quota_project_id": {"label": "Quota project", "schema": _TEXT},
+        "scope": {"label": "Scopes, comma-separated", "schema": _TEXT},
+        "api_endpoint": {"label": "API endpoint", "schema": _TEXT},
+        "iam_endpoint": {"label": "IAM credentials endpoint", "schema": _TEXT},
+    },
+}
+
+_REDIVIS: dict[str, Any] = {
+    "connection-type": "redivis",
+    "hook-class-name": "airflow_provider_jobs.hooks.redivis.RedivisHook",
+    "hook-name": "Redivis",
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "login", "port"],
+        "relabeling": {"password": "API token", "host": "Endpoint"},
+        "placeholders": {"host": "https://redivis.com/api/v1"},
+    },
+    "conn-fields": {
+        "storage_token": {
+            "label": "Send the token to foreign storage hosts unasked",
+            "schema": {"type": ["boolean", "null"]},
+        },
+    },
+}
+
+
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata.
 
@@ -17,33 +62,6 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-jobs",
         "name": "Jobs",
         "description": "BigQuery, Salesforce Bulk API 2.0 and Redivis jobs.",
-        "connection-types": [
-            {
-                "connection-type": "bigquery_jobs",
-                "hook-class-name": "airflow_provider_jobs.hooks.bigquery.BigQueryHook",
-                "hook-name": "BigQuery jobs",
-                "ui-field-behaviour": {
-                    "hidden-fields": ["host", "schema", "login", "password", "port"],
-                    "relabeling": {},
-                    "placeholders": {"project": "my-project", "location": "EU"},
-                },
-                "conn-fields": {
-                    "project": {"label": "Project", "schema": _TEXT},
-                    "location": {"label": "Location", "schema": _TEXT},
-                    "key_path": {"label": "Key file path", "schema": _TEXT},
-                    "keyfile_dict": {"label": "Key JSON", "schema": _SECRET},
-                    "credential_config_file": {
-                        "label": "Credential configuration, path or JSON (workload identity)",
-                        "schema": _SECRET,
-                    },
-                    "access_token": {"label": "Access token", "schema": _SECRET},
-                    "impersonation_chain": {"label": "Impersonation chain", "schema": _TEXT},
-                    "quota_project_id": {"label": "Quota project", "schema": _TEXT},
-                    "scope": {"label": "Scopes, comma-separated", "schema": _TEXT},
-                    "api_endpoint": {"label": "API endpoint", "schema": _TEXT},
-                    "iam_endpoint": {"label": "IAM credentials endpoint", "schema": _TEXT},
-                },
-            }
-        ],
+        "connection-types": [_BIGQUERY, _REDIVIS],
         "extra-links": ["airflow_provider_jobs.links.bigquery.BigQueryJobLink"],
     }

@@ -140,7 +140,7 @@ class JobOperator(BaseOperator):
         if status.ref.id:  # a dry run has none
             self._refs.append(status.ref)
             verb = "adopted" if submission.adopted else "submitted"
-            self.log.info("%s %s, %s", verb, status.ref, status.url)
+            self.log.info("%s %s, %s", verb, status.ref, status.url or status.vendor_state)
         self._remember(context, status)
         if not self.wait:
             return self.summary(status)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from airflow_provider_jobs.sandbox.keys import Identity
-    from airflow_provider_jobs.sandbox.operations import Platform
+    from airflow_provider_jobs.sandbox.operations import Handler, Platform
 
 
 class Service(Protocol):
@@ -30,6 +30,9 @@ class Service(Protocol):
 
     def routes(self) -> list[Route]:
         """Give the routes, each ending in an Operation."""
+
+    def control(self) -> list[tuple[str, str, Handler]]:
+        """Give method, path and handler of the service's own control endpoints."""
 
     async def start(self) -> None:
         """Begin work; the event loop runs, requests come after."""
@@ -56,7 +59,7 @@ def make_app(platform: Platform, identity: Identity, services: Sequence[Service]
         message = "The sandbox serves nothing at this method and path."
         return google_error(Refusal(status, reasons.get(status, "internalError"), message)).response()
 
-    routes = [*control_routes(platform), *TokenEndpoints(platform, identity).routes()]
+    routes = [*control_routes(platform, services), *TokenEndpoints(platform, identity).routes()]
     for service in services:
         routes += service.routes()
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})

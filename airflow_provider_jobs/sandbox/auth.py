@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCOPE_ROOT = "https://www.googleapis.com/auth/"
 CLOUD_PLATFORM = SCOPE_ROOT + "cloud-platform"
+DATA_EDIT = "data.edit"  # Redivis' scope for everything that uploads
 DEFAULT_LIFETIME_SECONDS = 3600.0  # what Google's token endpoint gives
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'}
 
@@ -42,7 +43,9 @@ class TokenBook:
         self._clock = clock
         self._lock = threading.Lock()
         self._announced = announced
-        self._grants = {announced: Grant(email, frozenset({CLOUD_PLATFORM}), None, ("static",), announced)}
+        self._grants = {
+            announced: Grant(email, frozenset({CLOUD_PLATFORM, DATA_EDIT}), None, ("static",), announced)
+        }
 
     def issue(
         self, email: str, scopes: frozenset[str], via: tuple[str, ...], seconds: float | None = None

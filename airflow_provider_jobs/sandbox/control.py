@@ -15,17 +15,18 @@ from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from airflow_provider_jobs.sandbox.app import Service
     from airflow_provider_jobs.sandbox.auth import TokenBook
 
 LONGEST_TOKEN_SECONDS = 86400.0 * 366
 
 
-def control_routes(platform: Platform) -> list[Route]:
+def control_routes(platform: Platform, services: Sequence[Service]) -> list[Route]:
     """Give the routes of the control endpoints."""
     control = Control(platform)
     handlers: list[tuple[str, str, Handler]] = [
@@ -42,6 +43,7 @@ def control_routes(platform: Platform) -> list[Route]:
         ("POST", "/sandbox/tokens/expire", control.expire_tokens),
         ("POST", "/sandbox/tokens/lifetime", control.set_lifetime),
         *UploadControl(platform).handlers(),
+        *(handler for service in services for handler in service.control()),
     ]
     return [Route(path, control.guarded(handler), methods=[method]) for method, path, handler in handlers]
 

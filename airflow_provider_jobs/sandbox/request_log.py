@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEPT = 20_000  # entries; the oldest leave first
-SECRET_PARAMETERS = frozenset({"access_token", "oauth_token", "key", "upload_id"})
+SECRET_PARAMETERS = frozenset({"access_token", "oauth_token", "key", "upload_id", "X-Goog-Signature"})
 
 
 @dataclass

@@ -22,6 +22,7 @@ from airflow_provider_jobs.sandbox.clock import Clock
 from airflow_provider_jobs.sandbox.connection import SandboxProtocol
 from airflow_provider_jobs.sandbox.keys import EMAIL, make_identity
 from airflow_provider_jobs.sandbox.operations import Platform
+from airflow_provider_jobs.sandbox.redivis.service import Redivis
 from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
@@ -45,7 +46,7 @@ class Sandbox:
     """
 
     def __init__(self, root: Path | str | None = None, *, port: int = 0, token: str | None = None) -> None:
-        self.token = token or secrets.token_urlsafe(24)
+        self.token = self.redivis_token = token or secrets.token_urlsafe(24)
         self._undo = contextlib.ExitStack()  # what is open, closed in reverse order
         with contextlib.ExitStack() as opened:
             self._open(opened, root, port)
@@ -57,6 +58,9 @@ class Sandbox:
         self._socket = opened.enter_context(_listener(port))
         self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
         self.bigquery = self.url  # + /bigquery/v2/… is the API
+        self.redivis = f"{self.url}/api/v1"
+        self._foreign_socket = opened.enter_context(_listener(0))
+        self.redivis_storage = f"http://localhost:{self._foreign_socket.getsockname()[1]}"
         identity = make_identity(self.root, self.url)
         self.key_file = identity.key_file
         self.workload_identity_file = identity.workload_identity_file
@@ -65,7 +69,8 @@ class Sandbox:
         self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL), uploads, clock)
         bigquery = BigQuery(self.platform)
         self.buckets = bigquery.buckets
-        app = make_app(self.platform, identity, [bigquery])
+        self._redivis = Redivis(self.platform, self.redivis_storage)
+        app = make_app(self.platform, identity, [bigquery, self._redivis])
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -99,7 +104,7 @@ class Sandbox:
 
     def _serve(self) -> None:
         try:
-            self._loop.run_until_complete(self._server.serve(sockets=[self._socket]))
+            self._loop.run_until_complete(self._server.serve(sockets=[self._socket, self._foreign_socket]))
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -131,7 +136,9 @@ class Sandbox:
         """Give what a client needs to know, as the command line prints it."""
         return {
             "bigquery": self.bigquery,
+            "redivis": self.redivis,
             "token": self.token,
+            "redivis_token": self.redivis_token,
             "root": str(self.root),
             "key_file": str(self.key_file),
             "workload_identity_file": str(self.workload_identity_file),
@@ -173,6 +180,10 @@ class Sandbox:
     def upload_settings(self, **spec: Any) -> dict[str, Any]:
         """Set ``completed_status``, ``expired_status``, ``lifetime_seconds`` of all sessions."""
         return self.platform.upload_settings.change(spec)
+
+    def redivis_settings(self, **spec: Any) -> dict[str, Any]:
+        """Set how Redivis behaves: ``storage="foreign"``, ``numbers="texts"``, ``queued_polls=2``, …."""
+        return self._redivis.settings.change(spec)
 
     def advance(self, seconds: float) -> None:
         """Put the clock forward that sessions expire by."""

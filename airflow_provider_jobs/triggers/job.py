@@ -34,7 +34,10 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.jobs import JobStatus
 
 #: Service -> its hook. A trigger's row names the service only.
-HOOKS = {"bigquery": "airflow_provider_jobs.hooks.bigquery:BigQueryHook"}
+HOOKS = {
+    "bigquery": "airflow_provider_jobs.hooks.bigquery:BigQueryHook",
+    "redivis": "airflow_provider_jobs.hooks.redivis:RedivisHook",
+}
 #: An event must not come before Airflow has recorded that the worker let go of the task, which was seen to
 #: take five seconds on a busy machine: no look at a job before this many seconds.
 FIRST_POLL_SECONDS = 10.0

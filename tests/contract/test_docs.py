@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_jobs.operators import bigquery as operators
+from airflow_provider_jobs.operators import redivis as redivis_operators
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator
 from airflow_provider_jobs.sensors import bigquery as sensors
+from airflow_provider_jobs.sensors import redivis as redivis_sensors
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -92,7 +94,7 @@ def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
 
 
 def documented() -> dict[str, str]:
-    pages = ("operators.md", "uploads.md")
+    pages = ("operators.md", "uploads.md", "redivis.md")
     return {
         name: text for page in pages for name, text in SECTION.findall((ROOT / "docs" / page).read_text())
     }
@@ -107,13 +109,17 @@ def parameters_of(kind: type) -> set[str]:
 
 CLASSES: dict[str, type] = {
     "BigQueryJobOperator": BigQueryJobOperator,
-    **{name: getattr(module, name) for module in (operators, sensors) for name in module.__all__},
+    **{
+        name: getattr(module, name)
+        for module in (operators, sensors, redivis_operators, redivis_sensors)
+        for name in module.__all__
+    },
 }
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_parameters_are_those_of_the_constructor(name: str) -> None:
-    """What all operators share is told once; sensors have their tables whole."""
+    """What all BigQuery operators share is told once; the others have their tables whole."""
     kind, text = CLASSES[name], documented()[name]
     told, shared = set(PARAMETER.findall(text)), set(parameters_of(BigQueryJobOperator))
     is_one_of_many = issubclass(kind, BigQueryJobOperator) and kind is not BigQueryJobOperator

@@ -34,6 +34,9 @@ def heavy(names: frozenset[str]) -> set[str]:
         "airflow_provider_jobs.hooks.bigquery",
         "airflow_provider_jobs.triggers.job",
         "airflow_provider_jobs.links.bigquery",
+        "airflow_provider_jobs.operators.redivis",
+        "airflow_provider_jobs.sensors.redivis",
+        "airflow_provider_jobs.hooks.redivis",
     ],
 )
 def test_reading_a_dag_loads_no_client(module: str) -> None:

@@ -14,10 +14,11 @@ import pytest
 
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings
+from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.provider_info import get_provider_info
 
 INFO = get_provider_info()
-(BIGQUERY,) = INFO["connection-types"]
+BIGQUERY, REDIVIS = INFO["connection-types"]
 FIELDS: list[str] = list(BIGQUERY["conn-fields"])
 
 
@@ -43,10 +44,10 @@ def test_airflow_finds_it() -> None:
 
 
 def test_its_classes_exist() -> None:
-    hook = attribute(BIGQUERY["hook-class-name"])
-    assert hook is BigQueryHook
-    assert hook.conn_type == BIGQUERY["connection-type"]
-    assert hook.hook_name == BIGQUERY["hook-name"]
+    for form, kind in ((BIGQUERY, BigQueryHook), (REDIVIS, RedivisHook)):
+        assert attribute(form["hook-class-name"]) is kind
+        assert kind.conn_type == form["connection-type"]
+        assert kind.hook_name == form["hook-name"]
     for path in INFO["extra-links"]:
         assert attribute(path)().name
 

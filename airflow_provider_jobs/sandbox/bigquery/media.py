@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine import JobProblem
 from airflow_provider_jobs.sandbox.uploads.book import COMPLETE
+from airflow_provider_jobs.sandbox.uploads.long_lines import MOST_LINE_BYTES, has_long_line
 
 if TYPE_CHECKING:
     import threading
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 # Beside the buckets, in a folder that no gs:// name can mean: DuckDB may read below the buckets only.
 FOLDER = "buckets/.uploads"
 SERVICE = "bigquery"
-MOST_ROW_BYTES = 100 << 20  # https://cloud.google.com/bigquery/quotas#load_jobs
-BLOCK_BYTES = 1 << 20
 LINE_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class Media:
@@ -50,36 +47,16 @@ class Media:
 def check_rows(path: Path, load: dict[str, Any], cancelled: threading.Event) -> None:
     """Refuse a file with a longer row than BigQuery accepts, before anything reads that row whole.
 
-    :raises JobProblem: there is such a row, or the job was cancelled meanwhile.
+    :raises JobProblem: there is such a row.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        compressed = file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    lines = str(load.get("sourceFormat") or "CSV").upper() in LINE_FORMATS
-    if not lines or (size <= MOST_ROW_BYTES and not compressed):
+    if str(load.get("sourceFormat") or "CSV").upper() not in LINE_FORMATS or not has_long_line(
+        path, cancelled
+    ):
         return
-    try:
-        with gzip.open(path, "rb") if compressed else path.open("rb") as file:
-            too_long = _has_long_line(file, cancelled)  # type: ignore[arg-type] # both read bytes
-    except (EOFError, OSError):  # a broken archive: the load will say so
-        return
-    if too_long:
-        message = (
-            "Error while reading data, error message: Row size is larger than the maximum of "
-            f"{MOST_ROW_BYTES} bytes. File: the uploaded file"
-        )
-        statistics = {"inputFiles": "1", "inputFileBytes": str(size), "outputRows": "0", "outputBytes": "0"}
-        raise JobProblem("invalid", message, statistics={"load": {**statistics, "badRecords": "0"}})
-
-
-def _has_long_line(file: BinaryIO, cancelled: threading.Event) -> bool:
-    length = 0
-    while block := file.read(BLOCK_BYTES):
-        if cancelled.is_set():
-            raise JobProblem("stopped", "Job execution was cancelled")
-        newline = block.rfind(b"\n")
-        # Blocks are short beside the limit, so a line within one needs no look.
-        length = length + len(block) if newline < 0 else len(block) - newline - 1
-        if length > MOST_ROW_BYTES:
-            return True
-    return False
+    message = (
+        f"Error while reading data, error message: Row size is larger than the maximum of {MOST_LINE_BYTES} "
+        "bytes. File: the uploaded file"
+    )
+    statistics = {"inputFiles": "1", "inputFileBytes": str(path.stat().st_size)}
+    statistics |= dict.fromkeys(("outputRows", "outputBytes", "badRecords"), "0")
+    raise JobProblem("invalid", message, statistics={"load": statistics})

@@ -73,6 +73,10 @@ class BigQuery:
             *upload_routes.routes(self),
         ]
 
+    def control(self) -> list[tuple[str, str, Handler]]:
+        """Give the control endpoints: there are none of its own."""
+        return []
+
     def route(self, method: str, path: str, name: str, handler: Handler) -> Route:
         """Give the route of one API method; ``path`` follows ``projects/{projectId}/``."""
         return Route(f"{BASE}/{path}", self.operation(name, method, handler), methods=[method], name=name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -22,8 +21,6 @@ from airflow_provider_jobs.sandbox.uploads.multipart import Multipart, boundary_
 from airflow_provider_jobs.sandbox.uploads.resumable import SECRET_PARAMETER, SessionEndpoint, Sessions
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from starlette.types import Receive, Scope, Send
 
     from airflow_provider_jobs.sandbox.bigquery.jobs import Job
@@ -116,23 +113,13 @@ class UploadMethods:
             upload = self._book.start(SERVICE, "multipart", project, call.email, FOLDER)
             upload.details, upload.requests = details, 1
             try:
-                await self._store(upload, parts.content())
+                await self._book.fill(upload, parts.content())
                 await _expect_end(parts)
                 self._book.complete(upload)
                 return await self._complete(call, upload)
             except BaseException:
                 self._book.end(upload, FAILED)
                 raise
-
-    async def _store(self, upload: Upload, blocks: AsyncIterator[bytes]) -> None:
-        file = os.open(self._book.path(upload), os.O_WRONLY)
-        try:
-            async for block in blocks:
-                os.write(file, block)
-                upload.stored += len(block)
-                upload.bytes_received += len(block)
-        finally:
-            os.close(file)
 
     def _job_details(self, document: dict[str, Any], project: str) -> dict[str, Any]:
         """Check a job that shall load an upload; its id is fixed from here on."""
@@ -190,3 +177,8 @@ async def _expect_end(parts: Multipart) -> None:
 
 def _parts_refusal() -> Refusal:
     return Refusal(400, "badContent", "A multipart upload has two parts: the job, then the file.")
+
+
+async def _refuse_more(parts: Multipart) -> None:
+    if await parts.next_part() is not None:
+        raise _parts_refusal()

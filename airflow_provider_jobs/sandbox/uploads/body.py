@@ -83,8 +83,8 @@ class Body:
         while self._due and self._due[0][0] <= self.read:
             _, action = self._due.pop(0)
             await action.during(self._exchange)
-            if self._exchange.abandoned.is_set():
-                raise ConnectionCut
+        if self._exchange.abandoned.is_set():
+            raise ConnectionCut
 
     def _next_stop(self) -> int:
         """Give how many bytes come before the next fault, or in all."""

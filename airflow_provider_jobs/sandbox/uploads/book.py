@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.sandbox.documents import Documents
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from airflow_provider_jobs.sandbox.clock import Clock
@@ -67,7 +69,7 @@ class UploadBook:
 
     def __init__(self, root: Path, clock: Clock) -> None:
         self.threads = ThreadPoolExecutor(BODIES_AT_ONCE, thread_name_prefix="sandbox-body")
-        self._digesting = ThreadPoolExecutor(1, thread_name_prefix="sandbox-digest")
+        self._digesting = ThreadPoolExecutor(2, thread_name_prefix="sandbox-digest")
         self._closing = threading.Event()
         self._root = root
         self._clock = clock
@@ -121,6 +123,17 @@ class UploadBook:
             file.truncate(size)
         upload.stored = size
 
+    async def fill(self, upload: Upload, blocks: AsyncIterator[bytes]) -> None:
+        """Bring a file that comes in blocks to the disk."""
+        file = os.open(self.path(upload), os.O_WRONLY)
+        try:
+            async for block in blocks:
+                os.write(file, block)
+                upload.stored += len(block)
+                upload.bytes_received += len(block)
+        finally:
+            os.close(file)
+
     def complete(self, upload: Upload) -> None:
         """All bytes have arrived; their digests are taken now."""
         upload.state = COMPLETE
@@ -170,11 +183,13 @@ class UploadBook:
         return task
 
     async def _take_digests(self, upload: Upload) -> None:
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._digesting, _digests_of, self.path(upload), self._closing
+        loop, path = asyncio.get_running_loop(), self.path(upload)
+        sha256, md5 = await asyncio.gather(
+            loop.run_in_executor(self._digesting, _digest_of, path, "sha256", self._closing),
+            loop.run_in_executor(self._digesting, _digest_of, path, "md5", self._closing),
         )
-        if found is not None:
-            upload.sha256, upload.md5 = found
+        if sha256 and md5:
+            upload.sha256, upload.md5 = sha256, md5
             self.write(upload)
 
     def _register(self, upload: Upload) -> None:
@@ -199,16 +214,15 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _digests_of(path: Path, closing: threading.Event) -> tuple[str, str] | None:
-    """Give both digests; None if the file is gone, or the sandbox ends before: the next start takes them."""
-    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+def _digest_of(path: Path, algorithm: str, closing: threading.Event) -> str | None:
+    """Give a digest; None if the file is gone, or the sandbox ends before: the next start takes it."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     try:
         with path.open("rb") as file:
             while block := file.read(DIGEST_BLOCK_BYTES):
                 if closing.is_set():
                     return None
-                sha256.update(block)
-                md5.update(block)
+                digest.update(block)
     except FileNotFoundError:
         return None
-    return sha256.hexdigest(), md5.hexdigest()
+    return digest.hexdigest()

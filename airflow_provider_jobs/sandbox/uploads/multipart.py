@@ -18,16 +18,16 @@ LINE = b"\r\n"
 HEADERS_END = LINE * 2
 
 
-def boundary_of(content_type: str, kind: str) -> bytes:
-    """Give the boundary of a content type such as ``multipart/related``.
+def boundary_of(content_type: str, *kinds: str) -> bytes:
+    """Give the boundary of a content type; ``kinds`` are those accepted, such as ``multipart/related``.
 
     :raises Refusal: 400, another type, or no boundary.
     """
     message = Message()
     message["Content-Type"] = content_type
     boundary = message.get_boundary("")
-    if message.get_content_type() != kind or not BOUNDARY.fullmatch(boundary):
-        raise Refusal(400, "badRequest", f"Content-Type must be {kind} with a boundary.")
+    if message.get_content_type() not in kinds or not BOUNDARY.fullmatch(boundary):
+        raise Refusal(400, "badRequest", f"Content-Type must be {kinds[0]} with a boundary.")
     return boundary.encode("ascii")
 
 

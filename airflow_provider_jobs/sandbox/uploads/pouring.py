@@ -51,15 +51,13 @@ class Pour:
     def run(self) -> bool:
         """Move the bytes; give False if the connection broke or the transfer was ended before the last."""
         if self._target is None or not SPLICE:
-            return self._copy(self._left, zeros_only=False)
+            return self._copy(self._left, past_zeros=False)
         outlet, inlet = os.pipe()
         try:
-            with contextlib.suppress(
-                PermissionError
-            ):  # the user's pipes hold a lot already: a small one will do
+            with contextlib.suppress(PermissionError):  # its user has large pipes enough; a small one will do
                 fcntl.fcntl(inlet, fcntl.F_SETPIPE_SZ, BLOCK_BYTES)
             while self._left:
-                if not self._copy(BLOCK_BYTES, zeros_only=True):
+                if not self._copy(BLOCK_BYTES, past_zeros=True):
                     return False
                 if not self._splice(outlet, inlet, min(SPLICED_BYTES, self._left)):
                     return False
@@ -68,20 +66,20 @@ class Pour:
             os.close(inlet)
         return True
 
-    def _copy(self, most: int, *, zeros_only: bool) -> bool:
-        """Move bytes through a buffer: ``most``, and any number of whole blocks of zeros before them."""
+    def _copy(self, most: int, *, past_zeros: bool) -> bool:
+        """Move so many bytes through a buffer; past zeros, whole blocks of them do not count."""
         view = memoryview(_buffer())
         left = most
-        while left and self._left:
+        while left and self._left and not self._ended():
             block = view[: min(BLOCK_BYTES, self._left)]
             filled = self._fill(block)
             zeros = self._write(block[:filled])
             self._moved(filled)
             if filled < len(block):
                 return False
-            if not (zeros_only and zeros):
+            if not (past_zeros and zeros):
                 left -= min(left, filled)
-        return True
+        return not self._left or not self._ended()
 
     def _fill(self, block: memoryview) -> int:
         """Read until the block is full; give less only where the transfer ends."""
@@ -115,6 +113,8 @@ class Pour:
     def _splice(self, outlet: int, inlet: int, left: int) -> bool:
         """Let the kernel move bytes through a pipe."""
         while left:
+            if self._ended():
+                return False
             try:
                 count = os.splice(self._source, inlet, left, flags=os.SPLICE_F_NONBLOCK | os.SPLICE_F_MOVE)
             except BlockingIOError:

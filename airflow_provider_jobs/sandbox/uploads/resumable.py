@@ -71,11 +71,18 @@ class Sessions:
         upload = self._book.session(call.request.query_params.get(SECRET_PARAMETER, ""))
         if upload is None or upload.service != self._service:
             raise Refusal(404, "notFound", "There is no such upload session.")
+        self.check_alive(upload)
+        return upload
+
+    def check_alive(self, upload: Upload) -> None:
+        """Refuse an upload whose time is over.
+
+        :raises Refusal: 404 or 410.
+        """
         if self._clock.now() >= upload.started_at + self._settings.lifetime_of(self._service):
             self._book.end(upload, EXPIRED)
         if upload.state == EXPIRED:
             raise SessionExpired(self._settings.expired_status)
-        return upload
 
     async def take(self, call: Call, upload: Upload) -> Reply:
         """Answer a PUT of bytes, or a question for the offset."""
@@ -96,13 +103,14 @@ class Sessions:
     @asynccontextmanager
     async def _turn(self, upload: Upload, body: Body) -> AsyncIterator[None]:
         """Let the newest request have the session: a client that asks has given up what it sent before."""
-        if upload.reader is not None:
-            upload.reader.abandon()
-        async with upload.turn:
-            upload.reader = body
-            try:
+        earlier, upload.reader = upload.reader, body
+        if earlier is not None:
+            earlier.abandon()
+        try:
+            async with upload.turn:
                 yield
-            finally:
+        finally:
+            if upload.reader is body:
                 upload.reader = None
 
     def _learn_total(self, upload: Upload, given: ContentRange) -> None:

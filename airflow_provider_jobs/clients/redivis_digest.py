@@ -1,0 +1,149 @@
+"""Bytes that are hashed while they are sent, so that what arrives can be compared with what left."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from contextlib import closing
+from typing import Any, BinaryIO
+
+from airflow_provider_jobs.core.streams import BLOCK_BYTES, FileSource, Reader, Source
+from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
+
+
+class Digested:
+    """A source that knows its size and MD5.
+
+    Each byte is hashed once, mostly as it is sent. Where the size is not known, all is read through first.
+    """
+
+    def __init__(self, inner: Source) -> None:
+        self._inner = inner
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._hashed = 0
+        self.name = inner.name
+        self.fingerprint = inner.fingerprint
+        if inner.size is None:
+            self._hash_up_to(None)
+            self.size = self._hashed
+        else:
+            self.size = inner.size
+
+    def open(self, offset: int = 0) -> Reader:
+        """Return a reader of the rest from an offset on."""
+        self._hash_up_to(offset)
+        return _HashingReader(self, self._inner.open(offset), offset)
+
+    def check(self) -> None:
+        """See that the bytes are still those that were looked at first."""
+        self._inner.check()
+
+    def md5(self) -> str:
+        """Return the MD5 of all bytes, in hexadecimal digits; reads those that were not sent.
+
+        :raises SourceChanged: the source is not what it was.
+        """
+        self._hash_up_to(self.size)
+        self._inner.check()
+        if self._hashed != self.size:
+            raise SourceChanged(f"{self.name} has {self._hashed} bytes, and {self.size} were expected")
+        return self._md5.hexdigest()
+
+    def take(self, block: bytes, begin: int) -> None:
+        """Hash what is new of a block that was read."""
+        new = self._hashed - begin
+        if 0 <= new < len(block):
+            self._md5.update(memoryview(block)[new:])
+            self._hashed = begin + len(block)
+
+    def _hash_up_to(self, end: int | None) -> None:
+        if end is not None and end <= self._hashed:
+            return
+        with closing(self._inner.open(self._hashed)) as reader:
+            while end is None or self._hashed < end:
+                most = BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - self._hashed)
+                block = reader.read(most)
+                if not block:
+                    return
+                self.take(block, self._hashed)
+
+
+class _HashingReader:
+    def __init__(self, source: Digested, reader: Reader, offset: int) -> None:
+        self._source = source
+        self._reader = reader
+        self._at = offset
+
+    def read(self, size: int = -1, /) -> bytes:
+        block = self._reader.read(size)
+        self._source.take(block, self._at)
+        self._at += len(block)
+        return block
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class OpenFileSource:
+    """A file that is open already, or bytes: it needs no name, and is left open.
+
+    :raises ConfigurationError: it cannot seek, or is open as text.
+    """
+
+    def __init__(self, file: BinaryIO, name: str) -> None:
+        self._file = file
+        try:
+            self._begin = file.tell()
+            self.size = file.seek(0, os.SEEK_END) - self._begin
+            file.seek(self._begin)
+            if not isinstance(file.read(0), bytes):
+                raise ConfigurationError("the file is open as text: open it in binary mode")
+        except (AttributeError, OSError, ValueError):
+            raise ConfigurationError("the file object cannot seek, so nothing could be sent again") from None
+        own = getattr(file, "name", None)
+        self.name = os.path.basename(own) if isinstance(own, str) and own else name  # noqa: PTH119 - a name only
+        self.fingerprint = f"{self.name}:{self.size}"
+
+    def open(self, offset: int = 0) -> Reader:
+        """Return a reader of the rest from an offset on."""
+        self._file.seek(self._begin + offset)
+        return _LeftOpen(self._file)
+
+    def check(self) -> None:
+        """See that the file is as long as it was."""
+        at = self._file.tell()
+        size = self._file.seek(0, os.SEEK_END) - self._begin
+        self._file.seek(at)
+        if size != self.size:
+            raise SourceChanged(f"{self.name} was changed while it was sent")
+
+
+class _LeftOpen:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self._file.read(size)
+
+    def close(self) -> None:
+        """Leave it to whoever opened it."""
+
+
+def source_of(content: Any, kind: str | None = None) -> Source:
+    """Return the source that a path, bytes, an open file or a source is.
+
+    :param kind: What it holds; ends the name of what has none.
+    :raises ConfigurationError: it is none of them.
+    """
+    name = f"untitled_upload.{kind}" if kind else "untitled_upload"
+    if isinstance(content, bytes | bytearray | memoryview):
+        return OpenFileSource(io.BytesIO(content), name)
+    if isinstance(content, str | os.PathLike):
+        return FileSource(os.fspath(content))
+    if hasattr(content, "fingerprint"):
+        source: Source = content
+        return source
+    if hasattr(content, "read"):
+        return OpenFileSource(content, name)
+    raise ConfigurationError(f"content is a {type(content).__name__}: give a path, bytes, or an open file")

@@ -1,0 +1,87 @@
+"""The fields of a create, and which of them make sense.
+
+Source: https://docs.redivis.com/api/resource-definitions/upload
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_jobs.errors import ConfigurationError
+
+TYPES = (
+    "delimited",
+    "stream",
+    "avro",
+    "ndjson",
+    "parquet",
+    "orc",
+    "xls",
+    "xlsx",
+    "dta",
+    "sas7bdat",
+    "sav",
+    "geojson",
+    "geojsonl",
+    "json",
+    "shp",
+    "shp.zip",
+    "kml",
+)
+#: Endings of names that mean a type, besides the types that are endings themselves.
+_ENDINGS = frozenset({"csv", "tsv", "txt", "jsonl"})
+_NO_ENDINGS = frozenset({"delimited", "stream"})
+#: Field and the Python types that it takes.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "type": str,
+    "hasHeaderRow": bool,
+    "skipBadRecords": bool,
+    "allowJaggedRows": bool,
+    "hasQuotedNewlines": bool,
+    "delimiter": str,
+    "quoteCharacter": str,
+    "escapeCharacter": str,
+    "nullMarkers": (list, tuple),
+    "schema": (list, tuple),
+    "metadata": Mapping,
+}
+#: Fields that the client fills itself.
+_OWN = frozenset({"name", "tempUploadId", "resumableUploadId", "transferSpecification"})
+
+
+def check_type(name: str, fields: Mapping[str, Any]) -> None:
+    """See that the type of an upload is known: its create would be refused once all bytes are sent.
+
+    :raises ConfigurationError: neither its fields nor its name tell.
+    """
+    plain = name.lower().removesuffix(".gz")
+    known = _ENDINGS.union(TYPES) - _NO_ENDINGS
+    if not fields.get("type") and not any(plain.endswith(f".{ending}") for ending in known):
+        raise ConfigurationError(f"file_type is needed: the name {name!r} tells no type")
+
+
+def upload_fields(given: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the fields that are sent, of parameters that have one and of ``options``; None leaves one out.
+
+    :raises ConfigurationError: a field is wrong, is given twice, or clashes with another.
+    """
+    if not isinstance(options or {}, Mapping):
+        raise ConfigurationError(f"options is a {type(options).__name__}: a mapping is needed")
+    fields = {name: value for name, value in given.items() if value is not None}
+    for name, value in (options or {}).items():
+        if name in fields:
+            raise ConfigurationError(f"options holds {name}, which is given as a parameter too")
+        if name in _OWN or name not in FIELDS:
+            raise ConfigurationError(f"options holds {name!r}, which is none of {', '.join(FIELDS)}")
+        if value is not None:
+            fields[name] = value
+    for name, value in fields.items():
+        if not isinstance(value, FIELDS[name]):
+            raise ConfigurationError(f"{name} is {value!r}: that is no value for it")
+    kind = fields.get("type")
+    if kind is not None and kind not in TYPES:
+        raise ConfigurationError(f"type is {kind!r}: it is one of {', '.join(TYPES)}")
+    if "schema" in fields and kind != "stream":
+        raise ConfigurationError("schema is for uploads of type stream only")
+    return fields

@@ -1,0 +1,169 @@
+"""How Redivis names datasets, tables and uploads: checked before anything is sent, encoded in one place.
+
+Source: https://docs.redivis.com/api/referencing-resources
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+
+_NAME = r"[^\x00-\x20\x7f.:/\\?#%`](?:[^\x00-\x1f\x7f.:/\\?#%`]*[^\x00-\x20\x7f.:/\\?#%`])?"
+_VERSION = r"current|next|v\d+_\d+"
+_DATASET = re.compile(
+    rf"(?P<name>{_NAME})"
+    rf"(?::(?P<ref_id>(?!(?:sample|{_VERSION})(?::|$))[A-Za-z0-9]+))?"
+    r"(?P<sample>:sample)?"
+    rf"(?::(?P<version>{_VERSION}))?"
+)
+_TABLE = re.compile(rf"(?P<name>{_NAME})(?::(?P<ref_id>[A-Za-z0-9]+))?")
+#: Longest name of an upload that is sent; no limit is documented.
+_NAME_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReference:
+    """``owner.name[:refId][:sample][:version]``.
+
+    :param version: ``current``, ``next`` or ``v1_0``; None means what Redivis takes then: the current one.
+    """
+
+    owner: str
+    name: str
+    ref_id: str | None = None
+    sample: bool = False
+    version: str | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.owner}.{_joined(self.name, self.ref_id, 'sample' if self.sample else None, self.version)}"
+        )
+
+    @property
+    def path(self) -> str:
+        """Where it is, below the API's address."""
+        return f"/datasets/{quote(str(self), safe='')}"
+
+    def at(self, version: str | None) -> DatasetReference:
+        """Return another version of the dataset."""
+        return replace(self, version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class TableReference:
+    """``owner.dataset.name[:tableId]``."""
+
+    dataset: DatasetReference
+    name: str
+    ref_id: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.dataset}.{_joined(self.name, self.ref_id)}"
+
+    @property
+    def path(self) -> str:
+        """Where it is, below the API's address."""
+        return f"/tables/{quote(str(self), safe='')}"
+
+    def at(self, version: str | None) -> TableReference:
+        """Return the table in another version of its dataset."""
+        return replace(self, dataset=self.dataset.at(version))
+
+    def upload_path(self, name: str) -> str:
+        """Return where the upload of a name is; dots count as underscores there."""
+        return f"{self.path}/uploads/{quote(path_name(name), safe='')}"
+
+
+def dataset_reference(text: str, parameter: str = "dataset") -> DatasetReference:
+    """Read ``owner.dataset``, its version included.
+
+    :raises ConfigurationError: it is none.
+    """
+    parts = _parts(text, parameter, 2, "owner.dataset")
+    return _dataset(parts, text, parameter)
+
+
+def table_reference(text: str, parameter: str = "table") -> TableReference:
+    """Read ``owner.dataset.table``, the dataset's version included.
+
+    :raises ConfigurationError: it is none.
+    """
+    parts = _parts(text, parameter, 3, "owner.dataset.table")
+    dataset = _dataset(parts[:2], text, parameter)
+    match = _TABLE.fullmatch(parts[2])
+    if not match:
+        raise ConfigurationError(f"{parameter} {text!r}: {parts[2]!r} is no table's name")
+    return TableReference(dataset, match["name"], match["ref_id"])
+
+
+def writable_table(text: str, parameter: str = "table") -> TableReference:
+    """Read the reference of a table that is uploaded to.
+
+    :raises ConfigurationError: it is none, or it names what can never be written: a release, a sample.
+    """
+    table = table_reference(text, parameter)
+    version = table.dataset.version
+    if table.dataset.sample:
+        raise ConfigurationError(f"{parameter} {text!r} is a sample: name the dataset itself")
+    if version and version.startswith("v"):
+        raise ConfigurationError(
+            f"{parameter} {text!r} is a released version, which never changes: write {table.at('next')}"
+        )
+    return table
+
+
+def upload_name(text: object, parameter: str = "upload_name") -> str:
+    """Return the name if an upload can have it.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if not isinstance(text, str) or not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable():
+        raise ConfigurationError(f"{parameter} {str(text)[:80]!r} is no name of an upload")
+    return text
+
+
+def path_name(name: str) -> str:
+    """Return the name as an upload's address holds it: those that are equal here are one address."""
+    return name.replace(".", "_")
+
+
+def checked_uri(uri: object) -> str:
+    """Return the ``uri`` that a reply or a reference holds if it is a path below the API's address.
+
+    :raises ProtocolError: it is something else, and nothing is sent there.
+    """
+    if not isinstance(uri, str) or not re.fullmatch(r"/(?:tables|datasets)(?:/[^\s/?#\\]+)+", uri):
+        raise ProtocolError("Redivis names a resource by what is no path of its API")
+    if any(part in {".", ".."} for part in uri.split("/")):
+        raise ProtocolError("Redivis names a resource by a path that leads elsewhere")
+    return uri
+
+
+def _dataset(parts: list[str], text: str, parameter: str) -> DatasetReference:
+    match = _DATASET.fullmatch(parts[1])
+    if not match or not re.fullmatch(_NAME, parts[0]):
+        raise ConfigurationError(
+            f"{parameter} {text!r}: a dataset is owner.name, then perhaps :refId, :sample, :current, :next "
+            "or a version such as :v1_0"
+        )
+    return DatasetReference(parts[0], match["name"], match["ref_id"], bool(match["sample"]), match["version"])
+
+
+def _parts(text: str, parameter: str, count: int, wanted: str) -> list[str]:
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{parameter} is a {type(text).__name__}: write {wanted}")
+    parts = text.split(".")
+    if re.search(r":v\d+\.\d+", text):
+        raise ConfigurationError(
+            f"{parameter} {text!r}: a version is written with an underscore, as in :v1_0"
+        )
+    if len(parts) != count:
+        raise ConfigurationError(f"{parameter} {text!r} has {len(parts)} parts: write {wanted}")
+    return parts
+
+
+def _joined(*parts: str | None) -> str:
+    return ":".join(part for part in parts if part)

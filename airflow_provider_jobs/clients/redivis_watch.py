@@ -1,0 +1,118 @@
+"""How many uploads are doing, in as few requests as can be; and several uploads as one job.
+
+One page of a table's list costs one request however many uploads of it are watched. Who has left the active
+ones there is asked for itself, since a list tells neither errors nor bad records.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.core.jobs import SHOWN_PROBLEMS, JobRef, JobState, JobStatus
+from airflow_provider_jobs.errors import JobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow_provider_jobs.clients.redivis import RedivisClient
+
+_PAGE_UPLOADS = 1000
+#: From so many uploads of a table on it is listed.
+_LISTED_FROM = 3
+#: Between the uris of uploads that are followed as one job; none holds it.
+_AND = " "
+
+
+def parts(ref: JobRef) -> list[JobRef]:
+    """Return the uploads that a reference stands for: itself, or several."""
+    return [replace(ref, id=uri) for uri in ref.id.split(_AND)]
+
+
+def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus]) -> JobStatus:
+    """Return one status for all: active as long as one is, failed if one did.
+
+    :param ref: What stands for them; None makes it.
+    """
+    first = statuses[0]
+    if len(statuses) == 1:
+        return first if ref is None else replace(first, ref=ref)
+    ref = ref or replace(first.ref, id=_AND.join(status.ref.id for status in statuses))
+    state = next(state for state in _WORST_FIRST if any(status.state is state for status in statuses))
+    failed = [status for status in statuses if status.problem]
+    problems = [replace(each.problem, location=each.title) for each in failed if each.problem]
+    ended = sum(status.state is JobState.SUCCEEDED for status in statuses)
+    return JobStatus(
+        ref,
+        state,
+        f"{ended} of {len(statuses)} completed",
+        title=f"{len(statuses)} Redivis uploads",
+        problem=problems[0] if state.ended and problems else None,
+        problems=tuple(problems[:SHOWN_PROBLEMS]) if state.ended else (),
+        problem_count=len(problems) if state.ended else 0,
+        statistics={
+            "uploads": [{"job_id": each.ref.id, "state": each.state, **each.statistics} for each in statuses]
+        },
+    )
+
+
+_WORST_FIRST = (
+    JobState.RUNNING,
+    JobState.PENDING,
+    JobState.FAILED,
+    JobState.CANCELLED,
+    JobState.SUCCEEDED,
+)
+
+
+def statuses_of(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    """Return the status of each job, or the error that stands in its way."""
+    singles = _single_statuses(client, [part for ref in refs for part in parts(ref)])
+    found: dict[JobRef, JobStatus | JobsError] = {}
+    for ref in refs:
+        news = [singles[part] for part in parts(ref)]
+        told = [each for each in news if isinstance(each, JobStatus)]
+        errors = [each for each in news if isinstance(each, JobsError)]
+        found[ref] = errors[0] if errors else joint_status(ref, told)
+    return found
+
+
+def _single_statuses(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    by_scope: dict[str, list[JobRef]] = defaultdict(list)
+    for ref in refs:
+        by_scope[ref.scope].append(ref)
+    found: dict[JobRef, JobStatus | JobsError] = {}
+    for scope, group in by_scope.items():
+        if len(group) >= _LISTED_FROM and all("/uploads/" in ref.id for ref in group):
+            found |= _active(client, scope, {ref.id: ref for ref in group})
+    return found | {ref: _get(client, ref) for ref in refs if ref not in found}
+
+
+def _active(client: RedivisClient, table: str, watched: dict[str, JobRef]) -> dict[JobRef, JobStatus]:
+    """Return those that a list shows as active; it is read as long as that is cheaper than a get each."""
+    active: dict[JobRef, JobStatus] = {}
+    seen = 0
+    pages = client.list_upload_pages(table, maxResults=_PAGE_UPLOADS)
+    for pages_read, page in enumerate(pages, 1):
+        for upload in page.get("results") or []:
+            ref = watched.get(_uri(upload))
+            if ref is not None:
+                seen += 1
+                status = client.read(upload, ref)
+                if status.state in {JobState.PENDING, JobState.RUNNING}:
+                    active[ref] = status
+        if seen == len(watched) or pages_read >= len(watched) - seen:
+            break
+    return active
+
+
+def _uri(upload: Any) -> str:
+    return str(upload.get("uri")) if isinstance(upload, dict) else ""
+
+
+def _get(client: RedivisClient, ref: JobRef) -> JobStatus | JobsError:
+    try:
+        return client.single_status(ref)
+    except JobsError as error:
+        return error

@@ -1,0 +1,134 @@
+"""datasets and their versions: https://docs.redivis.com/api/rest-api/datasets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.sandbox.redivis.model import COMPLETED, FAILED
+from airflow_provider_jobs.sandbox.redivis.references import NEXT, check_name, read_dataset
+from airflow_provider_jobs.sandbox.redivis.replies import invalid
+from airflow_provider_jobs.sandbox.replies import Reply
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.redivis.model import Dataset, Version
+    from airflow_provider_jobs.sandbox.redivis.service import Redivis
+
+DATASET = "datasets/{dataset}"
+VERSIONS = DATASET + "/versions"
+ACCESS_LEVELS = ("public", "overview", "metadata", "sample", "data", "edit", "none")
+LONGEST_DESCRIPTION = 2000
+
+
+def routes(service: Redivis) -> list[Route]:
+    """Give the routes of datasets and versions."""
+    methods = DatasetMethods(service)
+    return [
+        service.route(
+            "POST", "organizations/{owner}/datasets", "datasets.create", methods.create_for_organization
+        ),
+        service.route("POST", "users/{owner}/datasets", "datasets.create", methods.create_for_user),
+        service.route("HEAD", DATASET, "datasets.head", methods.head),  # before GET, which would take it
+        service.route("GET", DATASET, "datasets.get", methods.get),
+        service.route("GET", VERSIONS, "versions.list", methods.list_versions),
+        service.route("POST", VERSIONS, "versions.create", methods.create_version),
+        service.route("POST", VERSIONS + "/next/release", "versions.release", methods.release),
+        service.route("GET", VERSIONS + "/{version}", "versions.get", methods.get_version),
+    ]
+
+
+class DatasetMethods:
+    """The methods of datasets and versions."""
+
+    def __init__(self, service: Redivis) -> None:
+        self._service = service
+        self._catalog = service.catalog
+        self._spell = service.resources
+
+    async def create_for_organization(self, call: Call) -> Reply:
+        """Make a dataset of an organization."""
+        return await self._create(call, "organization")
+
+    async def create_for_user(self, call: Call) -> Reply:
+        """Make a dataset of a user."""
+        return await self._create(call, "user")
+
+    async def _create(self, call: Call, owner_kind: str) -> Reply:
+        owner = check_name(call.path("owner"), "The owner")
+        document = await call.document()
+        name = check_name(document.get("name"), "name")
+        access = document.get("publicAccessLevel") or "none"
+        if access not in ACCESS_LEVELS:
+            raise invalid(f"publicAccessLevel must be one of {', '.join(ACCESS_LEVELS)}.")
+        description = checked_description(document)
+        dataset = self._catalog.add_dataset(owner, owner_kind, name)
+        dataset.public_access, dataset.description = access, description or ""
+        self._catalog.keep_dataset(dataset)
+        return Reply(self._spell.dataset(dataset, dataset.versions[0]))
+
+    async def get(self, call: Call) -> Reply:
+        """Give a dataset as it is at the version that is named."""
+        return Reply(self._spell.dataset(*self._find(call)))
+
+    async def head(self, call: Call) -> Reply:
+        """Tell whether there is a dataset."""
+        self._find(call)
+        return Reply()
+
+    async def list_versions(self, call: Call) -> Reply:
+        """Give all versions, the newest first."""
+        dataset, _ = self._find(call)
+        results = [self._spell.version(dataset, each) for each in reversed(dataset.versions)]
+        return Reply({"kind": "versionList", "results": results, "nextPageToken": None})
+
+    async def get_version(self, call: Call) -> Reply:
+        """Give a version by its tag."""
+        tag = call.path("version").replace(".", "_")
+        wanted = read_dataset(f"{call.path('dataset').partition(':')[0]}:{tag}")
+        return Reply(self._spell.version(self._catalog.dataset(wanted), self._catalog.version(wanted)))
+
+    async def create_version(self, call: Call) -> Reply:
+        """Open the next version."""
+        dataset, _ = self._find(call)
+        return Reply(self._spell.version(dataset, self._catalog.open_version(dataset)))
+
+    async def release(self, call: Call) -> Reply:
+        """Release the next version, at once or after a while."""
+        document = await optional_document(call)
+        notes = document.get("releaseNotes") or ""
+        if not isinstance(notes, str):
+            raise invalid("releaseNotes must be text.")
+        wanted = read_dataset(f"{call.path('dataset').partition(':')[0]}:{NEXT}")
+        dataset, version = self._catalog.dataset(wanted), self._catalog.writable_version(wanted)
+        for table in self._catalog.tables(dataset, version):
+            for upload in self._catalog.uploads(table, version):
+                if self._service.processing.status(upload) not in {COMPLETED, FAILED}:
+                    raise invalid(f"The upload {upload.name} of {table.name} is still in progress.")
+        version.notes = notes
+        version.released_at = self._service.platform.clock.now() + self._service.settings.release_seconds
+        self._catalog.keep_dataset(dataset)
+        return Reply(self._spell.version(dataset, version))
+
+    def _find(self, call: Call) -> tuple[Dataset, Version]:
+        wanted = read_dataset(call.path("dataset"))
+        return self._catalog.dataset(wanted), self._catalog.version(wanted)
+
+
+async def optional_document(call: Call) -> dict[str, Any]:
+    """Give the body of a request that needs none."""
+    return {} if call.request.headers.get("content-length", "0") == "0" else await call.document()
+
+
+def checked_description(document: dict[str, Any]) -> str | None:
+    """Give the description, None if there is none.
+
+    :raises Refusal: 400, it is too long.
+    """
+    description = document.get("description")
+    if description is not None and (
+        not isinstance(description, str) or len(description) > LONGEST_DESCRIPTION
+    ):
+        raise invalid(f"description must be text of at most {LONGEST_DESCRIPTION} characters.")
+    return description

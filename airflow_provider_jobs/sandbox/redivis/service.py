@@ -1,0 +1,115 @@
+"""Redivis' part of the server: the catalog, the processing of uploads, and the routes on top."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from airflow_provider_jobs.sandbox.auth import DATA_EDIT
+from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
+from airflow_provider_jobs.sandbox.redivis import (
+    datasets_routes,
+    storage_routes,
+    tables_routes,
+    uploads_routes,
+)
+from airflow_provider_jobs.sandbox.redivis.catalog import Catalog
+from airflow_provider_jobs.sandbox.redivis.processing import Processing
+from airflow_provider_jobs.sandbox.redivis.replies import ErrorStyle, Limits
+from airflow_provider_jobs.sandbox.redivis.resources import Resources
+from airflow_provider_jobs.sandbox.redivis.settings import RedivisSettings
+from airflow_provider_jobs.sandbox.redivis.storage import Storage
+from airflow_provider_jobs.sandbox.replies import Reply, google_error
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+BASE = "/api/v1"
+SCOPES = frozenset({DATA_EDIT})
+
+
+class Redivis:
+    """One Redivis, with all its owners.
+
+    :param foreign_url: of another origin that reaches the same server, for storage.
+    """
+
+    base = BASE
+
+    def __init__(self, platform: Platform, foreign_url: str) -> None:
+        self.platform = platform
+        self.settings = RedivisSettings()
+        self.catalog = Catalog(platform.root / "redivis.sqlite", platform.clock)
+        self.resources = Resources(self.catalog, self.settings, platform.url)
+        self.processing = Processing(self.catalog, platform, self.settings)
+        self.storage = Storage(self.catalog, self.processing, platform)
+        self._foreign_url = foreign_url
+        self._limits = Limits(self.settings, platform.clock.now)
+        self._errors = ErrorStyle(self.settings, self._limits)
+
+    @property
+    def storage_origin(self) -> str:
+        """Where upload URLs lead."""
+        return self.platform.url if self.settings.storage == "own" else self._foreign_url
+
+    async def start(self) -> None:
+        """Take up what had arrived when the sandbox ended."""
+        self.processing.start()
+
+    async def stop(self) -> None:
+        """End threads and files."""
+        await self.processing.close()
+        self.catalog.close()
+
+    def routes(self) -> list[Route]:
+        """Give every route."""
+        return [
+            *datasets_routes.routes(self),
+            *tables_routes.routes(self),
+            *uploads_routes.routes(self),
+            *storage_routes.routes(self),
+        ]
+
+    def control(self) -> list[tuple[str, str, Handler]]:
+        """Give method, path and handler of the control endpoints."""
+        return [
+            ("GET", "/sandbox/redivis", self._show_settings),
+            ("POST", "/sandbox/redivis", self._change_settings),
+        ]
+
+    def route(self, method: str, path: str, name: str, handler: Handler) -> Route:
+        """Give the route of one API method; ``path`` follows ``/api/v1/``."""
+        operation = self.operation(name, handler, head=method == "HEAD")
+        return Route(f"{BASE}/{path}", operation, methods=[method], name=name)
+
+    def operation(self, name: str, handler: Handler, *, head: bool = False) -> Operation:
+        """Give the operation ``redivis.<name>``."""
+        errors = self._errors.header if head else self._errors.body
+        return Operation(
+            f"redivis.{name}", self._limited(handler), platform=self.platform, scopes=SCOPES, errors=errors
+        )
+
+    def storage_operation(self, name: str, handler: Handler) -> Operation:
+        """Give an operation of the storage host, where the URL is the permission."""
+
+        async def handled(call: Call) -> Reply:
+            if self.settings.storage_bearer == "required":
+                self.platform.tokens.grant_of(call.request.headers.get("authorization", ""))
+            return await handler(call)
+
+        return Operation(f"redivis.{name}", handled, platform=self.platform, scopes=None, errors=google_error)
+
+    def _limited(self, handler: Handler) -> Callable[[Call], Awaitable[Reply]]:
+        async def handled(call: Call) -> Reply:
+            self._limits.count()
+            return self._limits.headed(await handler(call))
+
+        return handled
+
+    async def _show_settings(self, _call: Call) -> Reply:
+        return Reply(asdict(self.settings))
+
+    async def _change_settings(self, call: Call) -> Reply:
+        return Reply(self.settings.change(await call.document()))

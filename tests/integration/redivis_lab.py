@@ -1,0 +1,167 @@
+"""What the tests of Redivis work with: a dataset in the sandbox, and a client that never waits."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import json
+import random
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_jobs.clients.redivis import RedivisClient
+from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.hooks.redivis import RedivisHook
+from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
+from tests.integration.lab import TaskRun
+from tests.unit.conftest import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import pytest
+    from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+    from airflow_provider_jobs.sandbox import Sandbox
+
+OWNER = "acme"
+#: Readable rows that are different everywhere, so that nothing lost, doubled or shifted goes unseen.
+_dice = random.Random(5)  # noqa: S311 - the same in each run
+ROWS = b"id,text\n" + b"".join(b"%d,%x\n" % (number, _dice.getrandbits(400)) for number in range(20_000))
+
+
+class ApiToken:
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def renew(self, rejected: Mapping[str, str]) -> bool:
+        return False
+
+
+class RedivisLab:
+    """A dataset of its own, the connection ``redivis_default``, and a client whose clock only it moves."""
+
+    def __init__(self, sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:
+        self.sandbox = sandbox
+        self.dataset = f"lab_{uuid.uuid4().hex[:12]}"
+        self.table = f"{OWNER}.{self.dataset}:next.orders"
+        self.clock = Clock()
+        connection = {"conn_type": "redivis", "host": sandbox.redivis, "password": sandbox.redivis_token}
+        patch.setenv("AIRFLOW_CONN_REDIVIS_DEFAULT", json.dumps(connection))
+        self.client = self.client_with(sandbox.redivis_token)
+        # What the operators use: the same settings, and pauses that take no time.
+        patch.setattr(RedivisHook, "client_of", lambda hook, connection, retry=None: self.client)
+
+    def client_with(self, token: str) -> RedivisClient:
+        transport = Transport(ApiToken(token), user_agent="test", timing=self.clock.timing)
+        return RedivisClient(transport, endpoint=self.sandbox.redivis)
+
+    def make_table(self, **fields: Any) -> None:
+        self.client.create_dataset(OWNER, {"name": self.dataset})
+        self.client.create_table(f"{OWNER}.{self.dataset}:next", {"name": "orders", **fields})
+
+    def fault(self, operation: str, action: str, **settings: Any) -> None:
+        """Spoil requests of one operation; the sandbox has no other user meanwhile."""
+        self.sandbox.faults(operation=rf"redivis\.{operation}", action=action, **settings)
+
+    def requests(self, operation: str | None = None) -> list[dict[str, Any]]:
+        """Return the requests of the API and its storage."""
+        return [
+            entry
+            for entry in self.sandbox.requests()
+            if entry["operation"].startswith("redivis.")
+            and operation in {None, entry["operation"].removeprefix("redivis.")}
+        ]
+
+    def sent(self) -> int:
+        """Return how many bytes of files have arrived so far; what was sent twice counts twice."""
+        return sum(int(upload["bytes_received"]) for upload in self.arrivals())
+
+    def arrivals(self) -> list[dict[str, Any]]:
+        """Return what the storage knows of the files of this dataset."""
+        return [
+            upload
+            for upload in self.sandbox.uploads()
+            if upload["service"] == "redivis" and self.dataset in upload["target"]
+        ]
+
+    def uploads(self) -> list[dict[str, Any]]:
+        """Return the uploads of the table."""
+        return list(self.client.list_uploads(self.table))
+
+    def check(self, content: bytes, *names: str) -> None:
+        """See that these bytes, and nothing else, are what each upload of the table holds."""
+        uploads = self.uploads()
+        assert sorted(upload["name"] for upload in uploads) == sorted(names)
+        digest = hashlib.md5(content).hexdigest()  # noqa: S324 - what Redivis compares
+        assert {upload["hash"] for upload in uploads} == {digest}
+        assert {int(upload["size"]) for upload in uploads} == {len(content)}
+
+    def operator(self, source: Any, **changes: Any) -> RedivisUploadOperator:
+        settings: dict[str, Any] = {
+            "task_id": "task",
+            "table": self.table,
+            "poll_interval": 0.2,
+            "inline_wait": 0.0,
+        }
+        return RedivisUploadOperator(source=str(source), **{**settings, **changes})
+
+
+@dataclass
+class Store:
+    """Airflow's state store of a task."""
+
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, key: str) -> Any:
+        return self.kept.get(key)
+
+    def set(self, key: str, value: Any, **options: Any) -> None:
+        self.kept[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
+@dataclass
+class Attempts(TaskRun):
+    """The attempts of one task, which share its state."""
+
+    store: Store = field(default_factory=Store)
+
+    def context(self, try_number: int = 1) -> Any:
+        return {**super().context(try_number), "task_state_store": self.store}
+
+
+def perform(task: Any, context: Any = None) -> Any:
+    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result."""
+    context = context or TaskRun().context()
+    try:
+        return task.execute(context)
+    except TaskDeferred as deferred:
+        path, arguments = deferred.trigger.serialize()
+        module, _, name = path.rpartition(".")
+        row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
+        trigger = getattr(importlib.import_module(module), name)(**row)
+        event = json.loads(json.dumps(asyncio.run(_first_event(trigger)).payload))
+        kept = json.loads(json.dumps(deferred.kwargs or {}))
+        return getattr(task, deferred.method_name)(context, event, **kept)
+
+
+async def _first_event(trigger: BaseTrigger) -> TriggerEvent:
+    event: TriggerEvent = await anext(trigger.run())
+    return event
+
+
+def write(folder: Path, content: bytes = ROWS, name: str = "orders.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
