@@ -51,6 +51,7 @@ class RedivisLab:
 
     def __init__(self, sandbox: Sandbox, patch: pytest.MonkeyPatch) -> None:
         self.sandbox = sandbox
+        sandbox.redivis_settings(rate_limit=1_000_000)  # tests in a hurry share the sandbox
         self.dataset = f"lab_{uuid.uuid4().hex[:12]}"
         self.table = f"{OWNER}.{self.dataset}:next.orders"
         self.clock = Clock()

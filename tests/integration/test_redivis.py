@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_jobs.errors import DeadlineExceeded, ServiceError
+from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.integration.lab import TaskRun
-from tests.integration.redivis_lab import OWNER, ROWS, Attempts, RedivisLab, perform, write
+from tests.integration.redivis_lab import OWNER, ROWS, RedivisLab, perform, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +21,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.sandbox import Sandbox
 
+
 OTHER = ROWS.replace(b"id,text", b"id,note")
+
+
 SESSION = {"session_bytes": 1}
 
 
@@ -49,15 +51,6 @@ def upload(request: pytest.FixtureRequest, lab: RedivisLab) -> Callable[..., Any
         return perform(task, (run or TaskRun()).context())
 
     return upload
-
-
-def test_a_file_becomes_rows(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:
-    result = upload(write(tmp_path))
-    assert result["job_id"].endswith("/uploads/orders_csv")
-    assert (result["table"], result["name"], result["state"]) == (lab.table, "orders.csv", "succeeded")
-    assert (result["row_count"], result["size_bytes"], result["bad_record_count"]) == (20_000, len(ROWS), 0)
-    lab.check(ROWS, "orders.csv")
-    assert lab.sent() == len(ROWS)
 
 
 def test_01_a_session_that_kept_less_gets_the_rest(
@@ -234,227 +227,3 @@ def test_16_a_failed_upload_fails_the_task(
     path.write_bytes(ROWS)
     upload(path)
     lab.check(ROWS, "orders.csv")
-
-
-def test_bad_records_may_be_left_out_if_wanted(
-    lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path
-) -> None:
-    result = upload(write(tmp_path, b"a,b\n1,2\n3\n"), skip_bad_records=True)
-    assert (result["row_count"], result["bad_record_count"]) == (1, 1)
-
-
-def test_what_arrived_is_compared(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(AirflowFailException, match="row count is 7 here, 20000 there"):
-        upload(write(tmp_path), expected_row_count=7)
-    lab.fault("uploads.get", "patch", document={"hash": "0" * 32}, times=0)
-    with pytest.raises(AirflowFailException, match="MD5 is"):
-        upload(write(tmp_path, name="b.csv"))
-
-
-def test_the_same_file_is_sent_once(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:
-    """A retry, a clear, another task: nothing is sent, and there is one upload."""
-    path = write(tmp_path)
-    first = upload(path)
-    again = upload(path, TaskRun(max_tries=5, task_id="other"))
-    assert again == first
-    assert lab.sent() == len(ROWS)
-    lab.check(ROWS, "orders.csv")
-
-
-@pytest.mark.parametrize(
-    "settings", [{"hash": "base64"}, {"numbers": "texts"}, {"errors": "older"}, {"resumable": "always"}]
-)
-def test_every_spelling_is_understood(
-    lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path, settings: dict[str, str]
-) -> None:
-    usual = {"hash": "hex", "numbers": "numbers", "errors": "current", "resumable": "asked"}
-    lab.sandbox.redivis_settings(**settings)
-    try:
-        path = write(tmp_path)
-        assert upload(path)["row_count"] == 20_000
-        assert upload(path)["size_bytes"] == len(ROWS)
-    finally:
-        lab.sandbox.redivis_settings(**usual)
-    lab.check(ROWS, "orders.csv")
-
-
-@pytest.mark.parametrize("bearer", ["ignored", "required"])
-@pytest.mark.parametrize("session", [{}, SESSION])
-def test_a_foreign_storage_gets_the_token_only_if_it_wants_it(
-    lab: RedivisLab, tmp_path: Path, bearer: str, session: dict[str, int]
-) -> None:
-    lab.sandbox.redivis_settings(storage="foreign", storage_bearer=bearer)
-    try:
-        perform(lab.operator(write(tmp_path), **session))
-    finally:
-        lab.sandbox.redivis_settings(storage="own", storage_bearer="ignored")
-    lab.check(ROWS, "orders.csv")
-    first = "upload.start" if session else "upload.plain"
-    statuses = [entry["status"] for entry in lab.requests(first)]
-    assert statuses[0] == (401 if bearer == "required" else statuses[-1])
-    assert len(statuses) == (2 if bearer == "required" else 1)
-
-
-def test_everything_is_created(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:
-    lab.dataset += "_new"
-    lab.table = f"{OWNER}.{lab.dataset}:next.orders"
-    upload(write(tmp_path), table=lab.table, create_missing=True, dataset_options={"description": "d"})
-    lab.check(ROWS, "orders.csv")
-
-
-@pytest.mark.parametrize("operation", ["datasets.create", "tables.create"])
-def test_what_is_created_is_created_once(lab: RedivisLab, tmp_path: Path, operation: str) -> None:
-    lab.dataset += "_new"
-    lab.table = f"{OWNER}.{lab.dataset}:next.orders"
-    lab.fault(operation, "drop_reply_after_accepting")
-    perform(lab.operator(write(tmp_path), table=lab.table, create_missing=True))
-    lab.check(ROWS, "orders.csv")
-
-
-def test_what_is_missing_is_named(lab: RedivisLab, tmp_path: Path) -> None:
-    path = write(tmp_path)
-    with pytest.raises(AirflowFailException, match="404"):
-        perform(lab.operator(path, table=f"{OWNER}.{lab.dataset}:next.absent"))
-    with pytest.raises(AirflowFailException, match=r"dataset .* does not exist"):
-        perform(lab.operator(path, table=f"{OWNER}.absent:next.orders", create_missing=["table"]))
-    assert lab.sent() == 0
-
-
-def test_several_files_go_side_by_side(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:
-    for number in range(5):
-        write(tmp_path, name=f"part{number}.csv")
-    result = upload(tmp_path / "part*.csv")
-    assert [each["name"] for each in result["uploads"]] == [f"part{number}.csv" for number in range(5)]
-    lab.check(ROWS, *(f"part{number}.csv" for number in range(5)))
-
-
-def test_one_bad_file_of_several_is_named(
-    lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path
-) -> None:
-    write(tmp_path, name="good.csv")
-    write(tmp_path, b"a,b\n1,2\n3\n", name="bad.csv")
-    with pytest.raises(AirflowFailException, match="could not be parsed") as caught:
-        upload(tmp_path / "*.csv")
-    assert "Redivis upload bad.csv" in str(caught.value)
-
-
-def test_renaming_and_leaving_alone(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:
-    path = write(tmp_path)
-    upload(path)
-    path.write_bytes(OTHER)
-    assert upload(path, on_conflict="rename")["name"] == "orders_2.csv"
-    assert upload(path, on_conflict="rename")["name"] == "orders_2.csv"
-    assert upload(path, on_conflict="skip")["name"] == "orders.csv"
-    assert len(lab.uploads()) == 2
-    assert lab.sent() == len(ROWS) + len(OTHER)
-
-
-def test_names_with_one_address_are_not_mixed_up(lab: RedivisLab, tmp_path: Path) -> None:
-    perform(lab.operator(write(tmp_path, name="a_csv"), file_type="delimited"))
-    with pytest.raises(AirflowFailException, match="same address"):
-        perform(lab.operator(write(tmp_path, OTHER, name="a.csv"), on_conflict="replace"))
-    lab.check(ROWS, "a_csv")
-
-
-def test_the_end_of_the_task_deletes_what_is_under_way_only(lab: RedivisLab, tmp_path: Path) -> None:
-    task = lab.operator(write(tmp_path), wait=False)
-    lab.sandbox.redivis_settings(queued_polls=1000)
-    task.execute(TaskRun().context())
-    task.on_kill()
-    assert lab.uploads() == []
-    lab.sandbox.redivis_settings(queued_polls=0)
-    done = lab.operator(write(tmp_path))
-    perform(done)
-    done.on_kill()
-    lab.check(ROWS, "orders.csv")
-
-
-def test_a_kill_that_comes_late_is_mended(lab: RedivisLab, tmp_path: Path) -> None:
-    """The retry adopts the upload, then the first attempt's end deletes it: it is sent anew."""
-    path = write(tmp_path)
-    lab.sandbox.redivis_settings(queued_polls=3)
-    first = lab.operator(path, wait=False)
-    first.execute(TaskRun().context())
-    second = lab.operator(path)
-    followed = second._follow
-
-    def follow(*arguments: Any) -> Any:
-        first.on_kill()
-        second._follow = followed  # type: ignore[method-assign]
-        return followed(*arguments)
-
-    second._follow = follow  # type: ignore[method-assign, assignment]
-    assert second.execute(TaskRun().context())["state"] == "succeeded"
-    lab.check(ROWS, "orders.csv")
-
-
-@pytest.mark.parametrize("deferrable", [False, True])
-def test_a_sensor_waits_for_what_an_operator_left(
-    lab: RedivisLab, tmp_path: Path, *, deferrable: bool
-) -> None:
-    lab.sandbox.redivis_settings(queued_polls=2)
-    reference = lab.operator(write(tmp_path), wait=False).execute(TaskRun().context())
-    reference = json.loads(json.dumps(reference))
-    for named in ({"upload": reference}, {"upload": "orders.csv", "table": lab.table}):
-        sensor = RedivisUploadSensor(
-            task_id="s", poke_interval=0.2, timeout=30, deferrable=deferrable, **named
-        )
-        assert perform(sensor)["row_count"] == 20_000
-
-
-@pytest.mark.parametrize("deferrable", [False, True])
-class TestRelease:
-    """One release, whatever is lost."""
-
-    def release(self, lab: RedivisLab, run: TaskRun | None = None, **changes: Any) -> Any:
-        settings: dict[str, Any] = {"dataset": f"{OWNER}.{lab.dataset}", "release_notes": "new"}
-        task = RedivisReleaseOperator(
-            task_id="r", poll_interval=0.2, inline_wait=0, **{**settings, **changes}
-        )
-        return perform(task, (run or TaskRun()).context())
-
-    def test_it_waits_until_it_is_released(self, lab: RedivisLab, *, deferrable: bool) -> None:
-        lab.sandbox.redivis_settings(release_seconds=0.5)
-        try:
-            assert self.release(lab, deferrable=deferrable)["version"] == "v1.0"
-        finally:
-            lab.sandbox.redivis_settings(release_seconds=0.0)
-        dataset = lab.client.get_dataset(f"{OWNER}.{lab.dataset}")
-        assert dataset["version"]["isReleased"]
-        assert dataset["version"]["releaseNotes"] == "new"
-
-    @pytest.mark.parametrize(
-        "action", [{"action": "drop_reply_after_accepting"}, {"action": "reply", "status": 502}]
-    )
-    def test_a_lost_reply_makes_no_second_one(
-        self, lab: RedivisLab, action: dict[str, Any], *, deferrable: bool
-    ) -> None:
-        lab.fault("versions.release", **action)
-        assert self.release(lab, deferrable=deferrable)["version"] == "v1.0"
-
-    def test_a_retry_releases_nothing_new(self, lab: RedivisLab, *, deferrable: bool) -> None:
-        attempts = Attempts()
-        self.release(lab, attempts, deferrable=deferrable)
-        lab.client.create_version(f"{OWNER}.{lab.dataset}")
-        assert self.release(lab, attempts, deferrable=deferrable)["version"] == "v1.0"
-        dataset = lab.client.get_dataset(f"{OWNER}.{lab.dataset}")
-        assert not dataset["nextVersion"]["isReleased"]
-
-    def test_what_is_missing_fails(self, lab: RedivisLab, *, deferrable: bool) -> None:
-        with pytest.raises(AirflowFailException, match="404"):
-            self.release(lab, dataset=f"{OWNER}.absent", deferrable=deferrable)
-
-
-def test_a_wrong_token_is_said_at_once(lab: RedivisLab, tmp_path: Path) -> None:
-    lab.client = lab.client_with("wrong")
-    with pytest.raises(AirflowFailException, match="401"):
-        perform(lab.operator(write(tmp_path)))
-    assert not lab.clock.pauses
-
-
-def test_head_is_understood(lab: RedivisLab) -> None:
-    assert not lab.client.upload_exists(lab.table, "orders.csv")
-    lab.client.put_upload(lab.table, io.BytesIO(ROWS), "orders.csv")
-    assert lab.client.upload_exists(lab.table, "orders.csv")
-    with pytest.raises(ServiceError, match="invalid_token"):
-        lab.client_with("wrong").upload_exists(lab.table, "orders.csv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from airflow_provider_jobs.errors import (
     ServiceError,
     SourceChanged,
     TransportError,
-    UploadExpired,
 )
 from tests.unit.clients.redivis_replay import (
     API,
@@ -24,7 +22,6 @@ from tests.unit.clients.redivis_replay import (
     CONTENT,
     MISSING,
     QUEUED,
-    TABLE,
     Memory,
     T,
     U,
@@ -37,13 +34,28 @@ from tests.unit.clients.redivis_replay import (
 if TYPE_CHECKING:
     from tests.unit.conftest import Clock
 
+
 PLAIN = "redivis_temp_plain"
+
+
 SESSION = "redivis_temp_session"
+
+
 OK = Reply(200, {}, b"")
+
+
 LOST = TransportError("cut")
+
+
 STORAGE = f"PUT {'/storage/tmp1?key=S3CR3T'}"
+
+
 SENT = [f"POST {T}/tempUploads", STORAGE]
+
+
 CREATE = f"POST {T}/uploads"
+
+
 MD5 = "5d41402abc4b2a76b9719d911017c592"
 
 
@@ -227,47 +239,6 @@ def test_another_file_of_that_name_begins_anew(clock: Clock) -> None:
     assert replay.content[3] == b"hello!"
 
 
-class TestOriginalFlow:
-    """The upload first, then its bytes."""
-
-    EMPTY = upload(id=7, status=None, size=None, hash=None)
-
-    def test_the_bytes_follow_the_upload(self, clock: Clock) -> None:
-        client, replay = client_of(clock, MISSING, self.EMPTY, OK, upload(status="queued"))
-        client.submit_upload(request_of(flow="original"))
-        assert replay.asked == [f"GET {U}", CREATE, f"PUT {T}/uploads/7", f"GET {U}"]
-        assert replay.content[2] == CONTENT
-        assert "tempUploadId" not in replay.body(CREATE)
-        assert replay.authorized == [True] * 4
-
-    def test_without_an_id_the_uri_is_the_address(self, clock: Clock) -> None:
-        client, replay = client_of(clock, MISSING, {**self.EMPTY, "id": None}, OK, upload())
-        client.submit_upload(request_of(flow="original"))
-        assert replay.asked[2] == f"PUT {U}"
-
-    def test_a_retry_asks_how_far_it_came(self, clock: Clock) -> None:
-        client, replay = client_of(clock, self.EMPTY, Reply(308, {}, b""), OK, upload())
-        client.submit_upload(request_of(flow="original"))
-        assert replay.sent[1].headers["Content-Range"] == "bytes */5"
-        assert replay.content[2] == CONTENT
-
-    def test_a_lost_create_is_adopted_empty(self, clock: Clock) -> None:
-        client, replay = client_of(clock, MISSING, LOST, self.EMPTY, OK, upload())
-        client.submit_upload(request_of(flow="original"))
-        assert replay.asked.count(CREATE) == 1
-
-    def test_a_session_that_is_gone_fails_and_leaves_nothing(self, clock: Clock) -> None:
-        client, replay = client_of(clock, MISSING, self.EMPTY, refused(410), OK)
-        with pytest.raises(UploadExpired):
-            client.submit_upload(request_of(flow="original"))
-        assert replay.asked[-1] == f"DELETE {U}"
-
-    def test_a_failed_upload_makes_way(self, clock: Clock) -> None:
-        client, replay = client_of(clock, "redivis_upload_failed", OK, self.EMPTY, OK, upload())
-        client.submit_upload(request_of(flow="original"))
-        assert replay.asked[1:3] == [f"DELETE {U}", CREATE]
-
-
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -298,20 +269,6 @@ def test_a_file_that_changed_is_never_registered(clock: Clock) -> None:
     with pytest.raises(SourceChanged):
         client.submit_upload(request)
     assert CREATE not in replay.asked
-
-
-def test_put_upload_takes_what_callers_have(clock: Clock) -> None:
-    client, replay = client_of(clock, MISSING, PLAIN, OK, QUEUED, QUEUED)
-    made = client.put_upload(TABLE, CONTENT, "orders.csv", on_conflict="skip", hasHeaderRow=False)
-    assert made["name"] == "orders.csv"
-    assert replay.body(CREATE)["hasHeaderRow"] is False
-
-
-def test_put_upload_names_what_has_no_name(clock: Clock) -> None:
-    made = upload(name="untitled_upload.ndjson")
-    client, replay = client_of(clock, MISSING, PLAIN, OK, made, made)
-    client.put_upload(TABLE, io.BytesIO(CONTENT), type="ndjson")
-    assert replay.body(CREATE)["name"] == "untitled_upload.ndjson"
 
 
 @pytest.mark.parametrize("key", ["a.csv.gz", "a.b.SHP.ZIP", "a.jsonl"])

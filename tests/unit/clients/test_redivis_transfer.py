@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,13 +23,14 @@ from tests.unit.clients.redivis_replay import API, CONTENT, TABLE, Memory, clien
 from tests.unit.clients.replay import resource
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_jobs.clients.redivis_transfer import TemporaryUpload
     from tests.unit.clients.redivis_replay import RedivisReplay
     from tests.unit.conftest import Clock
 
+
 OK = Reply(200, {}, b"")
+
+
 FOREIGN = "https://storage.example"
 
 
@@ -202,118 +202,6 @@ def test_bytes_travel_over_https_only(clock: Clock, url: str) -> None:
 def test_a_session_without_an_address_is_said(clock: Clock) -> None:
     with pytest.raises(ProtocolError, match="without an address"):
         send(clock, temporary(resumable=True), *[Reply(201, {}, b"")] * 6)
-
-
-class TestContent:
-    """What callers have is taken as it is."""
-
-    def test_a_file_object_needs_no_name(self, clock: Clock) -> None:
-        """Seen elsewhere: AttributeError."""
-        _, replay = send(clock, temporary(), OK, content=io.BytesIO(CONTENT))
-        assert replay.content[1] == CONTENT
-
-    def test_a_file_object_is_sent_from_where_it_stands_and_left_open(self, clock: Clock) -> None:
-        file = io.BytesIO(b"head:" + CONTENT)
-        file.seek(5)
-        _, replay = send(clock, temporary(), refused(503), OK, content=file)
-        assert replay.content[1:] == [CONTENT, CONTENT]
-        assert not file.closed
-
-    def test_an_open_file_brings_its_name(self, tmp_path: Path) -> None:
-        path = tmp_path / "orders.csv"
-        path.write_bytes(CONTENT)
-        with path.open("rb") as file:
-            assert source_of(file).name == "orders.csv"
-        assert source_of(str(path)).name == source_of(path).name == "orders.csv"
-
-    @pytest.mark.parametrize("content", [7, None, io.StringIO("text"), ["a"]])
-    def test_what_is_no_content_is_refused(self, content: Any) -> None:
-        with pytest.raises(ConfigurationError):
-            source_of(content)
-
-    def test_what_cannot_be_sent_again_is_refused(self) -> None:
-        class Pipe(io.RawIOBase):
-            def seekable(self) -> bool:
-                return False
-
-        with pytest.raises(ConfigurationError, match="cannot seek"):
-            source_of(Pipe())
-
-    def test_a_file_object_that_grows_is_noticed(self) -> None:
-        file = io.BytesIO(CONTENT)
-        source = source_of(file)
-        file.seek(0, io.SEEK_END)
-        file.write(b"more")
-        with pytest.raises(SourceChanged):
-            source.check()
-
-
-class _Unsized:
-    """A source that only reading measures."""
-
-    name, size, fingerprint = "x", None, "x"
-
-    def __init__(self, content: bytes) -> None:
-        self.content = content
-        self.read_bytes = 0
-
-    def open(self, offset: int = 0) -> Any:
-        outer = self
-
-        class Reader(io.BytesIO):
-            def read(self, size: int | None = -1, /) -> bytes:
-                block = super().read(size)
-                outer.read_bytes += len(block)
-                return block
-
-        reader = Reader(self.content)
-        reader.seek(offset)
-        return reader
-
-    def check(self) -> None:
-        """Say that it is the same."""
-
-
-class TestDigest:
-    """Each byte is hashed once, in order, however it is read."""
-
-    MD5 = "5d41402abc4b2a76b9719d911017c592"
-
-    def test_a_source_without_a_size_is_measured(self) -> None:
-        source = Digested(_Unsized(CONTENT))
-        assert (source.size, source.md5()) == (5, self.MD5)
-
-    def test_what_is_sent_is_hashed_on_the_way(self) -> None:
-        inner = _Unsized(CONTENT)
-        inner.size = 5  # type: ignore[assignment]
-        source = Digested(inner)
-        reader = source.open()
-        while reader.read(2):
-            pass
-        assert source.md5() == self.MD5
-        assert inner.read_bytes == 5
-
-    def test_what_is_sent_twice_is_hashed_once(self) -> None:
-        source = Digested(source_of(CONTENT))
-        source.open().read(4)
-        source.open(2).read()
-        assert source.md5() == self.MD5
-
-    def test_what_an_earlier_attempt_sent_is_hashed_too(self) -> None:
-        source = Digested(source_of(CONTENT))
-        source.open(3).read()
-        assert source.md5() == self.MD5
-
-    def test_a_source_that_became_shorter_is_noticed(self) -> None:
-        inner = _Unsized(CONTENT)
-        inner.size = 9  # type: ignore[assignment]
-        with pytest.raises(SourceChanged, match="has 5 bytes, and 9"):
-            Digested(inner).md5()
-
-
-def test_other_content_is_taken_as_the_source_that_it_is() -> None:
-    source = _Unsized(CONTENT)
-    assert source_of(source) is source
 
 
 def test_a_session_of_a_file_that_changed_is_forgotten(clock: Clock) -> None:
