@@ -185,7 +185,7 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jobs-demo-")))
 
         def pause(seconds: float) -> None:
-            time.sleep(seconds)
+            time.sleep(seconds)  # between two looks at a condition; nothing is assumed to have happened
             interruption.check()
 
         sandbox = stack.enter_context(SandboxProcess(folder, job_seconds=JOB_SECONDS, pause=pause))

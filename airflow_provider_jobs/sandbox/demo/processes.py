@@ -112,7 +112,7 @@ class Program:
             self._process.poll()
             if time.monotonic() > deadline:
                 raise ProgramFailed(f"{self.name}: processes {members} do not end")
-            time.sleep(POLL_SECONDS / 10)
+            time.sleep(POLL_SECONDS / 10)  # between two looks: a session of processes has no event to await
         self._process.wait()
         self._process = None
 
@@ -128,7 +128,7 @@ def stop_all(programs: Iterable[Program], seconds: float = STOP_SECONDS) -> None
         program.terminate()
     deadline = time.monotonic() + seconds
     while any(program.running for program in stopping) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS / 2)
+        time.sleep(POLL_SECONDS / 2)  # as above
     for program in stopping:
         program.kill()
 

@@ -25,7 +25,7 @@ def wait_until(condition: Callable[[], Any], seconds: float = PATIENCE_SECONDS) 
         value = condition()
         if value:
             return value
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks at the condition, over HTTP
     raise AssertionError("the condition did not come true in time")
 
 
