@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Google's provider, to measure against.
 PEER := .venv-peer
+# Redivis's official client, to try the sandbox with.
+REDIVIS := .venv-redivis
 
 # Airflow imports three times faster from bytecode; the environment must not prevent it.
 unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,7 +27,7 @@ $(READY): pyproject.toml
 
 env: $(READY)  ## make the environment in .venv
 
-demo: $(READY)  ## run BigQuery jobs on a real Airflow, then clean up
+demo: $(READY)  ## run BigQuery jobs and Redivis uploads on a real Airflow, then clean up
 	$(BIN)/python -m airflow_provider_jobs.sandbox.demo example_dags
 
 up: $(READY)  ## the same, and keep Airflow's UI and the sandbox open until Ctrl-C
@@ -57,6 +59,15 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(BIN)/python benchmarks/imports.py --peer $(PEER)/bin/python
 	$(BIN)/python benchmarks/weight.py airflow-provider-jobs
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
+	$(BIN)/python -m benchmarks.uploads
+
+$(REDIVIS)/.ready: $(READY)
+	$(PYTHON) -m venv $(REDIVIS)
+	$(BIN)/uv pip install --python $(REDIVIS)/bin/python --quiet --compile-bytecode redivis
+	touch $@
+
+redivis-client: $(REDIVIS)/.ready  ## let Redivis's official client, 800 MB, upload to the sandbox
+	$(BIN)/python -m pytest tests/integration/sandbox/official_redivis.py
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEER) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) $(REDIVIS) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

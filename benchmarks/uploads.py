@@ -1,10 +1,11 @@
 """How fast a file travels: this package, google-cloud-bigquery's `load_table_from_file`, and `curl -T`.
 
 Over TLS, on loopback and through a proxy that is a link of 1 Gbit with a round trip of 0, 50 and 100 ms
-(`slow_link.py`). The server throws the bytes away. Each run is a process of its own; the three take turns,
-and the medians of the runs count. Seconds are those of the upload alone, imports and login left out.
+(`slow_link.py`). The server throws the bytes away. Each run is a process of its own, and the three take
+turns. A speed is the median of its runs; a ratio is the median of the rounds' ratios, which a machine that is
+busy for a while does not spoil. Seconds are those of the upload alone, imports and login left out.
 
-    python -m benchmarks.uploads [--mebibytes 512] [--runs 5]
+    python -m benchmarks.uploads [--mebibytes 512] [--runs 9]
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from benchmarks.side_by_side import round_ratio, server_process
 from benchmarks.slow_link import Shape
 
 if TYPE_CHECKING:
@@ -80,28 +82,13 @@ def serving(certificate: Path, key: Path, shape: Shape | None = None) -> Iterato
     with contextlib.ExitStack() as stack:
         program = "from upload_sink import Sink; from pathlib import Path"
         url = stack.enter_context(
-            _process(f"{program}; s = Sink({HOST!r}, Path({str(certificate)!r}), Path({str(key)!r}))")
+            server_process(f"{program}; s = Sink({HOST!r}, Path({str(certificate)!r}), Path({str(key)!r}))")
         )
         if shape:
-            url = stack.enter_context(_process(f"from slow_link import *; s = SlowLink({url!r}, {shape!r})"))
+            url = stack.enter_context(
+                server_process(f"from slow_link import *; s = SlowLink({url!r}, {shape!r})")
+            )
         yield url
-
-
-@contextlib.contextmanager
-def _process(program: str) -> Iterator[str]:
-    """Run what makes a server `s`, and give its URL."""
-    server = subprocess.Popen(
-        [sys.executable, "-c", f"{program}; print(s.url, flush=True); input()"],
-        cwd=HERE,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield (server.stdout or sys.stdin).readline().strip()
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def measure(url: str, file: Path, certificate: Path, runs: int) -> dict[str, list[dict[str, float]]]:
@@ -126,10 +113,10 @@ def send(client: str, url: str, file: Path, certificate: Path, at_a_time: int = 
 
 def row(name: str, figures: dict[str, list[dict[str, float]]], megabytes: float) -> str:
     """Return a row of the table: MB/s of each, the ratios of ours, and the peaks of memory."""
-    seconds = {client: statistics.median(run["seconds"] for run in runs) for client, runs in figures.items()}
+    seconds = {client: [run["seconds"] for run in runs] for client, runs in figures.items()}
     peak = {client: max(run["peak_mb"] for run in runs) for client, runs in figures.items()}
-    rates = " | ".join(f"{megabytes / seconds[client]:.0f}" for client in CLIENTS)
-    ratios = f"{seconds['curl'] / seconds['ours']:.2f} | {seconds['google'] / seconds['ours']:.2f}"
+    rates = " | ".join(f"{megabytes / statistics.median(seconds[client]):.0f}" for client in CLIENTS)
+    ratios = " | ".join(f"{round_ratio(seconds[peer], seconds['ours']):.2f}" for peer in ("curl", "google"))
     return f"| {name} | {rates} | {ratios} | {peak['ours']:.0f} | {peak['google']:.0f} |"
 
 
@@ -145,7 +132,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mebibytes", type=int, default=512)
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=9)
     arguments = parser.parse_args()
     megabytes = arguments.mebibytes * 1.048576
     with tempfile.TemporaryDirectory() as name:

@@ -52,7 +52,7 @@ def submit_once(client: BigQueryClient, request: JobRequest, timing: Timing) -> 
         began = timing.now()
         try:
             # Known before bytes are sent in vain; without bytes, insert itself tells.
-            job = _known(client, reference) if request.media else None
+            job = _known(client, reference, request.not_before) if request.media else None
             if job is None:
                 return Submission(job_status(_start(client, reference, request)), adopted=False)
         except ConflictError:
@@ -80,11 +80,17 @@ def _dry_run(client: BigQueryClient, request: JobRequest) -> JobStatus:
     return job_status({**job, "jobReference": place})
 
 
-def _known(client: BigQueryClient, reference: Mapping[str, str]) -> dict[str, Any] | None:
+def _known(client: BigQueryClient, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
+    """Return the job, if there is one; outside of US and EU only a list shows it, where none is named.
+
+    :param since: Of the jobs created before, in seconds since 1970, none is listed; 0 lists nothing.
+    """
+    location = reference.get("location")
     try:
-        return client.get_job(reference["jobId"], reference["projectId"], location=reference.get("location"))
+        return client.get_job(reference["jobId"], reference["projectId"], location=location)
     except NotFoundError:
-        return None
+        place = None if location or not since else _search_location(client, reference, since)
+        return _known(client, {**reference, "location": place}, since) if place else None
 
 
 def _find(client: BigQueryClient, reference: Mapping[str, str], timing: Timing) -> dict[str, Any]:
@@ -103,11 +109,14 @@ def _find(client: BigQueryClient, reference: Mapping[str, str], timing: Timing) 
     return _GRACE.call(look, timing=timing)
 
 
-def _search_location(client: BigQueryClient, reference: Mapping[str, str]) -> str | None:
+def _search_location(
+    client: BigQueryClient, reference: Mapping[str, str], since: float | None = None
+) -> str | None:
     pages = client.list_job_pages(
         reference["projectId"],
         maxResults=_SEARCH_PAGE_JOBS,
         projection="minimal",
+        minCreationTime=int(since * 1000) if since else None,
         fields="nextPageToken,jobs(jobReference)",
     )
     try:

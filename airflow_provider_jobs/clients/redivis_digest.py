@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, BinaryIO
 
@@ -15,13 +16,16 @@ from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
 class Digested:
     """A source that knows its size and MD5.
 
-    Each byte is hashed once, mostly as it is sent. Where the size is not known, all is read through first.
+    Each byte is hashed once, mostly while the block before it is sent: in a thread beside. Where the size is
+    not known, all is read through first.
     """
 
     def __init__(self, inner: Source) -> None:
         self._inner = inner
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._hashed = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="upload-digest")
+        self._last: Future[None] | None = None
         self.name = inner.name
         self.fingerprint = inner.fingerprint
         if inner.size is None:
@@ -48,14 +52,21 @@ class Digested:
         self._inner.check()
         if self._hashed != self.size:
             raise SourceChanged(f"{self.name} has {self._hashed} bytes, and {self.size} were expected")
+        self._finish_last()
+        self._thread.shutdown()  # every byte is hashed, so it has nothing to do any more
         return self._md5.hexdigest()
 
     def take(self, block: bytes, begin: int) -> None:
         """Hash what is new of a block that was read."""
         new = self._hashed - begin
         if 0 <= new < len(block):
-            self._md5.update(memoryview(block)[new:])
+            self._finish_last()  # so that no more than two blocks are held
+            self._last = self._thread.submit(self._md5.update, memoryview(block)[new:])
             self._hashed = begin + len(block)
+
+    def _finish_last(self) -> None:
+        if self._last:
+            self._last.result()
 
     def _hash_up_to(self, end: int | None) -> None:
         if end is not None and end <= self._hashed:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Bytes that are read, and handed to the connection, at a time: a third faster than requests' 16 KiB.
 BLOCK_BYTES = 1024 * 1024
-_QUOTE, _LINE_END = b'"\n'
+_LINE_END = ord("\n")
 
 
 class Reader(Protocol):
@@ -281,15 +281,15 @@ def drop(reader: Reader, count: int) -> None:
         count -= len(block)
 
 
-def header_bytes(source: Source, rows: int) -> int:
+def header_bytes(source: Source, rows: int, quote: str = '"') -> int:
     """Return how long the first rows of a CSV source are; a line end inside quotes does not end a row."""
-    length, quoted = 0, False
+    length, quoted, mark = 0, False, quote.encode("latin-1", "ignore")[:1]  # one byte, none if empty
     reader = source.open()
     try:
         while rows and (block := reader.read(64 * 1024)):
             for byte in block:
                 length += 1
-                quoted ^= byte == _QUOTE
+                quoted ^= byte in mark
                 rows -= byte == _LINE_END and not quoted
                 if not rows:
                     break

@@ -177,7 +177,9 @@ class BigQueryUploadOperator(_LoadingOperator):
             )
         if self.combine:
             first, *others = sources.values()
-            headers = [header_bytes(source, self.skip_leading_rows or 0) for source in others]
+            rows, quote = self.skip_leading_rows or 0, whole.body["load"].get("quote")
+            mark = '"' if quote is None else str(quote)
+            headers = [header_bytes(source, rows, mark) for source in others]
             sources = {"|".join(sources): JoinedSource([first, *others], [0, *headers])}
         return [replace(whole, **self._upload(context, whole, *each)) for each in sources.items()]
 

@@ -109,12 +109,33 @@ def test_several_files_as_one(lab: Lab, upload: Callable[..., Any], tmp_path: Pa
     assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11, 20, 21]
 
 
+def test_several_files_as_one_with_a_quote_of_their_own(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.csv").write_text(f"id,'the\nname\"'\n{number},'a\nb'\n")
+    options = {"quote": "'", "allowQuotedNewlines": True}
+    assert upload(source=str(tmp_path / "*.csv"), combine=True, options=options)["row_count"] == 2
+    assert rows(lab) == [{"id": 0, "name": "a\nb"}, {"id": 1, "name": "a\nb"}]
+
+
 def test_a_retry_sends_nothing_again(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
     run = TaskRun()
     source = str(write(tmp_path, "a.csv", 1, 3))
     assert upload(run, source=source) == upload(run, source=source)
     assert len(lab.jobs()) == 1
     assert len(rows(lab)) == 3
+
+
+def test_a_retry_finds_its_job_in_any_region(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
+    """Nobody has named the region, and get shows no job there without it."""
+    lab.dataset("far", "europe-west3")
+    run = TaskRun()
+    source = str(write(tmp_path, "a.csv", 1, 3))
+    first = upload(run, source=source, destination_table="far.people")
+    assert first["location"] == "europe-west3"
+    assert upload(run, source=source, destination_table="far.people") == first
+    assert len(lab.jobs()) == len(lab.requests("upload.multipart")) == 1
 
 
 def test_one_job_when_the_last_reply_is_lost(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:

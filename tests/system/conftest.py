@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "dags", HERE.parents[1] / "example_dags")
-DAG_IDS = ("bigquery_sensors", "google_insert_job", "lifecycle", "upload")
+DAG_IDS = ("bigquery_sensors", "google_insert_job", "lifecycle", "upload_to_bigquery", "upload_to_redivis")
 PROJECT = "google-dag"
 UPLOAD_ROWS = 8 * 1024 * 1024
 TEXT = b"x" * 47
@@ -55,15 +55,12 @@ class Stage:
 
     def bigquery(self, method: str, path: str, **arguments: Any) -> Any:
         """Speak to the sandbox's API."""
-        reply = requests.request(
-            method,
-            f"{self.sandbox.bigquery}/bigquery/v2/projects/{PROJECT}/{path}",
-            headers={"Authorization": f"Bearer {self.sandbox.token}"},
-            timeout=30,
-            **arguments,
-        )
-        reply.raise_for_status()
-        return reply.json()
+        url = f"{self.sandbox.bigquery}/bigquery/v2/projects/{PROJECT}/{path}"
+        return _json(method, url, self.sandbox.token, **arguments)
+
+    def redivis(self, method: str, path: str) -> Any:
+        """Speak to the sandbox's other API."""
+        return _json(method, f"{self.sandbox.redivis}/{path}", self.sandbox.redivis_token)
 
     def jobs(self, task_id: str) -> list[dict[str, Any]]:
         """Return the jobs of a task, oldest first, as their labels name it."""
@@ -73,6 +70,13 @@ class Stage:
             for job in reversed(page.get("jobs", []))
             if job["configuration"].get("labels", {}).get("airflow-task") == task_id
         ]
+
+
+def _json(method: str, url: str, token: str, **arguments: Any) -> Any:
+    headers = {"Authorization": f"Bearer {token}"}
+    reply = requests.request(method, url, headers=headers, timeout=30, **arguments)
+    reply.raise_for_status()
+    return reply.json()
 
 
 @pytest.fixture(scope="session")
@@ -107,8 +111,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory, upload_file: Path) -> Iterat
                 "key_path": str(sandbox.key_file),
             },
         }
+        redivis = {"conn_type": "redivis", "host": sandbox.redivis, "password": sandbox.redivis_token}
         settings = {
             "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection),
+            "AIRFLOW_CONN_REDIVIS_DEFAULT": json.dumps(redivis),
             "AIRFLOW_VAR_UPLOAD_FILE": str(upload_file),
         }
         with Airflow(dags, settings) as airflow:

@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-# Airflow starts in 20 s and the demo takes 80 s where two cores are free.
+# Airflow starts in 20 s and the demo takes 120 s where two cores are free.
 DEMO_SECONDS = 300
 STOP_SECONDS = 60
+BIGQUERY_TASKS = (
+    *("load_rides", "busy_stations", "snapshot", "hand_out", "send_rides"),
+    *("bring_rides", "count_rides", "hand_over"),
+)
 MARK = "DEMO_UNDER_TEST"
 
 
@@ -84,15 +88,18 @@ def test_demo_shows_jobs_on_a_real_airflow_and_leaves_nothing(demo: Command) -> 
     assert demo.process.returncode == 0, output
     assert demo.left_over() == []
     assert "FAILED" not in output
-    for task in ("load_rides", "busy_stations", "snapshot", "hand_out", "send_rides"):
+    for task in BIGQUERY_TASKS:
         assert re.search(rf"^{task} +success +airflow_\S+ ", output, re.MULTILINE), output
         assert re.search(rf"^\S+  {task}: demo-project:\S+ is DONE$", output, re.MULTILINE), output
     assert re.search(r"^load_rides .* 120,000 ", output, re.MULTILINE)
+    assert re.search(r"^publish +success +/tables/acme\S+ +420 ", output, re.MULTILINE), output
+    assert re.search(r"^\S+  publish: acme\.bikes\S+ is completed$", output, re.MULTILINE), output
+    assert re.search(r"^release +success ", output, re.MULTILINE), output
     assert re.search(r"^load_damaged_rides +failed ", output, re.MULTILINE)
     failure = output.partition("How load_damaged_rides failed")[2].partition("Checked")[0]
     assert failure.count("\n  error ") >= 5
     assert "https://console.cloud.google.com/bigquery?" in failure
-    assert len(re.findall(r"^  ok  ", output, re.MULTILINE)) >= 15
+    assert len(re.findall(r"^  ok  ", output, re.MULTILINE)) >= 22
     assert "access_token" not in output
 
 

@@ -1,4 +1,4 @@
-"""BigQuery jobs on a real Airflow, all on this machine.
+"""BigQuery jobs and Redivis uploads on a real Airflow, all on this machine.
 
 Starts the sandbox and an Airflow in temporary folders, runs the example DAGs, prints and checks what
 happened, and leaves nothing running, however it ends.
@@ -30,11 +30,16 @@ if TYPE_CHECKING:
     from types import FrameType
 
 # The DAGs, and how each has to end.
-EXPECTED = {"bigquery_jobs": "success", "bigquery_upload": "success", "bigquery_failure": "failed"}
+EXPECTED = {
+    "bigquery_jobs": "success",
+    "bigquery_upload": "success",
+    "redivis_upload": "success",
+    "bigquery_failure": "failed",
+}
 # An operator waits 5 s on its worker before it defers, and its trigger 10 s before it looks: jobs that end
 # just before that look cost the demo no time.
 JOB_SECONDS = 13.0
-# Three deferred tasks, one after the other, take one minute on two cores.
+# Four deferred tasks, one after the other, take 80 s on two cores.
 RUN_SECONDS = 300.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -137,7 +142,8 @@ class Demo:
         say("The tasks waited in the triggerer: its log")
         for task in records.tasks:
             log = records.trigger_logs[task.task_id]
-            print("\n".join(report.trigger_proof(log, str(task.job.get("job_id")))))
+            for line in report.trigger_proof(log, str(task.job.get("job_id"))):
+                print(line)
         for task_id, text in records.failures.items():
             say(f"How {task_id} failed: the end of its log")
             print(text)
@@ -189,9 +195,11 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
             interruption.check()
 
         sandbox = stack.enter_context(SandboxProcess(folder, job_seconds=JOB_SECONDS, pause=pause))
-        narrator.step(f"the sandbox answers as BigQuery on {sandbox.url}")
+        narrator.step(f"the sandbox answers as BigQuery and as Redivis on {sandbox.url}")
         facts = rides.write_rides(sandbox.buckets)
         facts.damaged_rows = rides.write_damaged_rides(sandbox.buckets)
+        rides_file = rides.write_local_file(sandbox.buckets, folder)
+        facts.station_days = rides.count_station_days(rides_file)
         sandbox.create_dataset(rides.DATASET)
         narrator.step(
             f"generated {facts.rows:,} bike rides, {facts.row_bytes / 1e6:.1f} MB in {facts.files} files,"
@@ -199,7 +207,9 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
         )
         environment = {
             "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection(),
-            "AIRFLOW_VAR_RIDES_FILE": str(rides.write_local_file(sandbox.buckets, folder)),
+            "AIRFLOW_CONN_REDIVIS_DEFAULT": sandbox.redivis_connection(),
+            "AIRFLOW_VAR_RIDES_FILE": str(rides_file),
+            "AIRFLOW_VAR_BIKE_RIDES": str(sandbox.buckets / rides.BUCKET),
         }
 
         def pause_and_look(seconds: float) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 # Airflow's audit log names a task's states; from one of these on, it is no longer on a worker.
 OFF_WORKER = frozenset({"deferred", "success", "failed", "up_for_retry"})
-# The statistics that say how much a job moved, by kind of job: query, load and copy, extract.
-BYTES = ("bytes_processed", "output_bytes", "input_bytes")
+# The statistics that say how much a job moved, by kind of job: query, load and copy, extract, upload.
+BYTES = ("bytes_processed", "output_bytes", "input_bytes", "size_bytes")
 # Enough of a job id to find it again; the whole is in the task's log.
 SHOWN_ID = 12
 # What the triggerer logs when a trigger has found what its task waits for.

@@ -49,7 +49,7 @@ class SandboxProcess:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy: the server is on this machine
         self._token = ""
-        self.url = ""
+        self.url = self.redivis = ""
         self.buckets = Path()
 
     def __enter__(self) -> Self:
@@ -61,6 +61,7 @@ class SandboxProcess:
             raise
         announcement = json.loads(line)
         self.url, self._token = announcement["bigquery"], announcement["token"]
+        self.redivis = announcement["redivis"]
         self.buckets = Path(announcement["buckets"])
         self._session.headers["Authorization"] = f"Bearer {self._token}"
         return self
@@ -79,6 +80,10 @@ class SandboxProcess:
         """What Airflow needs to reach it, as a connection in JSON. It holds the token: for variables only."""
         extra = {"project": PROJECT, "api_endpoint": self.url, "access_token": self._token}
         return json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
+
+    def redivis_connection(self) -> str:
+        """The same for its other service."""
+        return json.dumps({"conn_type": "redivis", "host": self.redivis, "password": self._token})
 
     def create_dataset(self, dataset: str) -> None:
         """Make an empty dataset."""
@@ -103,11 +108,20 @@ class SandboxProcess:
         listed = self._call("GET", "/jobs", params={"projection": "full", "maxResults": ROWS_PER_PAGE})
         return {job["jobReference"]["jobId"]: job for job in listed.get("jobs", [])}
 
+    def redivis_version(self, dataset: str) -> str:
+        """The tag of what is released of a dataset."""
+        version = self._ask("GET", f"{self.redivis}/datasets/{dataset}")["version"]
+        return str(version["tag"]) if version["isReleased"] else "none"
+
+    def redivis_uploads(self, table: str) -> list[dict[str, Any]]:
+        """Every upload of a table."""
+        return list(self._ask("GET", f"{self.redivis}/tables/{table}/uploads")["results"])
+
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        url = f"{self.url}/bigquery/v2/projects/{PROJECT}{path}"
+        return self._ask(method, f"{self.url}/bigquery/v2/projects/{PROJECT}{path}", **arguments)
+
+    def _ask(self, method: str, url: str, **arguments: Any) -> Any:
         reply = self._session.request(method, url, timeout=TIMEOUT_SECONDS, **arguments)
         if not reply.ok:
-            raise ProgramFailed(
-                f"the sandbox answered {method} {path} with {reply.status_code}: {reply.text}"
-            )
+            raise ProgramFailed(f"the sandbox answered {method} {url} with {reply.status_code}: {reply.text}")
         return reply.json()

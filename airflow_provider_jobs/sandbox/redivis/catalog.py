@@ -56,6 +56,10 @@ class Catalog:
         self.keep_dataset(dataset)
         return dataset
 
+    def owned(self, owner: str) -> list[Dataset]:
+        """Give the datasets of an organization or a user, oldest first."""
+        return [each for each in self._datasets.values() if fold(each.owner) == fold(owner)]
+
     def dataset(self, wanted: Reference) -> Dataset:
         """Give a dataset, whatever the version.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.redivis.model import COMPLETED, FAILED
 from airflow_provider_jobs.sandbox.redivis.references import NEXT, check_name, read_dataset
-from airflow_provider_jobs.sandbox.redivis.replies import invalid
+from airflow_provider_jobs.sandbox.redivis.replies import invalid, missing
 from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def routes(service: Redivis) -> list[Route]:
             "POST", "organizations/{owner}/datasets", "datasets.create", methods.create_for_organization
         ),
         service.route("POST", "users/{owner}/datasets", "datasets.create", methods.create_for_user),
+        service.route("GET", "organizations/{owner}/datasets", "datasets.list", methods.list_of_organization),
+        service.route("GET", "users/{owner}/datasets", "datasets.list", methods.list_of_user),
         service.route("HEAD", DATASET, "datasets.head", methods.head),  # before GET, which would take it
         service.route("GET", DATASET, "datasets.get", methods.get),
         service.route("GET", VERSIONS, "versions.list", methods.list_versions),
@@ -67,6 +69,23 @@ class DatasetMethods:
         dataset.public_access, dataset.description = access, description or ""
         self._catalog.keep_dataset(dataset)
         return Reply(self._spell.dataset(dataset, dataset.versions[0]))
+
+    async def list_of_organization(self, call: Call) -> Reply:
+        """Give the datasets of an organization."""
+        return self._list(call, "organization")
+
+    async def list_of_user(self, call: Call) -> Reply:
+        """Give the datasets of a user."""
+        return self._list(call, "user")
+
+    def _list(self, call: Call, owner_kind: str) -> Reply:
+        """Give all at once; who has none yet may be of either kind."""
+        owned = self._catalog.owned(check_name(call.path("owner"), "The owner"))
+        found = [each for each in owned if each.owner_kind == owner_kind]
+        if owned and not found:
+            raise missing(f"The {owner_kind}")
+        results = [self._spell.dataset(each, each.versions[-1]) for each in found]
+        return Reply({"kind": "datasetList", "results": results, "nextPageToken": None})
 
     async def get(self, call: Call) -> Reply:
         """Give a dataset as it is at the version that is named."""

@@ -32,10 +32,13 @@ class Resources:
         """Give a dataset as it is at a version."""
         released = [each for each in dataset.versions if self._catalog.is_released(each)]
         unreleased = [each for each in dataset.versions if not self._catalog.is_released(each)]
+        reference = f"{_name(dataset)}:{self._tag(version)}"
         return {
             "kind": "dataset",
             "id": dataset.reference_id,
             "referenceId": dataset.reference_id,
+            "qualifiedReference": reference,
+            "scopedReference": reference.partition(".")[2],
             "uri": f"/datasets/{_name(dataset)}",
             "url": f"{self._url}/datasets/{dataset.reference_id}",
             "name": dataset.name,
@@ -52,12 +55,12 @@ class Resources:
         """Give a version."""
         released = self._catalog.is_released(version)
         status = "releasing" if version.released_at is not None else "unreleased"
-        tag = version.tag if released else "next"
+        spelled = self._tag(version)
         return {
             "kind": "version",
-            "uri": f"/datasets/{_name(dataset)}/versions/{tag.replace('.', '_')}",
-            "datasetUri": f"/datasets/{_name(dataset)}:{tag.replace('.', '_')}",
-            "tag": tag,
+            "uri": f"/datasets/{_name(dataset)}/versions/{spelled}",
+            "datasetUri": f"/datasets/{_name(dataset)}:{spelled}",
+            "tag": version.tag if released else "next",
             "status": "released" if released else status,
             "isReleased": released,
             "isDeleted": False,
@@ -70,11 +73,14 @@ class Resources:
     def table(self, table: Table, version: Version) -> dict[str, Any]:
         """Give a table as it is at a version."""
         uploads = self._catalog.uploads(table, version)
+        reference = self._table_reference(table, version)
         return self._spelled(
             {
                 "kind": "table",
                 "id": table.reference_id,
                 "referenceId": table.reference_id,
+                "qualifiedReference": reference,
+                "scopedReference": reference.rpartition(".")[2],
                 "uri": self.table_uri(table, version),
                 "url": f"{self._url}/tables/{table.reference_id}",
                 "name": table.name,
@@ -89,9 +95,15 @@ class Resources:
 
     def table_uri(self, table: Table, version: Version) -> str:
         """Give where a table is, below the API's address."""
-        dataset = self._catalog.dataset_of(table)
-        tag = version.tag.replace(".", "_") if self._catalog.is_released(version) else "next"
-        return f"/tables/{_name(dataset)}:{tag}.{fold(table.name)}:{table.reference_id}"
+        return f"/tables/{self._table_reference(table, version)}"
+
+    def _table_reference(self, table: Table, version: Version) -> str:
+        dataset = _name(self._catalog.dataset_of(table))
+        return f"{dataset}:{self._tag(version)}.{fold(table.name)}:{table.reference_id}"
+
+    def _tag(self, version: Version) -> str:
+        """Give a version's tag as references spell it."""
+        return version.tag.replace(".", "_") if self._catalog.is_released(version) else "next"
 
     def upload(
         self, upload: TableUpload, table: Table, version: Version, status: str | None, *, whole: bool

@@ -147,6 +147,15 @@ class UploadBook:
         self.write(upload)
         self.path(upload).unlink(missing_ok=True)
 
+    def expire(self, upload: Upload) -> None:
+        """End a session: what is incomplete is given up, what is complete cannot be asked for any more."""
+        if upload.state == OPEN:
+            self.end(upload, EXPIRED)
+        elif upload.secret_hash in self._sessions:
+            del self._sessions[upload.secret_hash]
+            upload.secret_hash = ""
+            self.write(upload)
+
     async def digests(self, upload: Upload) -> tuple[str, str]:
         """Wait for SHA-256 and MD5 of a complete upload, in hexadecimal."""
         if not upload.sha256:

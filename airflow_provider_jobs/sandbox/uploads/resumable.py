@@ -79,9 +79,10 @@ class Sessions:
 
         :raises Refusal: 404 or 410.
         """
-        if self._clock.now() >= upload.started_at + self._settings.lifetime_of(self._service):
-            self._book.end(upload, EXPIRED)
-        if upload.state == EXPIRED:
+        over = self._clock.now() >= upload.started_at + self._settings.lifetime_of(self._service)
+        if over:
+            self._book.expire(upload)
+        if over or upload.state == EXPIRED:
             raise SessionExpired(self._settings.expired_status)
 
     async def take(self, call: Call, upload: Upload) -> Reply:
@@ -97,7 +98,7 @@ class Sessions:
                 self._learn_total(upload, given)
                 return await self._store(call, upload, body, given)
             except SessionExpired:
-                self._book.end(upload, EXPIRED)
+                self._book.expire(upload)
                 raise
 
     @asynccontextmanager

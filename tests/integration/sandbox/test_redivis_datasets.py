@@ -47,6 +47,21 @@ def test_dataset(redivis: RedivisApi, kind: str) -> None:
     assert word(redivis.call("POST", f"{kind}s/{redivis.owner}/datasets", fields)) == "conflict"
 
 
+def test_datasets_of_an_owner(redivis: RedivisApi) -> None:
+    """Clients tell organizations from users by them, and go on with the references."""
+    redivis.make_table()
+    path = f"organizations/{redivis.owner}/datasets"
+    (listed,) = redivis.get(path)["results"]
+    assert listed["qualifiedReference"] == f"{redivis.owner}.{listed['scopedReference']}"
+    assert listed["scopedReference"] == f"sales:{listed['id']}:next"
+    table = redivis.get(redivis.table)
+    assert table["qualifiedReference"] == f"{listed['qualifiedReference']}.orders:{table['id']}"
+    assert table["scopedReference"] == f"orders:{table['id']}"
+    assert redivis.get(f"tables/{encoded(table['qualifiedReference'])}") == table
+    assert redivis.call("GET", path.replace("organizations", "users")).status_code == 404
+    assert redivis.get("users/nobody/datasets")["results"] == []
+
+
 @pytest.mark.parametrize(
     "fields",
     [

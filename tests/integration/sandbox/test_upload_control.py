@@ -61,6 +61,22 @@ def test_expire_on_request(uploads: Uploads, sandbox: Sandbox) -> None:
     assert reason(control(sandbox, "POST", "uploads/expire", {"ids": []})) == "invalid"
 
 
+@pytest.mark.parametrize("way", ["fault", "time"])
+def test_session_that_ends_after_the_last_byte(uploads: Uploads, sandbox: Sandbox, way: str) -> None:
+    """Nobody can ask any more; what is complete, and its job, stay."""
+    content = csv_of(3 * CHUNK)
+    sandbox.timing(project=uploads.api.project, running_seconds=0.2)  # the file is still to be read
+    uri = uploads.start()
+    assert uploads.send(uri, content).status_code == 200
+    if way == "fault":
+        uploads.fault("status", action="session_expired", status=410)
+    else:
+        sandbox.advance(8 * 86400)
+    assert uploads.ask(uri).status_code == (410 if way == "fault" else 404)
+    assert uploads.ask(uri).status_code == 404
+    uploads.check(content)
+
+
 def test_settings(uploads: Uploads, sandbox: Sandbox) -> None:
     usual = control(sandbox, "GET", "uploads/settings").json()
     assert usual == {"completed_status": 200, "expired_status": 404, "lifetime_seconds": None}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import random
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -155,6 +158,15 @@ class TestDigest:
         source = Digested(source_of(CONTENT))
         source.open(3).read()
         assert source.md5() == self.MD5
+
+    def test_blocks_are_hashed_in_order_by_a_thread_that_ends(self) -> None:
+        content = random.Random(7).randbytes(1 << 20)  # noqa: S311 - the same in each run
+        source = Digested(source_of(content))
+        reader = source.open()
+        while reader.read(10_000):
+            pass
+        assert source.md5() == source.md5() == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        assert not [each for each in threading.enumerate() if each.name.startswith("upload-digest")]
 
     def test_a_source_that_became_shorter_is_noticed(self) -> None:
         inner = _Unsized(CONTENT)

@@ -285,6 +285,10 @@ class TestHeaderBytes:
 
         assert header_bytes(source_of(written(rows)), count) == len(written(rows[:count]))
 
+    @pytest.mark.parametrize(("quote", "header"), [("'", b"a,'\n\"'\n"), ("", b"a,\"'\n")])
+    def test_takes_another_quote_or_none(self, quote: str, header: bytes) -> None:
+        assert header_bytes(source_of(header + b"1,2\n"), 1, quote) == len(header)
+
     def test_reads_no_more_than_it_has_to(self) -> None:
         opened: list[Any] = []
         assert header_bytes(source_of(b"h\n" + bytes(BLOCK_BYTES), opened=opened), 1) == 2
