@@ -15,7 +15,9 @@
     ├── UploadExpired            the upload session is gone; start again
     ├── SourceChanged            the bytes were changed while they were sent
     ├── DeadlineExceeded         the job was still running at the deadline
-    └── OutageError              nobody could be asked about the job any more
+    ├── OutageError              nobody could be asked about the job any more
+    ├── UncertainSubmission      whether a job was made is not known
+    └── UsageLimitReached        a limit of our own on the use of the service is reached
 
 Each says by ``retryable`` whether the same call may succeed later. No message holds a token, a key or an
 upload URL.
@@ -137,5 +139,18 @@ class UploadExpired(JobsError):
 
 class SourceChanged(JobsError):
     """What is uploaded was changed meanwhile; nothing was registered. A retry begins anew."""
+
+    retryable = True
+
+
+class UncertainSubmission(JobsError):
+    """The reply to a create was lost, twice: jobs may exist that nobody follows."""
+
+    retryable = True
+    may_have_happened = True
+
+
+class UsageLimitReached(JobsError):
+    """So much of the service's allowance is used that nothing new is begun; nothing was sent."""
 
     retryable = True

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import logging
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -13,19 +14,15 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
+from airflow_provider_jobs.core.connection_errors import transport_error
 from airflow_provider_jobs.core.retry import RetryPolicy, Timing
+from airflow_provider_jobs.core.streamed import StreamedReply, streamed
 from airflow_provider_jobs.core.streams import BLOCK_BYTES
-from airflow_provider_jobs.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    ProtocolError,
-    TransportError,
-)
+from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +99,7 @@ class Transport:
 
     :param connect_seconds: Longest wait for a connection.
     :param read_seconds: Longest silence of the server.
+    :param proxies: Scheme and proxy; they go before those of the environment.
     """
 
     def __init__(
@@ -113,6 +111,7 @@ class Transport:
         timing: Timing | None = None,
         connect_seconds: float = 10.0,
         read_seconds: float = 60.0,
+        proxies: Mapping[str, str] | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self._retry = retry or RetryPolicy()
@@ -120,6 +119,7 @@ class Transport:
         self._timeout = (connect_seconds, read_seconds)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
+        self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=16))
 
@@ -155,12 +155,46 @@ class Transport:
             self._token.renew(headers)
         return reply
 
+    @contextmanager
+    def stream(self, request: Request) -> Iterator[StreamedReply]:
+        """Send a request once and lend the reply, its body unread; a token that is rejected is renewed once.
+
+        :raises TransportError: no reply came.
+        """
+        headers = self._token.headers()
+        reply = self.open(request, headers)
+        if reply.status == _UNAUTHORIZED and self._token.renew(headers):
+            reply.close()
+            reply = self.open(request, self._token.headers())
+        try:
+            yield reply
+        finally:
+            reply.close()
+
+    def open(self, request: Request, headers: Mapping[str, str]) -> StreamedReply:
+        """Send a request once and return the reply, its body unread.
+
+        :raises TransportError: no reply came.
+        """
+        response = self._exchange(request, headers, stream=True)
+        try:
+            return streamed(response)
+        except ProtocolError:
+            response.close()
+            raise
+
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send a request once.
 
         :raises ConfigurationError: the address is neither https nor on this machine.
         :raises TransportError: no reply came.
         """
+        response = self._exchange(request, headers)
+        return Reply(response.status_code, response.headers, response.content)
+
+    def _exchange(
+        self, request: Request, headers: Mapping[str, str], *, stream: bool = False
+    ) -> requests.Response:
         url = check_url(request.url)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise ConfigurationError("the token is none: it holds line ends or other characters no token has")
@@ -170,7 +204,7 @@ class Transport:
             body = _json(request.body)
             more["Content-Type"] = "application/json"
         try:
-            reply = self._session.request(
+            return self._session.request(
                 request.method,
                 url,
                 params=[(name, each) for name, value in request.params.items() for each in _values(value)],
@@ -180,11 +214,12 @@ class Transport:
                 # While a body leaves, the first of the two bounds every block of it.
                 timeout=self._timeout if request.content is None else self._timeout[1],
                 allow_redirects=False,  # a redirect would carry the token to another host
-                proxies=_NO_PROXY if urlsplit(url).scheme == "http" else None,
+                proxies=dict(_NO_PROXY if urlsplit(url).scheme == "http" else self._proxies),
+                stream=stream,
             )
         except requests.RequestException as error:
-            raise _transport_error(request, error) from None  # the original's text holds the whole URL
-        return Reply(reply.status_code, reply.headers, reply.content)
+            # The original's text holds the whole URL.
+            raise transport_error(request.method, request.url, error) from None
 
 
 class _WithoutQuery(logging.Filter):
@@ -262,37 +297,3 @@ def _values(value: Any) -> list[Any]:
 
 def _log_retry(error: Exception, delay: float) -> None:
     log.warning("%s; trying again in %.1f s", error, delay)
-
-
-def _transport_error(request: Request, error: requests.RequestException) -> TransportError:
-    host = urlsplit(request.url).netloc.rpartition("@")[2]
-    cause = _root_cause(error)
-    inner = error.args[0] if error.args else None
-    unsent = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or (
-        isinstance(inner, MaxRetryError) and isinstance(inner.reason, NewConnectionError)
-    )
-    refused_certificate = isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(
-        error
-    )
-    return TransportError(
-        f"no reply from {host} to {request.method}: {cause}",
-        sent=not (unsent or refused_certificate),
-        retryable=not refused_certificate,
-    )
-
-
-def _root_cause(error: BaseException) -> str:
-    """Return the operating system's words, or the kind of the error: never a URL."""
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    if isinstance(error.__context__, TimeoutError) or "timed out" in str(error):
-        return "timed out"
-    seen: BaseException | None = error
-    name = type(error).__name__
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
-        if type(seen).__module__.startswith(("http.", "ssl")):
-            name = type(seen).__name__
-        seen = seen.__cause__ or seen.__context__
-    return name

@@ -1,0 +1,124 @@
+"""Requests to one org, and what every reply tells besides what was asked."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_jobs.clients.salesforce_reference import check_instance_url
+from airflow_provider_jobs.clients.salesforce_status import parse_object, refused
+from airflow_provider_jobs.clients.salesforce_usage import ApiUsage
+from airflow_provider_jobs.core.transport import Reply, Request, Transport
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_jobs.core.retry import RetryPolicy, Timing
+    from airflow_provider_jobs.core.streamed import StreamedReply
+    from airflow_provider_jobs.core.transport import Body
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_OK = 200
+#: Different warnings that are kept in mind, so that each is told once.
+_MOST_SAID = 1000
+
+
+class SalesforceApi:
+    """Sends requests to one org, below ``/services/data/``."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        instance_url: str,
+        client_id: str | None,
+        api_usage_limit: float | None,
+        retry: RetryPolicy,
+    ) -> None:
+        self.instance_url = check_instance_url(instance_url)
+        self.scope = urlsplit(self.instance_url).netloc
+        self.usage = ApiUsage(api_usage_limit, now=transport.timing.now)
+        self.retry = retry
+        self._transport = transport
+        self._headers = {"Accept": "application/json", **_call_options(client_id)}
+        self._said: set[str] = set()
+
+    @property
+    def timing(self) -> Timing:
+        """The clock of the connection."""
+        return self._transport.timing
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        idempotent: bool = True,
+    ) -> dict[str, Any]:
+        """Send a request below ``/services/data/`` and return its JSON."""
+        request = Request(method, self._url(path), params or {}, body, idempotent, self._headers)
+        return self._transport.call(request, self._parse)
+
+    def put(self, path: str, content: Body) -> None:
+        """Send CSV bytes, once.
+
+        :raises JobsError: they were not taken, or nobody knows.
+        """
+        headers = {**self._headers, "Content-Type": "text/csv; charset=UTF-8"}
+        self._parse(self._transport.once(Request("PUT", self._url(path), headers=headers, content=content)))
+
+    @contextmanager
+    def csv(self, path: str, params: Mapping[str, Any]) -> Iterator[StreamedReply]:
+        """Ask for CSV once, and lend the good reply, its body unread.
+
+        :raises ServiceError: Salesforce refused.
+        """
+        headers = {**self._headers, "Accept": "text/csv", "Accept-Encoding": "gzip"}
+        request = Request("GET", self._url(path), params, headers=headers)
+        with self._transport.stream(request) as reply:
+            self._note(reply.headers)
+            if reply.status != _OK:
+                raise refused(reply)
+            yield reply
+
+    def repeat(self, step: Callable[[], T], retry: RetryPolicy | None = None) -> T:
+        """Take a step that looks before it acts, again and again as the retry policy allows."""
+        return (retry or self.retry).call(
+            step,
+            timing=self.timing,
+            on_retry=lambda error, delay: log.warning("%s; trying again in %.1f s", error, delay),
+        )
+
+    def _url(self, path: str) -> str:
+        return f"{self.instance_url}/services/data/{path}"
+
+    def _parse(self, reply: Reply) -> dict[str, Any]:
+        self._note(reply.headers)
+        return parse_object(reply)
+
+    def _note(self, headers: Mapping[str, str]) -> None:
+        self.usage.note(headers)
+        if warning := headers.get("Warning"):
+            self.say(f"Salesforce warns: {warning[:500]}")
+
+    def say(self, text: str) -> None:
+        """Log a warning, once."""
+        if text not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(text)
+            log.warning("%s", text)
+
+
+def _call_options(client_id: str | None) -> dict[str, str]:
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
+    if not client_id:
+        return {}
+    if not client_id.isascii() or not client_id.isprintable() or "," in client_id:
+        raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
+    return {"Sforce-Call-Options": f"client={client_id}"}

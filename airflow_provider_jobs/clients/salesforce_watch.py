@@ -1,0 +1,167 @@
+"""How many jobs are doing, in as few requests as can be: each counts against the org's daily limit.
+
+A list of jobs tells their states, ended ones too, so a tick costs one request as long as the org's jobs fit
+on a page, and never more than two: of a longer list each tick reads on where the tick before has stopped.
+Only a job that a whole list did not show is asked for itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.salesforce_reference import kind_of, version_of
+from airflow_provider_jobs.clients.salesforce_status import next_locator
+from airflow_provider_jobs.core import joint
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.core.joint import parts
+from airflow_provider_jobs.errors import JobsError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from airflow_provider_jobs.clients.salesforce import SalesforceClient
+
+__all__ = ["ManyStatuses", "joint_status", "parts"]
+
+#: Requests that a tick may cost.
+_MOST_CALLS = 2
+#: After so many ticks without a list, what listing costs is measured anew.
+_TICKS_WITHOUT_LIST = 100
+_FORBIDDEN = 403
+_JOB_TYPES = {"query": "V2Query", "ingest": "V2Ingest"}
+#: An id's last three characters only repeat the case of the others.
+_ID_LENGTH = 15
+
+
+def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus]) -> JobStatus:
+    """Return one status for all: active as long as one is, failed if one did; None makes their reference."""
+    return joint.joint_status(ref, statuses, what="Salesforce jobs", key="jobs")
+
+
+@dataclass
+class _List:
+    """The list of one kind of jobs, read a page or two a tick.
+
+    :ivar locator: Where the next tick reads on; None begins anew.
+    :ivar pages: Pages of this reading so far.
+    :ivar unseen: Jobs that this reading did not show so far.
+    :ivar missing: Jobs that a whole list did not show.
+    :ivar cost: Pages of the last whole list.
+    """
+
+    locator: str | None = None
+    pages: int = 0
+    unseen: set[str] = field(default_factory=set)
+    missing: set[str] = field(default_factory=set)
+    cost: int = 1
+    ticks_without: int = 0
+    forbidden: bool = False
+
+
+News = dict[JobRef, JobStatus | JobsError]
+
+
+class ManyStatuses:
+    """Asks for many jobs of one org; remembers how far their lists were read, and what they told."""
+
+    def __init__(self, client: SalesforceClient) -> None:
+        self._client = client
+        self._lists: dict[str, _List] = {}
+        self._last: dict[JobRef, JobStatus] = {}
+        self._asked: dict[JobRef, int] = {}
+        self._gets = 0
+        self._lock = threading.Lock()
+
+    def statuses(self, refs: Sequence[JobRef]) -> News:
+        """Return the status of each job, or the error that stands in its way."""
+        with self._lock:
+            singles = self._singles(list(dict.fromkeys(part for ref in refs for part in parts(ref))))
+        found: News = {}
+        for ref in refs:
+            news = [singles[part] for part in parts(ref)]
+            told = [each for each in news if isinstance(each, JobStatus)]
+            errors = [each for each in news if isinstance(each, JobsError)]
+            found[ref] = errors[0] if errors else joint_status(ref, told)
+        return found
+
+    def _singles(self, refs: list[JobRef]) -> News:
+        if len(refs) <= _MOST_CALLS:
+            return self._ask(refs, len(refs))
+        groups: dict[str, dict[str, JobRef]] = {}
+        for ref in refs:
+            groups.setdefault(kind_of(ref), {})[ref.id[:_ID_LENGTH]] = ref
+        found: News = {}
+        for kind, watched in groups.items():
+            found |= self._kind(kind, watched, _MOST_CALLS // len(groups))
+        news = {ref: found.get(ref) or self._last.get(ref) or _not_yet(ref) for ref in refs}
+        self._last = {ref: each for ref, each in news.items() if isinstance(each, JobStatus)}
+        self._asked = {ref: self._asked[ref] for ref in refs if ref in self._asked}
+        return news
+
+    def _kind(self, kind: str, watched: dict[str, JobRef], calls: int) -> News:
+        """Return the news of this tick, of as many jobs as the calls tell of."""
+        known = self._lists.setdefault(kind, _List())
+        if known.forbidden:
+            return self._ask(watched.values(), len(watched))
+        known.ticks_without += 1
+        if known.cost > len(watched) and known.ticks_without < _TICKS_WITHOUT_LIST:
+            return self._ask(watched.values(), calls)
+        missing = [watched[job_id] for job_id in known.missing if job_id in watched]
+        found: News = {}
+        if missing and (calls > 1 or known.ticks_without == 1):
+            found = self._ask(missing, 1)
+            calls -= 1
+        try:
+            while calls and self._read_page(kind, known, watched, found):
+                calls -= 1
+        except ServiceError as error:
+            if error.status != _FORBIDDEN:
+                raise
+            known.forbidden = True  # who may not list asks for each
+            found |= self._ask(watched.values(), len(watched))
+        return found
+
+    def _read_page(self, kind: str, known: _List, watched: dict[str, JobRef], found: News) -> bool:
+        """Read a page; return True if there is more to read in this tick."""
+        if known.locator is None:
+            known.pages, known.unseen = 0, set(watched)
+        locator, known.locator = known.locator, None  # one that is refused is not asked with again
+        version = version_of(next(iter(watched.values())))
+        filters = {"jobType": _JOB_TYPES[kind], "queryLocator": locator}
+        page = next(self._client.list_job_pages(kind, version=version, **filters))
+        known.pages, known.ticks_without = known.pages + 1, 0
+        for job in page.get("records") or []:
+            ref = watched.get(_id(job))
+            if ref is not None:
+                found[ref] = self._client.read(job, ref)
+                known.unseen.discard(_id(job))
+        known.locator = next_locator(page, "queryLocator")
+        if known.locator is None:
+            known.cost, known.missing = known.pages, known.unseen
+            return False
+        if len(found) < len(watched):
+            return True
+        known.locator = None  # everybody was met: the next tick begins anew
+        return False
+
+    def _ask(self, refs: Iterable[JobRef], calls: int) -> News:
+        """Ask for so many jobs, those first that were not asked for the longest."""
+        found: News = {}
+        for ref in sorted(refs, key=lambda ref: self._asked.get(ref, 0))[:calls]:
+            self._gets += 1
+            self._asked[ref] = self._gets
+            try:
+                found[ref] = self._client.single_status(self._client.ref(ref))
+            except JobsError as error:
+                found[ref] = error
+        return found
+
+
+def _not_yet(ref: JobRef) -> JobStatus:
+    return JobStatus(ref, JobState.RUNNING, "not listed yet")
+
+
+def _id(job: Any) -> str:
+    return str(job.get("id"))[:_ID_LENGTH] if isinstance(job, dict) else ""
