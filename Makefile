@@ -7,13 +7,15 @@ READY := $(VENV)/.ready
 PEER := .venv-peer
 # Redivis's official client, to try the sandbox with.
 REDIVIS := .venv-redivis
+# Clients of Salesforce's Bulk API 2.0 for Node.js, to try it with as well.
+NODE := .node-clients
 
 # Airflow imports three times faster from bytecode; the environment must not prevent it.
 unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -69,5 +71,12 @@ $(REDIVIS)/.ready: $(READY)
 redivis-client: $(REDIVIS)/.ready  ## let Redivis's official client, 800 MB, upload to the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_redivis.py
 
+$(NODE)/.ready:
+	npm install --silent --no-audit --no-fund --prefix $(NODE) node-sf-bulk2 @jsforce/jsforce-node
+	touch $@
+
+node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
+	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
+
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEER) $(REDIVIS) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -6,8 +6,8 @@ thread of this process.
 ``server`` runs ``app``, which dispatches to the services' routes as ``operations``: each is authorized
 (``auth``, ``oauth``, ``keys``), may be spoiled on request (``faults``, ``fault_actions``, ``connection``),
 answered (``replies``, ``masks``) and written down (``request_log``). Tests steer it through ``control`` and
-``timing``. ``uploads`` brings files in. A package per service: ``bigquery``, ``redivis``. ``demo`` runs DAGs
-of a real Airflow against it all.
+``timing``. ``uploads`` brings files in. A package per service: ``bigquery``, ``redivis``,
+``salesforce``. ``demo`` runs DAGs of a real Airflow against it all.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SCOPE_ROOT = "https://www.googleapis.com/auth/"
 CLOUD_PLATFORM = SCOPE_ROOT + "cloud-platform"
 DATA_EDIT = "data.edit"  # Redivis' scope for everything that uploads
+API = "api"  # Salesforce's scope for its APIs
 DEFAULT_LIFETIME_SECONDS = 3600.0  # what Google's token endpoint gives
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="https://accounts.google.com/"'}
 
@@ -44,15 +45,20 @@ class TokenBook:
         self._lock = threading.Lock()
         self._announced = announced
         self._grants = {
-            announced: Grant(email, frozenset({CLOUD_PLATFORM, DATA_EDIT}), None, ("static",), announced)
+            announced: Grant(email, frozenset({CLOUD_PLATFORM, DATA_EDIT, API}), None, ("static",), announced)
         }
 
     def issue(
-        self, email: str, scopes: frozenset[str], via: tuple[str, ...], seconds: float | None = None
+        self,
+        email: str,
+        scopes: frozenset[str],
+        via: tuple[str, ...],
+        seconds: float | None = None,
+        prefix: str = "sandbox.",
     ) -> Grant:
         """Make a token for an account; without ``seconds`` it lives as long as is set."""
         lifetime = self.lifetime_seconds if seconds is None else seconds
-        grant = Grant(email, scopes, self._clock() + lifetime, via, "sandbox." + secrets.token_urlsafe(32))
+        grant = Grant(email, scopes, self._clock() + lifetime, via, prefix + secrets.token_urlsafe(32))
         with self._lock:
             self._grants[grant.token] = grant
         return grant

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from starlette.types import Receive, Scope, Send
 
 EXTENSION = "sandbox.connection"
@@ -83,3 +86,14 @@ async def gone(receive: Receive) -> None:
     """Wait until the connection is closed, by whichever side; drops what is still sent."""
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def wait_for_first(seconds: float | None, *others: Coroutine[Any, Any, object]) -> None:
+    """Wait for the seconds or for the first of the others; ends the others."""
+    waits = [asyncio.ensure_future(other) for other in others]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -1,7 +1,8 @@
 """What a fault does to a request.
 
 An action may act before the operation runs, somewhere inside the body that it takes in, and on its
-reply before that is sent. ``upload_faults`` holds the actions that only uploads can meet.
+reply before that is sent. ``upload_faults`` holds the actions that only uploads can meet,
+``reply_faults`` those that spoil what is sent back.
 """
 
 from __future__ import annotations
@@ -12,18 +13,26 @@ from dataclasses import dataclass, field, fields
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jobs.sandbox.connection import ConnectionCut, gone
+from airflow_provider_jobs.sandbox.connection import ConnectionCut, gone, wait_for_first
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Mapping
 
     from starlette.types import Receive
 
     from airflow_provider_jobs.sandbox.auth import TokenBook
 
 # What a number may be: nothing hangs longer than ten minutes, and a reply is a final one.
-RANGES = {"seconds": (0, 600), "status": (200, 599), "retry_after": (0, 86400), "bytes": (0, 1 << 50)}
+RANGES = {
+    "seconds": (0, 600),
+    "status": (200, 599),
+    "retry_after": (0, 86400),
+    "bytes": (0, 1 << 50),
+    "bytes_per_second": (1, 1 << 50),
+    "record": (0, 1 << 50),
+    "page": (0, 1 << 50),
+}
 
 RETRY_AFTER_FORMS = ("seconds", "date", "epoch")
 
@@ -251,14 +260,3 @@ def spell_retry_after(seconds: int, form: str) -> str:
     return {"seconds": str(seconds), "date": formatdate(moment, usegmt=True), "epoch": str(round(moment))}[
         form
     ]
-
-
-async def wait_for_first(seconds: float | None, *others: Coroutine[Any, Any, object]) -> None:
-    """Wait for the seconds or for the first of the others; ends the others."""
-    waits = [asyncio.ensure_future(other) for other in others]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)

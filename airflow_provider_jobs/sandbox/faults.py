@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.fault_actions import ACTIONS, Action, make_action
 from airflow_provider_jobs.sandbox.replies import Refusal
+from airflow_provider_jobs.sandbox.reply_faults import REPLY_ACTIONS
+from airflow_provider_jobs.sandbox.salesforce.faults import SALESFORCE_ACTIONS
 from airflow_provider_jobs.sandbox.upload_faults import UPLOAD_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+KINDS = ACTIONS | REPLY_ACTIONS | UPLOAD_ACTIONS | SALESFORCE_ACTIONS
 MATCH_FIELDS = frozenset({"operation", "method", "path", "nth", "times"})
 
 
@@ -68,7 +71,7 @@ class FaultBook:
         :raises Refusal: 400, naming what is wrong with it.
         """
         settings = {name: value for name, value in spec.items() if name not in MATCH_FIELDS}
-        action = make_action(settings, ACTIONS | UPLOAD_ACTIONS)
+        action = make_action(settings, KINDS)
         fault = Fault(
             next(self._ids),
             action,

@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -26,6 +26,18 @@ AUDIENCE = "//iam.googleapis.com/locations/global/workloadIdentityPools/sandbox/
 
 class BadAssertion(ValueError):
     """A signed assertion that does not hold."""
+
+
+class Signer(Protocol):
+    """Whoever signs assertions."""
+
+    @property
+    def key(self) -> rsa.RSAPrivateKey:
+        """The key."""
+
+    @property
+    def key_id(self) -> str:
+        """Its name, as assertions may give it."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +64,24 @@ def make_identity(root: Path, url: str) -> Identity:
             secrets.token_hex(20),
         )
     else:
-        key, key_id = _load(known["private_key"]), known["private_key_id"]
+        key, key_id = load_key(known["private_key"]), known["private_key_id"]
     subject_token = subject_file.read_text() if subject_file.exists() else secrets.token_urlsafe(32)
-    _write(subject_file, subject_token)
-    _write(key_file, json.dumps(_key_document(key, key_id, url), indent=2))
-    _write(identity_file, json.dumps(_workload_identity_document(subject_file, url), indent=2))
+    write_secret(subject_file, subject_token)
+    write_secret(key_file, json.dumps(_key_document(key, key_id, url), indent=2))
+    write_secret(identity_file, json.dumps(_workload_identity_document(subject_file, url), indent=2))
     return Identity(key, key_id, key_file, identity_file, subject_token)
 
 
-def _load(pem: str) -> rsa.RSAPrivateKey:
+def load_key(pem: str) -> rsa.RSAPrivateKey:
+    """Give the key of a PEM text."""
     key = serialization.load_pem_private_key(pem.encode(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("the key file of this root holds no RSA key")
     return key
 
 
-def _write(path: Path, text: str) -> None:
+def write_secret(path: Path, text: str) -> None:
+    """Write a file that only its owner can read."""
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - a mode
         file.write(text)
 
@@ -106,8 +120,8 @@ def impersonation_url(url: str, email: str) -> str:
     return f"{url}/v1/projects/-/serviceAccounts/{email}:generateAccessToken"
 
 
-def verified_claims(assertion: str, identity: Identity) -> dict[str, Any]:
-    """Give the claims of an RS256 assertion that the service account's key has signed.
+def verified_claims(assertion: str, signer: Signer) -> dict[str, Any]:
+    """Give the claims of an RS256 assertion that the signer's key has signed.
 
     :raises BadAssertion: malformed, of another algorithm or key, or not signed by it.
     """
@@ -118,11 +132,11 @@ def verified_claims(assertion: str, identity: Identity) -> dict[str, Any]:
         raise BadAssertion("Invalid JWT: it is malformed.") from error
     if not isinstance(header, dict) or not isinstance(body, dict) or header.get("alg") != "RS256":
         raise BadAssertion("Invalid JWT: only RS256 is accepted.")
-    if header.get("kid", identity.key_id) != identity.key_id:
+    if header.get("kid", signer.key_id) != signer.key_id:
         raise BadAssertion("Invalid JWT: the key id is unknown.")
     signed = assertion.rpartition(".")[0].encode()
     try:
-        identity.key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+        signer.key.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature as error:
         raise BadAssertion("Invalid JWT Signature.") from error
     return body

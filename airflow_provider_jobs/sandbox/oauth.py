@@ -66,7 +66,7 @@ class TokenEndpoints:
 
     async def key_token(self, call: Call) -> Reply:
         """Exchange an assertion that the service account's key has signed."""
-        form = await _form(call)
+        form = await read_form(call)
         if form.get("grant_type") != JWT_BEARER:
             raise Refusal(400, "unsupported_grant_type", f"grant_type must be {JWT_BEARER}.")
         try:
@@ -84,7 +84,7 @@ class TokenEndpoints:
 
     async def federated_token(self, call: Call) -> Reply:
         """Exchange the subject token that the sandbox wrote to a file."""
-        form = await _form(call)
+        form = await read_form(call)
         if form.get("grant_type") != TOKEN_EXCHANGE:
             raise Refusal(400, "unsupported_grant_type", f"grant_type must be {TOKEN_EXCHANGE}.")
         if form.get("audience") != AUDIENCE:
@@ -125,7 +125,8 @@ class TokenEndpoints:
         return {"access_token": grant.token, "expires_in": seconds, "token_type": "Bearer"}
 
 
-async def _form(call: Call) -> dict[str, str]:
+async def read_form(call: Call) -> dict[str, str]:
+    """Give the fields of a form."""
     return dict(parse_qsl((await call.body()).decode("utf-8", "replace")))
 
 

@@ -16,7 +16,7 @@ from airflow_provider_jobs.sandbox.connection import ConnectionCut, cut
 from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange
 from airflow_provider_jobs.sandbox.faults import FaultBook
 from airflow_provider_jobs.sandbox.masks import MaskError, parse_mask
-from airflow_provider_jobs.sandbox.replies import Refusal, Reply
+from airflow_provider_jobs.sandbox.replies import Refusal, Replaced, Reply
 from airflow_provider_jobs.sandbox.request_log import RequestLog
 from airflow_provider_jobs.sandbox.timing import TimingBook
 from airflow_provider_jobs.sandbox.uploads.settings import UploadSettings
@@ -158,6 +158,8 @@ class Operation:
             for action in actions:
                 await action.before(exchange)
             reply = await self._handled(request, exchange, actions)
+        except Replaced as replaced:
+            reply = replaced.reply
         except Refusal as refusal:
             reply = self._errors(refusal)
         if reply.final:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from airflow_provider_jobs.sandbox.streaming import PLAIN, Pieces, Ready, Sending, StreamedResponse
+
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.masks import Mask
 
@@ -48,6 +50,14 @@ class Refusal(Exception):
         self.headers = headers or {}
 
 
+class Replaced(Refusal):
+    """A request that gets a ready reply, whatever the service's errors look like."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status, "replaced", "The sandbox was asked to answer this.")
+        self.reply = reply
+
+
 @dataclass(frozen=True)
 class Reply:
     """Status, headers and either a JSON document or ready bytes."""
@@ -56,21 +66,28 @@ class Reply:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     content: bytes | None = None  # sent as it is, in place of the document
+    pieces: Pieces | None = None  # of a file, sent in place of either
     media_type: str = "application/json; charset=UTF-8"
     final: bool = False  # it tells that an upload is complete
+    sending: Sending = PLAIN
 
     def masked(self, mask: Mask) -> Reply:
         """Give the reply with only the fields that the caller asked for; errors stay whole."""
-        if self.content is not None or self.status >= HTTPStatus.BAD_REQUEST:
+        if self.content is not None or self.pieces is not None or self.status >= HTTPStatus.BAD_REQUEST:
             return self
         return replace(self, document=mask.apply(self.document))
 
     def response(self) -> Response:
         """Give what Starlette sends."""
+        if self.pieces is not None:
+            return StreamedResponse(self.pieces, self.status, self.headers, self.media_type, self.sending)
         body = self.content
         if body is None:
             body = b"" if self.document is None else json.dumps(self.document, separators=(",", ":")).encode()
-        return Response(body, self.status, self.headers, self.media_type if body else None)
+        media_type = self.media_type if body else None
+        if self.sending != PLAIN:
+            return StreamedResponse(Ready(body), self.status, self.headers, media_type, self.sending)
+        return Response(body, self.status, self.headers, media_type)
 
 
 def google_error(refusal: Refusal) -> Reply:

@@ -23,6 +23,7 @@ from airflow_provider_jobs.sandbox.connection import SandboxProtocol
 from airflow_provider_jobs.sandbox.keys import EMAIL, make_identity
 from airflow_provider_jobs.sandbox.operations import Platform
 from airflow_provider_jobs.sandbox.redivis.service import Redivis
+from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
 from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
@@ -46,7 +47,7 @@ class Sandbox:
     """
 
     def __init__(self, root: Path | str | None = None, *, port: int = 0, token: str | None = None) -> None:
-        self.token = self.redivis_token = token or secrets.token_urlsafe(24)
+        self.token = self.redivis_token = self.salesforce_token = token or secrets.token_urlsafe(24)
         self._undo = contextlib.ExitStack()  # what is open, closed in reverse order
         with contextlib.ExitStack() as opened:
             self._open(opened, root, port)
@@ -70,7 +71,12 @@ class Sandbox:
         bigquery = BigQuery(self.platform)
         self.buckets = bigquery.buckets
         self._redivis = Redivis(self.platform, self.redivis_storage)
-        app = make_app(self.platform, identity, [bigquery, self._redivis])
+        self._salesforce = Salesforce(self.platform)
+        self.salesforce = self.url  # + /services/data/… is the API, + /services/oauth2/token the login
+        self.salesforce_account = self._salesforce.identity.account
+        self.salesforce_account_file = self._salesforce.identity.account_file
+        self.salesforce_key_file = self._salesforce.identity.key_file
+        app = make_app(self.platform, identity, [bigquery, self._redivis, self._salesforce])
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -137,11 +143,15 @@ class Sandbox:
         return {
             "bigquery": self.bigquery,
             "redivis": self.redivis,
+            "salesforce": self.salesforce,
             "token": self.token,
             "redivis_token": self.redivis_token,
+            "salesforce_token": self.salesforce_token,
             "root": str(self.root),
             "key_file": str(self.key_file),
             "workload_identity_file": str(self.workload_identity_file),
+            "salesforce_account_file": str(self.salesforce_account_file),
+            "salesforce_key_file": str(self.salesforce_key_file),
             "buckets": str(self.buckets),
         }
 
@@ -184,6 +194,18 @@ class Sandbox:
     def redivis_settings(self, **spec: Any) -> dict[str, Any]:
         """Set how Redivis behaves: ``storage="foreign"``, ``numbers="texts"``, ``queued_polls=2``, …."""
         return self._redivis.settings.change(spec)
+
+    def salesforce_settings(self, **spec: Any) -> dict[str, Any]:
+        """Set how Salesforce behaves: ``page_rows=1000``, ``result_url="full"``, …."""
+        return self._salesforce.settings.change(spec)
+
+    def salesforce_jobs(self) -> list[dict[str, Any]]:
+        """Give every job of the org, oldest first."""
+        return self._ask(self._salesforce.control_methods.jobs())
+
+    def force_salesforce_job(self, job_id: str, **spec: Any) -> dict[str, Any]:
+        """Put a job into a ``state``; ``errorMessage`` and counters may be given, or alone."""
+        return self._ask(self._salesforce.control_methods.force(job_id, spec))
 
     def advance(self, seconds: float) -> None:
         """Put the clock forward that sessions expire by."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_provider_jobs.sandbox.connection import ConnectionCut
-from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange, wait_for_first
+from airflow_provider_jobs.sandbox.connection import ConnectionCut, wait_for_first
+from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange
 from airflow_provider_jobs.sandbox.replies import Refusal
 
 if TYPE_CHECKING:

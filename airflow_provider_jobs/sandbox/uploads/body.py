@@ -6,8 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Self
 
-from airflow_provider_jobs.sandbox.connection import ConnectionCut, connection_of
-from airflow_provider_jobs.sandbox.fault_actions import Exchange, wait_for_first
+from airflow_provider_jobs.sandbox.connection import ConnectionCut, connection_of, wait_for_first
 from airflow_provider_jobs.sandbox.uploads.pouring import Pour
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from types import TracebackType
 
+    from airflow_provider_jobs.sandbox.fault_actions import Exchange
     from airflow_provider_jobs.sandbox.operations import Call
 
 WORTH_TAKING_BYTES = 256 * 1024  # a shorter rest has arrived before a thread could begin to read it

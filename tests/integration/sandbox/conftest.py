@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
 from tests.integration.sandbox.engine_bench import Bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.integration.sandbox.salesforce_api import SalesforceApi
 
 PATIENCE_SECONDS = 30.0
 
@@ -107,6 +111,18 @@ def project() -> str:
 def api(sandbox: Sandbox, project: str) -> Iterator[Api]:
     api = Api(sandbox.bigquery, sandbox.token, project)
     yield api
+    api.session.close()
+
+
+@pytest.fixture
+def salesforce(sandbox: Sandbox) -> Iterator[SalesforceApi]:
+    """The org with its default settings; the jobs of other tests are there."""
+    from tests.integration.sandbox.salesforce_api import SalesforceApi  # noqa: PLC0415 - it needs this module
+
+    api = SalesforceApi(sandbox)
+    yield api
+    sandbox.salesforce_settings(**asdict(SalesforceSettings()))
+    sandbox.timing(project="salesforce", pending_seconds=0.0, running_seconds=0.0, cancel_seconds=0.1)
     api.session.close()
 
 

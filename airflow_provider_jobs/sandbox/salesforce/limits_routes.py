@@ -1,0 +1,83 @@
+"""What is neither a login nor a job: versions, resources, limits, and paths that lead nowhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from airflow_provider_jobs.sandbox.operations import Operation
+from airflow_provider_jobs.sandbox.replies import Reply
+from airflow_provider_jobs.sandbox.salesforce.replies import missing, salesforce_error
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+
+BASE = "/services/data"
+OLDEST = 31
+SEASONS = ("Spring", "Summer", "Winter")
+SPRING_VERSION, SPRING_YEAR = 66, 26  # Spring '26 brought it; three versions make a year
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def routes(service: Salesforce) -> list[Route]:
+    """Give the routes."""
+    methods = LimitMethods(service)
+    versions = Operation(
+        "salesforce.versions",
+        methods.versions,
+        platform=service.platform,
+        scopes=None,
+        errors=salesforce_error,
+    )
+    return [
+        Route(BASE, versions, methods=["GET"], name="salesforce.versions"),
+        Route(f"{BASE}/", versions, methods=["GET"], name="salesforce.versions"),
+        service.route("GET", "limits", "limits", methods.limits),
+        service.route("GET", "limits/", "limits", methods.limits),
+        service.route("GET", "", "resources", methods.resources),
+        Route(f"{BASE}/v{{version}}", service.operation("resources", methods.resources), methods=["GET"]),
+    ]
+
+
+def everything_else(service: Salesforce) -> Route:
+    """Give the route of every path that no other route has."""
+
+    async def refuse(_call: Call) -> Reply:
+        raise missing()
+
+    return Route(f"{BASE}/{{rest:path}}", service.operation("unknown", refuse), methods=METHODS)
+
+
+class LimitMethods:
+    """The methods."""
+
+    def __init__(self, service: Salesforce) -> None:
+        self._service = service
+
+    async def versions(self, _call: Call) -> Reply:
+        """Give the API versions; no token needed."""
+        numbers = range(OLDEST, self._service.newest_version + 1)
+        return Reply(
+            [
+                {"label": label_of(number), "url": f"{BASE}/v{number}.0", "version": f"{number}.0"}
+                for number in numbers
+            ]
+        )
+
+    async def resources(self, call: Call) -> Reply:
+        """Give where things are."""
+        base = f"{BASE}/v{call.path('version')}"
+        return Reply({name: f"{base}/{name}" for name in ("jobs", "limits")})
+
+    async def limits(self, _call: Call) -> Reply:
+        """Give what is left of the day's limits."""
+        return Reply(self._service.limits.overview())
+
+
+def label_of(number: int) -> str:
+    """Give the name of a version's release; a winter has the next year's number."""
+    later = number - SPRING_VERSION
+    year = SPRING_YEAR + (later + 1) // len(SEASONS)
+    return f"{SEASONS[later % len(SEASONS)]} '{year}"

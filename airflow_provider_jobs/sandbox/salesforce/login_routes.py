@@ -1,0 +1,144 @@
+"""OAuth: how programs get a token, https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flows.htm."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+from starlette.routing import Route
+
+from airflow_provider_jobs.sandbox.auth import API
+from airflow_provider_jobs.sandbox.keys import BadAssertion, verified_claims
+from airflow_provider_jobs.sandbox.oauth import JWT_BEARER, read_form
+from airflow_provider_jobs.sandbox.operations import Operation
+from airflow_provider_jobs.sandbox.replies import Refusal, Reply, oauth_error
+from airflow_provider_jobs.sandbox.salesforce.ids import SHORT
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+
+PATH = "/services/oauth2/token"
+LONGEST_ASSERTION_SECONDS = 300  # three minutes are documented, and clocks differ
+AUDIENCES = {"production": "https://login.salesforce.com", "sandbox": "https://test.salesforce.com"}
+LOGIN_HOSTS = ("login.", "test.")
+
+
+def routes(service: Salesforce) -> list[Route]:
+    """Give the route."""
+    handler = TokenEndpoint(service).token
+    operation = Operation(
+        "salesforce.login.token", handler, platform=service.platform, scopes=None, errors=oauth_error
+    )
+    return [Route(PATH, operation, methods=["POST"], name="salesforce.token")]
+
+
+class TokenEndpoint:
+    """The flows that need no browser."""
+
+    def __init__(self, service: Salesforce) -> None:
+        self._service = service
+        self._identity = service.identity
+        self._account = service.identity.account
+
+    async def token(self, call: Call) -> Reply:
+        """Give a token; it does not say when it ends."""
+        form = await read_form(call)
+        flows = {
+            JWT_BEARER: self._by_assertion,
+            "password": self._by_password,
+            "client_credentials": self._by_client,
+        }
+        grant_type = form.get("grant_type", "")
+        flow = flows.get(grant_type)
+        if flow is None:
+            raise Refusal(400, "unsupported_grant_type", "grant type not supported")
+        flow(form, call)
+        call.request.scope["sandbox.entry"].account = self._account.username
+        return Reply(self._reply(self._service.issue_token(grant_type.rpartition(":")[2])))
+
+    def _by_assertion(self, form: dict[str, str], _call: Call) -> None:
+        try:
+            claims = verified_claims(form.get("assertion", ""), self._identity)
+        except BadAssertion as error:
+            raise _invalid_grant(f"invalid assertion: {error}") from error
+        if claims.get("iss") != self._account.consumer_key:
+            raise Refusal(400, "invalid_client_id", "client identifier invalid")
+        if claims.get("sub") != self._account.username:
+            raise _invalid_grant("user hasn't approved this consumer")
+        if claims.get("aud") not in {AUDIENCES[self._service.settings.org], self._service.platform.url}:
+            raise _invalid_grant("audience is invalid")
+        ahead = _number(claims.get("exp")) - time.time()
+        if not 0 < ahead <= LONGEST_ASSERTION_SECONDS:
+            raise _invalid_grant("invalid assertion: exp is over, or too far ahead")
+
+    def _by_password(self, form: dict[str, str], _call: Call) -> None:
+        self._check_client(form.get("client_id", ""), form.get("client_secret", ""))
+        username, password = form.get("username", ""), form.get("password", "")
+        if self._service.password_problem(username, password):
+            raise _invalid_grant("authentication failure")
+
+    def _by_client(self, form: dict[str, str], call: Call) -> None:
+        host = call.request.headers.get("host", "").lower()
+        if self._service.settings.host == "login" or host.startswith(LOGIN_HOSTS):
+            raise _invalid_grant("request not supported on this domain")
+        header = call.request.headers.get("authorization", "")
+        client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
+        if header:
+            client_id, secret = _basic(header)
+        self._check_client(client_id, secret)
+
+    def _check_client(self, client_id: str, secret: str) -> None:
+        if client_id != self._account.consumer_key:
+            raise Refusal(400, "invalid_client_id", "client identifier invalid")
+        if not secrets.compare_digest(secret.encode(), self._account.consumer_secret.encode()):
+            raise Refusal(400, "invalid_client", "invalid client credentials")
+
+    def _reply(self, token: str) -> dict[str, Any]:
+        url, account = self._service.platform.url, self._account
+        user_url = f"{url}/id/{account.organization_id}/{account.user_id}"
+        issued_at = str(int(time.time() * 1000))
+        digest = hmac.digest(
+            account.consumer_secret.encode(), (user_url + issued_at).encode(), hashlib.sha256
+        )
+        return {
+            "access_token": token,
+            "signature": base64.b64encode(digest).decode(),
+            "scope": API,
+            "instance_url": url,
+            "id": user_url,
+            "token_type": "Bearer",
+            "issued_at": issued_at,
+        }
+
+
+def token_prefix(organization_id: str) -> str:
+    """Give how every token of an org begins."""
+    return f"{organization_id[:SHORT]}!"
+
+
+def _invalid_grant(message: str) -> Refusal:
+    return Refusal(400, "invalid_grant", message)
+
+
+def _number(value: Any) -> float:
+    """Give a time that may be spelled as text, as some clients do; 0 for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def _basic(header: str) -> tuple[str, str]:
+    """Give user and password of an ``Authorization: Basic`` header."""
+    scheme, _, text = header.partition(" ")
+    try:
+        client_id, _, secret = base64.b64decode(text.strip(), validate=True).decode().partition(":")
+    except (ValueError, binascii.Error) as error:
+        raise Refusal(400, "invalid_client", "invalid client credentials") from error
+    return (client_id, secret) if scheme.lower() == "basic" else ("", "")

@@ -1,0 +1,24 @@
+"""A Salesforce org behind one door: the HTTP side imports from here and nothing deeper.
+
+``org`` is the door, ``outcomes`` and ``refusals`` what passes through it. ``model`` describes objects and
+fields, ``objects`` lists those of this org, ``sample`` makes their records, ``store`` keeps them in DuckDB,
+``ids`` spells record ids. ``soql`` reads and translates queries, ``result_file`` writes what they find,
+``ingest`` executes insert, update, upsert, delete and hardDelete of CSV files.
+"""
+
+from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+from airflow_provider_jobs.sandbox.salesforce.org.org import Org
+from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome, QueryShape
+from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed, SalesforceRefusal
+from airflow_provider_jobs.sandbox.salesforce.org.result_file import ResultFile
+
+__all__ = [
+    "Field",
+    "IngestFailed",
+    "IngestOutcome",
+    "Org",
+    "QueryShape",
+    "ResultFile",
+    "SObject",
+    "SalesforceRefusal",
+]

@@ -1,0 +1,83 @@
+"""What the header of an ingest job names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.sandbox.salesforce.org.model import TEXT_TYPES
+from airflow_provider_jobs.sandbox.salesforce.org.objects import find_object
+from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+
+
+@dataclass(frozen=True)
+class Parent:
+    """A parent that is named by its own external id, as the column ``Account.External_Id__c`` does."""
+
+    object: SObject
+    key: Field
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """One column of the file.
+
+    :param field: the field that it sets, or that tells which record is meant.
+    """
+
+    place: int
+    field: Field
+    parent: Parent | None = None
+
+    @property
+    def raw(self) -> str:
+        """The column of texts."""
+        return f"c{self.place}"
+
+    @property
+    def converted(self) -> bool:
+        """Whether there is a column of converted values; a text is its own value."""
+        return self.parent is not None or self.field.type not in TEXT_TYPES
+
+    @property
+    def value(self) -> str:
+        """The value: NULL where there is none, or none that fits."""
+        return f"v{self.place}" if self.converted else f"nullif(nullif({self.raw}, ''), '#N/A')"
+
+
+def columns_of(header: list[str], of: SObject) -> list[InputColumn]:
+    """Find the field of each column.
+
+    :raises IngestFailed: a column names none, or two name the same.
+    """
+    found: list[InputColumn] = []
+    for place, name in enumerate(header):
+        column = _column(place, name, of)
+        if any(column.field is other.field for other in found):
+            raise IngestFailed(f"InvalidBatch : Field name specified more than once : {name}")
+        found.append(column)
+    return found
+
+
+def _column(place: int, name: str, of: SObject) -> InputColumn:
+    relationship, dot, key = name.partition(".")
+    field = of.field(name)
+    if dot:
+        field = of.relationships.get(relationship.lower())
+    if field is None or field.compound:
+        raise IngestFailed(f"InvalidBatch : Field name not found : {name}")
+    if not dot:
+        return InputColumn(place, field)
+    parent = find_object(field.refers_to)
+    parent_key = parent.field(key) if parent else None
+    if parent is None or parent_key is None or not parent_key.external_id:
+        raise IngestFailed(f"InvalidBatch : Field name not found : {name}")
+    return InputColumn(place, field, Parent(parent, parent_key))
+
+
+def column_of(columns: list[InputColumn], name: str) -> InputColumn | None:
+    """Find the column that sets a field."""
+    return next((each for each in columns if each.field.name == name and each.parent is None), None)

@@ -1,0 +1,174 @@
+"""Runs an ingest job: reads its file, checks, changes records, writes the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.sandbox.salesforce.org.ingest import changes
+from airflow_provider_jobs.sandbox.salesforce.org.ingest.checks import Batch
+from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn, column_of, columns_of
+from airflow_provider_jobs.sandbox.salesforce.org.ingest.reading import load
+from airflow_provider_jobs.sandbox.salesforce.org.objects import children_of, find_object
+from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome
+from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed, SalesforceRefusal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import duckdb
+
+    from airflow_provider_jobs.sandbox.salesforce.org.csv_format import CsvFormat
+    from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.store import Store
+
+OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
+
+# Any order but that of the file, and the same every time.
+_SHUFFLED = "(n * 7919) % 10007, n"
+
+
+@dataclass(frozen=True)
+class IngestJob:
+    """What the creation of an ingest job says.
+
+    :param key: the field by which an upsert finds records.
+    """
+
+    object: SObject
+    operation: str
+    key: str
+
+    @property
+    def deletes(self) -> bool:
+        """Whether records go."""
+        return self.operation in ("delete", "hardDelete")
+
+    @property
+    def objects(self) -> set[SObject]:
+        """All objects that it may read or write."""
+        parents = {find_object(field.refers_to) for field in self.object.fields if field.refers_to}
+        related = {child for child, _ in children_of(self.object)} if self.deletes else parents
+        return {self.object, *(each for each in related if each is not None)}
+
+
+def checked_job(object_name: str, operation: str, external_id_field: str | None) -> IngestJob:
+    """Check what the creation of a job names.
+
+    :raises SalesforceRefusal: Salesforce would answer 400.
+    """
+    found = find_object(object_name)
+    if found is None:
+        raise SalesforceRefusal("INVALIDENTITY", f"Unable to find object: {object_name}")
+    if operation not in OPERATIONS:
+        raise SalesforceRefusal("INVALIDOPERATION", f"Unsupported operation: {operation}")
+    if operation in ("delete", "hardDelete") and not found.deletable:
+        message = f"entity type {found.name} does not support delete"
+        raise SalesforceRefusal("INVALID_TYPE_FOR_OPERATION", message)
+    if operation != "upsert":
+        return IngestJob(found, operation, "Id")
+    if not external_id_field:
+        message = f"External ID was blank for {found.name}. An External ID must be specified for upsert."
+        raise SalesforceRefusal("INVALIDJOB", message)
+    key = found.field(external_id_field)
+    if key is None or not (key.external_id or key.type == "id"):
+        message = (
+            f"Field name provided, {external_id_field} does not match an External ID, Salesforce Id, "
+            f"or indexed field for {found.name}"
+        )
+        raise SalesforceRefusal("INVALID_FIELD", message)
+    return IngestJob(found, operation, key.name)
+
+
+def run(
+    store: Store,
+    job: IngestJob,
+    csv: Path,
+    form: CsvFormat,
+    *,
+    into: Path,
+    now: datetime,
+    limit: int | None,
+) -> IngestOutcome:
+    """Run a job to its end.
+
+    :raises IngestFailed: it fails as a whole, and has changed nothing.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    with store.writing(job.objects) as cursor:
+        header = load(cursor, csv, form)
+        columns = columns_of(header, job.object)
+        identifying = _identifying(job, columns)
+        batch = Batch(cursor, job.object, columns)
+        batch.build(limit)
+        if job.deletes:
+            _delete(batch, job, identifying, now)
+        else:
+            newest = _save(batch, job, identifying, store.newest(cursor, job.object), now)
+            store.set_newest(cursor, job.object, newest)
+        return _results(cursor, header, form, into)
+
+
+def _identifying(job: IngestJob, columns: list[InputColumn]) -> InputColumn | None:
+    """Find the column that tells which records are meant."""
+    if job.operation == "insert":
+        return None
+    found = column_of(columns, job.key)
+    if found is None:
+        raise IngestFailed(f"InvalidBatch : Field name not found : {job.key}")
+    if job.deletes and len(columns) > 1:
+        other = next(each.field.name for each in columns if each is not found)
+        raise IngestFailed(f"InvalidBatch : Field name not found : {other}")
+    return found
+
+
+def _save(batch: Batch, job: IngestJob, identifying: InputColumn | None, newest: int, now: datetime) -> int:
+    if identifying is not None and identifying.field.type == "id":
+        batch.find_by_id(identifying, required=job.operation == "update")
+    batch.check_values(identifying)
+    if identifying is not None and identifying.field.type != "id":
+        batch.find_by_key(identifying)
+    batch.check_required()
+    newest = batch.number_new(newest)
+    batch.check_unique(identifying if job.operation == "upsert" else None)
+    changes.insert(batch, now)
+    changes.update(batch, now)
+    return newest
+
+
+def _delete(batch: Batch, job: IngestJob, identifying: InputColumn | None, now: datetime) -> None:
+    if identifying is not None:
+        batch.find_by_id(identifying, required=True)
+    changes.delete(batch, now, hard=job.operation == "hardDelete")
+
+
+def _results(
+    cursor: duckdb.DuckDBPyConnection, header: list[str], form: CsvFormat, into: Path
+) -> IngestOutcome:
+    raw = [f"c{place}" for place in range(len(header))]
+    # A failed new record has no id; a failed old one the id that the file gave.
+    known = "CASE WHEN NOT created THEN target END"
+    parts = {
+        "successful": (
+            ["sf__Id", "sf__Created"],
+            ["target", "created::VARCHAR"],
+            "batch WHERE error IS NULL",
+        ),
+        "failed": (["sf__Id", "sf__Error"], [known, "error"], "batch WHERE error IS NOT NULL"),
+        "unprocessed": ([], [], "staged WHERE n NOT IN (SELECT n FROM batch)"),
+    }
+    counts, paths = {}, {}
+    for name, (columns, values, source) in parts.items():
+        record = form.record_sql([*values, *raw])
+        cursor.execute(f"SELECT {record} FROM {source} ORDER BY {_SHUFFLED}")  # noqa: S608 - our names
+        paths[name] = into / f"{name}.csv"
+        counts[name] = form.write(paths[name], [*columns, *header], cursor).record_count
+    return IngestOutcome(
+        successful=paths["successful"],
+        failed=paths["failed"],
+        unprocessed=paths["unprocessed"],
+        processed=counts["successful"] + counts["failed"],
+        failed_count=counts["failed"],
+        unprocessed_count=counts["unprocessed"],
+    )

@@ -1,0 +1,126 @@
+"""Turns a query into one statement for DuckDB, and refuses what Salesforce refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.sandbox.salesforce.org.model import TEXT_TYPES
+from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal, refusal_at
+from airflow_provider_jobs.sandbox.salesforce.org.soql.date_functions import applied
+from airflow_provider_jobs.sandbox.salesforce.org.soql.filters import Filters
+from airflow_provider_jobs.sandbox.salesforce.org.soql.names import Column, Scope, object_named
+from airflow_provider_jobs.sandbox.salesforce.org.soql.parser import parse
+from airflow_provider_jobs.sandbox.salesforce.org.soql.semi_joins import SemiJoins
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Ordering, Selected
+
+_NO_COMPOUND = "Selecting compound data not supported in Bulk Query"
+_UNBOUNDED = "The SOQL FIELDS function is not supported with an unbounded set of fields in this API."
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A query, ready to run.
+
+    :param source: the queried object.
+    :param columns: the header of its results.
+    :param values: a field and its SQL for each column.
+    :param tail: all that follows the select list.
+    """
+
+    source: SObject
+    columns: tuple[str, ...]
+    values: tuple[tuple[Field, str], ...]
+    tail: str
+    parameters: tuple[object, ...]
+    objects: frozenset[SObject]
+    chunkable: bool
+
+
+def translate(soql: str, *, all_rows: bool, now: datetime) -> Statement:
+    """Translate a query.
+
+    :param all_rows: with records in the bin.
+    :param now: what TODAY means.
+    :raises SalesforceRefusal: in Salesforce's words.
+    """
+    query = parse(soql)
+    scope = Scope(soql, object_named(soql, query.object), query.alias, "t")
+    columns = _select(scope, query.selected)
+    parameters: list[object] = []
+    semi_joins = SemiJoins(scope, parameters, all_rows=all_rows, now=now)
+    filters = Filters(scope, parameters, now, semi_joins.sql)
+    conditions = [] if all_rows else [f"{scope.own_deleted} = false"]
+    if query.where is not None:
+        conditions.append(filters.sql(query.where))
+    order = _order(scope, query.order)
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    limit = "" if query.limit is None else f" LIMIT {query.limit:d}"
+    return Statement(
+        source=scope.object,
+        columns=tuple(name for name, _ in columns),
+        values=tuple((column.field, column.sql) for _, column in columns),
+        tail=f"FROM {scope.source}{where}{order}{limit}",
+        parameters=tuple(parameters),
+        objects=frozenset(scope.objects | semi_joins.objects),
+        chunkable=not query.order and query.limit is None,
+    )
+
+
+def _select(scope: Scope, selected: tuple[Selected, ...]) -> list[tuple[str, Column]]:
+    found: dict[str, Column] = {}
+    for each in selected:
+        for name, column in _columns_of(scope, each):
+            if column.field.compound:
+                raise SalesforceRefusal("API_ERROR", _NO_COMPOUND)
+            if name.lower() in {known.lower() for known in found}:
+                raise SalesforceRefusal("INVALID_FIELD", f"duplicate field selected: {name}")
+            found[name] = column
+    return list(found.items())
+
+
+def _columns_of(scope: Scope, selected: Selected) -> list[tuple[str, Column]]:
+    function = selected.function
+    if function is None:
+        column = scope.column(selected.field)
+        return [(column.path, column)]
+    if function.text.upper() == "FIELDS":
+        return _all_fields(scope, selected)
+    column = scope.column(selected.field)
+    if function.text.upper() == "TOLABEL":
+        return [(selected.alias or column.path, applied(scope.soql, function, column))]
+    message = f"unexpected token: '{function.text}'"
+    raise refusal_at("MALFORMED_QUERY", scope.soql, function.at, message)
+
+
+def _all_fields(scope: Scope, selected: Selected) -> list[tuple[str, Column]]:
+    which = selected.field.text.upper()
+    if which in ("ALL", "CUSTOM"):
+        raise SalesforceRefusal("MALFORMED_QUERY", _UNBOUNDED)
+    if which != "STANDARD":
+        message = f"unexpected token: '{selected.field.text}'"
+        raise refusal_at("MALFORMED_QUERY", scope.soql, selected.field.at, message)
+    fields = [each for each in scope.object.stored if not each.custom]
+    return [(each.name, Column(each, each.name, f"t.{each.column}")) for each in fields]
+
+
+def _order(scope: Scope, order: tuple[Ordering, ...]) -> str:
+    """Order by what is asked for, and always in a way that gives the same twice."""
+    if not order:
+        # DuckDB keeps the order of a table, but not that of a join.
+        return f" ORDER BY {scope.own_place}" if scope.joined else ""
+    found = []
+    for each in order:
+        column = scope.column(each.field)
+        if not column.field.sortable:
+            message = f"field '{column.field.name}' can not be sorted in a query call"
+            raise refusal_at("MALFORMED_QUERY", scope.soql, each.field.at, message)
+        value = f"lower({column.sql})" if column.field.type in TEXT_TYPES else column.sql
+        nulls = "LAST" if each.nulls_last else "FIRST"
+        found.append(f"{value} {'DESC' if each.descending else 'ASC'} NULLS {nulls}")
+    return f" ORDER BY {', '.join(found)}, {scope.own_id}"

@@ -1,0 +1,124 @@
+"""The DuckDB file of an org: shut off from the outside, used by many threads, filled when first needed.
+
+A reader sees one snapshot for the length of its statement; writers take turns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from airflow_provider_jobs.sandbox.salesforce.org.ids import id_macros
+from airflow_provider_jobs.sandbox.salesforce.org.objects import OBJECTS
+from airflow_provider_jobs.sandbox.salesforce.org.sample import COUNTS, SAMPLE_MACROS, insert_sample
+from airflow_provider_jobs.sandbox.salesforce.org.value_macros import VALUE_MACROS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
+
+_CONFIGURATION = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+    "memory_limit": "512MB",  # larger sorts go to the disk
+}
+
+
+class Store:
+    """The open database of one org."""
+
+    def __init__(self, folder: Path, *, contacts: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._counts = {**COUNTS, "Contact": contacts}
+        self._connection = duckdb.connect(str(folder / "salesforce.duckdb"), config=dict(_CONFIGURATION))
+        self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._connection.execute(id_macros() + VALUE_MACROS + SAMPLE_MACROS)
+        for each in OBJECTS:
+            columns = ", ".join(f"{field.column} {field.stored_as}" for field in each.stored)
+            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {each.table} ({columns})")
+        # The number of the newest record of each object whose sample records are there.
+        self._connection.execute("CREATE TABLE IF NOT EXISTS counters (object VARCHAR, newest BIGINT)")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
+        self._filling = threading.Lock()
+        self._writing = threading.Lock()
+        self._filled = {
+            name for (name,) in self._connection.execute("SELECT object FROM counters").fetchall()
+        }
+
+    def interrupt(self) -> None:
+        """Let running statements end with an error."""
+        for cursor in list(self._cursors):
+            with contextlib.suppress(duckdb.ConnectionException):  # closed meanwhile
+                cursor.interrupt()
+
+    def close(self) -> None:
+        """Close the file; no statement may be running."""
+        self._connection.close()
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._connection.cursor()
+        self._cursors.add(cursor)
+        try:
+            yield cursor
+        finally:
+            self._cursors.discard(cursor)
+            cursor.close()
+
+    @contextlib.contextmanager
+    def reading(self, objects: Iterable[SObject]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a connection to objects whose sample records are there."""
+        for each in objects:
+            self._fill(each)
+        with self._cursor() as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def writing(self, objects: Iterable[SObject]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open a connection for the one writer; all or nothing of what it does is kept."""
+        with self._writing, self.reading(objects) as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                yield cursor
+                cursor.execute("COMMIT")
+            except BaseException:
+                # A failed COMMIT has already ended the transaction; then there is nothing left to roll back.
+                with contextlib.suppress(duckdb.TransactionException, duckdb.ConnectionException):
+                    cursor.execute("ROLLBACK")
+                raise
+
+    @staticmethod
+    def newest(cursor: duckdb.DuckDBPyConnection, of: SObject) -> int:
+        """Give the number of the newest record that there ever was."""
+        found = cursor.execute("SELECT newest FROM counters WHERE object = ?", [of.name]).fetchone()
+        return int(found[0]) if found else 0
+
+    @staticmethod
+    def set_newest(cursor: duckdb.DuckDBPyConnection, of: SObject, newest: int) -> None:
+        """Keep the number of the newest record."""
+        cursor.execute("UPDATE counters SET newest = ? WHERE object = ?", [newest, of.name])
+
+    def _fill(self, wanted: SObject) -> None:
+        if wanted.name in self._filled:
+            return
+        with self._filling:
+            if wanted.name in self._filled:
+                return
+            with self._cursor() as cursor:
+                self._insert(cursor, wanted)
+            self._filled.add(wanted.name)
+
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, wanted: SObject) -> None:
+        count = self._counts[wanted.name]
+        cursor.execute("BEGIN TRANSACTION")
+        insert_sample(cursor, wanted.name, count, self._counts["Contact"])
+        cursor.execute("INSERT INTO counters VALUES (?, ?)", [wanted.name, count])
+        cursor.execute("COMMIT")
