@@ -52,6 +52,38 @@ _REDIVIS: dict[str, Any] = {
     },
 }
 
+_SALESFORCE: dict[str, Any] = {
+    "connection-type": "salesforce_bulk",
+    "hook-class-name": "airflow_provider_jobs.hooks.salesforce.SalesforceHook",
+    "hook-name": "Salesforce Bulk API 2.0",
+    "ui-field-behaviour": {
+        "hidden-fields": ["host", "schema", "port"],
+        "relabeling": {"login": "Username"},
+        "placeholders": {
+            "domain": "acme.my",
+            "instance_url": "https://acme.my.salesforce.com",
+            "version": "59.0",
+            "api_usage_limit": "0.8",
+            "proxies": "https://proxy.example.com:3128",
+        },
+    },
+    "conn-fields": {
+        "domain": {"label": "My Domain, or login, or test", "schema": _TEXT},
+        "consumer_key": {"label": "Consumer key", "schema": _SECRET},
+        "consumer_secret": {"label": "Consumer secret", "schema": _SECRET},
+        "private_key": {"label": "Private key, PEM", "schema": _SECRET},
+        "private_key_file_path": {"label": "Private key file path", "schema": _TEXT},
+        "security_token": {"label": "Security token", "schema": _SECRET},
+        "organization_id": {"label": "Organization id", "schema": _TEXT},
+        "access_token": {"label": "Access token", "schema": _SECRET},
+        "instance_url": {"label": "Instance URL", "schema": _TEXT},
+        "version": {"label": "API version", "schema": _TEXT},
+        "client_id": {"label": "Client name for the org's logs", "schema": _TEXT},
+        "api_usage_limit": {"label": "Share of the daily requests that may be used", "schema": _TEXT},
+        "proxies": {"label": "Proxies, URL or JSON", "schema": _SECRET},
+    },
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's metadata.
@@ -62,6 +94,9 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "airflow-provider-jobs",
         "name": "Jobs",
         "description": "BigQuery, Salesforce Bulk API 2.0 and Redivis jobs.",
-        "connection-types": [_BIGQUERY, _REDIVIS],
-        "extra-links": ["airflow_provider_jobs.links.bigquery.BigQueryJobLink"],
+        "connection-types": [_BIGQUERY, _REDIVIS, _SALESFORCE],
+        "extra-links": [
+            "airflow_provider_jobs.links.bigquery.BigQueryJobLink",
+            "airflow_provider_jobs.links.salesforce.SalesforceJobLink",
+        ],
     }

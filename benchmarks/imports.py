@@ -35,6 +35,8 @@ print(json.dumps([seconds, resident_mb() - memory, len(set(sys.modules) - loaded
 
 OURS = [
     "airflow_provider_jobs.operators.bigquery",
+    "airflow_provider_jobs.operators.redivis",
+    "airflow_provider_jobs.operators.salesforce",
     "airflow_provider_jobs.sensors.bigquery",
     "airflow_provider_jobs.triggers.job",
 ]

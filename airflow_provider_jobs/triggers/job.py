@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 HOOKS = {
     "bigquery": "airflow_provider_jobs.hooks.bigquery:BigQueryHook",
     "redivis": "airflow_provider_jobs.hooks.redivis:RedivisHook",
+    "salesforce": "airflow_provider_jobs.hooks.salesforce:SalesforceHook",
 }
 #: An event must not come before Airflow has recorded that the worker let go of the task, which was seen to
 #: take five seconds on a busy machine: no look at a job before this many seconds.

@@ -8,14 +8,18 @@ import inspect
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_jobs.operators import bigquery as operators
 from airflow_provider_jobs.operators import redivis as redivis_operators
+from airflow_provider_jobs.operators import salesforce as salesforce_operators
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator
+from airflow_provider_jobs.operators.salesforce_job import SalesforceOperator
 from airflow_provider_jobs.sensors import bigquery as sensors
 from airflow_provider_jobs.sensors import redivis as redivis_sensors
+from airflow_provider_jobs.sensors import salesforce as salesforce_sensors
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -94,7 +98,7 @@ def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
 
 
 def documented() -> dict[str, str]:
-    pages = ("operators.md", "uploads.md", "redivis.md")
+    pages = ("operators.md", "uploads.md", "redivis.md", "salesforce.md")
     return {
         name: text for page in pages for name, text in SECTION.findall((ROOT / "docs" / page).read_text())
     }
@@ -107,23 +111,32 @@ def parameters_of(kind: type) -> set[str]:
     return found - {"self", "kwargs"}
 
 
+MODULES: tuple[Any, ...] = (
+    operators,
+    sensors,
+    redivis_operators,
+    redivis_sensors,
+    salesforce_operators,
+    salesforce_sensors,
+)
+#: What all operators of a service share is told once.
+SHARED = (BigQueryJobOperator, SalesforceOperator)
 CLASSES: dict[str, type] = {
     "BigQueryJobOperator": BigQueryJobOperator,
-    **{
-        name: getattr(module, name)
-        for module in (operators, sensors, redivis_operators, redivis_sensors)
-        for name in module.__all__
-    },
+    "SalesforceOperator": SalesforceOperator,
+    **{name: getattr(module, name) for module in MODULES for name in module.__all__},
 }
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_parameters_are_those_of_the_constructor(name: str) -> None:
-    """What all BigQuery operators share is told once; the others have their tables whole."""
+    """What all operators of BigQuery or Salesforce share is told once; the others have their tables whole."""
     kind, text = CLASSES[name], documented()[name]
-    told, shared = set(PARAMETER.findall(text)), set(parameters_of(BigQueryJobOperator))
-    is_one_of_many = issubclass(kind, BigQueryJobOperator) and kind is not BigQueryJobOperator
+    told, shared = set(PARAMETER.findall(text)), set[str]()
+    for base in SHARED:
+        if issubclass(kind, base) and kind is not base:
+            shared |= parameters_of(base)
     if name == "BigQueryUploadOperator":  # its page says that it takes those of a load
         shared |= parameters_of(CLASSES["BigQueryLoadOperator"])
-    assert told == parameters_of(kind) - (shared if is_one_of_many else set())
+    assert told == parameters_of(kind) - shared
     assert set(TEMPLATED.findall(text)) == told & set(getattr(kind, "template_fields", ()))

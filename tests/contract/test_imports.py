@@ -9,7 +9,17 @@ from functools import cache
 
 import pytest
 
-HEAVY = {"requests", "urllib3", "google.auth", "simple_salesforce", "duckdb", "sqlglot", "cryptography"}
+HEAVY = {
+    "requests",
+    "urllib3",
+    "google.auth",
+    "simple_salesforce",
+    "jwt",
+    "zeep",
+    "duckdb",
+    "sqlglot",
+    "cryptography",
+}
 
 
 @cache
@@ -37,6 +47,10 @@ def heavy(names: frozenset[str]) -> set[str]:
         "airflow_provider_jobs.operators.redivis",
         "airflow_provider_jobs.sensors.redivis",
         "airflow_provider_jobs.hooks.redivis",
+        "airflow_provider_jobs.operators.salesforce",
+        "airflow_provider_jobs.sensors.salesforce",
+        "airflow_provider_jobs.hooks.salesforce",
+        "airflow_provider_jobs.links.salesforce",
     ],
 )
 def test_reading_a_dag_loads_no_client(module: str) -> None:
@@ -67,3 +81,14 @@ def test_the_metadata_loads_nothing() -> None:
     before = loaded("import typing, __future__")
     after = loaded("from airflow_provider_jobs.provider_info import get_provider_info; get_provider_info()")
     assert after - before == {"airflow_provider_jobs", "airflow_provider_jobs.provider_info"}
+
+
+def test_only_a_login_that_needs_it_loads_simple_salesforce() -> None:
+    program = """
+from airflow.sdk import Connection
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+extra = '{"access_token": "T", "instance_url": "http://127.0.0.1:9"}'
+SalesforceHook("c").client_of(Connection(conn_id="c", conn_type="salesforce", extra=extra))
+import airflow_provider_jobs.hooks.salesforce_login
+"""
+    assert heavy(loaded(program)) & {"simple_salesforce", "zeep"} == set()

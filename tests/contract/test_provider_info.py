@@ -15,10 +15,11 @@ import pytest
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings
 from airflow_provider_jobs.hooks.redivis import RedivisHook
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.provider_info import get_provider_info
 
 INFO = get_provider_info()
-BIGQUERY, REDIVIS = INFO["connection-types"]
+BIGQUERY, REDIVIS, SALESFORCE = INFO["connection-types"]
 FIELDS: list[str] = list(BIGQUERY["conn-fields"])
 
 
@@ -44,7 +45,8 @@ def test_airflow_finds_it() -> None:
 
 
 def test_its_classes_exist() -> None:
-    for form, kind in ((BIGQUERY, BigQueryHook), (REDIVIS, RedivisHook)):
+    hooks = (BigQueryHook, RedivisHook, SalesforceHook)
+    for form, kind in zip((BIGQUERY, REDIVIS, SALESFORCE), hooks, strict=True):
         assert attribute(form["hook-class-name"]) is kind
         assert kind.conn_type == form["connection-type"]
         assert kind.hook_name == form["hook-name"]

@@ -12,12 +12,18 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_provider_jobs.clients.bigquery import BigQueryClient
+from airflow_provider_jobs.clients.salesforce import SalesforceClient
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.transport import Reply, Request, Transport
 from airflow_provider_jobs.errors import JobsError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings, StaticToken, token_for
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings
+from airflow_provider_jobs.hooks.salesforce_login import log_in
+from airflow_provider_jobs.hooks.salesforce_tokens import token_for as salesforce_token_for
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
+from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
 from airflow_provider_jobs.triggers.job import JobTrigger
 
 if TYPE_CHECKING:
@@ -114,5 +120,65 @@ def test_a_trigger_names_the_connection_only(monkeypatch: pytest.MonkeyPatch) ->
     assert task.client().project == "p"
     ref = {"service": "bigquery", "scope": "p", "id": "j"}
     trigger = JobTrigger(service="bigquery", hook_args=task.hook_args(), poll_interval=1, ref=ref)
+    assert SECRET not in json.dumps(trigger.serialize())
+    assert SECRET not in repr(vars(task))
+
+
+SALESFORCE = {
+    **dict.fromkeys(("consumer_key", "consumer_secret", "private_key"), SECRET),
+    **dict.fromkeys(("security_token", "access_token"), SECRET),
+    "instance_url": "http://127.0.0.1:9",
+    "proxies": f"http://user:{SECRET}@127.0.0.1:9",
+}
+
+
+def salesforce(*leaving_out: str) -> Connection:
+    extra = {name: value for name, value in SALESFORCE.items() if name not in leaving_out}
+    return Connection(
+        conn_id="c", conn_type="salesforce_bulk", login="me", password=SECRET, extra=json.dumps(extra)
+    )
+
+
+def test_nothing_of_salesforce_shows_its_secret() -> None:
+    settings = SalesforceSettings.from_connection("c", salesforce())
+    client = SalesforceHook("c").client_of(salesforce())
+    token = salesforce_token_for(settings)
+    assert SECRET in token.headers()["Authorization"]
+    for thing in (settings, token, vars(token), SalesforceHook("c"), client, vars(client), client._transport):
+        assert SECRET not in repr(thing)
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: str(reply.status))
+@pytest.mark.parametrize(
+    "left_out", [["access_token", "private_key"], ["access_token", "private_key", "consumer_secret"]]
+)
+def test_no_refused_login_shows_a_secret(
+    reply: Reply, left_out: list[str], clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = SalesforceSettings.from_connection("c", salesforce(*left_out))
+    transport = Answering(reply, clock.timing)
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError) as caught:
+        log_in(settings, transport)
+    assert len(transport.seen) == 1
+    assert SECRET not in shown(caught.value)
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: str(reply.status))
+def test_no_refusal_of_salesforce_shows_the_token(
+    reply: Reply, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = SalesforceClient(Answering(reply, clock.timing), "https://acme.my.salesforce.com")
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError) as caught:
+        client.get_job("750000000000001")
+    assert SECRET not in shown(caught.value)
+    assert SECRET not in caplog.text
+
+
+def test_a_trigger_of_salesforce_names_the_connection_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_C", salesforce().as_json())
+    task = SalesforceQueryOperator(task_id="t", soql="SELECT Id FROM User", salesforce_conn_id="c")
+    ref = task.client().ref("750000000000001").to_json()
+    trigger = JobTrigger(service="salesforce", hook_args=task.hook_args(), poll_interval=1, ref=ref)
     assert SECRET not in json.dumps(trigger.serialize())
     assert SECRET not in repr(vars(task))

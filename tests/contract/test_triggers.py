@@ -17,9 +17,14 @@ from airflow_provider_jobs.core.jobs import JobRef
 from airflow_provider_jobs.triggers import job as module
 from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
 
+HOOK_ARGS: dict[str, dict[str, Any]] = {
+    "bigquery": {"gcp_conn_id": "c", "project_id": None, "impersonation_chain": ["a", "b"]},
+    "redivis": {"redivis_conn_id": "c"},
+    "salesforce": {"salesforce_conn_id": "c", "delete_cancelled": True},
+}
 SHARED: dict[str, Any] = {
     "service": "bigquery",
-    "hook_args": {"gcp_conn_id": "c", "project_id": None, "impersonation_chain": ["a", "b"]},
+    "hook_args": HOOK_ARGS["bigquery"],
     "poll_interval": 2.5,
     "deadline": 1_800_000_000.25,
     "first_poll_at": 1_700_000_000.5,
@@ -58,6 +63,17 @@ def test_every_trigger_is_tested() -> None:
         if issubclass(each, BaseTrigger) and each.__module__ == module.__name__ and each.__name__[0] != "_"
     }
     assert found == set(OWN)
+
+
+@pytest.mark.parametrize("service", module.HOOKS)
+def test_every_service_has_a_hook_that_takes_its_arguments(service: str) -> None:
+    path, _, name = module.HOOKS[service].partition(":")
+    kind = getattr(importlib.import_module(path), name)
+    hook = kind(**HOOK_ARGS[service])
+    assert getattr(hook, kind.conn_name_attr) == "c"
+    assert callable(hook.client_of)
+    trigger = JobTrigger(**{**SHARED, "service": service, "hook_args": HOOK_ARGS[service]}, **OWN[JobTrigger])
+    assert rebuilt(trigger.serialize()).serialize() == trigger.serialize()
 
 
 @EVERY

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "dags", HERE.parents[1] / "example_dags")
-DAG_IDS = ("bigquery_sensors", "google_insert_job", "lifecycle", "upload_to_bigquery", "upload_to_redivis")
+DAG_IDS = (
+    *("bigquery_sensors", "google_insert_job", "lifecycle", "salesforce_lifecycle"),
+    *("upload_to_bigquery", "upload_to_redivis"),
+)
 PROJECT = "google-dag"
 UPLOAD_ROWS = 8 * 1024 * 1024
 TEXT = b"x" * 47
@@ -112,9 +115,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory, upload_file: Path) -> Iterat
             },
         }
         redivis = {"conn_type": "redivis", "host": sandbox.redivis, "password": sandbox.redivis_token}
+        org = {"instance_url": sandbox.salesforce, "access_token": sandbox.salesforce_token}
         settings = {
             "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps(connection),
             "AIRFLOW_CONN_REDIVIS_DEFAULT": json.dumps(redivis),
+            "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps({"conn_type": "salesforce_bulk", "extra": org}),
             "AIRFLOW_VAR_UPLOAD_FILE": str(upload_file),
         }
         with Airflow(dags, settings) as airflow:

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
-# Airflow starts in 20 s and the demo takes 120 s where two cores are free.
+# Airflow starts in 20 s and the demo takes 110 s where two cores are free.
 DEMO_SECONDS = 300
 STOP_SECONDS = 60
 BIGQUERY_TASKS = (
     *("load_rides", "busy_stations", "snapshot", "hand_out", "send_rides"),
-    *("bring_rides", "count_rides", "hand_over"),
+    *("bring_rides", "count_rides", "hand_over", "deals_to_bigquery"),
 )
+SALESFORCE_TASKS = ("won_deals", "all_contacts", "cases_are_read", "send_shipments", "read_back")
 MARK = "DEMO_UNDER_TEST"
 
 
@@ -95,11 +96,20 @@ def test_demo_shows_jobs_on_a_real_airflow_and_leaves_nothing(demo: Command) -> 
     assert re.search(r"^publish +success +/tables/acme\S+ +420 ", output, re.MULTILINE), output
     assert re.search(r"^\S+  publish: acme\.bikes\S+ is completed$", output, re.MULTILINE), output
     assert re.search(r"^release +success ", output, re.MULTILINE), output
+    for task in SALESFORCE_TASKS:
+        assert re.search(rf"^{task} +success +750\w+ ", output, re.MULTILINE), output
+        job = r"127\.0\.0\.1:\d+:v59\.0/jobs/(query|ingest):750\w+"
+        assert re.search(rf"^\S+  {task}: {job} is JobComplete$", output, re.MULTILINE), output
+    assert re.search(r"^all_contacts +success +\S+ +200,000 ", output, re.MULTILINE), output
+    deals = re.search(r"^won_deals +success +\S+ +([\d,]+) ", output, re.MULTILINE)
+    assert deals
+    assert f"  ok      {deals[1]} won deals in BigQuery's crm.won_deals" in output
+    assert "\nSalesforce rejected EX-4: INVALID_TYPE_ON_FIELD_IN_RECORD:" in output
     assert re.search(r"^load_damaged_rides +failed ", output, re.MULTILINE)
     failure = output.partition("How load_damaged_rides failed")[2].partition("Checked")[0]
     assert failure.count("\n  error ") >= 5
     assert "https://console.cloud.google.com/bigquery?" in failure
-    assert len(re.findall(r"^  ok  ", output, re.MULTILINE)) >= 22
+    assert len(re.findall(r"^  ok  ", output, re.MULTILINE)) >= 47
     assert "access_token" not in output
 
 

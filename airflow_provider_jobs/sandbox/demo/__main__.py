@@ -1,4 +1,4 @@
-"""BigQuery jobs and Redivis uploads on a real Airflow, all on this machine.
+"""BigQuery, Salesforce and Redivis jobs on a real Airflow, all on this machine.
 
 Starts the sandbox and an Airflow in temporary folders, runs the example DAGs, prints and checks what
 happened, and leaves nothing running, however it ends.
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from airflow_provider_jobs.sandbox.demo import report, rides
+from airflow_provider_jobs.sandbox.demo import report, rides, salesforce
 from airflow_provider_jobs.sandbox.demo.airflow import Airflow
 from airflow_provider_jobs.sandbox.demo.checks import AirflowRecords, Check, Results
 from airflow_provider_jobs.sandbox.demo.processes import POLL_SECONDS, ProgramFailed
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from types import FrameType
 
-# The DAGs, and how each has to end.
+# The DAGs, and how each has to end; those that take long begin first.
 EXPECTED = {
-    "bigquery_jobs": "success",
-    "bigquery_upload": "success",
     "redivis_upload": "success",
+    "bigquery_jobs": "success",
+    "salesforce_query": "success",
+    "salesforce_ingest": "success",
+    "bigquery_upload": "success",
     "bigquery_failure": "failed",
 }
 # An operator waits 5 s on its worker before it defers, and its trigger 10 s before it looks: jobs that end
@@ -93,27 +95,38 @@ class Narrator:
 
 @dataclass(frozen=True)
 class Demo:
-    """The whole demo, once everything runs."""
+    """The whole demo, once everything runs.
+
+    :param folder: Where the DAGs write files.
+    """
 
     airflow: Airflow
     sandbox: SandboxProcess
     facts: rides.Facts
     narrator: Narrator
+    folder: Path
 
     def run(self) -> bool:
         """Run the DAGs, print what they did, check it; returns whether all is as it should be."""
         self.airflow.wait_dags(*EXPECTED)
-        runs = {dag_id: self.airflow.rest.trigger(dag_id) for dag_id in EXPECTED}
+        conf = {"folder": str(self.folder)}
+        runs = {dag_id: self.airflow.rest.trigger(dag_id, conf) for dag_id in EXPECTED}
         self.narrator.step(f"started the DAGs {', '.join(runs)}; the last fails on purpose")
         self._watch(runs)
+        self.narrator.step("all have ended; asking Airflow, the services and the files what happened")
         records = AirflowRecords.collect(self.airflow, runs)
         self._tell(records)
-        self.narrator.title("Checked")
-        passed = _show(records.checks(EXPECTED))
+        checks = [*records.checks(EXPECTED)]
         if records.run_states == EXPECTED:  # or there is nothing to compare, and the reason was told above
             results = Results.collect(self.sandbox)
-            passed = _show(results.checks(self.facts, records)) and passed
-        return passed
+            moved = salesforce.Moved.collect(self.sandbox, records.tasks, self.folder)
+            self.narrator.title("What went out of Salesforce, and what became of what came in")
+            print("\n".join(moved.lines()))
+            checks += [*results.checks(self.facts, records), *moved.checks()]
+        told = self.sandbox.files_with_token(self.airflow.home)
+        checks.append(Check("neither Airflow's logs nor its database hold the services' token", [], told))
+        self.narrator.title("Checked")
+        return _show(checks)
 
     def _watch(self, runs: dict[str, str]) -> None:
         """Tell every change of a task until both runs have ended."""
@@ -195,12 +208,14 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
             interruption.check()
 
         sandbox = stack.enter_context(SandboxProcess(folder, job_seconds=JOB_SECONDS, pause=pause))
-        narrator.step(f"the sandbox answers as BigQuery and as Redivis on {sandbox.url}")
+        narrator.step(f"the sandbox answers as BigQuery, Salesforce and Redivis on {sandbox.url}")
+        sandbox.fill_salesforce()
         facts = rides.write_rides(sandbox.buckets)
         facts.damaged_rows = rides.write_damaged_rides(sandbox.buckets)
         rides_file = rides.write_local_file(sandbox.buckets, folder)
         facts.station_days = rides.count_station_days(rides_file)
-        sandbox.create_dataset(rides.DATASET)
+        for dataset in (rides.DATASET, salesforce.DATASET):
+            sandbox.create_dataset(dataset)
         narrator.step(
             f"generated {facts.rows:,} bike rides, {facts.row_bytes / 1e6:.1f} MB in {facts.files} files,"
             f" in gs://{rides.BUCKET}/rides/"
@@ -208,6 +223,7 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
         environment = {
             "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection(),
             "AIRFLOW_CONN_REDIVIS_DEFAULT": sandbox.redivis_connection(),
+            "AIRFLOW_CONN_SALESFORCE_DEFAULT": sandbox.salesforce_connection(),
             "AIRFLOW_VAR_RIDES_FILE": str(rides_file),
             "AIRFLOW_VAR_BIKE_RIDES": str(sandbox.buckets / rides.BUCKET),
         }
@@ -217,7 +233,7 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
             pause(seconds)
 
         airflow = stack.enter_context(Airflow(dags, environment, pause=pause_and_look, report=narrator.step))
-        passed = Demo(airflow, sandbox, facts, narrator).run()
+        passed = Demo(airflow, sandbox, facts, narrator, folder).run()
         if keep:
             _keep(airflow, sandbox, pause_and_look)
         narrator.step("stopping everything")

@@ -24,10 +24,10 @@ LOADED_TABLES = ("rides", "rides_snapshot")
 COUNTED_TABLE = "station_days"
 PUBLISHED_FILE = "published/station_days.csv"
 PUBLISHED_DATASET = "acme.bikes"
-# How a trigger's log ends that has seen its job end, in BigQuery's words and in Redivis's.
-ENDS = (" is DONE", " is completed")
-# Tasks that end within the seconds that every task waits on its worker.
-QUICK_TASKS = frozenset({"release"})
+# How a trigger's log ends that has seen its job end, in the words of BigQuery, Redivis and Salesforce.
+ENDS = (" is DONE", " is completed", " is JobComplete")
+# Tasks that end within the seconds that every task waits on its worker, or wait for nothing.
+QUICK_TASKS = frozenset({"release", "start_cases", "write_file"})
 
 
 @dataclass(frozen=True)

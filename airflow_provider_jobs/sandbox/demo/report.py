@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 # Airflow's audit log names a task's states; from one of these on, it is no longer on a worker.
 OFF_WORKER = frozenset({"deferred", "success", "failed", "up_for_retry"})
-# The statistics that say how much a job moved, by kind of job: query, load and copy, extract, upload.
+# The statistics that say how much a job moved, by kind of job: query, load and copy, extract, upload; those
+# of Salesforce name files.
 BYTES = ("bytes_processed", "output_bytes", "input_bytes", "size_bytes")
 # Enough of a job id to find it again; the whole is in the task's log.
 SHOWN_ID = 12
@@ -40,11 +41,13 @@ class TaskReport:
     def cells(self) -> tuple[str, ...]:
         """The row of the demo's table."""
         size = next((self.job[name] for name in BYTES if name in self.job), None)
+        if "files" in self.job:
+            size = sum(file["size_bytes"] for file in self.job["files"])
         return (
             self.task_id,
             self.state,
             shortened(str(self.job.get("job_id", "-"))),
-            _number(self.job.get("row_count")),
+            _number(self.job.get("row_count", self.job.get("record_count"))),
             _number(size),
             f"{self.seconds:.1f}",
             f"{self.worker_seconds:.1f}",
@@ -59,9 +62,15 @@ def task_reports(rest: AirflowRest, dag_id: str, run_id: str) -> list[TaskReport
     """Report on every task of a run, in the order in which they started."""
     events = rest.events(dag_id, run_id)
     tasks = sorted(rest.tasks(dag_id, run_id), key=lambda task: task["start_date"] or "")
-    return [
-        _task_report(task, events, rest.xcom(dag_id, run_id, task["task_id"], "job") or {}) for task in tasks
-    ]
+    return [_task_report(task, events, _job(rest, dag_id, run_id, task["task_id"])) for task in tasks]
+
+
+def _job(rest: AirflowRest, dag_id: str, run_id: str, task_id: str) -> dict[str, Any]:
+    """Give what a task says about its job: an operator all the time, a sensor as its result."""
+    for key in ("job", "return_value"):
+        if isinstance(said := rest.xcom(dag_id, run_id, task_id, key), dict):
+            return said
+    return {}
 
 
 def _task_report(task: dict[str, Any], events: Iterable[dict[str, Any]], job: dict[str, Any]) -> TaskReport:

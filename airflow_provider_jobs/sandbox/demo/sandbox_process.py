@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 import time
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 PROJECT = "demo-project"
 START_SECONDS = 60.0
 TIMEOUT_SECONDS = 30
-ROWS_PER_PAGE = 1000  # more than any table that the demo reads whole
+ROWS_PER_PAGE = 10_000  # more than any table that the demo reads whole
+API_VERSION = "59.0"
+CREATES = frozenset({"salesforce.query.create", "salesforce.ingest.create"})
+POLL_SECONDS = 0.2  # between two looks at a job that takes no time
+BLOCK_BYTES = 1024 * 1024
 
 
 class SandboxProcess:
@@ -49,7 +55,8 @@ class SandboxProcess:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy: the server is on this machine
         self._token = ""
-        self.url = self.redivis = ""
+        self._own_jobs: set[str] = set()
+        self.url = self.redivis = self.salesforce = ""
         self.buckets = Path()
 
     def __enter__(self) -> Self:
@@ -61,7 +68,7 @@ class SandboxProcess:
             raise
         announcement = json.loads(line)
         self.url, self._token = announcement["bigquery"], announcement["token"]
-        self.redivis = announcement["redivis"]
+        self.redivis, self.salesforce = announcement["redivis"], announcement["salesforce"]
         self.buckets = Path(announcement["buckets"])
         self._session.headers["Authorization"] = f"Bearer {self._token}"
         return self
@@ -82,8 +89,26 @@ class SandboxProcess:
         return json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
 
     def redivis_connection(self) -> str:
-        """The same for its other service."""
+        """The same for Redivis."""
         return json.dumps({"conn_type": "redivis", "host": self.redivis, "password": self._token})
+
+    def salesforce_connection(self) -> str:
+        """The same for Salesforce."""
+        extra = {"instance_url": self.salesforce, "access_token": self._token}
+        return json.dumps({"conn_type": "salesforce_bulk", "extra": extra})
+
+    def files_with_token(self, folder: Path) -> list[str]:
+        """Files below a folder that hold its token, which should be none: logs, a database."""
+        return sorted(str(path) for path in folder.rglob("*") if path.is_file() and self._is_told_in(path))
+
+    def _is_told_in(self, path: Path) -> bool:
+        token, text = self._token.encode(), b""
+        with path.open("rb") as file:
+            while block := file.read(BLOCK_BYTES):
+                text = text[-len(token) :] + block
+                if token in text:
+                    return True
+        return False
 
     def create_dataset(self, dataset: str) -> None:
         """Make an empty dataset."""
@@ -116,6 +141,42 @@ class SandboxProcess:
     def redivis_uploads(self, table: str) -> list[dict[str, Any]]:
         """Every upload of a table."""
         return list(self._ask("GET", f"{self.redivis}/tables/{table}/uploads")["results"])
+
+    def fill_salesforce(self) -> None:
+        """Let the org make its many records now, which takes seconds, and not when somebody wants them."""
+        body = {"operation": "query", "query": "SELECT Id FROM Contact"}
+        job = self._ask("POST", f"{self.salesforce}/services/data/v{API_VERSION}/jobs/query", json=body)
+        self._own_jobs.add(job["id"])
+
+    def salesforce_creates(self) -> int:
+        """How often the org was asked to create a job."""
+        asked = self._ask("GET", f"{self.url}/sandbox/requests")["requests"]
+        return sum(each["operation"] in CREATES for each in asked) - len(self._own_jobs)
+
+    def salesforce_jobs(self) -> list[str]:
+        """Every job of the org that was not deleted."""
+        jobs = self._ask("GET", f"{self.url}/sandbox/salesforce/jobs")["jobs"]
+        return sorted({job["id"] for job in jobs} - self._own_jobs)
+
+    def hurry_salesforce(self) -> None:
+        """Let jobs take no time from now on, and suit a client that has to be told the charset."""
+        self._ask("POST", f"{self.url}/sandbox/timing", json={"project": "salesforce", "running_seconds": 0})
+        self._ask("POST", f"{self.url}/sandbox/salesforce", json={"charset": "given"})
+
+    def salesforce_records(self, soql: str, *, deleted: bool = False) -> list[dict[str, str]]:
+        """What simple-salesforce reads.
+
+        :param deleted: records in the bin too.
+        """
+        from simple_salesforce.bulk2 import SFBulk2Handler  # noqa: PLC0415 - takes a second
+
+        with requests.Session() as session:
+            session.trust_env = False
+            url = f"{self.salesforce}/services/data/v{API_VERSION}/jobs/"
+            # Of a query the object's name is not used.
+            bulk = SFBulk2Handler(self._token, url, session=session).Any
+            pages = (bulk.query_all if deleted else bulk.query)(soql, wait=POLL_SECONDS)
+            return [row for page in pages for row in csv.DictReader(io.StringIO(page, newline=""))]
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         return self._ask(method, f"{self.url}/bigquery/v2/projects/{PROJECT}{path}", **arguments)

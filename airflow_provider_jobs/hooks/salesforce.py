@@ -1,0 +1,140 @@
+"""Salesforce's Bulk API 2.0 through an Airflow connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_jobs.core.retry import RetryPolicy
+from airflow_provider_jobs.errors import JobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow.sdk import Connection
+
+    from airflow_provider_jobs.clients.salesforce import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce_output import Downloaded
+    from airflow_provider_jobs.core.jobs import JobRef
+    from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings
+
+
+class SalesforceHook(BaseHook):
+    """The Bulk API 2.0 client of one connection, and nothing besides.
+
+    Takes connections of type ``salesforce_bulk``, and those of type ``salesforce`` as they are. A ``job`` is
+    an id, of the ``kind`` that goes with it (``query`` or ``ingest``), or a :class:`.JobRef`.
+
+    :param salesforce_conn_id: The connection.
+    :param session_id: A ready token, in place of what the connection holds; its org is the connection's.
+    :param version: The API version of new jobs, such as ``59.0``; default is the connection's.
+    :param delete_cancelled: Delete the jobs that the engine cancels, once they have ended.
+    """
+
+    conn_name_attr = "salesforce_conn_id"
+    default_conn_name = "salesforce_default"
+    conn_type = "salesforce_bulk"
+    hook_name = "Salesforce Bulk API 2.0"
+
+    def __init__(
+        self,
+        salesforce_conn_id: str = default_conn_name,
+        *,
+        session_id: str | None = None,
+        version: str | None = None,
+        delete_cancelled: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.salesforce_conn_id = salesforce_conn_id
+        self.version = version
+        self.delete_cancelled = delete_cancelled
+        self._session_id = session_id
+
+    def get_conn(self) -> SalesforceClient:
+        """Return the client; hooks of equal settings share it, its HTTP session and its login.
+
+        :raises ConfigurationError: the connection cannot be used.
+        :raises AuthenticationError: Salesforce refuses the login.
+        """
+        from airflow_provider_jobs.hooks.salesforce_connect import shared_client  # noqa: PLC0415 - lazy
+        from airflow_provider_jobs.hooks.salesforce_tokens import ReadyToken, token_for  # noqa: PLC0415
+
+        settings = self._settings(self.get_connection(self.salesforce_conn_id))
+        token = token_for(settings)
+        if isinstance(
+            token, ReadyToken
+        ):  # in a triggerer, which does not come here, threads must not look up
+            token.reread = lambda: self._settings(self.get_connection(self.salesforce_conn_id))
+        return shared_client(settings, delete_cancelled=self.delete_cancelled)
+
+    def client_of(self, connection: Connection) -> SalesforceClient:
+        """Return the client of a connection that has been looked up already."""
+        from airflow_provider_jobs.hooks.salesforce_connect import shared_client  # noqa: PLC0415 - lazy
+
+        return shared_client(self._settings(connection), delete_cancelled=self.delete_cancelled)
+
+    def create_query_job(self, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """Create a query job; see :meth:`.SalesforceClient.create_query_job`."""
+        return self.get_conn().create_query_job(body, **options)
+
+    def create_ingest_job(self, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """Create an ingest job, which waits for data; see :meth:`.SalesforceClient.create_ingest_job`."""
+        return self.get_conn().create_ingest_job(body, **options)
+
+    def upload_job_data(self, job: str | JobRef, content: Any, **options: Any) -> None:
+        """Send an ingest job's data; see :meth:`.SalesforceClient.upload_job_data`."""
+        self.get_conn().upload_job_data(job, content, **options)
+
+    def close_job(self, job: str | JobRef, **options: Any) -> dict[str, Any]:
+        """Have an ingest job's data processed; see :meth:`.SalesforceClient.close_job`."""
+        return self.get_conn().close_job(job, **options)
+
+    def get_job(self, job: str | JobRef, kind: str = "query", **options: Any) -> dict[str, Any]:
+        """Return a job with its counters; see :meth:`.SalesforceClient.get_job`."""
+        return self.get_conn().get_job(job, kind, **options)
+
+    def list_jobs(self, kind: str = "query", **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the jobs of the org; see :meth:`.SalesforceClient.list_job_pages` for the filters."""
+        return self.get_conn().list_jobs(kind, **filters)
+
+    def abort_job(self, job: str | JobRef, kind: str = "query", **options: Any) -> dict[str, Any]:
+        """Abort a job; see :meth:`.SalesforceClient.abort_job`."""
+        return self.get_conn().abort_job(job, kind, **options)
+
+    def delete_job(self, job: str | JobRef, kind: str = "query", **options: Any) -> None:
+        """Delete a job that has ended, and its results; harmless if it is gone."""
+        self.get_conn().delete_job(job, kind, **options)
+
+    def open_results(self, job: str | JobRef, **options: Any) -> Iterator[bytes]:
+        """Yield a query's results as CSV bytes, every record of them accounted for at the end."""
+        return self.get_conn().open_results(job, **options)
+
+    def download(self, job: str | JobRef, *how: Any, **options: Any) -> Downloaded:
+        """Write a query's results to files; see :meth:`.SalesforceClient.download`."""
+        return self.get_conn().download(job, *how, **options)
+
+    def limits(self) -> dict[str, Any]:
+        """Return the org's limits; see :meth:`.SalesforceClient.limits`."""
+        return self.get_conn().limits()
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Log in and ask for the limits, once; return whether that worked and what to tell the user."""
+        from airflow_provider_jobs.hooks.salesforce_connect import fresh_client  # noqa: PLC0415 - lazy
+
+        try:
+            settings = self._settings(self.get_connection(self.salesforce_conn_id))
+            client = fresh_client(settings, RetryPolicy(attempts=1))
+            requests = client.limits().get("DailyApiRequests") or {}
+        except JobsError as error:
+            return False, str(error)
+        left = f", {requests['Remaining']} API requests are left today" if "Remaining" in requests else ""
+        return True, f"{client.scope} answers{left}"
+
+    def _settings(self, connection: Connection) -> SalesforceSettings:
+        from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings  # noqa: PLC0415 - lazy
+
+        return SalesforceSettings.from_connection(
+            self.salesforce_conn_id, connection, session_id=self._session_id, version=self.version
+        )

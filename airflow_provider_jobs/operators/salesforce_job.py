@@ -1,0 +1,193 @@
+"""What both Salesforce operators share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.core.joint import parts
+from airflow_provider_jobs.core.polling import wait_for
+from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.links.salesforce import SalesforceJobLink
+from airflow_provider_jobs.operators.base import JobOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.salesforce import SalesforceClient
+    from airflow_provider_jobs.operators.salesforce_memory import TaskMemory
+
+_DAY = dt.timedelta(days=1)
+
+
+class SalesforceOperator(JobOperator):
+    """What both operators share; see :class:`.JobOperator` for how they wait.
+
+    :param salesforce_conn_id: A connection of type ``salesforce_bulk`` or ``salesforce``.
+    :param api_version: The API version of the job, such as ``59.0``; default is the connection's.
+    :param delete_job: Delete the job in the end: after success, once every record is accounted for, and after
+        it was cancelled. Otherwise Salesforce keeps it for 7 days.
+    :param execution_timeout: When to give up, since Salesforce itself may not. None waits without end.
+    :param poll_interval: Seconds between two looks at the job, at most: each counts against the org's daily
+        limit.
+    """
+
+    service = "salesforce"
+    template_fields: Sequence[str] = ("salesforce_conn_id", "api_version")
+    operator_extra_links = (SalesforceJobLink(),)
+    ui_color = "#b9dff5"
+
+    def __init__(
+        self,
+        *,
+        salesforce_conn_id: str = SalesforceHook.default_conn_name,
+        api_version: str | None = None,
+        delete_job: bool = False,
+        execution_timeout: dt.timedelta | None = _DAY,
+        poll_interval: float = 15.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(execution_timeout=execution_timeout, poll_interval=poll_interval, **kwargs)
+        self.salesforce_conn_id = salesforce_conn_id
+        self.api_version = api_version
+        self.delete_job = delete_job
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook, as the triggerer uses it."""
+        more = {"delete_cancelled": True} if self.delete_job else {}
+        return {"salesforce_conn_id": self.salesforce_conn_id, **more}
+
+    def client(self) -> SalesforceClient:
+        """Return the client."""
+        return SalesforceHook(self.salesforce_conn_id).get_conn()
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says about the job."""
+        return job_summary(status)
+
+    def on_kill(self) -> None:
+        """Abort what this attempt has created or adopted; delete it too if ``delete_job`` is set."""
+        for ref in self._refs if self.cancel_on_kill else []:
+            client = self.client()
+            self.log.info("aborting %s, since the task was ended", ref)
+            if self.delete_job and not _has_ended(client, ref):  # what is complete may still be wanted
+                client.discard(ref)
+            else:
+                client.cancel(ref)
+
+    def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
+        """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
+        if ref.scope != client.scope:
+            self.log.warning("%s is of another org than the connection: it is left alone", ref)
+            return None
+        try:
+            status = client.status(ref)
+        except NotFoundError:
+            self.log.info("%s, of an earlier attempt, is gone", ref)
+            return None
+        if status.state in {JobState.FAILED, JobState.CANCELLED}:
+            self.log.info("%s, of an earlier attempt, is %s", ref, status.vendor_state)
+            return None
+        return status
+
+    def _say_if_forgetful(self, memory: TaskMemory) -> None:
+        if not memory.lasts:
+            self.log.info(
+                "this Airflow keeps no state of a task: a retry cannot adopt the job, it makes another"
+            )
+
+    def _wait(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        """Wait as every job task does; on the worker too, only until the deadline."""
+        until = self._deadline(context)
+        if not self.deferrable and until is not None:
+            status = wait_for(
+                _Listing(client) if len(parts(status.ref)) > 1 else client,
+                status,
+                until=until,
+                poll_interval=self.poll_interval,
+                timing=Timing(),
+                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+            )
+            if not status.state.ended:
+                return self._end_at_deadline(client, context, status, adopted=adopted)
+        return super()._wait(client, context, status, adopted=adopted)
+
+    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        """Finish with what the job itself tells: a list of jobs has no counters and no reasons."""
+        if "record_count" in status.statistics and status.statistics["record_count"] is None:
+            status = client.status(status.ref)
+        return super()._finish(client, context, status, adopted=adopted)
+
+    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        """Abort the job and fail; delete it too if ``delete_job`` is set."""
+        try:
+            return super()._end_at_deadline(client, context, status, adopted=adopted)
+        except DeadlineExceeded:
+            if self.delete_job and _has_ended(client, status.ref):
+                for ref in parts(status.ref):
+                    client.delete_job(ref)
+            raise
+
+
+def job_summary(status: JobStatus) -> dict[str, Any]:
+    """Return what a result says about a job: where it is, and the numbers that people use."""
+    version, _, kind = (status.ref.location or "").partition("/jobs/")
+    jobs = [_named(job) for job in status.statistics.get("jobs") or []]
+    more = (
+        {"object": jobs[0].get("object"), "operation": jobs[0].get("operation"), **_sums(jobs)}
+        if jobs
+        else {}
+    )
+    return {
+        "job_id": status.ref.id,
+        "kind": kind,
+        "api_version": version.removeprefix("v"),
+        "state": status.state,
+        **_named({**more, **status.statistics}),
+        **({"jobs": jobs} if jobs else {}),
+        "url": status.url,
+    }
+
+
+def _named(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a job's numbers, its time in seconds."""
+    known = {name: value for name, value in numbers.items() if value is not None and name != "processing_ms"}
+    if numbers.get("processing_ms") is not None:
+        known["processing_seconds"] = numbers["processing_ms"] / 1000
+    return known
+
+
+def _sums(jobs: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
+    names = ("record_count", "failed_record_count", "retries")
+    known = {name: [job[name] for job in jobs if name in job] for name in names}
+    return {name: sum(values) if len(values) == len(jobs) else None for name, values in known.items()}
+
+
+class _Listing:
+    """Asks for several jobs in as few requests as the triggerer does."""
+
+    def __init__(self, client: SalesforceClient) -> None:
+        self._client = client
+
+    def status(self, ref: JobRef) -> JobStatus:
+        """Return how the jobs are doing."""
+        found = self._client.status_many([ref])[ref]
+        if isinstance(found, JobsError):
+            raise found
+        return found
+
+    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+        """Return how many jobs are doing."""
+        return self._client.status_many(refs)
+
+
+def _has_ended(client: SalesforceClient, ref: JobRef) -> bool:
+    try:
+        return client.status(ref).state.ended
+    except NotFoundError:
+        return True

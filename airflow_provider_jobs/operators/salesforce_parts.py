@@ -1,0 +1,129 @@
+"""The ingest jobs of one file: each remembered before it has data, none run twice by a retry."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
+from airflow_provider_jobs.core.streams import Media
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
+from airflow_provider_jobs.operators.upload_session import ProgressLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_jobs.clients.salesforce import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce_split import IngestPart
+    from airflow_provider_jobs.operators.salesforce_memory import TaskMemory
+
+log = logging.getLogger(__name__)
+
+#: Sending the same records again changes nothing.
+_REPEATABLE = frozenset({"update", "upsert"})
+
+
+@dataclass
+class PartJobs:
+    """Makes a job of each part, or goes on with that of an earlier attempt.
+
+    :param body: The fields of each job.
+    :param on_created: Told every job as soon as it exists.
+    """
+
+    client: SalesforceClient
+    memory: TaskMemory
+    body: dict[str, Any]
+    version: str | None
+    on_created: Callable[[JobRef], None]
+    _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, parts: Sequence[IngestPart], at_a_time: int) -> list[Submission]:
+        """Return the jobs of all parts, their data sent; those that failed leave the others alone.
+
+        :raises ConfigurationError: an earlier attempt has written records that would be written again.
+        :raises JobsError: the first of what went wrong.
+        """
+        known = self._known()
+        with ThreadPoolExecutor(at_a_time, "salesforce-part") as pool:
+            futures = [
+                pool.submit(self._submission, number, part, known.get(number))
+                for number, part in enumerate(parts)
+            ]
+        errors = [error for future in futures if (error := future.exception())]
+        if errors:
+            sent = [future.result().status.ref.id for future in futures if not future.exception()]
+            if sent:
+                log.warning("%s of %s parts were sent, and go on: %s", len(sent), len(parts), ", ".join(sent))
+            raise errors[0]
+        return [future.result() for future in futures]
+
+    def _submission(self, number: int, part: IngestPart, known: JobStatus | None) -> Submission:
+        from airflow_provider_jobs.clients.salesforce_submit import (  # noqa: PLC0415 - imports requests
+            SalesforceRequest,
+        )
+
+        if known:
+            log.info("part %s is in %s, %s, of an earlier attempt", number + 1, known.ref, known.vendor_state)
+            return Submission(known, adopted=True)
+        return self.client.submit(
+            SalesforceRequest(
+                body={**self.body, "lineEnding": part.line_ending},
+                media=Media(part.source, None, ProgressLog(log, f"{part.source.name}, part {number + 1}")),
+                version=self.version,
+                on_created=lambda ref: self._remember(number, ref),
+            )
+        )
+
+    def _remember(self, number: int, ref: JobRef) -> None:
+        with self._lock:
+            self._refs[str(number)] = ref.to_json()
+            self.memory.remember(dict(self._refs))
+        self.on_created(ref)
+
+    def _known(self) -> dict[int, JobStatus]:
+        """Return the jobs of an earlier attempt to go on with, by the number of their part."""
+        for document in (self.memory.recall_other() or {}).values():
+            ref = JobRef.from_json(document)
+            if ref.scope != self.client.scope or self._usable(ref):
+                self._refuse(ref, "has other records than those to send now")
+        known = {}
+        for number, document in (self.memory.recall() or {}).items():
+            if status := self._usable(JobRef.from_json(document)):
+                known[int(number)] = status
+                self._refs[number] = document
+        return known
+
+    def _usable(self, ref: JobRef) -> JobStatus | None:
+        """Return the status of a job that has its data, or has processed it; None if it has written nothing.
+
+        :raises ConfigurationError: it has written some of its records, or nobody knows.
+        """
+        try:
+            status = self.client.status(ref)
+        except NotFoundError:
+            self._refuse(ref, "is gone, and whether it has written records is not known")
+            return None
+        if status.vendor_state == "Open":
+            log.info("%s, of an earlier attempt, may not have its data: it is aborted", ref)
+            self.client.cancel(ref)
+            return None
+        if status.state in {JobState.FAILED, JobState.CANCELLED}:
+            if status.statistics.get("record_count"):
+                self._refuse(ref, f"is {status.vendor_state}, and has processed some of its records")
+            return None
+        return status
+
+    def _refuse(self, ref: JobRef, reason: str) -> None:
+        operation = self.body["operation"]
+        if operation in _REPEATABLE:
+            log.warning("%s, of an earlier attempt, %s: they are sent again", ref, reason)
+            return
+        raise ConfigurationError(
+            f"{ref}, of an earlier attempt, {reason}: a retry would {operation} records twice. Look what "
+            "became of them, then clear the task to send the whole file"
+        )

@@ -1,0 +1,188 @@
+"""Whatever happens on the way, every record is written once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_jobs.errors import JobsError
+from tests.integration.lab import TaskRun
+from tests.integration.salesforce_lab import Attempts, SalesforceLab, csv_rows, perform
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from airflow_provider_jobs.sandbox import Sandbox
+
+
+@pytest.fixture
+def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
+    lab = SalesforceLab(jobs_sandbox, monkeypatch)
+    yield lab
+    lab.end()
+
+
+@pytest.fixture(params=["synchronous", "deferred"])
+def ingest(request: pytest.FixtureRequest, lab: SalesforceLab) -> Callable[..., Any]:
+    """Return what sends a file in this mode, slow enough that there is something to defer for."""
+    deferred = request.param == "deferred"
+
+    def ingest(source: Any, run: TaskRun | None = None, **parameters: Any) -> Any:
+        lab.slow(0.3, pending=0.1)
+        task = lab.ingest(source, deferrable=deferred, **parameters)
+        return perform(task, (run or TaskRun()).context())
+
+    return ingest
+
+
+def write(lab: SalesforceLab, folder: Path, count: int = 100, *, bad: int = 0, name: str = "a.csv") -> Path:
+    """Write new accounts, of which the last ones have no name; each is this test's alone."""
+    rows = [f'"Zoë ""{n}"",\n{lab.mark}",{lab.mark}-{n},Energy' for n in range(count)]
+    rows += [f",{lab.mark}-bad-{n},Energy" for n in range(bad)]
+    path = folder / name
+    path.write_text("Name,External_Id__c,Industry\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def written(lab: SalesforceLab) -> list[str]:
+    """Return the external ids of this test's records in the org."""
+    return sorted(row["External_Id__c"] for row in lab.own_accounts())
+
+
+def expected(lab: SalesforceLab, count: int = 100) -> list[str]:
+    return sorted(f"{lab.mark}-{number}" for number in range(count))
+
+
+def states(lab: SalesforceLab) -> list[str]:
+    return [job["state"] for job in lab.jobs("ingest")]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_job_that_fails_midway(lab: SalesforceLab, tmp_path: Path, *, deferrable: bool) -> None:
+    """What was not processed is written to a file; an insert is not sent again."""
+    lab.slow(0.2)
+    lab.sandbox.salesforce_settings(ingest_limit=40)
+    run = Attempts()
+    path = write(lab, tmp_path)
+    task = lab.ingest(path, results_path=tmp_path / "results", deferrable=deferrable)
+    with pytest.raises(AirflowFailException, match="Salesforce insert job on Account failed"):
+        perform(task, run.context())
+    assert len(csv_rows((tmp_path / "results" / "unprocessed.csv").read_bytes())) == 60
+    lab.sandbox.salesforce_settings(ingest_limit=0)
+    with pytest.raises(AirflowFailException, match="a retry would insert records twice"):
+        perform(task, run.context(2))
+    assert len(written(lab)) == 40
+    assert len(lab.jobs("ingest")) == 1
+
+
+@pytest.mark.parametrize("operation", ["ingest.create", "ingest.data", "ingest.close"])
+@pytest.mark.parametrize("action", ["drop_reply_after_accepting", "token_expired"])
+def test_a_lost_reply_writes_nothing_twice(
+    lab: SalesforceLab, ingest: Callable[..., Any], tmp_path: Path, operation: str, action: str
+) -> None:
+    """Nothing is processed before the close, so another job may be made until then."""
+    lab.connect(consumer_key=lab.account.consumer_key, consumer_secret=lab.account.consumer_secret)
+    lab.fault(operation, action)
+    assert ingest(write(lab, tmp_path))["record_count"] == 100
+    assert written(lab) == expected(lab)
+    assert states(lab).count("JobComplete") == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_retry_adopts_what_was_closed(lab: SalesforceLab, tmp_path: Path, *, deferrable: bool) -> None:
+    run = Attempts()
+    path = write(lab, tmp_path, 300)
+    lab.ingest(path, part_bytes=4000, wait=False).execute(run.context())
+    os.utime(path, (1, 1))  # the same bytes, on another worker perhaps
+    made = len(lab.jobs("ingest"))
+    result = perform(lab.ingest(path, part_bytes=4000, deferrable=deferrable), run.context(2))
+    assert len(lab.jobs("ingest")) == len(result["jobs"]) == made
+    assert written(lab) == expected(lab, 300)
+
+
+def test_a_retry_replaces_what_was_left_open(lab: SalesforceLab, tmp_path: Path) -> None:
+    run = Attempts()
+    path = write(lab, tmp_path, 300)
+    lab.fault("ingest.close", "reply", status=503, nth=3, times=0)
+    with pytest.raises(JobsError, match="503"):
+        perform(lab.ingest(path, part_bytes=4000, parallel_uploads=1), run.context())
+    lab.sandbox.clear_faults()
+    assert states(lab).count("Open") == 2
+    result = perform(lab.ingest(path, part_bytes=4000), run.context(2))
+    assert written(lab) == expected(lab, 300)
+    assert states(lab).count("JobComplete") == len(result["jobs"])
+    assert set(states(lab)) == {"JobComplete", "Aborted"}
+
+
+def test_a_retry_with_other_records_writes_none(lab: SalesforceLab, tmp_path: Path) -> None:
+    run = Attempts()
+    lab.ingest(write(lab, tmp_path), wait=False).execute(run.context())
+    with pytest.raises(AirflowFailException, match="has other records than those to send now"):
+        perform(lab.ingest(write(lab, tmp_path, 101)), run.context(2))
+    run.max_tries += 1  # as a clear does
+    lab.mark += "y"
+    perform(lab.ingest(write(lab, tmp_path, 7)), run.context(3))
+    assert written(lab) == expected(lab, 7)
+
+
+@pytest.mark.parametrize("delete_job", [False, True])
+def test_the_end_of_the_task_aborts_all_jobs(lab: SalesforceLab, tmp_path: Path, *, delete_job: bool) -> None:
+    lab.slow(60)
+    task = lab.ingest(write(lab, tmp_path, 300), part_bytes=4000, wait=False, delete_job=delete_job)
+    task.execute(TaskRun().context())
+    task.on_kill()
+    assert set(states(lab)) == (set() if delete_job else {"Aborted"})
+    lab.slow(0)
+    assert written(lab) == []
+
+
+ATTEMPT = """
+import json, os, pathlib, signal, sys
+from tests.integration.redivis_lab import Attempts, Store
+from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator
+
+path, source, when = sys.argv[1:]
+
+class Kept(Store):
+    def set(self, key, value, **options):
+        super().set(key, value)
+        pathlib.Path(path).write_text(json.dumps(self.kept))
+        if when == "created" and len(value["kept"]) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+context = Attempts(store=Kept()).context()
+if when == "closed":
+    context["ti"].xcom_push = lambda key, value: os.kill(os.getpid(), signal.SIGKILL)
+SalesforceIngestOperator(
+    task_id="task", source=source, object_name="Account", operation="insert", deferrable=False,
+    poll_interval=0.2, inline_wait=0.0, part_bytes=4000, parallel_uploads=1,
+).execute(context)
+"""
+
+
+@pytest.mark.parametrize("when", ["created", "closed"])
+def test_a_worker_that_is_killed(lab: SalesforceLab, tmp_path: Path, when: str) -> None:
+    """With one job open and two closed, or with all of them closed: no record is lost, none written twice."""
+    source, store = write(lab, tmp_path, 300), tmp_path / "store.json"
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(ATTEMPT), str(store), str(source), when],
+        env={**os.environ, "AIRFLOW_HOME": str(tmp_path)},
+        check=False,
+        capture_output=True,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    run = Attempts()
+    run.store.kept = json.loads(store.read_text())
+    result = perform(lab.ingest(source, part_bytes=4000), run.context(2))
+    assert result["record_count"] == 300
+    assert written(lab) == expected(lab, 300)
+    assert states(lab).count("Aborted") == (1 if when == "created" else 0)

@@ -1,0 +1,144 @@
+"""The hook is the client of one connection, and nothing besides."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from airflow.sdk import Connection
+
+from airflow_provider_jobs.clients.salesforce import SalesforceClient
+from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.hooks.salesforce_connect import DiscardingClient
+from airflow_provider_jobs.hooks.salesforce_tokens import token_for
+from airflow_provider_jobs.provider_info import get_provider_info
+
+URL = "http://127.0.0.1:9"
+EXTRA = {"access_token": "S3CR3T", "instance_url": URL, "version": "61.0", "client_id": "reports"}
+
+
+def connection(conn_type: str = "salesforce_bulk", **extra: Any) -> Connection:
+    return Connection(conn_id="c", conn_type=conn_type, extra=json.dumps({**EXTRA, **extra}))
+
+
+def test_the_client_is_of_the_connections_org_and_version() -> None:
+    client = SalesforceHook("c").client_of(connection())
+    assert isinstance(client, SalesforceClient)
+    assert (client.instance_url, client.scope, client.version) == (URL, "127.0.0.1:9", "v61.0")
+    assert SalesforceHook("c", version="62.0").client_of(connection()).version == "v62.0"
+
+
+def test_a_connection_of_airflows_own_type_will_do() -> None:
+    old = {f"extra__salesforce__{name}": value for name, value in EXTRA.items()}
+    made = Connection(conn_id="c", conn_type="salesforce", extra=json.dumps(old))
+    assert SalesforceHook("c").client_of(made) is SalesforceHook("c").client_of(connection())
+
+
+def test_equal_settings_share_a_client() -> None:
+    first = SalesforceHook("c").client_of(connection())
+    assert SalesforceHook("c").client_of(connection()) is first
+    assert SalesforceHook("c").client_of(connection(access_token="other")) is not first
+    assert SalesforceHook("d").client_of(connection()) is not first
+
+
+def test_a_token_of_the_caller_goes_first() -> None:
+    client = SalesforceHook("c", session_id="MINE").client_of(connection())
+    assert client._transport._token.headers() == {"Authorization": "Bearer MINE"}
+
+
+def test_what_is_cancelled_may_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = SalesforceHook("c", delete_cancelled=True).client_of(connection())
+    assert isinstance(client, DiscardingClient)
+    discarded: list[JobRef] = []
+    monkeypatch.setattr(client, "discard", discarded.append)
+    ref = JobRef("salesforce", "o", "750000000000001", "v59.0/jobs/query")
+    client.cancel(ref)
+    assert discarded == [ref]
+    assert not isinstance(SalesforceHook("c").client_of(connection()), DiscardingClient)
+
+
+def test_what_is_wrong_with_a_connection_is_said() -> None:
+    with pytest.raises(ConfigurationError, match=r"connection c: .*needs instance_url"):
+        SalesforceHook("c").client_of(connection(instance_url=""))
+
+
+def test_finds_the_connection_by_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ready token is looked up there again once it is rejected."""
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "salesforce", "extra": EXTRA}))
+    hook = SalesforceHook("mine")
+    hook.get_conn()
+    token = token_for(hook._settings(hook.get_connection("mine")))
+    rejected = token.headers()
+    assert not token.renew(rejected)
+    newer = {**EXTRA, "access_token": "NEWER"}
+    monkeypatch.setenv("AIRFLOW_CONN_MINE", json.dumps({"conn_type": "salesforce", "extra": newer}))
+    assert token.renew(rejected)
+    assert token.headers() == {"Authorization": "Bearer NEWER"}
+
+
+def test_nothing_shows_the_token() -> None:
+    client = SalesforceHook("c").client_of(connection())
+    for thing in (SalesforceHook("c"), client, vars(client), client._transport, vars(client._transport)):
+        assert "S3CR3T" not in repr(thing)
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *arguments, **options: self.calls.append((name, arguments, options))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "options"),
+    [
+        ("create_query_job", ({"query": "SELECT"},), {"version": "60.0"}),
+        ("create_ingest_job", ({"object": "A"},), {}),
+        ("upload_job_data", ("750", b"x"), {}),
+        ("close_job", ("750",), {}),
+        ("get_job", ("750", "ingest"), {}),
+        ("list_jobs", ("query",), {"jobType": "V2Query"}),
+        ("abort_job", ("750", "query"), {}),
+        ("delete_job", ("750", "ingest"), {"version": "60.0"}),
+        ("open_results", ("750",), {}),
+        ("download", ("750", "/x"), {}),
+        ("limits", (), {}),
+    ],
+)
+def test_its_methods_are_the_clients(
+    name: str, arguments: tuple[Any, ...], options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr(SalesforceHook, "get_conn", lambda hook: recorder)
+    getattr(SalesforceHook("c"), name)(*arguments, **options)
+    assert recorder.calls == [(name, arguments, options)]
+
+
+def test_the_form_fits_the_hook() -> None:
+    (form,) = [
+        each
+        for each in get_provider_info()["connection-types"]
+        if each["connection-type"] == "salesforce_bulk"
+    ]
+    assert form["hook-class-name"] == f"{SalesforceHook.__module__}.{SalesforceHook.__name__}"
+    assert form["hook-name"] == SalesforceHook.hook_name
+    fields = form["conn-fields"]
+    assert set(form["ui-field-behaviour"]["placeholders"]) <= set(fields)
+    for name in ("consumer_secret", "private_key", "security_token", "access_token", "proxies"):
+        assert fields[name]["schema"]["format"] == "password"
+    for name in fields:
+        value = {"version": "60.0", "api_usage_limit": "0.5", "instance_url": "other.my"}.get(name, "value")
+        hook = SalesforceHook("c")
+        base: dict[str, Any] = {
+            "login": "me",
+            "password": "p",
+            "conn_id": "c",
+            "conn_type": "salesforce_bulk",
+        }
+        ready = {"access_token": "T", "instance_url": URL} if name == "access_token" else {}
+        with_it = hook._settings(Connection(extra=json.dumps({**ready, name: value}), **base))
+        assert with_it != hook._settings(Connection(extra="{}", **base)), name
