@@ -29,7 +29,7 @@ $(READY): pyproject.toml
 
 env: $(READY)  ## make the environment in .venv
 
-demo: $(READY)  ## run BigQuery jobs and Redivis uploads on a real Airflow, then clean up
+demo: $(READY)  ## run BigQuery, Salesforce and Redivis jobs on a real Airflow, then clean up
 	$(BIN)/python -m airflow_provider_jobs.sandbox.demo example_dags
 
 up: $(READY)  ## the same, and keep Airflow's UI and the sandbox open until Ctrl-C
