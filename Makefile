@@ -15,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-waiting clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: run make PYTHON=/path/to/python3.11" >&2; exit 1; }
@@ -62,6 +62,7 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(BIN)/python benchmarks/weight.py airflow-provider-jobs
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 	$(BIN)/python -m benchmarks.uploads
+	$(BIN)/python -m benchmarks.downloads
 
 $(REDIVIS)/.ready: $(READY)
 	$(PYTHON) -m venv $(REDIVIS)
@@ -77,6 +78,9 @@ $(NODE)/.ready:
 
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
+
+benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, ten minutes
+	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,14 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
     return XCom.get_one(
         key=key, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
     )
+
+
+def stats() -> Any:
+    """Return what takes metrics in the triggerer: its functions ``incr``, ``gauge`` and ``timing``."""
+    if _RELEASE >= (3, 3):
+        return importlib.import_module("airflow.observability.stats")
+    home = "airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats"
+    return importlib.import_module(home).Stats
 
 
 def encrypt(text: str) -> str | None:

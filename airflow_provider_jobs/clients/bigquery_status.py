@@ -21,7 +21,7 @@ from airflow_provider_jobs.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_jobs.core.transport import Reply
 
@@ -101,16 +101,15 @@ def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobR
     )
 
 
-def listed_jobs(page: Mapping[str, Any]) -> list[tuple[str | None, str, dict[str, Any]]]:
-    """Return location, id and resource of each job of a page of jobs.list.
+def listed_jobs(page: Mapping[str, Any]) -> Iterator[tuple[str | None, str, dict[str, Any]]]:
+    """Yield location, id and resource of each job of a page of jobs.list.
 
     :raises ProtocolError: one has no reference.
     """
     try:
-        return [
-            (job["jobReference"].get("location"), str(job["jobReference"]["jobId"]), job)
-            for job in page.get("jobs") or []
-        ]
+        for job in page.get("jobs") or []:
+            reference = job["jobReference"]
+            yield reference.get("location"), str(reference["jobId"]), job
     except (KeyError, TypeError, AttributeError):
         raise ProtocolError("jobs.list answered with a job that has no reference") from None
 

@@ -21,16 +21,19 @@ if TYPE_CHECKING:
 
 #: Jobs a page: a list of the active ones asks for three short fields of each.
 _PAGE_JOBS = 10_000
-#: Jobs that may have ended in one tick before a list is cheaper than a get each.
-_GETS_AT_MOST = 4
+#: Ended jobs a page: each comes whole.
+_PAGE_ENDED = 1000
+#: So many jobs are asked for each before a list of ended ones is tried, and after one that did not pay.
+_FEW, _FEW_WHERE_CROWDED = 1, 4
 #: Seconds by which the clocks of two machines may differ.
 _SKEW_SECONDS = 60
 _FORBIDDEN = 403
 #: A cost that no number of jobs outweighs.
 _NEVER = 1_000_000_000
-_ACTIVE_FIELDS = "nextPageToken,unreachable,jobs(jobReference,state)"
+_ACTIVE_FIELDS = "nextPageToken,unreachable,jobs(jobReference(jobId,location),state)"
 #: After so many ticks of single gets, what a list costs is measured anew.
 _TICKS_OF_GETS = 20
+_STATES = {"PENDING": JobState.PENDING}
 
 
 class ManyStatuses:
@@ -40,6 +43,8 @@ class ManyStatuses:
         self._client = client
         self._list_cost: dict[str, int] = {}
         self._ticks_of_gets: dict[str, int] = defaultdict(int)
+        self._crowded: dict[str, int] = defaultdict(int)
+        self._active: dict[str, dict[JobRef, JobStatus]] = {}
 
     def statuses(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return the status of each job, or the error that stands in its way."""
@@ -71,8 +76,30 @@ class ManyStatuses:
         return self._ticks_of_gets[project] == 0
 
     def _by_list(self, project: str, refs: list[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
-        found: dict[JobRef, JobStatus | JobsError] = {}
-        watched = {(ref.location, ref.id): ref for ref in refs}
+        active, unreachable, cost = self._active_ones(project, refs)
+        found: dict[JobRef, JobStatus | JobsError] = {**active}
+        left = []
+        for ref in refs if len(found) < len(refs) else []:
+            if ref in found:
+                continue
+            if ref.location in unreachable:
+                found[ref] = JobStatus(ref, JobState.RUNNING, "location unreachable")
+            else:
+                left.append(ref)
+        if len(left) > (_FEW_WHERE_CROWDED if self._crowded[project] else _FEW):
+            found |= self._ended(project, left)
+        elif left and self._crowded[project]:
+            self._crowded[project] -= 1
+        confirmed = {ref: self._get(ref) for ref in left if ref not in found}
+        unlisted = sum(isinstance(each, JobStatus) and not each.state.ended for each in confirmed.values())
+        self._list_cost[project] = cost + unlisted
+        return found | confirmed
+
+    def _active_ones(self, project: str, refs: list[JobRef]) -> tuple[dict[JobRef, JobStatus], set[str], int]:
+        """Return those that a list shows as active, the regions that it could not see, and its pages."""
+        before = self._active.get(project, {})
+        active: dict[JobRef, JobStatus] = {}
+        watched = _by_location(refs)
         unreachable: set[str] = set()
         cost = 0
         window = _creation_window(refs)
@@ -80,33 +107,33 @@ class ManyStatuses:
             cost += 1
             unreachable.update(page.get("unreachable") or [])
             for location, job_id, job in listed_jobs(page):
-                if ref := watched.get((location, job_id)):
-                    state = JobState.PENDING if job.get("state") == "PENDING" else JobState.RUNNING
-                    found[ref] = JobStatus(ref, state, str(job.get("state")))
-        for ref in refs:
-            if ref not in found and ref.location in unreachable:
-                found[ref] = JobStatus(ref, JobState.RUNNING, "location unreachable")
-        left = [ref for ref in refs if ref not in found]
-        if len(left) > _GETS_AT_MOST:
-            found |= self._ended(project, left)
-        confirmed = {ref: self._get(ref) for ref in left if ref not in found}
-        unlisted = sum(isinstance(each, JobStatus) and not each.state.ended for each in confirmed.values())
-        self._list_cost[project] = cost + unlisted
-        return found | confirmed
+                if ref := watched[location].get(job_id):
+                    state = str(job.get("state"))
+                    status = before.get(ref)
+                    if status is None or status.vendor_state != state:
+                        status = JobStatus(ref, _STATES.get(state, JobState.RUNNING), state)
+                    active[ref] = status
+        self._active[project] = active
+        return active, unreachable, cost
 
     def _ended(self, project: str, refs: list[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return the ended ones of these jobs, from a list over the time in which they were created."""
         found: dict[JobRef, JobStatus | JobsError] = {}
-        watched = {(ref.location, ref.id): ref for ref in refs}
+        watched = _by_location(refs)
+        window = _creation_window(refs, end=True)
         pages = self._pages(
-            project, stateFilter="done", projection="full", **_creation_window(refs, end=True)
+            project, **{"stateFilter": "done", "projection": "full", "maxResults": _PAGE_ENDED, **window}
         )
-        for _, page in zip(range(len(refs)), pages, strict=False):
+        read = 0
+        for page in pages:
+            read += 1
             for location, job_id, job in listed_jobs(page):
-                if ref := watched.get((location, job_id)):
+                if ref := watched[location].get(job_id):
                     found[ref] = job_status(job)
-            if len(found) == len(refs):
+            if len(found) == len(refs) or read == len(refs):
                 break
+        if read > 1 or len(found) < len(refs):
+            self._crowded[project] = _TICKS_OF_GETS
         return found
 
     def _pages(self, project: str, **filters: Any) -> Iterator[dict[str, Any]]:
@@ -119,6 +146,14 @@ class ManyStatuses:
             return self._client.status(ref)
         except JobsError as error:
             return error
+
+
+def _by_location(refs: Sequence[JobRef]) -> dict[str | None, dict[str, JobRef]]:
+    """Return the references by id: an id may occur in two locations."""
+    found: dict[str | None, dict[str, JobRef]] = defaultdict(dict)
+    for ref in refs:
+        found[ref.location][ref.id] = ref
+    return found
 
 
 def _creation_window(refs: Sequence[JobRef], *, end: bool = False) -> dict[str, str]:

@@ -19,6 +19,7 @@ from airflow_provider_jobs.core.connection_errors import transport_error
 from airflow_provider_jobs.core.retry import RetryPolicy, Timing
 from airflow_provider_jobs.core.streamed import StreamedReply, streamed
 from airflow_provider_jobs.core.streams import BLOCK_BYTES
+from airflow_provider_jobs.core.tally import count_request
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
@@ -203,6 +204,7 @@ class Transport:
         if request.body is not None:
             body = _json(request.body)
             more["Content-Type"] = "application/json"
+        count_request()
         try:
             return self._session.request(
                 request.method,
@@ -227,9 +229,8 @@ class _WithoutQuery(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, tuple):
-            record.args = tuple(
-                each.partition("?")[0] if isinstance(each, str) else each for each in record.args
-            )
+            cut = (each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
+            record.args = tuple(cut)
         return True
 
 

@@ -6,9 +6,6 @@ import asyncio
 import importlib
 import json
 import time
-import weakref
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,22 +13,18 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.jobs import JobRef
-from airflow_provider_jobs.core.polling import (
-    FLOOR_SECONDS,
-    OUTAGE_SECONDS,
-    PollGroup,
-    StatusClient,
-    concerns_job,
-    in_thread,
-)
+from airflow_provider_jobs.core.lanes import Lane
+from airflow_provider_jobs.core.polling import StatusClient, concerns_job
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
+from airflow_provider_jobs.triggers import sharing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
     from airflow.sdk import Connection
 
     from airflow_provider_jobs.core.jobs import JobStatus
+    from airflow_provider_jobs.triggers.sharing import Lease, SharedGroup
 
 #: Service -> its hook. A trigger's row names the service only.
 HOOKS = {
@@ -98,7 +91,33 @@ class _Trigger(BaseTrigger):
         hook_class = getattr(importlib.import_module(module), name)
         hook = hook_class(**self.hook_args)
         connection: Connection = await get_async_connection(self.hook_args[hook_class.conn_name_attr])
-        return await in_thread(partial(hook.client_of, connection))
+        return await Lane(linger_seconds=0.0).run(partial(hook.client_of, connection))
+
+    async def _watched(
+        self, ref: JobRef, group_of: Callable[[], Coroutine[Any, Any, Lease[SharedGroup]]]
+    ) -> JobStatus:
+        """Wait until the job has ended, in a loop with others.
+
+        :raises DeadlineExceeded: the job was still active then.
+        """
+        try:
+            async with asyncio.timeout(self._seconds_left()) as limit:
+                lease = await group_of()
+        except TimeoutError:
+            if limit.expired():
+                raise DeadlineExceeded(f"{ref} was not asked for before its deadline", ref=ref) from None
+            raise
+        with lease:
+            await self._until_first_poll()
+            return await lease.thing.group.wait(
+                ref, poll_interval=self.poll_interval, deadline=self.deadline, tell=self._tell
+            )
+
+    def _tell(self, line: str) -> None:
+        self.logger().info("%s", line)  # one logger for all triggers, not one for each
+
+    def _seconds_left(self) -> float | None:
+        return None if self.deadline is None else max(0.0, self.deadline - time.time())
 
     async def _until_first_poll(self) -> None:
         at = self.first_poll_at if self.deadline is None else min(self.first_poll_at, self.deadline)
@@ -154,25 +173,20 @@ class JobTrigger(_Trigger):
 
     async def _cancel_if_killed(self) -> None:
         if await self._was_killed():
-            client: WatchingClient = await self.client()
-            await in_thread(partial(client.cancel, self.ref))
+            with await sharing.connection_of(self) as lease:
+                connection = lease.thing
+                await connection.lane.run(partial(connection.client.cancel, self.ref))
             self.log.info("cancelled %s, since the task was ended", self.ref)
 
     async def _wait(self) -> dict[str, Any]:
-        status: JobStatus | None = None
         try:
-            async with _group_of(self) as group:
-                await self._until_first_poll()
-                watch = group.watch(self.ref, poll_interval=self.poll_interval, deadline=self.deadline)
-                async with aclosing(watch) as changes:
-                    async for status in changes:
-                        self.log.info("%s is %s", self.ref, status.vendor_state)
+            status = await self._watched(self.ref, partial(sharing.group_of_jobs, self, self.ref.scope))
         except DeadlineExceeded:
             return {"outcome": "deadline"}
         except JobsError as error:
             await self._until_first_poll()  # an event may not come before it either
             return _error(error)
-        return {"outcome": "ended", "status": status.to_json() if status else None}
+        return {"outcome": "ended", "status": status.to_json()}
 
     async def _was_killed(self) -> bool:
         """Return True unless this task is still deferred on this very job."""
@@ -185,13 +199,6 @@ class JobTrigger(_Trigger):
             return True
         job = await sync_to_async(compat.task_xcom, thread_sensitive=False)(ti, "job")
         return not isinstance(job, dict) or job.get("job_id") != self.ref.id
-
-
-class SearchingClient(WatchingClient, Protocol):
-    """What a trigger needs of a client that searches."""
-
-    def search_ended(self, search: dict[str, Any]) -> bool:
-        """Return True if all jobs that a search matches have ended."""
 
 
 class JobsTrigger(_Trigger):
@@ -212,26 +219,18 @@ class JobsTrigger(_Trigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Search until everything has ended, and yield the one event."""
-        await self._until_first_poll()
         yield TriggerEvent(await self._search())
 
     async def _search(self) -> dict[str, Any]:
-        answered = time.monotonic()
-        client: SearchingClient | None = None
-        while (left := self._seconds_left()) > 0:
-            try:
-                client = client or await self.client()
-                if await in_thread(partial(client.search_ended, self.search)):
-                    return {"outcome": "ended"}
-                answered = time.monotonic()
-            except JobsError as error:
-                if concerns_job(error) or time.monotonic() > answered + OUTAGE_SECONDS:
-                    return _error(error)
-            await asyncio.sleep(min(left, max(self.poll_interval, FLOOR_SECONDS)))
-        return {"outcome": "deadline"}
-
-    def _seconds_left(self) -> float:
-        return float("inf") if self.deadline is None else self.deadline - time.time()
+        ref = JobRef(self.service, "search", json.dumps(self.search, sort_keys=True))
+        try:
+            await self._watched(ref, partial(sharing.group_of_search, self, self.search))
+        except DeadlineExceeded:
+            return {"outcome": "deadline"}
+        except JobsError as error:
+            await self._until_first_poll()  # an event may not come before it either
+            return _error(error)
+        return {"outcome": "ended"}
 
 
 def _error(error: JobsError) -> dict[str, Any]:
@@ -241,41 +240,3 @@ def _error(error: JobsError) -> dict[str, Any]:
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.
 _cancellations: set[asyncio.Task[None]] = set()
-
-
-@dataclass(eq=False)
-class _SharedGroup:
-    """A poll group, opened once, and how many triggers use it."""
-
-    opening: asyncio.Task[PollGroup]
-    users: int = 0
-
-
-#: Event loop -> connection and scope -> the group that its triggers share.
-_groups: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _SharedGroup]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-@asynccontextmanager
-async def _group_of(trigger: JobTrigger) -> AsyncIterator[PollGroup]:
-    """Lend the poll group of a trigger's connection and scope; the last user drops it.
-
-    The first to come looks the connection up; those who come meanwhile wait for that.
-    """
-    groups = _groups.setdefault(asyncio.get_running_loop(), {})
-    key = json.dumps([trigger.service, trigger.hook_args, trigger.ref.scope], sort_keys=True)
-    if key not in groups:
-        groups[key] = _SharedGroup(asyncio.create_task(_open_group(trigger)))
-    shared = groups[key]
-    shared.users += 1
-    try:
-        yield await asyncio.shield(shared.opening)
-    finally:
-        shared.users -= 1
-        if not shared.users:
-            del groups[key]
-
-
-async def _open_group(trigger: JobTrigger) -> PollGroup:
-    return PollGroup(await trigger.client())

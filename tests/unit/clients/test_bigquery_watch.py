@@ -20,7 +20,7 @@ LISTED = {
     "maxResults": 10_000,
     "projection": "minimal",
     "stateFilter": ["pending", "running"],
-    "fields": "nextPageToken,unreachable,jobs(jobReference,state)",
+    "fields": "nextPageToken,unreachable,jobs(jobReference(jobId,location),state)",
 }
 
 
@@ -85,7 +85,7 @@ def test_many_that_left_at_once_are_listed_too(clock: Clock) -> None:
     client, replay = client_of(clock, {}, *ended)
     assert set(summary(client.status_many(refs(*names))).values()) == {"succeeded"}
     assert replay.params[1] == {
-        "maxResults": 10_000,
+        "maxResults": 1_000,
         "projection": "full",
         "stateFilter": "done",
         "minCreationTime": str((CREATED - 60) * 1000),
@@ -112,6 +112,19 @@ def test_a_busy_history_is_not_read_to_its_end(clock: Clock) -> None:
     assert len(replay.sent) == 11
 
 
+def test_where_lists_of_ended_jobs_do_not_pay_a_few_are_asked_for(clock: Clock) -> None:
+    """For twenty ticks in which something ended; then the list has another chance."""
+    few = [job("a"), job("b")]
+    again = [{}, *few] * 20
+    client, replay = client_of(
+        clock, {}, listed("stranger"), *few, *again, {}, listed("a", "b", state="DONE")
+    )
+    for _ in range(22):
+        assert set(summary(client.status_many(refs("a", "b"))).values()) == {"succeeded"}
+    lists = [number for number, asked in enumerate(replay.asked) if asked == "GET p/jobs"]
+    assert lists == [0, 1, *range(4, 64, 3), 64, 65]
+
+
 def test_a_region_that_cannot_be_reached_proves_nothing(clock: Clock) -> None:
     client, replay = client_of(clock, listed("a", unreachable=["US"]))
     found = client.status_many([*refs("a"), *refs("b", location="US")])
@@ -121,7 +134,7 @@ def test_a_region_that_cannot_be_reached_proves_nothing(clock: Clock) -> None:
 
 def test_each_failure_stands_for_one_job(clock: Clock) -> None:
     clock.time = CREATED + 3600
-    client, _ = client_of(clock, {}, "not_found", job("b", "RUNNING"))
+    client, _ = client_of(clock, {}, {}, "not_found", job("b", "RUNNING"))
     found = client.status_many(refs("a", "b"))
     assert isinstance(found[refs("a")[0]], NotFoundError)
     assert summary(found)["b"] == "running"
@@ -160,7 +173,7 @@ def test_who_may_not_list_asks_for_each(clock: Clock, status: int) -> None:
 @pytest.mark.parametrize("page", [{"jobs": [{}]}, {"jobs": [None]}, {"jobs": None}, {"unreachable": None}])
 def test_a_malformed_list_is_no_bug(clock: Clock, page: dict[str, Any]) -> None:
     """An error of another kind would end all tasks that wait on the connection."""
-    client, _ = client_of(clock, page, job("a"), job("b"))
+    client, _ = client_of(clock, page, {}, job("a"), job("b"))
     try:
         found = client.status_many(refs("a", "b"))
     except JobsError as error:

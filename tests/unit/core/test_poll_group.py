@@ -3,230 +3,281 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import threading
-import time
-from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.polling import (
-    FLOOR_SECONDS,
-    PollGroup,
-)
+from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+from airflow_provider_jobs.core.poll_group import BATCH, CALL_SECONDS, PollGroup
+from airflow_provider_jobs.core.polling import OUTAGE_SECONDS
 from airflow_provider_jobs.errors import (
-    DeadlineExceeded,
     JobsError,
     NotFoundError,
+    OutageError,
     TransportError,
+)
+from tests.unit.core.virtual import (
+    DOWN,
+    OTHER,
+    REF,
+    SUCCEEDED,
+    Inline,
+    Service,
+    ended_at,
+    group_of,
+    now,
+    run,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-T = TypeVar("T")
-PENDING, RUNNING, SUCCEEDED = JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED
-REF = JobRef("bigquery", "p", "one")
-OTHER = JobRef("bigquery", "p", "two")
+
 GONE = NotFoundError("gone", status=404, reason="notFound")
-#: No test waits longer for anything; seconds.
-PATIENCE = 10.0
 
 
-def is_(state: JobState, ref: JobRef = REF) -> JobStatus:
-    return JobStatus(ref, state, state.upper())
+class TestWaiting:
+    """What one waiter sees."""
 
+    def test_returns_the_last_status(self) -> None:
+        assert run(group_of(Service(one=3)).wait(REF, poll_interval=5)) == JobStatus(
+            REF, SUCCEEDED, "SUCCEEDED"
+        )
 
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
-
-
-class Service:
-    """Tells of each job what it is told to tell, one entry a look, the last one again and again."""
-
-    def __init__(self, **news: Sequence[JobState | BaseException]) -> None:
-        self.news = {name: list(entries) for name, entries in news.items()}
-        self.ticks: list[set[str]] = []
-        self.threads: set[threading.Thread] = set()
-        self.broken: BaseException | None = None
-
-    def status(self, ref: JobRef) -> JobStatus:
-        news = self.news[ref.id]
-        found = news.pop(0) if len(news) > 1 else news[0]
-        if isinstance(found, BaseException):
-            raise found
-        return is_(found, ref)
-
-    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-        self.ticks.append({ref.id for ref in refs})
-        self.threads.add(threading.current_thread())
-        if self.broken:
-            raise self.broken
-        found: dict[JobRef, JobStatus | JobsError] = {}
-        for ref in refs:
-            try:
-                found[ref] = self.status(ref)
-            except JobsError as error:
-                found[ref] = error
-        return found
-
-
-async def states(group: PollGroup, ref: JobRef = REF, **options: Any) -> list[JobState]:
-    options = {"poll_interval": 0.01, **options}
-    async with aclosing(group.watch(ref, **options)) as changes:
-        return [status.state async for status in changes]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it waits for happens in threads
-        await asyncio.sleep(0.01)
-
-
-class TestPollGroup:
-    """The wait of many."""
-
-    def test_yields_each_change_once_until_the_end(self) -> None:
-        service = Service(one=[PENDING, PENDING, RUNNING, SUCCEEDED])
-        assert run(states(PollGroup(service))) == [PENDING, RUNNING, SUCCEEDED]
-        assert len(service.ticks) == 4
+    def test_tells_each_change_once(self) -> None:
+        told: list[str] = []
+        run(group_of(Service(one=100)).wait(REF, poll_interval=5, tell=told.append))
+        assert told == ["p:one is RUNNING", "p:one is SUCCEEDED"]
 
     def test_one_look_serves_all(self) -> None:
-        service = Service(one=[RUNNING, SUCCEEDED], two=[RUNNING, SUCCEEDED])
-
-        async def scene() -> list[list[JobState]]:
-            group = PollGroup(service)
-            return list(await asyncio.gather(states(group), states(group), states(group, OTHER)))
-
-        assert run(scene()) == [[RUNNING, SUCCEEDED]] * 3
-        assert service.ticks == [{"one", "two"}] * 2
-
-    def test_asks_in_a_thread(self) -> None:
-        service = Service(one=[SUCCEEDED])
-        run(states(PollGroup(service)))
-        assert threading.current_thread() not in service.threads
-
-    def test_who_leaves_takes_only_itself(self) -> None:
-        service = Service(one=[RUNNING], two=[RUNNING] * 2 + [SUCCEEDED])
-
-        async def scene() -> list[JobState]:
-            group = PollGroup(service)
-            leaver = asyncio.create_task(states(group))
-            stayer = asyncio.create_task(states(group, OTHER))
-            await until(lambda: len(service.ticks) == 1)
-            leaver.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await leaver
-            return await stayer
-
-        assert run(scene()) == [RUNNING, SUCCEEDED]
-        assert service.ticks[-1] == {"two"}
-
-    def test_a_job_that_is_gone_fails_its_waiter_only(self) -> None:
-        service = Service(one=[GONE], two=[RUNNING, SUCCEEDED])
-
-        async def scene() -> list[list[JobState] | BaseException]:
-            group = PollGroup(service)
-            return list(await asyncio.gather(states(group), states(group, OTHER), return_exceptions=True))
-
-        assert run(scene()) == [GONE, [RUNNING, SUCCEEDED]]
-
-    def test_bears_an_outage(self) -> None:
-        service = Service(one=[TransportError("x"), SUCCEEDED])
-        assert run(states(PollGroup(service))) == [SUCCEEDED]
-        service.broken = TransportError("x")
-
-        async def scene() -> list[JobState]:
-            waiter = asyncio.create_task(states(PollGroup(service)))
-            await until(lambda: len(service.ticks) == 3)
-            service.broken = None
-            return await waiter
-
-        assert run(scene()) == [SUCCEEDED]
-
-    def test_raises_an_outage_beyond_the_budget(self) -> None:
-        service = Service(one=[TransportError("x")])
-        with pytest.raises(TransportError):
-            run(states(PollGroup(service, outage_seconds=0)))
-
-    def test_a_bug_of_the_client_reaches_the_waiters(self) -> None:
-        service = Service()
-        service.broken = ZeroDivisionError()
-        with pytest.raises(ZeroDivisionError):
-            run(states(PollGroup(service)))
-
-    def test_the_deadline_ends_the_wait_of_an_active_job(self) -> None:
-        with pytest.raises(DeadlineExceeded) as caught:
-            run(states(PollGroup(Service(one=[RUNNING])), deadline=time.time() + 0.1))
-        assert caught.value.ref == REF
-
-    def test_a_deadline_that_has_passed_ends_it_at_once(self) -> None:
-        with pytest.raises(DeadlineExceeded):
-            run(states(PollGroup(Service(one=[SUCCEEDED])), deadline=1.0))
-
-    def test_starts_again_after_everybody_has_left(self) -> None:
-        service = Service(one=[SUCCEEDED])
+        service = Service(one=3, two=3)
 
         async def scene() -> None:
-            group = PollGroup(service)
-            assert await states(group) == [SUCCEEDED]
-            await until(lambda: group._loop_task is not None and group._loop_task.done())
-            assert await states(group) == [SUCCEEDED]
+            group = group_of(service)
+            await asyncio.gather(ended_at(group), ended_at(group), ended_at(group, OTHER))
+            assert group.size == 0
 
         run(scene())
-        assert len(service.ticks) == 2
+        assert all(names == {"one", "two"} for _, names in service.looks)
 
-    def test_who_is_in_a_hurry_does_not_wait_for_who_is_not(self) -> None:
-        """The shortest interval counts, also that of a waiter who comes while the loop pauses."""
-        service = Service(one=[RUNNING], two=[SUCCEEDED])
+    def test_asks_in_a_thread_of_its_own(self) -> None:
+        threads: set[threading.Thread] = set()
+
+        class Real:
+            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus]:
+                threads.add(threading.current_thread())
+                return {ref: JobStatus(ref, SUCCEEDED, "DONE") for ref in refs}
+
+        asyncio.run(PollGroup(Real()).wait(REF, poll_interval=1))
+        assert threads
+        assert threading.current_thread() not in threads
+
+    def test_an_older_reference_to_the_same_job_is_the_same_job(self) -> None:
+        service = Service(one=3)
 
         async def scene() -> None:
-            group = PollGroup(service)
-            patient = asyncio.create_task(states(group, poll_interval=3600))
-            await until(lambda: len(service.ticks) == 1 and not service.threads.pop().is_alive())
-            for _ in range(9):  # until the loop pauses
-                await asyncio.sleep(0)
-            hasty = states(group, OTHER, poll_interval=0.1)
-            assert await asyncio.wait_for(hasty, 4 * FLOOR_SECONDS) == [SUCCEEDED]
-            patient.cancel()
+            group = group_of(service)
+            await asyncio.gather(ended_at(group), ended_at(group, replace(REF, created_at=1.0)))
 
         run(scene())
 
-    def test_its_loop_does_not_run_in_the_context_of_a_waiter(self) -> None:
-        """Airflow routes log lines by context: those of all would land in the log of one."""
-        variable = contextvars.ContextVar("variable", default="none")
-        seen: list[str] = []
+    def test_who_comes_during_a_look_waits_for_the_next(self) -> None:
+        service = Service(one=100, two=0)
 
-        class Looking(Service):
+        async def scene() -> float:
+            group = group_of(service, seconds=2.0)
+            first = asyncio.create_task(ended_at(group))
+            await asyncio.sleep(1.0)
+            found = await ended_at(group, OTHER)
+            first.cancel()
+            return found
+
+        assert run(scene()) == 4.0
+
+    def test_works_on_after_everybody_has_left(self) -> None:
+        async def scene() -> None:
+            group = group_of(Service(one=3))
+            await ended_at(group)
+            await asyncio.sleep(60)
+            assert await ended_at(group) == now()
+
+        run(scene())
+
+    def test_wakes_very_many_a_few_at_a_time(self) -> None:
+        """Others of the event loop have their turn in between."""
+        refs = [JobRef("bigquery", "p", str(number)) for number in range(2 * BATCH + 1)]
+        turns: list[int] = [0]
+        ended: list[int] = []
+
+        def turn() -> None:
+            turns.append(len(ended))
+            if len(ended) < len(refs):
+                asyncio.get_running_loop().call_soon(turn)
+
+        class Last(Service):
             def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-                seen.append(variable.get())
+                if self.looks:
+                    turn()
                 return super().status_many(refs)
 
         async def scene() -> None:
-            variable.set("first")
-            await states(PollGroup(Looking(one=[SUCCEEDED])))
+            group = group_of(Last(**{ref.id: 1.0 for ref in refs}))
+            waiters = [asyncio.create_task(ended_at(group, ref)) for ref in refs]
+            for waiter in waiters:
+                waiter.add_done_callback(lambda _: ended.append(1))
+            await asyncio.gather(*waiters)
 
         run(scene())
-        assert seen == ["none"]
+        assert max(after - before for before, after in pairwise(turns)) <= BATCH
+
+
+class TestLeaving:
+    """Each ends by itself, and takes nobody along."""
+
+    def test_who_leaves_takes_only_itself(self) -> None:
+        service = Service(one=1000, two=20)
+
+        async def scene() -> None:
+            group = group_of(service)
+            leaver = asyncio.create_task(ended_at(group))
+            stayer = asyncio.create_task(ended_at(group, OTHER))
+            await asyncio.sleep(10)
+            leaver.cancel()
+            assert 20 <= await stayer <= 25
+            assert leaver.cancelled()
+
+        run(scene())
+        assert service.looks[-1][1] == {"two"}
+
+    def test_who_leaves_during_a_look_is_told_nothing(self) -> None:
+        told: list[str] = []
+
+        async def scene() -> None:
+            group = group_of(Service(one=0, two=0), seconds=2.0)
+            leaver = asyncio.create_task(ended_at(group, tell=told.append))
+            stayer = asyncio.create_task(ended_at(group, OTHER))
+            await asyncio.sleep(1)
+            leaver.cancel()
+            assert await stayer == 2.0
+
+        run(scene())
+        assert told == []
+
+    def test_when_the_last_has_left_nothing_runs(self) -> None:
+        service = Service(one=1000)
+
+        async def scene() -> None:
+            group = group_of(service, seconds=2.0)
+            for leave_after in (1.0, 3.0):  # during a look, and between two
+                leaver = asyncio.create_task(ended_at(group))
+                await asyncio.sleep(leave_after)
+                leaver.cancel()
+                await asyncio.sleep(0)
+                looks = len(service.looks)
+                await asyncio.sleep(1000)
+                assert len(service.looks) == looks
+            assert len(asyncio.all_tasks()) == 1
+
+        run(scene())
+
+    def test_who_leaves_at_the_moment_of_the_end_just_leaves(self) -> None:
+        """Its wait is cancelled after the look that found the job ended, before it was woken."""
+
+        async def scene() -> None:
+            group = group_of(Service(one=0))
+            leaver = asyncio.create_task(ended_at(group))
+            await asyncio.sleep(0)
+            waiter = next(iter(group._waiters))
+            waiter.ended.cancel()
+            await asyncio.sleep(1)
+            assert leaver.cancelled()
+            waiter.end(GONE)
+            assert waiter.ended.cancelled()
+
+        run(scene())
+
+    def test_a_job_that_is_gone_fails_its_waiter_only(self) -> None:
+        service = Service(one=1000, two=3)
+        service.errors["one"] = GONE
+
+        async def scene() -> Any:
+            group = group_of(service)
+            return await asyncio.gather(ended_at(group), ended_at(group, OTHER), return_exceptions=True)
+
+        gone, seen = run(scene())
+        assert gone is GONE
+        assert seen >= 3
+
+    def test_a_bug_of_the_client_reaches_the_waiters(self) -> None:
+        class Broken:
+            def status_many(self, refs: Sequence[JobRef]) -> Any:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            run(group_of(Broken()).wait(REF, poll_interval=1))
+
+    def test_a_bug_of_ours_reaches_the_waiters_too(self) -> None:
+        """Nobody may wait for a tick that never comes."""
+
+        class Broken(Inline):
+            async def run(self, step: Any) -> Any:
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            run(group_of(Service(one=0), runner=Broken()).wait(REF, poll_interval=1))
+
+
+class TestOutage:
+    """The service cannot be asked."""
+
+    def test_bears_an_outage_within_the_budget(self) -> None:
+        service = Service(one=10)
+        service.outage = (5, OUTAGE_SECONDS)
+        assert OUTAGE_SECONDS <= run(ended_at(group_of(service))) <= OUTAGE_SECONDS + 5
+
+    def test_raises_an_outage_beyond_it(self) -> None:
+        service = Service(one=1000)
+        service.outage = (100, 2000)
+
+        async def scene() -> None:
+            with pytest.raises(TransportError):
+                await ended_at(group_of(service, outage_seconds=60))
+            assert 160 <= now() <= 170
+
+        run(scene())
+
+    def test_trouble_with_one_job_is_its_own(self) -> None:
+        service = Service(one=1000, two=200)
+        service.errors["one"] = DOWN
+
+        async def scene() -> Any:
+            group = group_of(service, outage_seconds=60)
+            return await asyncio.gather(ended_at(group), ended_at(group, OTHER), return_exceptions=True)
+
+        failed, seen = run(scene())
+        assert failed is DOWN
+        assert 200 <= seen <= 205
 
     def test_a_job_that_no_look_mentions_fails_after_the_budget(self) -> None:
         """Whoever is forgotten must not wait for ever."""
 
-        class Forgetful(Service):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-                super().status_many(refs)
+        class Forgetful:
+            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus]:
                 return {}
 
-        with pytest.raises(JobsError):
-            run(states(PollGroup(Forgetful(one=[RUNNING]), outage_seconds=0), deadline=None))
+        with pytest.raises(JobsError, match="said nothing"):
+            run(group_of(Forgetful(), outage_seconds=60).wait(REF, poll_interval=5))
 
-    def test_an_older_reference_to_the_same_job_is_the_same_job(self) -> None:
-        service = Service(one=[SUCCEEDED])
+    def test_an_answer_that_never_ends_is_given_up(self) -> None:
+        runner = Inline()
+        runner.hung = True
 
-        async def scene() -> list[list[JobState]]:
-            group = PollGroup(service)
-            return list(await asyncio.gather(states(group), states(group, replace(REF, created_at=1.0))))
+        async def scene() -> None:
+            with pytest.raises(OutageError):
+                await ended_at(group_of(Service(one=0), runner=runner))
+            assert OUTAGE_SECONDS <= now() <= OUTAGE_SECONDS + CALL_SECONDS
 
-        assert run(scene()) == [[SUCCEEDED]] * 2
+        run(scene())

@@ -1,19 +1,15 @@
-"""Waiting: one thread for one job, one loop for many. Where time can come from outside, none passes."""
+"""Waiting of one thread for one job. Time comes from outside, so none passes."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.polling import (
-    PollGroup,
     concerns_job,
-    in_thread,
     pause_seconds,
     wait_for,
 )
@@ -27,7 +23,8 @@ from airflow_provider_jobs.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping, Sequence
+    import threading
+    from collections.abc import Coroutine, Mapping, Sequence
 
 T = TypeVar("T")
 PENDING, RUNNING, SUCCEEDED = JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED
@@ -63,28 +60,7 @@ class Service:
         return is_(found, ref)
 
     def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-        self.ticks.append({ref.id for ref in refs})
-        self.threads.add(threading.current_thread())
-        if self.broken:
-            raise self.broken
-        found: dict[JobRef, JobStatus | JobsError] = {}
-        for ref in refs:
-            try:
-                found[ref] = self.status(ref)
-            except JobsError as error:
-                found[ref] = error
-        return found
-
-
-async def states(group: PollGroup, ref: JobRef = REF, **options: Any) -> list[JobState]:
-    options = {"poll_interval": 0.01, **options}
-    async with aclosing(group.watch(ref, **options)) as changes:
-        return [status.state async for status in changes]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it waits for happens in threads
-        await asyncio.sleep(0.01)
+        raise AssertionError("one job is asked for by itself")
 
 
 @pytest.mark.parametrize(
@@ -164,58 +140,3 @@ class TestWaitFor:
         with pytest.raises(NotFoundError):
             self.wait(clock, Service(one=[GONE]))
         assert len(clock.pauses) == 1
-
-
-class TestInThread:
-    """A blocking call beside the event loop."""
-
-    def test_returns_the_result_of_another_thread(self) -> None:
-        assert run(in_thread(threading.get_ident)) != threading.get_ident()
-
-    def test_raises_its_error(self) -> None:
-        with pytest.raises(ZeroDivisionError):
-            run(in_thread(lambda: 1 // 0))
-
-    def test_an_error_that_futures_refuse_is_raised_too(self) -> None:
-        """``next()`` on an exhausted iterator would otherwise hang the waiter for ever."""
-        with pytest.raises((StopIteration, RuntimeError)):
-            run(in_thread(lambda: next(iter(()))))
-
-    def test_who_is_cancelled_does_not_wait_for_the_call(self) -> None:
-        started, release, finished = threading.Event(), threading.Event(), threading.Event()
-
-        def step() -> None:
-            started.set()
-            release.wait(PATIENCE)
-            finished.set()
-
-        async def scene() -> None:
-            task = asyncio.create_task(in_thread(step))
-            await until(started.is_set)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            release.set()
-            await until(finished.is_set)
-            await asyncio.sleep(0)
-
-        run(scene())
-
-    def test_a_loop_that_is_gone_gets_no_result(self) -> None:
-        started, release = threading.Event(), threading.Event()
-        threads: list[threading.Thread] = []
-
-        def step() -> None:
-            threads.append(threading.current_thread())
-            started.set()
-            release.wait(PATIENCE)
-
-        async def scene() -> None:
-            task = asyncio.create_task(in_thread(step))
-            await until(started.is_set)
-            task.cancel()
-
-        run(scene())
-        release.set()
-        threads[0].join(PATIENCE)
-        assert not threads[0].is_alive()

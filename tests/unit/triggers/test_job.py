@@ -5,64 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
-from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.core.jobs import JobRef
-from airflow_provider_jobs.core.polling import PollGroup
+from airflow_provider_jobs.core.poll_group import PollGroup
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
-from airflow_provider_jobs.triggers import job as module
-from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
+from airflow_provider_jobs.triggers import sharing
+from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.unit.tasks import REF, FakeClient, FakeTi, failed, status
+from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_trigger, run
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.core.jobs import JobStatus
+    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
     from airflow_provider_jobs.errors import JobsError
 
 T = TypeVar("T")
 GONE = NotFoundError("gone", status=404, reason="notFound")
 #: No test waits longer for anything; seconds.
 PATIENCE = 10.0
-
-
-def run(coroutine: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
-
-
-def watching(trigger: Any, client: Any) -> Any:
-    """Return the trigger, speaking to another client, or failing to find one."""
-
-    async def found() -> Any:
-        if isinstance(client, Exception):
-            raise client
-        return client
-
-    trigger.client = found
-    return trigger
-
-
-def job_trigger(client: Any, ref: JobRef = REF, **options: Any) -> Any:
-    shared = {"service": "bigquery", "hook_args": {"gcp_conn_id": "c"}, "poll_interval": 0.01}
-    return watching(JobTrigger(ref=ref.to_json(), **{**shared, **options}), client)
-
-
-def jobs_trigger(client: Any, **options: Any) -> Any:
-    shared = {"service": "bigquery", "hook_args": {"gcp_conn_id": "c"}, "poll_interval": 0.01}
-    return watching(JobsTrigger(search={"job_id_prefix": "a"}, **{**shared, **options}), client)
-
-
-async def event_of(trigger: Any) -> dict[str, Any]:
-    """Return the payload of the one event, as it gets through Airflow's database."""
-    events = [event async for event in trigger.run()]
-    assert len(events) == 1
-    assert isinstance(events[0], TriggerEvent)
-    payload: dict[str, Any] = json.loads(json.dumps(events[0].payload))
-    return payload
 
 
 class TestJobTrigger:
@@ -115,71 +80,9 @@ class TestJobTrigger:
             def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
                 return dict.fromkeys(refs, TransportError("no reply"))
 
-        async def impatient(trigger: JobTrigger) -> PollGroup:
-            return PollGroup(await trigger.client(), outage_seconds=0)
-
-        monkeypatch.setattr(module, "_open_group", impatient)
+        monkeypatch.setattr(sharing, "PollGroup", partial(PollGroup, outage_seconds=0))
         told = run(event_of(job_trigger(Dead())))
         assert (told["outcome"], told["message"], told["retryable"]) == ("error", "no reply", True)
-
-    def test_triggers_of_a_connection_share_their_looks(self) -> None:
-        looked: list[set[str]] = []
-        opened: list[int] = []
-
-        class Counting(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-                looked.append({ref.id for ref in refs})
-                return {ref: status(ref=ref) for ref in refs}
-
-        async def scene() -> None:
-            refs = [JobRef("bigquery", "p", f"j{number}") for number in range(100)]
-            client = Counting()
-            triggers = [job_trigger(client, ref) for ref in refs]
-            for trigger in triggers:
-
-                async def counted() -> Any:
-                    opened.append(1)
-                    await asyncio.sleep(0)
-                    return client
-
-                trigger.client = counted
-            told = await asyncio.gather(*map(event_of, triggers))
-            assert [each["ref"]["id"] for each in told] == [ref.id for ref in refs]
-            assert module._groups[asyncio.get_running_loop()] == {}
-
-        run(scene())
-        assert len(opened) == 1
-        assert len(looked) <= 2
-        assert len(set().union(*looked)) == 100
-
-    def test_other_connections_and_projects_have_their_own(self) -> None:
-        async def scene() -> None:
-            clients = [FakeClient(looks=(status("running"),)) for _ in range(3)]
-            other = JobRef("bigquery", "q", "j")
-            triggers = [
-                job_trigger(clients[0]),
-                job_trigger(clients[1], hook_args={"gcp_conn_id": "d"}),
-                job_trigger(clients[2], other),
-            ]
-            tasks = [asyncio.create_task(event_of(trigger)) for trigger in triggers]
-            groups = module._groups.setdefault(asyncio.get_running_loop(), {})
-            while len(groups) < 3:  # noqa: ASYNC110 - they appear one by one
-                await asyncio.sleep(0.01)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            assert groups == {}
-
-        run(scene())
-
-    def test_a_connection_that_failed_is_looked_up_again(self) -> None:
-        async def scene() -> None:
-            told = await event_of(job_trigger(ConfigurationError("wrong")))
-            assert told["outcome"] == "error"
-            told = await event_of(job_trigger(FakeClient(looks=(status(),))))
-            assert told["outcome"] == "ended"
-
-        run(scene())
 
     def test_finds_the_client_of_its_connection(self, monkeypatch: pytest.MonkeyPatch) -> None:
         extra = {"project": "p", "access_token": "t"}
@@ -253,22 +156,6 @@ class TestKill:
         assert client.cancelled == ([] if has_on_kill else [REF])
 
 
-class Searching(FakeClient):
-    """Finds what it is told to find."""
-
-    def __init__(self, *found: Any, looks: tuple[Any, ...] = ()) -> None:
-        super().__init__(looks=looks)
-        self.found = list(found)
-        self.searches: list[Any] = []
-
-    def search_ended(self, search: dict[str, Any]) -> bool:
-        self.searches.append(search)
-        found = self.found.pop(0) if len(self.found) > 1 else self.found[0]
-        if isinstance(found, Exception):
-            raise found
-        return bool(found)
-
-
 class TestJobsTrigger:
     """Many jobs, found by a filter."""
 
@@ -292,6 +179,6 @@ class TestJobsTrigger:
         assert (told["outcome"], told["message"]) == ("error", "gone")
 
     def test_tells_of_an_outage_beyond_the_budget(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(module, "OUTAGE_SECONDS", 0)
+        monkeypatch.setattr(sharing, "PollGroup", partial(PollGroup, outage_seconds=0))
         told = run(event_of(jobs_trigger(Searching(TransportError("no reply")))))
         assert (told["outcome"], told["message"]) == ("error", "no reply")

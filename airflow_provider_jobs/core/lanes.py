@@ -1,0 +1,95 @@
+"""Blocking calls beside an event loop: each purpose has a few threads of its own.
+
+A call that hangs holds up its own lane only. Nobody waits for the threads: not a pool's shutdown, since there
+is none, and not the end of the process, since they are daemons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: How long a thread waits for its next step before it ends, in seconds: longer than most poll intervals.
+LINGER_SECONDS = 20.0
+
+
+class Lane:
+    """Runs blocking steps in daemon threads of its own, which come with the work and go when there is none.
+
+    :param threads: How many steps may run at once; the others wait for them.
+    """
+
+    def __init__(self, threads: int = 1, *, linger_seconds: float = LINGER_SECONDS) -> None:
+        self._limit = threads
+        self._linger_seconds = linger_seconds
+        self._steps: deque[Callable[[], object]] = deque()
+        self._changed = threading.Condition()
+        self._threads = 0
+        self._unfinished = 0
+
+    def submit(self, step: Callable[[], object]) -> None:
+        """Run a step some time; an error of it is logged."""
+        with self._changed:
+            self._steps.append(step)
+            self._unfinished += 1
+            self._changed.notify()
+            if self._threads < min(self._limit, self._unfinished):
+                self._threads += 1
+                threading.Thread(target=self._work, name="airflow-provider-jobs", daemon=True).start()
+
+    async def run(self, step: Callable[[], T]) -> T:
+        """Run a step and return its result; who is cancelled meanwhile does not wait for it."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def settle(result: T | None, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)  # type: ignore[arg-type]
+
+        def run() -> None:
+            outcome: tuple[T | None, BaseException | None]
+            if future.done():
+                return  # nobody waits for it any more
+            try:
+                outcome = step(), None
+            except StopIteration as error:
+                outcome = None, RuntimeError(f"StopIteration: {error}")  # no future carries the original
+            except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
+                outcome = None, error
+            with suppress(RuntimeError):  # the loop has been closed meanwhile
+                loop.call_soon_threadsafe(settle, *outcome)
+
+        self.submit(run)
+        return await future
+
+    def _work(self) -> None:
+        while step := self._next():
+            try:
+                step()
+            except Exception:
+                log.exception("a step that nobody waits for has failed")
+            with self._changed:
+                self._unfinished -= 1
+            del step  # what it holds may be large, and the next may be long in coming
+
+    def _next(self) -> Callable[[], object] | None:
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._steps, self._linger_seconds):
+                self._threads -= 1
+                return None
+            return self._steps.popleft()

@@ -1,0 +1,214 @@
+"""What the triggers of one event loop share: a client a connection, a poll group for what is asked of it.
+
+The first user opens, the last one closes; those who come meanwhile wait for the opening. Nothing is shared
+between processes: of two triggerers each polls for its own triggers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+import weakref
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.core.lanes import Lane
+from airflow_provider_jobs.core.poll_group import PollGroup
+from airflow_provider_jobs.core.polling import OUTAGE_SECONDS, ManyClient, concerns_job
+from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.triggers.metrics import PollMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Cancels of one connection that go out at once.
+CANCELS_AT_ONCE = 8
+#: Between two attempts to open a connection whose token cannot be had, in seconds.
+REOPEN_SECONDS = 5.0
+
+
+class Sharer(Protocol):
+    """What sharing needs to know of a trigger."""
+
+    service: str
+    hook_args: dict[str, Any]
+
+    async def client(self) -> Any:
+        """Look the connection up and return its client."""
+
+
+class SearchingClient(Protocol):
+    """What the wait for a search needs of a client."""
+
+    def search_ended(self, search: dict[str, Any]) -> bool:
+        """Return True if all jobs that a search matches have ended."""
+
+
+@dataclass(eq=False, slots=True)
+class Connection:
+    """A connection that has been looked up.
+
+    :param lane: Where calls run that are no polls.
+    """
+
+    client: Any
+    lane: Lane = field(default_factory=lambda: Lane(CANCELS_AT_ONCE))
+
+
+@dataclass(eq=False, slots=True)
+class SharedGroup:
+    """A poll group and what goes with it."""
+
+    group: PollGroup
+    metrics: PollMetrics
+    connection: Lease[Connection]
+
+    def close(self) -> None:
+        """Let the connection go, and say that nobody waits any more."""
+        self.connection.give_back()
+        Lane(linger_seconds=0.0).submit(self.metrics.closed)
+
+
+@dataclass(eq=False, slots=True)
+class _Item(Generic[T]):
+    key: str
+    opening: asyncio.Task[T]
+    users: int = 0
+
+
+class Shelf(Generic[T]):
+    """Shared things by key, those of each event loop apart."""
+
+    def __init__(self, close: Callable[[T], object] | None = None) -> None:
+        self.close = close
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Item[T]]] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def items(self) -> dict[str, _Item[T]]:
+        """Return what is shared in this event loop."""
+        return self._loops.setdefault(asyncio.get_running_loop(), {})
+
+    async def lend(self, key: str, open_: Callable[[], Coroutine[Any, Any, T]]) -> Lease[T]:
+        """Return a lease of what has this key; ``open_`` makes it if it is not there."""
+        items = self.items()
+        item = items.get(key)
+        if item is None:
+            item = items[key] = _Item(key, asyncio.create_task(open_()))
+        item.users += 1
+        lease = Lease(self, item)
+        try:
+            await asyncio.shield(item.opening)
+        except BaseException:
+            lease.give_back()
+            raise
+        return lease
+
+    def take_back(self, item: _Item[T]) -> None:
+        """Close what nobody uses any more."""
+        item.users -= 1
+        if item.users:
+            return
+        del self.items()[item.key]
+        if not item.opening.done():
+            item.opening.cancel()
+        elif self.close and not item.opening.cancelled() and item.opening.exception() is None:
+            self.close(item.opening.result())
+
+
+class Lease(Generic[T]):
+    """A shared thing in use; small, since each trigger has one."""
+
+    __slots__ = ("_item", "_shelf")
+
+    def __init__(self, shelf: Shelf[T], item: _Item[T]) -> None:
+        self._shelf, self._item = shelf, item
+
+    @property
+    def thing(self) -> T:
+        """What is lent."""
+        return self._item.opening.result()
+
+    def give_back(self) -> None:
+        """Use it no more."""
+        self._shelf.take_back(self._item)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+
+connections: Shelf[Connection] = Shelf()
+groups: Shelf[SharedGroup] = Shelf(SharedGroup.close)
+
+
+async def connection_of(trigger: Sharer) -> Lease[Connection]:
+    """Lend the connection of a trigger."""
+    key = json.dumps([trigger.service, trigger.hook_args], sort_keys=True)
+    return await connections.lend(key, partial(_open_connection, trigger))
+
+
+async def group_of_jobs(trigger: Sharer, scope: str) -> Lease[SharedGroup]:
+    """Lend the poll group of all jobs of a trigger's connection and scope."""
+    key = json.dumps([trigger.service, trigger.hook_args, scope], sort_keys=True)
+    return await groups.lend(key, partial(_open_group, trigger, scope))
+
+
+async def group_of_search(trigger: Sharer, search: dict[str, Any]) -> Lease[SharedGroup]:
+    """Lend the poll group of all triggers of a connection that search for the same."""
+    text = json.dumps(search, sort_keys=True)
+    key = json.dumps([trigger.service, trigger.hook_args, "search", text], sort_keys=True)
+    scope = f"search_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return await groups.lend(key, partial(_open_group, trigger, scope, searches=True))
+
+
+async def _open_connection(trigger: Sharer) -> Connection:
+    """Look a connection up, and bear trouble of its token's service as long as trouble of the service."""
+    began = time.monotonic()
+    while True:
+        try:
+            return Connection(await trigger.client())
+        except JobsError as error:
+            if concerns_job(error) or time.monotonic() > began + OUTAGE_SECONDS:
+                raise
+            log.warning("%s: %s; trying again in %s s", trigger.service, error, REOPEN_SECONDS)
+        await asyncio.sleep(REOPEN_SECONDS)
+
+
+async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) -> SharedGroup:
+    lease = await connection_of(trigger)
+    client = lease.thing.client
+    metrics = PollMetrics(trigger.service, str(next(iter(trigger.hook_args.values()), "")), scope)
+    group = PollGroup(_Searches(client) if searches else client, hurry=not searches, on_tick=metrics.ticked)
+    return SharedGroup(group, metrics, lease)
+
+
+class _Searches(ManyClient):
+    """Lets searches be waited for as jobs are: the id of such a job is the search."""
+
+    def __init__(self, client: SearchingClient) -> None:
+        self._client = client
+
+    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+        """Return how many searches are doing."""
+        found: dict[JobRef, JobStatus | JobsError] = {}
+        for ref in refs:
+            try:
+                ended = self._client.search_ended(json.loads(ref.id))
+            except JobsError as error:
+                found[ref] = error
+            else:
+                state = JobState.SUCCEEDED if ended else JobState.RUNNING
+                found[ref] = JobStatus(ref, state, "over" if ended else "active")
+        return found

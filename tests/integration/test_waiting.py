@@ -1,0 +1,178 @@
+"""Deferred tasks wait together and suffer alone: real triggers, real HTTP, connections that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_jobs import compat
+from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobStatus
+from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.triggers import sharing
+from airflow_provider_jobs.triggers.job import JobTrigger
+from tests.integration.lab import Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+
+    from airflow_provider_jobs.sandbox import Sandbox
+
+#: No test waits longer for anything; seconds.
+PATIENCE = 60.0
+POLL_SECONDS = 1.0
+LOOKS = "jobs\\.(list|get)"
+
+
+class ConnectedLab(Lab):
+    """A project with a connection of its own, which its name is."""
+
+    def submit(self, name: str = "job") -> JobRef:
+        request = JobRequest(self.project, name, {"query": {"query": "SELECT 1", "useLegacySql": False}})
+        return BigQueryHook(self.project).get_conn().submit(request).status.ref
+
+    def trigger(self, ref: JobRef) -> JobTrigger:
+        return JobTrigger(
+            service="bigquery",
+            hook_args={"gcp_conn_id": self.project},
+            poll_interval=POLL_SECONDS,
+            ref=ref.to_json(),
+            cancel_on_kill=True,
+        )
+
+    def wait(self, ref: JobRef) -> asyncio.Task[float]:
+        """Let a trigger wait for a job; the task returns how late it saw the end."""
+        return asyncio.create_task(self._wait(ref))
+
+    async def _wait(self, ref: JobRef) -> float:
+        event = await anext(self.trigger(ref).run())
+        seen = time.time()
+        assert JobStatus.from_json(event.payload["status"]).state.ended
+        job = await asyncio.to_thread(BigQueryHook(self.project).get_job, ref.id, location=ref.location)
+        return seen - int(job["statistics"]["endTime"]) / 1000
+
+
+@pytest.fixture
+def connected(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], ConnectedLab]]:
+    """Return what makes a project with a connection of its own."""
+    monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", True)  # else each end of a trigger is a kill
+
+    def connect() -> ConnectedLab:
+        project = f"lab-{uuid.uuid4().hex[:12]}"
+        token = jobs_sandbox.token
+        extra = {"project": project, "api_endpoint": jobs_sandbox.bigquery, "access_token": token}
+        connection = json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
+        monkeypatch.setenv(f"AIRFLOW_CONN_{project.upper()}", connection)
+        return ConnectedLab(jobs_sandbox, project)
+
+    yield connect
+    jobs_sandbox.clear_faults()
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+async def until(condition: Callable[[], object]) -> None:
+    while not condition():  # noqa: ASYNC110 - what it waits for happens in another process's stead
+        await asyncio.sleep(0.01)
+
+
+class Calls:
+    """Keeps how many calls each tick took."""
+
+    def __init__(self) -> None:
+        self.calls: list[int] = []
+        self.ticks = 0
+
+    def incr(self, stat: str, count: int = 1, **_: Any) -> None:
+        if stat.endswith(".calls"):
+            self.calls.append(count)
+        self.ticks += stat.endswith(".ticks")
+
+    def gauge(self, *_: Any, **__: Any) -> None:
+        """Take no note of it."""
+
+    timing = gauge
+
+
+def test_two_hundred_jobs_take_at_most_two_calls_a_tick(
+    connected: Callable[[], ConnectedLab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, stats = connected(), Calls()
+    monkeypatch.setattr(compat, "stats", lambda: stats)
+    with lab.slow_jobs(seconds=4.0), ThreadPoolExecutor(8) as pool:
+        refs = list(pool.map(lab.submit, [f"job{number}" for number in range(200)]))
+
+        async def scene() -> None:
+            await asyncio.gather(*map(lab.wait, refs))
+
+        run(scene())
+    assert 0 < len(stats.calls) == stats.ticks
+    assert max(stats.calls) <= 2
+
+
+def test_connections_that_fail_do_not_delay_another(connected: Callable[[], ConnectedLab]) -> None:
+    labs = good, bad, silent = connected(), connected(), connected()
+    for lab in labs:
+        lab.sandbox.timing(project=lab.project, running_seconds=3.0)
+    refs = {lab.project: lab.submit() for lab in labs}
+    bad.fault(LOOKS, "reply", status=503, times=0)
+    silent.fault(LOOKS, "hang", seconds=30, times=0)
+
+    async def scene() -> None:
+        failing = [lab.wait(refs[lab.project]) for lab in (bad, silent)]
+        await until(lambda: bad.requests("jobs.get") and silent.requests("jobs.get"))
+        assert await good.wait(refs[good.project]) <= POLL_SECONDS + 1.0
+        assert not any(task.done() for task in failing)
+        for task in failing:
+            task.cancel()
+
+    run(scene())
+
+
+@pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])
+def test_cancels_go_out_during_an_outage(
+    connected: Callable[[], ConnectedLab], fault: dict[str, Any]
+) -> None:
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=60.0)
+    refs = [lab.submit(f"job{number}") for number in range(3)]
+    lab.fault(LOOKS, times=0, **fault)
+
+    async def scene() -> None:
+        waiting = [lab.wait(ref) for ref in refs]
+        await until(lambda: lab.requests("jobs.list"))
+        waiting[0].cancel()
+        began = time.monotonic()
+        await lab.trigger(refs[0]).on_kill()
+        assert time.monotonic() - began < 5
+        for task in waiting:
+            task.cancel()
+
+    run(scene())
+    cancels = [entry["path"] for entry in lab.requests("jobs.cancel")]
+    assert [path.split("/")[-2] for path in cancels] == [refs[0].id]
+
+
+def test_who_leaves_takes_only_itself(connected: Callable[[], ConnectedLab]) -> None:
+    """A trigger that moves to another triggerer leaves its job running, and the others waiting."""
+    lab = connected()
+    with lab.slow_jobs(seconds=3.0):
+        refs = [lab.submit(f"job{number}") for number in range(3)]
+
+        async def scene() -> None:
+            leaver, *stayers = map(lab.wait, refs)
+            await until(lambda: lab.requests("jobs.list"))
+            leaver.cancel()
+            assert max(await asyncio.gather(*stayers)) <= POLL_SECONDS + 1.0
+            assert await lab.wait(refs[0])  # as the other triggerer would
+            assert sharing.groups.items() == {}
+
+        run(scene())
+    assert not lab.requests("jobs.cancel")
