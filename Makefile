@@ -9,13 +9,16 @@ PEER := .venv-peer
 REDIVIS := .venv-redivis
 # Clients of Salesforce's Bulk API 2.0 for Node.js, to try it with as well.
 NODE := .node-clients
+# How long to soak, and where the figures go.
+MINUTES ?= 30
+FIGURES ?= soak.md
 
 # Airflow imports three times faster from bytecode; the environment must not prevent it.
 unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-waiting clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-waiting ends soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -46,6 +49,12 @@ typecheck: $(READY)  ## mypy, strict
 
 unit: $(READY)  ## the tests alone
 	$(BIN)/python -m pytest
+
+ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each
+	$(BIN)/python -m tests.system.ends
+
+soak: $(READY)  ## half an hour of random faults: make soak MINUTES=30 FIGURES=soak.md
+	$(BIN)/python -m tests.system.soak --minutes $(MINUTES) --figures $(FIGURES)
 
 airflow-%: $(READY)  ## the tests without a running Airflow on another version: make airflow-3.1.8
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-airflow-$*

@@ -24,7 +24,9 @@ def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:
     states = RuntimeTaskInstance.get_task_states(
         dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
     )
-    state: str | None = states.get(ti.run_id, {}).get(ti.task_id)
+    # A mapped task is told as its id and index.
+    told_as = ti.task_id if ti.map_index is None or ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
+    state: str | None = states.get(ti.run_id, {}).get(told_as)
     return state
 
 

@@ -69,6 +69,9 @@ class Action:
         """Act on the reply of an operation that has run."""
         return reply
 
+    def lift(self) -> None:
+        """End what still lasts: the fault is taken away. Any thread may call it."""
+
 
 @dataclass(frozen=True)
 class Delay(Action):
@@ -169,6 +172,27 @@ class DropReply(Action):
 
 
 @dataclass(frozen=True)
+class HoldReply(Action):
+    """Run the operation, then keep its reply back until the fault is taken away, at most so long."""
+
+    seconds: float = 60.0
+    _held: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = field(default_factory=set, init=False)
+
+    async def after(self, exchange: Exchange, reply: Reply) -> Reply:
+        """Wait."""
+        held = (asyncio.get_running_loop(), asyncio.Event())
+        self._held.add(held)
+        await wait_for_first(self.seconds, held[1].wait(), exchange.stopping.wait())
+        self._held.discard(held)
+        return reply
+
+    def lift(self) -> None:
+        """Let them go."""
+        for loop, released in tuple(self._held):
+            loop.call_soon_threadsafe(released.set)
+
+
+@dataclass(frozen=True)
 class Hang(Action):
     """Take the request and never answer; ends with the client, the sandbox or the seconds."""
 
@@ -209,6 +233,7 @@ ACTIONS: dict[str, type[Action]] = {
     "token_expired": TokenExpired,
     "cut": Cut,
     "drop_reply_after_accepting": DropReply,
+    "hold_reply": HoldReply,
     "hang": Hang,
     "garbage": Garbage,
     "patch": Patch,
@@ -224,7 +249,7 @@ def make_action(settings: Mapping[str, Any], kinds: Mapping[str, type[Action]]) 
     if kind is None:
         raise Refusal(400, "invalid", f"action must be one of {', '.join(kinds)}.")
     given = {name: value for name, value in settings.items() if name != "action"}
-    known = {item.name: str(item.type) for item in fields(kind)}
+    known = {item.name: str(item.type) for item in fields(kind) if item.init}
     for name, value in given.items():
         if name not in known:
             raise Refusal(400, "invalid", f"{settings['action']} has no setting {name}.")

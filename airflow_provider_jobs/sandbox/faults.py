@@ -89,12 +89,18 @@ class FaultBook:
     def remove(self, fault_id: int) -> bool:
         """Take a fault away; tell whether it was there."""
         with self._lock:
-            return self._faults.pop(fault_id, None) is not None
+            fault = self._faults.pop(fault_id, None)
+        if fault is not None:
+            fault.action.lift()
+        return fault is not None
 
     def clear(self) -> None:
         """Take all faults away."""
         with self._lock:
+            faults = list(self._faults.values())
             self._faults.clear()
+        for fault in faults:
+            fault.action.lift()
 
     def overview(self) -> list[dict[str, Any]]:
         """Give every fault, oldest first."""

@@ -177,6 +177,8 @@ class JobTrigger(_Trigger):
                 connection = lease.thing
                 await connection.lane.run(partial(connection.client.cancel, self.ref))
             self.log.info("cancelled %s, since the task was ended", self.ref)
+        else:
+            self.log.info("leaving %s alone: only the trigger has moved, the task still waits", self.ref)
 
     async def _wait(self) -> dict[str, Any]:
         try:

@@ -20,6 +20,7 @@ from airflow_provider_jobs.operators.salesforce_job import SalesforceOperator
 from airflow_provider_jobs.sensors import bigquery as sensors
 from airflow_provider_jobs.sensors import redivis as redivis_sensors
 from airflow_provider_jobs.sensors import salesforce as salesforce_sensors
+from tests.system.ends.table import markdown
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -95,6 +96,11 @@ def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
     assert len(page.read_text().splitlines()) < MOST_LINES
     index = ROOT / "docs" / "index.md"
     assert page == index or page.name in {target for target, _ in LINK.findall(prose(index))}
+
+
+def test_the_table_of_ends_is_the_one_that_is_tested() -> None:
+    """``python -m tests.system.ends.table`` prints it."""
+    assert markdown() in (ROOT / "docs" / "ends.md").read_text()
 
 
 def documented() -> dict[str, str]:

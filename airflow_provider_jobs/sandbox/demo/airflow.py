@@ -7,11 +7,13 @@ import os
 import secrets
 import shutil
 import socket
+import sqlite3
 import sys
 import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +32,9 @@ from airflow_provider_jobs.sandbox.demo.processes import (
 COMPONENTS = ("scheduler", "dag_processor", "triggerer")
 # A fresh Airflow is ready after half a minute on two cores; a loaded machine may need some times that.
 START_SECONDS = 180.0
+DATABASE = "airflow.db"
+# How long a component waits for its turn to write; SQLite takes one at a time.
+DATABASE_SECONDS = 60
 MIGRATE_SECONDS = 120.0
 # Nothing of the caller's settings, accounts and proxies gets in: everything here stays on this machine.
 FOREIGN = ("AIRFLOW", "GOOGLE_", "CLOUDSDK_", "PYTHON")
@@ -43,6 +48,8 @@ class Airflow:
 
     :param dags: The DAG folder. No example of Airflow's own is loaded.
     :param environment: More variables for every component: connections (``AIRFLOW_CONN_…``), settings.
+    :param apart: Serve workers by an API server of their own. On SQLite a server that is asked to change
+        something while it serves a worker may wait for itself: for a test that asks for much.
     :param pause: Called while waiting; it may raise to end the wait.
     :param report: Told in a few words what is being waited for.
     """
@@ -52,6 +59,7 @@ class Airflow:
         dags: Path,
         environment: Mapping[str, str] | None = None,
         *,
+        apart: bool = False,
         pause: Callable[[float], None] = time.sleep,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -60,11 +68,12 @@ class Airflow:
         self.home = Path(tempfile.mkdtemp(prefix="jobs-airflow-"))
         (self.home / "airflow.cfg").touch()  # or several processes would write it at once
         port = free_port()
+        task_port = free_port() if apart else port
         jwt_secret = secrets.token_urlsafe(64)
-        self.rest = AirflowRest(f"http://127.0.0.1:{port}", jwt_secret)
+        self.rest = AirflowRest(f"http://127.0.0.1:{port}", jwt_secret, f"http://127.0.0.1:{task_port}")
         self.environment = {
             **inherited_environment(),
-            **_settings(self.home, dags.resolve(), port),
+            **_settings(self.home, dags.resolve(), port, task_port),
             "AIRFLOW__API_AUTH__JWT_SECRET": jwt_secret,
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
             "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -75,8 +84,17 @@ class Airflow:
         self.scheduler = self._program("scheduler", "--skip-serve-logs")
         self.dag_processor = self._program("dag-processor")
         self.triggerer = self._program("triggerer", "--skip-serve-logs")
-        self.api_server = self._program("api-server")
-        self.programs = [self.api_server, self.scheduler, self.dag_processor, self.triggerer]
+        self.api_servers = (
+            [
+                self._program("api-server", "--apps", "core"),
+                self._program(
+                    "api-server", "--apps", "execution", "--port", str(task_port), log="task-api-server"
+                ),
+            ]
+            if apart
+            else [self._program("api-server")]
+        )
+        self.programs = [*self.api_servers, self.scheduler, self.dag_processor, self.triggerer]
 
     def __enter__(self) -> Self:
         try:
@@ -95,11 +113,16 @@ class Airflow:
         """Make the database, start everything, and wait until Airflow calls itself healthy."""
         self._report(f"starting Airflow {version('apache-airflow')}: first its database")
         self._migration.start()
-        self.api_server.start()  # imports for seconds before it needs the database
+        for server in self.api_servers:
+            server.start()  # imports for seconds before it needs the database
         self.wait(lambda: self._migration.exit_code() is not None, MIGRATE_SECONDS, "airflow db migrate")
         if self._migration.exit_code() != 0:
             raise ProgramFailed(f"airflow db migrate failed. {self._migration.tail()}")
         self._migration.stop()
+        with closing(sqlite3.connect(self.home / DATABASE)) as database:
+            database.execute(
+                "PRAGMA journal_mode=WAL"
+            )  # stays: who reads no longer keeps others from writing
         for program in (self.scheduler, self.triggerer, self.dag_processor):
             program.start()
         self.wait_healthy()
@@ -109,6 +132,13 @@ class Airflow:
         """End every process, then remove the home."""
         stop_all([self._migration, *self.programs])
         shutil.rmtree(self.home)
+
+    def add_triggerer(self) -> Program:
+        """Give another triggerer, which the caller starts; it ends with the rest."""
+        number = sum(program.name == self.triggerer.name for program in self.programs) + 1
+        added = self._program("triggerer", "--skip-serve-logs", log=f"triggerer_{number}")
+        self.programs.append(added)
+        return added
 
     def wait_healthy(self, seconds: float = START_SECONDS) -> None:
         """Wait until every component is healthy.
@@ -173,9 +203,9 @@ class Airflow:
 
         return wait_until(look, seconds, what, self._pause, poll_seconds)
 
-    def _program(self, *arguments: str) -> Program:
+    def _program(self, *arguments: str, log: str = "") -> Program:
         command = [sys.executable, "-m", "airflow", *arguments]
-        return Program(arguments[0], command, self.environment, self.home / f"{arguments[0]}.log")
+        return Program(arguments[0], command, self.environment, self.home / f"{log or arguments[0]}.log")
 
 
 def inherited_environment() -> dict[str, str]:
@@ -194,7 +224,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _settings(home: Path, dags: Path, port: int) -> dict[str, str]:
+def _settings(home: Path, dags: Path, port: int, task_port: int) -> dict[str, str]:
     url = f"http://127.0.0.1:{port}"
     return {
         "AIRFLOW_HOME": str(home),
@@ -207,13 +237,14 @@ def _settings(home: Path, dags: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{task_port}/execution/",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
         # The API server starts while the database is made.
         "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / DATABASE}?timeout={DATABASE_SECONDS}",
         # React fast: there are only a few tasks. A worker that misses the end of its task notices it at the
         # next heartbeat.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",

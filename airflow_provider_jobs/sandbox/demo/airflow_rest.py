@@ -19,28 +19,30 @@ class AirflowRest:
 
     :param url: ``http://127.0.0.1:port`` of the API server.
     :param jwt_secret: What our Airflow signs its tokens with; a stranger on its port does not know it.
+    :param task_url: Of the API server that workers use, if it is another.
     """
 
-    def __init__(self, url: str, jwt_secret: str) -> None:
+    def __init__(self, url: str, jwt_secret: str, task_url: str | None = None) -> None:
         self.url = url
+        self._task_url = task_url or url
         self._jwt_secret = jwt_secret
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy, no .netrc: the server is on this machine
 
     def health(self) -> dict[str, str]:
         """The state of each component, or nothing while the API server does not answer."""
-        reply = self._try("/api/v2/monitor/health")
+        reply = self._try(f"{self.url}/api/v2/monitor/health")
         if reply is None:
             return {}
         return {name: component.get("status") or "none" for name, component in reply.json().items()}
 
     def task_api_answers(self) -> bool:
         """Whether the API that workers use is there; the first question makes it, which takes seconds."""
-        return self._try("/execution/health") is not None
+        return self._try(f"{self._task_url}/execution/health") is not None
 
-    def _try(self, path: str) -> requests.Response | None:
+    def _try(self, url: str) -> requests.Response | None:
         try:
-            reply = self._session.get(f"{self.url}{path}", timeout=START_TIMEOUT_SECONDS)
+            reply = self._session.get(url, timeout=START_TIMEOUT_SECONDS)
         except (requests.ConnectionError, requests.Timeout):
             return None
         return reply if reply.ok else None

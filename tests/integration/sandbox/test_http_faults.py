@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,6 +59,24 @@ def test_dropped_reply(sandbox: Sandbox, api: Api) -> None:
         api.post("jobs", body)
     assert api.finished("job-1")["status"] == {"state": "DONE"}
     assert reason(api.post("jobs", body)) == "duplicate"
+
+
+def test_held_reply(sandbox: Sandbox, api: Api) -> None:
+    """The job is there before its reply is, which comes as soon as the fault is taken away."""
+    fault = sandbox.faults(action="hold_reply", operation="bigquery.jobs.insert", path=api.project)
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(api.insert, "job-1")
+        other = Api(sandbox.bigquery, sandbox.token, api.project)
+        wait_until(lambda: other.get("jobs/job-1").ok)
+        assert not held.done()
+        assert control(sandbox, "DELETE", f"faults/{fault['id']}").status_code == 204
+        assert held.result()["jobReference"]["jobId"] == "job-1"
+    other.session.close()
+
+
+def test_reply_that_is_held_for_a_time(sandbox: Sandbox, api: Api) -> None:
+    sandbox.faults(action="hold_reply", seconds=0.2, path=api.project)
+    assert api.get("jobs").elapsed.total_seconds() >= 0.2
 
 
 def test_cut_connection(sandbox: Sandbox, api: Api) -> None:

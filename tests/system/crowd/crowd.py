@@ -1,0 +1,137 @@
+"""A real Airflow with many deferred tasks, and one sandbox for all their jobs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import requests
+
+from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.sandbox.demo.airflow import DATABASE, Airflow
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+HERE = Path(__file__).parent
+DAG = "crowd"
+PAGE = 1000
+SETTINGS = {
+    # A triggerer that is gone is missed soon, and one that is only busy is not.
+    "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
+}
+
+
+class Crowd:
+    """Starts on entering, ends on leaving.
+
+    :param folder: For the file that is uploaded.
+    :param queries: BigQuery jobs a run.
+    :param uploads: Redivis uploads a run.
+    :param projects: That the queries are spread over.
+    :param retries: Of each task.
+    """
+
+    def __init__(
+        self, folder: Path, *, queries: int, uploads: int = 0, projects: int = 1, retries: int = 0
+    ) -> None:
+        self.queries, self.uploads, self.projects, self.retries = queries, uploads, projects, retries
+        self._file = folder / "numbers.csv"
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opened:
+            self.sandbox = opened.enter_context(Sandbox())
+            self._file.write_text("number\n1\n2\n")
+            self.airflow = opened.enter_context(Airflow(HERE / "dags", self._environment(), apart=True))
+            self.airflow.wait_dags(DAG)
+            self._open = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open.close()
+
+    def _environment(self) -> dict[str, str]:
+        google = {
+            "project": "crowd-0",
+            "api_endpoint": self.sandbox.bigquery,
+            "iam_endpoint": self.sandbox.url,
+            "key_path": str(self.sandbox.key_file),
+        }
+        redivis = {"host": self.sandbox.redivis, "password": self.sandbox.redivis_token}
+        return SETTINGS | {
+            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps({"conn_type": "bigquery_jobs", "extra": google}),
+            "AIRFLOW_CONN_REDIVIS_DEFAULT": json.dumps({"conn_type": "redivis", **redivis}),
+            "AIRFLOW_VAR_CROWD_FILE": str(self._file),
+            "CROWD_QUERIES": str(self.queries),
+            "CROWD_UPLOADS": str(self.uploads),
+            "CROWD_PROJECTS": str(self.projects),
+            "CROWD_RETRIES": str(self.retries),
+        }
+
+    def start(self) -> str:
+        """Start a run; return its id."""
+        return self.airflow.rest.trigger(DAG)
+
+    def count(self, run_id: str, *states: str) -> int:
+        """Return how many tasks of a run are in one of the states."""
+        filters = {"state": list(states), "limit": 1}
+        path = f"/dags/{DAG}/dagRuns/{run_id.replace('+', '%2B')}/taskInstances"
+        return int(self.airflow.rest.call("GET", path, params=filters)["total_entries"])
+
+    def tasks(self, run_id: str) -> list[dict[str, Any]]:
+        """Return the tasks of a run, if they fit a page."""
+        return self.airflow.rest.tasks(DAG, run_id)
+
+    def held(self) -> dict[int | None, int]:
+        """Return how many triggers each triggerer holds; Airflow's API does not tell."""
+        with closing(sqlite3.connect(f"file:{self.airflow.home / DATABASE}?mode=ro", uri=True)) as database:
+            return dict(database.execute("SELECT triggerer_id, COUNT(*) FROM trigger GROUP BY triggerer_id"))
+
+    def logged(self, text: str) -> int:
+        """Return how often triggers have logged a text; what they say late is in the triggerer's log only."""
+        logs = [
+            *(self.airflow.home / "logs").rglob("*.trigger.*.log"),
+            *self.airflow.home.glob("triggerer*.log"),
+        ]
+        return sum(log.read_text(errors="replace").count(text) for log in logs)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return every BigQuery job that was made."""
+        return [job for number in range(self.projects) for job in self._jobs_of(f"crowd-{number}")]
+
+    def _jobs_of(self, project: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        page: dict[str, Any] = {"nextPageToken": ""}
+        while "nextPageToken" in page:
+            filters = {"maxResults": PAGE, "pageToken": page["nextPageToken"], "allUsers": "true"}
+            page = self._ask(f"{self.sandbox.bigquery}/bigquery/v2/projects/{project}/jobs", filters)
+            found += page.get("jobs", [])
+        return found
+
+    def upload_states(self) -> Counter[str]:
+        """Return how many uploads are in each state."""
+        states: Counter[str] = Counter()
+        page: dict[str, Any] = {"nextPageToken": ""}
+        while page.get("nextPageToken") is not None:
+            filters = {"maxResults": PAGE} | (
+                {"pageToken": page["nextPageToken"]} if page["nextPageToken"] else {}
+            )
+            page = self._ask(f"{self.sandbox.redivis}/tables/acme.crowd:next.numbers/uploads", filters)
+            states.update(upload["status"] for upload in page["results"])
+        return states
+
+    def _ask(self, url: str, filters: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.sandbox.token}"}
+        reply = requests.get(url, params=filters, headers=headers, timeout=60)
+        reply.raise_for_status()
+        page: dict[str, Any] = reply.json()
+        return page
