@@ -70,6 +70,11 @@ def redivis_jobs(sandbox: Sandbox, token: str) -> list[str]:
     return ["deleted"] * (made_count - len(there)) + states
 
 
+def salesforce_jobs(sandbox: Sandbox, token: str) -> list[str]:
+    states = {"JobComplete": "succeeded", "Failed": "failed", "Aborted": "cancelled"}
+    return [states.get(job["state"], str(job["state"])) for job in sandbox.salesforce_jobs()]
+
+
 def ask(url: str, token: str, **parameters: str) -> Any:
     """Ask the sandbox as the tester."""
     reply = requests.get(url, params=parameters, headers={"Authorization": f"Bearer {token}"}, timeout=30)
@@ -104,5 +109,17 @@ KNOWN = {
         looks=("redivis.uploads.get", "redivis.uploads.list"),
         run="redivis.uploads.run",
         jobs=redivis_jobs,
+    ),
+    "salesforce": Service(
+        "salesforce",
+        lambda sandbox: {
+            "conn_type": "salesforce_bulk",
+            "extra": {"instance_url": sandbox.salesforce, "access_token": sandbox.salesforce_token},
+        },
+        first="salesforce.query.create",
+        create="salesforce.query.create",
+        looks=("salesforce.query.get", "salesforce.query.list"),
+        run="salesforce.query.run",
+        jobs=salesforce_jobs,
     ),
 }

@@ -102,6 +102,7 @@ ENDS = (
         "worker killed when the job is made, and nothing is noted yet",
         ONE,
         DEFERRED | RETRIED,
+        {"salesforce": TWO},  # its id is known to the reply only
     ),
     End(
         "kill_before_defer", "worker killed between noting the job and the deferral", ONE, LINGERING | RETRIED
@@ -125,7 +126,7 @@ ENDS = (
     End("triggerer_move", "triggerer stalls; another takes its triggers, then it wakes up", ONE, DEFERRED),
 )
 
-SERVICES = ("bigquery", "redivis")
+SERVICES = ("bigquery", "redivis", "salesforce")
 TITLES = {"bigquery": "BigQuery", "redivis": "Redivis", "salesforce": "Salesforce"}
 
 

@@ -9,6 +9,7 @@ from airflow.sdk import DAG
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
+from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
 from tests.system.ends.table import ENDS, SERVICES
 
 if TYPE_CHECKING:
@@ -32,7 +33,15 @@ def redivis(connection: str, **task: Any) -> JobOperator:
     )
 
 
-TASKS: dict[str, Callable[..., JobOperator]] = {"bigquery": bigquery, "redivis": redivis}
+def salesforce(connection: str, **task: Any) -> JobOperator:
+    return SalesforceQueryOperator(soql="SELECT Id FROM Account", salesforce_conn_id=connection, **task)
+
+
+TASKS: dict[str, Callable[..., JobOperator]] = {
+    "bigquery": bigquery,
+    "redivis": redivis,
+    "salesforce": salesforce,
+}
 
 
 def parameters(end: End) -> dict[str, Any]:
