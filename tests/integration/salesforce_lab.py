@@ -136,8 +136,12 @@ class SalesforceLab:
         """Return the id of a query that has ended."""
         ref = self.client.submit(_request(soql)).status.ref
         while not self.client.status(ref).state.ended:
-            time.sleep(0.02)  # the sandbox's jobs take their time
+            self.wait_a_little()
         return ref.id
+
+    def wait_a_little(self) -> None:
+        """Let the sandbox's jobs take their time, between two looks at them."""
+        time.sleep(0.02)
 
 
 HASTY: dict[str, Any] = {"poll_interval": 0.2, "inline_wait": 0.0, "deferrable": False}
