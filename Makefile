@@ -88,7 +88,7 @@ $(NODE)/.ready:
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
 
-benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, ten minutes
+benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, eleven minutes
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made

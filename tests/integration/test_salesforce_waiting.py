@@ -1,0 +1,93 @@
+"""Two hundred deferred queries of one org: requests count against its daily limit."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from airflow_provider_jobs import compat
+from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest
+from airflow_provider_jobs.core.jobs import JobState, JobStatus
+from airflow_provider_jobs.triggers.job import JobTrigger
+from airflow_provider_jobs.triggers.metrics import PollMetrics
+from tests.integration.salesforce_lab import SalesforceLab
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_jobs.core.jobs import JobRef
+    from airflow_provider_jobs.core.poll_group import Tick
+    from airflow_provider_jobs.sandbox import Sandbox
+
+JOBS = 200
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
+    monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", True)  # else each end of a trigger is a kill
+    lab = SalesforceLab(jobs_sandbox, monkeypatch)
+    yield lab
+    lab.end()
+
+
+class Ticks(list["Tick"]):
+    """What the metrics are told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.three = threading.Event()
+
+    def take(self, tick: Tick) -> None:
+        self.append(tick)
+        if len(self) == 3:
+            self.three.set()
+
+
+@pytest.fixture
+def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
+    ticks = Ticks()
+    monkeypatch.setattr(PollMetrics, "ticked", lambda _, tick: ticks.take(tick))
+    return ticks
+
+
+def submit(lab: SalesforceLab) -> list[JobRef]:
+    client = lab.client
+    body = {"operation": "query", "query": "SELECT Id FROM User"}
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(lambda _: client.submit(SalesforceRequest(body=body)).status.ref, range(JOBS)))
+
+
+async def wait(ref: JobRef) -> JobState:
+    trigger = JobTrigger(
+        service="salesforce",
+        hook_args={"salesforce_conn_id": "salesforce_default"},
+        poll_interval=1.0,
+        ref=ref.to_json(),
+    )
+    event = await anext(trigger.run())
+    return JobStatus.from_json(event.payload["status"]).state
+
+
+def test_two_hundred_queries_cost_two_requests_a_tick(lab: SalesforceLab, ticks: Ticks) -> None:
+    """Also in the tick in which all of them end."""
+    lab.slow(600.0)
+    refs = submit(lab)
+    lab.sandbox.clear_requests()
+
+    async def all_of_them() -> list[JobState]:
+        waits = [asyncio.create_task(wait(ref)) for ref in refs]
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.to_thread(ticks.three.wait, PATIENCE)
+            lab.slow(0.0)
+            return list(await asyncio.gather(*waits))
+
+    assert asyncio.run(all_of_them()) == [JobState.SUCCEEDED] * JOBS
+    assert max(tick.calls for tick in ticks) <= 2
+    asked = [each for each in lab.sandbox.requests() if "login" not in each["operation"]]
+    assert len(asked) == sum(tick.calls for tick in ticks)
+    assert len(asked) <= 2 * len(ticks)
