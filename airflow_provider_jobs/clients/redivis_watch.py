@@ -7,63 +7,29 @@ ones there is asked for itself, since a list tells neither errors nor bad record
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.jobs import SHOWN_PROBLEMS, JobRef, JobState, JobStatus
+from airflow_provider_jobs.core import joint
+from airflow_provider_jobs.core.jobs import JobState, JobStatus
+from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.errors import JobsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.redivis import RedivisClient
+    from airflow_provider_jobs.core.jobs import JobRef
+
+__all__ = ["joint_status", "parts", "statuses_of"]
 
 _PAGE_UPLOADS = 1000
 #: From so many uploads of a table on it is listed.
 _LISTED_FROM = 3
-#: Between the uris of uploads that are followed as one job; none holds it.
-_AND = " "
-
-
-def parts(ref: JobRef) -> list[JobRef]:
-    """Return the uploads that a reference stands for: itself, or several."""
-    return [replace(ref, id=uri) for uri in ref.id.split(_AND)]
 
 
 def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus]) -> JobStatus:
-    """Return one status for all: active as long as one is, failed if one did.
-
-    :param ref: What stands for them; None makes it.
-    """
-    first = statuses[0]
-    if len(statuses) == 1:
-        return first if ref is None else replace(first, ref=ref)
-    ref = ref or replace(first.ref, id=_AND.join(status.ref.id for status in statuses))
-    state = next(state for state in _WORST_FIRST if any(status.state is state for status in statuses))
-    failed = [status for status in statuses if status.problem]
-    problems = [replace(each.problem, location=each.title) for each in failed if each.problem]
-    ended = sum(status.state is JobState.SUCCEEDED for status in statuses)
-    return JobStatus(
-        ref,
-        state,
-        f"{ended} of {len(statuses)} completed",
-        title=f"{len(statuses)} Redivis uploads",
-        problem=problems[0] if state.ended and problems else None,
-        problems=tuple(problems[:SHOWN_PROBLEMS]) if state.ended else (),
-        problem_count=len(problems) if state.ended else 0,
-        statistics={
-            "uploads": [{"job_id": each.ref.id, "state": each.state, **each.statistics} for each in statuses]
-        },
-    )
-
-
-_WORST_FIRST = (
-    JobState.RUNNING,
-    JobState.PENDING,
-    JobState.FAILED,
-    JobState.CANCELLED,
-    JobState.SUCCEEDED,
-)
+    """Return one status for all: active as long as one is, failed if one did; None makes their reference."""
+    return joint.joint_status(ref, statuses, what="Redivis uploads", key="uploads")
 
 
 def statuses_of(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
