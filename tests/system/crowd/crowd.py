@@ -15,11 +15,14 @@ from airflow_provider_jobs.sandbox import Sandbox
 from airflow_provider_jobs.sandbox.demo.airflow import DATABASE, Airflow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 HERE = Path(__file__).parent
 DAG = "crowd"
 PAGE = 1000
+#: What a trigger logs at its first look at a job that runs.
+LOOKED = " is RUNNING"
 SETTINGS = {
     # A triggerer that is gone is missed soon, and one that is only busy is not.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
@@ -93,8 +96,23 @@ class Crowd:
 
     def held(self) -> dict[int | None, int]:
         """Return how many triggers each triggerer holds; Airflow's API does not tell."""
+        return dict(self._rows("SELECT triggerer_id, COUNT(*) FROM trigger GROUP BY triggerer_id"))
+
+    def watched(self) -> int:
+        """Return how many jobs the triggerer that holds their trigger has looked at."""
+        holders = self._rows(
+            "SELECT map_index, triggerer_id FROM task_instance JOIN trigger ON trigger.id = trigger_id"
+        )
+        logs = {(log.parent.name, log.suffixes[-2]): log for log in self._trigger_logs()}
+        held = [logs.get((f"map_index={index}", f".{triggerer}")) for index, triggerer in holders]
+        return sum(log is not None and LOOKED in log.read_text(errors="replace") for log in held)
+
+    def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.airflow.home / DATABASE}?mode=ro", uri=True)) as database:
-            return dict(database.execute("SELECT triggerer_id, COUNT(*) FROM trigger GROUP BY triggerer_id"))
+            return database.execute(query).fetchall()
+
+    def _trigger_logs(self) -> Iterator[Path]:
+        return (self.airflow.home / "logs").rglob("*.trigger.*.log")
 
     def logged(self, text: str) -> int:
         """Return how often triggers have logged a text; what they say late is in the triggerer's log only."""
