@@ -28,6 +28,8 @@ _FEW, _FEW_WHERE_CROWDED = 1, 4
 #: Seconds by which the clocks of two machines may differ.
 _SKEW_SECONDS = 60
 _FORBIDDEN = 403
+#: What a 403 says that stays; exceeded rates and quotas are 403 too, and pass.
+_MAY_NOT_LIST = frozenset({"accessDenied", "forbidden", "insufficientPermissions"})
 #: A cost that no number of jobs outweighs.
 _NEVER = 1_000_000_000
 _ACTIVE_FIELDS = "nextPageToken,unreachable,jobs(jobReference(jobId,location),state)"
@@ -61,7 +63,7 @@ class ManyStatuses:
             try:
                 return self._by_list(project, refs)
             except ServiceError as error:
-                if error.status != _FORBIDDEN:
+                if error.status != _FORBIDDEN or error.reason not in _MAY_NOT_LIST:
                     raise
                 self._list_cost[project] = _NEVER  # some accounts may run jobs, and not list them
         return {ref: self._get(ref) for ref in refs}

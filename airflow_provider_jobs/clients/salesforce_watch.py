@@ -117,8 +117,8 @@ class ManyStatuses:
             while calls and self._read_page(kind, known, watched, found):
                 calls -= 1
         except ServiceError as error:
-            if error.status != _FORBIDDEN:
-                raise
+            if error.status != _FORBIDDEN or "LIMIT" in error.reason or "METERING" in error.reason:
+                raise  # the daily requests are used up: that passes, and asking for each makes it worse
             known.forbidden = True  # who may not list asks for each
             found |= self._ask(watched.values(), len(watched))
         return found

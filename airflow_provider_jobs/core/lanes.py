@@ -45,8 +45,8 @@ class Lane:
             self._unfinished += 1
             self._changed.notify()
             if self._threads < min(self._limit, self._unfinished):
-                self._threads += 1
                 threading.Thread(target=self._work, name="airflow-provider-jobs", daemon=True).start()
+                self._threads += 1
 
     async def run(self, step: Callable[[], T]) -> T:
         """Run a step and return its result; who is cancelled meanwhile does not wait for it."""

@@ -19,7 +19,7 @@ from airflow_provider_jobs.core.lanes import Lane
 from airflow_provider_jobs.core.polling import FLOOR_SECONDS, OUTAGE_SECONDS, pause_seconds
 from airflow_provider_jobs.core.tally import counted_requests
 from airflow_provider_jobs.core.waiters import HEARTBEAT_SECONDS, Waiter
-from airflow_provider_jobs.errors import DeadlineExceeded, OutageError, ProtocolError
+from airflow_provider_jobs.errors import AuthenticationError, DeadlineExceeded, OutageError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +113,7 @@ class PollGroup:
         self._tick_timer: asyncio.TimerHandle | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
+        self.rejected = False  # the service did not accept the token at the last look
         self._began = self._stirred_at = -_NEVER
         self._poll_interval = _NEVER
         self._luck = 0.0
@@ -233,10 +234,11 @@ class PollGroup:
         except TimeoutError:
             found, calls = OutageError(f"no answer within {CALL_SECONDS:.0f} s"), 0
         failed = isinstance(found, Exception)
+        self.rejected = isinstance(found, AuthenticationError)
         news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
         answered = loop.time()
         for first in range(0, len(waiters), BATCH):
-            self._tell(waiters[first : first + BATCH], news, answered)
+            self._tell(waiters[first : first + BATCH], news, began, answered)
             await asyncio.sleep(0)
         self._ticking = None
         if self._on_tick:
@@ -249,11 +251,15 @@ class PollGroup:
             self._stop_if_empty()
 
     def _tell(
-        self, waiters: Sequence[Waiter], news: Mapping[JobRef, JobStatus | Exception], answered: float
+        self,
+        waiters: Sequence[Waiter],
+        news: Mapping[JobRef, JobStatus | Exception],
+        asked: float,
+        answered: float,
     ) -> None:
         for waiter in waiters:
             if waiter in self._waiters:
-                if waiter.hear(news.get(waiter.ref, _NO_ANSWER), answered, self._outage_seconds):
+                if waiter.hear(news.get(waiter.ref, _NO_ANSWER), asked, answered, self._outage_seconds):
                     self._stirred_at = answered
                 if waiter.ended.done():
                     del self._waiters[waiter]

@@ -60,16 +60,19 @@ def wait_for(
     :param until: Seconds since 1970; infinity waits without end.
     :raises JobsError: the service stayed silent for ``outage_seconds``, or said that the job is gone.
     """
-    began = answered = timing.now()
+    began = timing.now()
+    failing_since: float | None = None
     while not status.state.ended and (now := timing.now()) < until:
         timing.sleep(max(0.0, min(pause_seconds(now - began, poll_interval), until - now)))
+        asked = timing.now()
         try:
             news = client.status(status.ref)
         except JobsError as error:
-            if concerns_job(error) or timing.now() > answered + outage_seconds:
+            failing_since = asked if failing_since is None else failing_since
+            if concerns_job(error) or timing.now() > failing_since + outage_seconds:
                 raise
             continue
-        answered = timing.now()
+        failing_since = None
         if on_change and news.state != status.state:
             on_change(news)
         status = news

@@ -31,6 +31,7 @@ class Waiter:
     :param ended: Done when the wait is over.
     :param joined_at: In seconds of the event loop's clock, as are the other times.
     :param answered_at: When the service last said something of this job.
+    :param failing_since: When the first of its failures after that began.
     """
 
     ref: JobRef
@@ -45,15 +46,18 @@ class Waiter:
     state: JobState | None = None
     vendor_state: str = "not seen yet"
     trouble: str | None = None
+    failing_since: float | None = None
 
-    def hear(self, news: JobStatus | Exception, now: float, outage_seconds: float) -> bool:
+    def hear(self, news: JobStatus | Exception, asked: float, now: float, outage_seconds: float) -> bool:
         """Take in what a tick found; return True if the job's state has changed."""
         if not isinstance(news, JobStatus):
-            if concerns_job(news) or now > self.answered_at + outage_seconds:
+            if self.failing_since is None:
+                self.failing_since = asked
+            if concerns_job(news) or now > self.failing_since + outage_seconds:
                 self.end(news)
             self.trouble = str(news)
             return False
-        self.answered_at, self.trouble = now, None
+        self.answered_at, self.trouble, self.failing_since = now, None, None
         if news.state is self.state:
             return False
         self.state, self.vendor_state = news.state, news.vendor_state

@@ -121,7 +121,8 @@ class _Trigger(BaseTrigger):
 
     async def _until_first_poll(self) -> None:
         at = self.first_poll_at if self.deadline is None else min(self.first_poll_at, self.deadline)
-        await asyncio.sleep(max(0.0, at - time.time()))
+        # Never longer than that: the clock of the worker who said it may be ahead of ours.
+        await asyncio.sleep(min(FIRST_POLL_SECONDS, max(0.0, at - time.time())))
 
 
 class JobTrigger(_Trigger):
@@ -156,7 +157,10 @@ class JobTrigger(_Trigger):
             event = await self._wait()
         except asyncio.CancelledError:
             if not compat.TRIGGER_HAS_ON_KILL:
-                await self.on_kill()
+                try:
+                    await self.on_kill()
+                except Exception:  # any other error than this one would fail a task that has merely moved
+                    self.log.exception("%s could not be cancelled", self.ref)
             raise
         yield TriggerEvent({"ref": self.ref.to_json(), "adopted": self.adopted, **event})
 

@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import json
 import logging
-import time
 import weakref
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.lanes import Lane
-from airflow_provider_jobs.core.poll_group import PollGroup
+from airflow_provider_jobs.core.poll_group import CALL_SECONDS, PollGroup
 from airflow_provider_jobs.core.polling import OUTAGE_SECONDS, ManyClient, concerns_job
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import JobsError, OutageError
 from airflow_provider_jobs.triggers.metrics import PollMetrics
 
 if TYPE_CHECKING:
@@ -32,6 +31,12 @@ T = TypeVar("T")
 
 #: Cancels of one connection that go out at once.
 CANCELS_AT_ONCE = 8
+#: Polls of one connection that go out at once, for as many groups as it has.
+POLLS_AT_ONCE = 16
+#: How long a connection may fail to be looked up: Airflow says "not found" of one it could not ask for, too.
+LOOK_UP_SECONDS = 120.0
+#: Services of which each look counts against a limit: they are looked at at the poll interval only.
+COUNTED = frozenset({"salesforce"})
 #: Between two attempts to open a connection whose token cannot be had, in seconds.
 REOPEN_SECONDS = 5.0
 
@@ -58,10 +63,12 @@ class Connection:
     """A connection that has been looked up.
 
     :param lane: Where calls run that are no polls.
+    :param polls: Where those run.
     """
 
     client: Any
     lane: Lane = field(default_factory=lambda: Lane(CANCELS_AT_ONCE))
+    polls: Lane = field(default_factory=lambda: Lane(POLLS_AT_ONCE))
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +90,11 @@ class _Item(Generic[T]):
     key: str
     opening: asyncio.Task[T]
     users: int = 0
+
+    @property
+    def opened(self) -> bool:
+        """True if it is there."""
+        return self.opening.done() and not self.opening.cancelled() and self.opening.exception() is None
 
 
 class Shelf(Generic[T]):
@@ -113,15 +125,20 @@ class Shelf(Generic[T]):
             raise
         return lease
 
+    def retire(self, key: str) -> None:
+        """Let those who come from now on open anew; who has a lease keeps it."""
+        self.items().pop(key, None)
+
     def take_back(self, item: _Item[T]) -> None:
         """Close what nobody uses any more."""
         item.users -= 1
         if item.users:
             return
-        del self.items()[item.key]
+        if self.items().get(item.key) is item:
+            del self.items()[item.key]
         if not item.opening.done():
             item.opening.cancel()
-        elif self.close and not item.opening.cancelled() and item.opening.exception() is None:
+        elif self.close and item.opened:
             self.close(item.opening.result())
 
 
@@ -155,34 +172,59 @@ groups: Shelf[SharedGroup] = Shelf(SharedGroup.close)
 
 async def connection_of(trigger: Sharer) -> Lease[Connection]:
     """Lend the connection of a trigger."""
-    key = json.dumps([trigger.service, trigger.hook_args], sort_keys=True)
-    return await connections.lend(key, partial(_open_connection, trigger))
+    return await connections.lend(_key(trigger), partial(_open_connection, trigger))
 
 
 async def group_of_jobs(trigger: Sharer, scope: str) -> Lease[SharedGroup]:
     """Lend the poll group of all jobs of a trigger's connection and scope."""
-    key = json.dumps([trigger.service, trigger.hook_args, scope], sort_keys=True)
+    key = _key(trigger, scope)
+    _retire_rejected(trigger, key)
     return await groups.lend(key, partial(_open_group, trigger, scope))
 
 
 async def group_of_search(trigger: Sharer, search: dict[str, Any]) -> Lease[SharedGroup]:
     """Lend the poll group of all triggers of a connection that search for the same."""
     text = json.dumps(search, sort_keys=True)
-    key = json.dumps([trigger.service, trigger.hook_args, "search", text], sort_keys=True)
+    key = _key(trigger, "search", text)
+    _retire_rejected(trigger, key)
     scope = f"search_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
     return await groups.lend(key, partial(_open_group, trigger, scope, searches=True))
 
 
+def _key(trigger: Sharer, *more: str) -> str:
+    return json.dumps([trigger.service, trigger.hook_args, *more], sort_keys=True)
+
+
+def _retire_rejected(trigger: Sharer, key: str) -> None:
+    """Have a connection looked up again whose token is not accepted any more: it may hold another by now."""
+    item = groups.items().get(key)
+    if item and item.opened and item.opening.result().group.rejected:
+        groups.retire(key)
+        connections.retire(_key(trigger))
+
+
 async def _open_connection(trigger: Sharer) -> Connection:
-    """Look a connection up, and bear trouble of its token's service as long as trouble of the service."""
-    began = time.monotonic()
+    """Look a connection up, and bear trouble of its token's service as long as trouble of the service.
+
+    :raises OutageError: Airflow could not say what the connection is.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     while True:
         try:
-            return Connection(await trigger.client())
+            async with asyncio.timeout(CALL_SECONDS):
+                return Connection(await trigger.client())
         except JobsError as error:
-            if concerns_job(error) or time.monotonic() > began + OUTAGE_SECONDS:
+            if concerns_job(error) or loop.time() > began + OUTAGE_SECONDS:
                 raise
-            log.warning("%s: %s; trying again in %s s", trigger.service, error, REOPEN_SECONDS)
+            problem: Exception = error
+        except Exception as error:  # Airflow's own trouble must not fail the task
+            if loop.time() > began + LOOK_UP_SECONDS:
+                raise OutageError(
+                    f"the connection cannot be looked up: {str(error) or 'no answer'}"
+                ) from error
+            problem = error
+        log.warning("%s: %s; trying again in %s s", trigger.service, problem, REOPEN_SECONDS)
         await asyncio.sleep(REOPEN_SECONDS)
 
 
@@ -190,7 +232,12 @@ async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) ->
     lease = await connection_of(trigger)
     client = lease.thing.client
     metrics = PollMetrics(trigger.service, str(next(iter(trigger.hook_args.values()), "")), scope)
-    group = PollGroup(_Searches(client) if searches else client, hurry=not searches, on_tick=metrics.ticked)
+    group = PollGroup(
+        _Searches(client) if searches else client,
+        hurry=not searches and trigger.service not in COUNTED,
+        on_tick=metrics.ticked,
+        runner=lease.thing.polls,
+    )
     return SharedGroup(group, metrics, lease)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -168,6 +169,17 @@ def test_who_may_not_list_asks_for_each(clock: Clock, status: int) -> None:
         return
     client, _ = client_of(clock, refusal(403, "accessDenied"), job("a"), job("b", "RUNNING"))
     assert summary(client.status_many(refs("a", "b"))) == {"a": "succeeded", "b": "running"}
+
+
+@pytest.mark.parametrize("reason", ["rateLimitExceeded", "quotaExceeded"])
+def test_a_list_that_is_refused_for_now_is_asked_for_again(clock: Clock, reason: str) -> None:
+    """Such a refusal is a 403 too; one get for each job would make it worse."""
+    replies = [refusal(403, reason)] * 6
+    client, script = client_of(clock, *replies, {"jobs": [job("a", "RUNNING"), job("b", "RUNNING")]})
+    while script.replies:
+        with contextlib.suppress(ServiceError):
+            client.status_many(refs("a", "b"))
+    assert {each.url.rpartition("/")[2] for each in script.sent} == {"jobs"}
 
 
 @pytest.mark.parametrize("page", [{"jobs": [{}]}, {"jobs": [None]}, {"jobs": None}, {"unreachable": None}])

@@ -121,6 +121,14 @@ def test_who_may_not_list_asks_for_each(clock: Clock) -> None:
     assert len(script.sent) == 7
 
 
+def test_an_org_without_requests_left_is_not_asked_for_each(clock: Clock) -> None:
+    client, script = client_of(clock, refusal(403, "REQUEST_LIMIT_EXCEEDED"), page(1, 2, 3))
+    with pytest.raises(ServiceError):
+        client.status_many(refs(1, 2, 3))
+    client.status_many(refs(1, 2, 3))
+    assert len(script.sent) == 2
+
+
 def test_few_jobs_of_a_busy_org_are_asked_for_in_turn(clock: Clock) -> None:
     """A list of five pages costs more than three gets; two of them a tick."""
     pages = [page(1, following=str(number)) for number in range(4)]

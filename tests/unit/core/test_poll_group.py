@@ -249,6 +249,11 @@ class TestOutage:
 
         run(scene())
 
+    def test_one_failed_look_after_a_long_pause_is_no_outage(self) -> None:
+        service = Service(one=4000)
+        service.outage = (1700, 200)
+        assert run(ended_at(group_of(service), poll_interval=1800.0)) <= 5600
+
     def test_trouble_with_one_job_is_its_own(self) -> None:
         service = Service(one=1000, two=200)
         service.errors["one"] = DOWN

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.jobs import JobRef
-from airflow_provider_jobs.errors import ConfigurationError, TransportError
+from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, TransportError
 from airflow_provider_jobs.triggers import sharing
 from tests.unit.tasks import FakeClient, status
 from tests.unit.triggers.doubles import (
@@ -111,6 +111,21 @@ class TestLooks:
 
         run(scene())
 
+    def test_many_tables_of_a_connection_share_its_threads(self) -> None:
+        async def scene() -> None:
+            client = FakeClient(looks=(status("running"),))
+            triggers = [job_trigger(client, JobRef("bigquery", f"p{n}", "j")) for n in range(100)]
+            counted(triggers, client)
+            tasks = [asyncio.create_task(event_of(trigger)) for trigger in triggers]
+            groups = sharing.groups.items()
+            await until(lambda: len(groups) == 100 and all(each.opened for each in groups.values()))
+            assert len({id(each.opening.result().group._runner) for each in groups.values()}) == 1
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        run(scene())
+
     def test_equal_searches_are_one(self) -> None:
         class EndsAtTheSecondLook(Searching):
             def search_ended(self, search: dict[str, Any]) -> bool:
@@ -183,9 +198,49 @@ class TestOpening:
 
         run(scene())
 
-    def test_a_look_up_that_timed_out_is_no_deadline(self) -> None:
-        with pytest.raises(TimeoutError):
-            run(event_of(job_trigger(TimeoutError(), deadline=time.time() + 60)))
+    def test_a_look_up_that_timed_out_is_no_deadline(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The task's retry goes on with the job: no trigger may raise, which ends its task."""
+        monkeypatch.setattr(sharing, "LOOK_UP_SECONDS", 0.0)
+        told = run(event_of(job_trigger(TimeoutError(), deadline=time.time() + 60)))
+        assert (told["outcome"], told["retryable"]) == ("error", True)
+        assert told["message"] == "the connection cannot be looked up: no answer"
+
+    def test_trouble_of_airflow_itself_is_borne(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Airflow says "not found" of a connection that it could not ask for, too."""
+        monkeypatch.setattr(sharing, "REOPEN_SECONDS", 0.0)
+        answers = [RuntimeError("the connection isn't defined"), FakeClient(looks=(status(),))]
+        trigger = job_trigger(None)
+
+        async def client() -> Any:
+            answer = answers.pop(0)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        trigger.client = client
+        assert run(event_of(trigger))["outcome"] == "ended"
+        assert answers == []
+
+    def test_a_token_that_is_rejected_has_the_connection_looked_up_again(self) -> None:
+        """Somebody still waits with the old token; who comes later must not."""
+        rejected = AuthenticationError("401", status=401, reason="authError")
+
+        class Old(FakeClient):
+            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                raise rejected
+
+        async def scene() -> None:
+            waiting = asyncio.create_task(event_of(job_trigger(Old())))
+            await until(lambda: [each.opening.result().group.rejected for each in opened()] == [True])
+            assert (await event_of(job_trigger(FakeClient(looks=(status(),)))))["outcome"] == "ended"
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert nothing_is_left()
+
+        def opened() -> list[Any]:
+            return [each for each in sharing.groups.items().values() if each.opened]
+
+        run(scene())
 
     def test_who_leaves_meanwhile_takes_only_itself(self) -> None:
         async def scene() -> None:
