@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery_joint import joint_status, parts, statuses_of
 from airflow_provider_jobs.clients.bigquery_rows import typed_rows
 from airflow_provider_jobs.clients.bigquery_search import JobSearch
 from airflow_provider_jobs.clients.bigquery_status import job_status, parse_json
 from airflow_provider_jobs.clients.bigquery_submit import GRACE_SECONDS, submit_once
 from airflow_provider_jobs.clients.bigquery_upload import JobUploads
 from airflow_provider_jobs.clients.bigquery_watch import ManyStatuses
+from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
 from airflow_provider_jobs.core.transport import Request, Transport, check_url
 from airflow_provider_jobs.errors import JobsError, NotFoundError, ProtocolError
@@ -164,10 +166,13 @@ class BigQueryClient:
         return submit_once(self, request, self._transport.timing)
 
     def status(self, ref: JobRef) -> JobStatus:
-        """Return how a job is doing.
+        """Return how a job is doing, or several that one reference stands for.
 
         :raises NotFoundError: it is gone; a job younger than :data:`GRACE_SECONDS` counts as pending instead.
         """
+        return joint_status(ref, [self._single_status(part) for part in parts(ref)])
+
+    def _single_status(self, ref: JobRef) -> JobStatus:
         try:
             return job_status(self.get_job(ref.id, ref.scope, location=ref.location))
         except NotFoundError:
@@ -177,7 +182,7 @@ class BigQueryClient:
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in as few requests as can be; each failure stands for one job."""
-        return self._many.statuses(refs)
+        return statuses_of(self._many.statuses, refs)
 
     def search_ended(self, search: Mapping[str, Any]) -> bool:
         """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""
@@ -198,7 +203,13 @@ class BigQueryClient:
         return None
 
     def cancel(self, ref: JobRef) -> None:
-        """Ask for a job's end; harmless if it has ended or is gone."""
+        """Ask for the end of a job, or of several that one reference stands for.
+
+        Harmless if one has ended or is gone; a failure of one leaves out no other.
+        """
+        for_each(parts(ref), self._cancel_single)
+
+    def _cancel_single(self, ref: JobRef) -> None:
         try:
             self.cancel_job(ref.id, ref.scope, location=ref.location)
         except NotFoundError:

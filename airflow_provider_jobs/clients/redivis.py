@@ -27,6 +27,7 @@ from airflow_provider_jobs.clients.redivis_status import check_good, gone_status
 from airflow_provider_jobs.clients.redivis_submit import UploadRequest, UploadSubmission, submit_once
 from airflow_provider_jobs.clients.redivis_transfer import Transfers
 from airflow_provider_jobs.clients.redivis_watch import joint_status, parts, statuses_of
+from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.streams import Media
@@ -234,9 +235,11 @@ class RedivisClient:
 
     def cancel(self, ref: JobRef) -> None:
         """Delete an upload that is under way; leave alone one that has ended, and releases."""
-        for part in [] if ref.id.startswith(RELEASE_AFTER) else parts(ref):
-            if not self.single_status(part).state.ended:
-                self.delete_upload_at(part.id)
+        for_each([] if ref.id.startswith(RELEASE_AFTER) else parts(ref), self._cancel_single)
+
+    def _cancel_single(self, ref: JobRef) -> None:
+        if not self.single_status(ref).state.ended:
+            self.delete_upload_at(ref.id)
 
     def repeat(self, step: Callable[[], T]) -> T:
         """Take a step that looks before it acts, again and again as the retry policy allows."""

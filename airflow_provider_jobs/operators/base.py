@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
+from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.polling import wait_for
 from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError, OutageError
@@ -78,6 +80,7 @@ class JobOperator(BaseOperator):
         self.wait = wait
         self.cancel_on_kill = cancel_on_kill
         self._refs: list[JobRef] = []
+        self._killed = False
 
     # What the operators of a service add.
 
@@ -109,28 +112,33 @@ class JobOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Submit the job, wait, and return the result."""
-        with airflow_failures():
+        with airflow_failures(self):
             return self._run(self.client(), context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with what the trigger found."""
-        with airflow_failures():
+        with airflow_failures(self):
             client = self.client()
             ref = JobRef.from_json(event["ref"])
             self._refs = [ref]
             if event["outcome"] == "error":
                 raise OutageError(f"{ref}: {event['message']}", retryable=event["retryable"])
             if event["outcome"] == "deadline":
-                return self._end_at_deadline(client, context, client.status(ref), adopted=event["adopted"])
+                return self._end_at_deadline(
+                    client, context, _last_look(client, ref), adopted=event["adopted"]
+                )
             return self._finish(
                 client, context, JobStatus.from_json(event["status"]), adopted=event["adopted"]
             )
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted."""
-        for ref in self._refs if self.cancel_on_kill else []:
-            self.log.info("cancelling %s, since the task was ended", ref)
-            self.client().cancel(ref)
+        self._killed = True
+        for_each(self._refs if self.cancel_on_kill else [], self._cancel)
+
+    def _cancel(self, ref: JobRef) -> None:
+        self.log.info("cancelling %s, since the task was ended", ref)
+        self.client().cancel(ref)
 
     def _run(self, client: JobClient, context: Context) -> Any:
         return self._follow(client, context, client.submit(self.request(client, context)))
@@ -138,7 +146,8 @@ class JobOperator(BaseOperator):
     def _follow(self, client: JobClient, context: Context, submission: Submission) -> Any:
         status = submission.status
         if status.ref.id:  # a dry run has none
-            self._refs.append(status.ref)
+            # In one step: a kill between two would find neither the several jobs nor what stands for them.
+            self._refs = [*(ref for ref in self._refs if ref not in parts(status.ref)), status.ref]
             verb = "adopted" if submission.adopted else "submitted"
             self.log.info("%s %s, %s", verb, status.ref, status.url or status.vendor_state)
         self._remember(context, status)
@@ -203,12 +212,25 @@ class JobOperator(BaseOperator):
             client.cancel(status.ref)
             until = time.time() + CANCEL_SECONDS
             status = wait_for(client, status, until=until, poll_interval=1.0, timing=Timing())
-            outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
-            raise DeadlineExceeded(
-                f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
-                ref=status.ref,
-            )
+            if status.state is not JobState.SUCCEEDED:
+                raise self._overdue(status)
         return self._finish(client, context, status, adopted=adopted)
+
+    def _overdue(self, status: JobStatus) -> DeadlineExceeded:
+        outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
+        return DeadlineExceeded(
+            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
+            ref=status.ref,
+        )
+
+
+def _last_look(client: JobClient, ref: JobRef) -> JobStatus:
+    """Return how a job is doing; one that cannot be asked for counts as active, so that it is cancelled."""
+    try:
+        return client.status(ref)
+    except JobsError as error:
+        log.warning("how %s is doing could not be found out: %s", ref, error)
+        return JobStatus(ref, JobState.RUNNING, "unknown")
 
 
 def failure(client: JobClient, status: JobStatus) -> JobFailed:
@@ -250,11 +272,11 @@ def check_seconds(parameter: str, value: float) -> None:
 
 
 @contextmanager
-def airflow_failures() -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry."""
+def airflow_failures(task: JobOperator) -> Iterator[None]:
+    """Turn errors that no retry can mend into Airflow's failure without retry; the task's own end is none."""
     try:
         yield
     except JobsError as error:
-        if error.retryable:
+        if error.retryable or task._killed:  # noqa: SLF001 - of this very module
             raise
         raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,14 +13,13 @@ from airflow_provider_jobs.clients.bigquery_configuration import (
     table_schema,
     with_options,
 )
-from airflow_provider_jobs.core.jobs import JobRequest, JobState, JobStatus
-from airflow_provider_jobs.core.polling import wait_for
-from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.clients.bigquery_joint import joint_status
+from airflow_provider_jobs.core.jobs import JobRequest, JobStatus, Submission
 from airflow_provider_jobs.core.streams import GzipSource, JoinedSource, Media, Source, header_bytes
-from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.base import airflow_failures, failure, work_digest
+from airflow_provider_jobs.errors import ConfigurationError, OutageError
+from airflow_provider_jobs.operators.base import work_digest
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator, Table
-from airflow_provider_jobs.operators.sources import names_several, sources_by_place
+from airflow_provider_jobs.operators.sources import sources_by_place
 from airflow_provider_jobs.operators.upload_session import ProgressLog, TaskSession
 
 if TYPE_CHECKING:
@@ -189,40 +187,34 @@ class BigQueryUploadOperator(_LoadingOperator):
         session = TaskSession(context, key)
         return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
 
+    def result(self, status: JobStatus) -> Any:
+        """Return the task's result: of several jobs the list of theirs."""
+        return status.statistics.get("jobs") or super().result(status)
+
     def _run(self, client: Any, context: Context) -> Any:
         requests = self.requests(client, context)
         if len(requests) == 1:
-            return self._follow(client, context, client.submit(requests[0]))
-        with ThreadPoolExecutor(self.parallel_uploads) as pool:
-            submissions = list(pool.map(client.submit, requests))
-        self._refs = [submission.status.ref for submission in submissions]
-        if not self.wait:
-            return [self.summary(submission.status) for submission in submissions]
-        return self._wait_for_all(client, context, [submission.status for submission in submissions])
+            submissions = [self._submit(client, requests[0])]
+        else:
+            with ThreadPoolExecutor(self.parallel_uploads) as pool:
+                submissions = list(pool.map(lambda request: self._submit(client, request), requests))
+        status = joint_status(None, [each.status for each in submissions])
+        # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
+        adopted = any(each.adopted and not each.status.state.ended for each in submissions)
+        found = self._follow(client, context, Submission(status, adopted))
+        return found if self.wait else self.result(status)
 
-    def _wait_for_all(self, client: BigQueryClient, context: Context, statuses: list[JobStatus]) -> Any:
-        until = time.time() + self.inline_wait if self.deferrable else float("inf")
-        timing = Timing()
-        ended = [
-            wait_for(client, status, until=until, poll_interval=self.poll_interval, timing=timing)
-            for status in statuses
-        ]
-        for status in ended:
-            if not status.state.ended:
-                self._remember(context, status)
-                return self._defer(context, status, adopted=True)  # the next round adopts them all
-        failed = [status for status in ended if status.state is not JobState.SUCCEEDED]
-        if failed:
-            self.log.error("%d of %d jobs failed", len(failed), len(ended))
-            raise failure(client, failed[0])
-        return [self.summary(status) for status in ended]
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with what the trigger found: one of several jobs has ended."""
-        if event["outcome"] != "ended" or self.combine or not names_several(self.source):
-            return super().execute_complete(context, event)
-        with airflow_failures():
-            return self._run(self.client(), context)  # all jobs are known by now, so nothing is sent again
+    def _submit(self, client: BigQueryClient, request: JobRequest) -> Submission:
+        if self._killed:
+            raise OutageError("the task was ended before all of its files were sent")
+        submission = client.submit(request)
+        ref = submission.status.ref
+        self._refs.append(ref)  # at once, so that the end of the task can cancel it
+        if request.media:
+            self.log.info("%s is loaded by %s", request.media.source.name, ref)
+        if self._killed and self.cancel_on_kill:  # while this was sent, so that the kill may have missed it
+            client.cancel(ref)
+        return submission
 
 
 def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:

@@ -232,6 +232,13 @@ class TestMany:
         client.cancel(together)
         assert replay.asked[-1] == f"DELETE {T}/uploads/1_csv"
 
+    def test_a_cancel_that_fails_leaves_out_no_other(self, clock: Clock) -> None:
+        together = JobRef("redivis", TABLE, " ".join(ref.id for ref in many(2)))
+        client, replay = client_of(clock, refused(403), listed(1, "running"), Reply(204, {}, b""))
+        with pytest.raises(ServiceError):
+            client.cancel(together)
+        assert replay.asked[-1] == f"DELETE {T}/uploads/1_csv"
+
     def test_one_that_cannot_be_asked_for_stands_for_all(self, clock: Clock) -> None:
         together = JobRef("redivis", TABLE, " ".join(ref.id for ref in many(2)))
         client, _ = client_of(clock, refused(403), listed(1, "running"))

@@ -180,6 +180,36 @@ class TestEnding:
         assert result["state"] == "succeeded"
         assert client.cancelled == []
 
+    def test_a_job_that_ends_well_before_it_stops_is_finished(self) -> None:
+        client = FakeClient(looks=(status("running"), status()))
+        result = operator(client).execute_complete(context(), event(outcome="deadline"))
+        assert result["state"] == "succeeded"
+        assert client.cancelled == [REF]
+
+    @pytest.mark.parametrize("state", ["succeeded", "cancelled"])
+    def test_a_job_that_cannot_be_asked_for_is_cancelled_too(self, state: str) -> None:
+        client = FakeClient(looks=(TransportError("cut"), status(state)))
+        task = operator(client)
+        if state == "succeeded":
+            assert task.execute_complete(context(), event(outcome="deadline"))["state"] == "succeeded"
+        else:
+            with pytest.raises(DeadlineExceeded, match="is cancelled"):
+                task.execute_complete(context(), event(outcome="deadline"))
+        assert client.cancelled == [REF]
+
+    def test_a_cancel_that_fails_leaves_out_no_other(self) -> None:
+        class Refusing(FakeClient):
+            def cancel(self, ref: JobRef) -> None:
+                super().cancel(ref)
+                raise TransportError(f"cut {len(self.cancelled)}")
+
+        client = Refusing()
+        task = operator(client)
+        task._refs = [REF, OTHER]
+        with pytest.raises(TransportError, match="cut 1"):
+            task.on_kill()
+        assert client.cancelled == [REF, OTHER]
+
     def test_a_kill_cancels_the_job(self) -> None:
         client = FakeClient(status("running"))
         task = operator(client)
