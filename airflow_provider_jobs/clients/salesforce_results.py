@@ -161,7 +161,7 @@ class Page:
         if not lines and (self._expected or self._some):
             raise MiscountedPage("an empty page came, and the job has records")
         self.records = max(0, lines - 1)
-        self.ends_a_line = counter.complete
+        self.ends_a_line = counter.complete or not (self._with_header or self.records)
         if self._expected is not None and self.records != self._expected:
             raise MiscountedPage(
                 f"a page of results has {self.records} records, and {self._expected} were announced"

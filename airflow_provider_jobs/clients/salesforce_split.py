@@ -6,6 +6,7 @@ Source: https://developer.salesforce.com/docs/platform/api-asynch/guide/datafile
 from __future__ import annotations
 
 import codecs
+import re
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from airflow_provider_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: An empty line, which is no record.
+_EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
 LINE_ENDINGS = {"LF": b"\n", "CRLF": b"\r\n"}
 #: Longer than the header of 5,000 fields can be.
 _HEADER_BYTES = 4 * 1024 * 1024
@@ -138,6 +141,7 @@ class _Cutter:
         self._cuts: list[_Cut] = []
         #: Where the part begins, where its last whole record ends, and how many it has up to there.
         self._begin = self._end = self._records = 0
+        self._before = b"\n"
 
     def cuts(self, begin: int) -> list[_Cut]:
         """Return the parts of everything from an offset on."""
@@ -168,12 +172,29 @@ class _Cutter:
                 continue
             piece, block = block[:room], block[room:]
             before = counter.ends
+            empty = self._empty_lines(piece, quoted=counter.quoted)
             counter.take(piece)
             at += len(piece)
             if ended := counter.ends - before:
                 self._end = at - len(piece) + last_record_end(piece, quoted=counter.quoted)
-                self._records += ended
+                self._records += ended - empty
         return at
+
+    def _empty_lines(self, piece: bytes, *, quoted: bool) -> int:
+        """Return how many empty lines outside of quotes end in a piece."""
+        known, text = len(self._before), self._before + piece
+        self._before = text[-2:]
+        if b"\n\n" not in text and b"\n\r\n" not in text:
+            return 0
+        # The bytes before the piece hold a quote only where the state before it is not what they had.
+        before = text[:known].rpartition(b'"')[2]
+        found = 0
+        for number, each in enumerate((before + piece).split(b'"')):
+            if quoted ^ bool(number % 2):
+                continue
+            old = len(before) if number == 0 else 0
+            found += sum(match.end() > old for match in _EMPTY_LINE.finditer(each))
+        return found
 
     def _cut(self, counter: RecordCounter) -> None:
         """End the part with its last whole record."""

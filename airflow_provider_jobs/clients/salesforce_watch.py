@@ -8,7 +8,7 @@ Only a job that a whole list did not show is asked for itself.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce_reference import kind_of, version_of
@@ -89,6 +89,15 @@ class ManyStatuses:
     def _singles(self, refs: list[JobRef]) -> News:
         if len(refs) <= _MOST_CALLS:
             return self._ask(refs, len(refs))
+        same: dict[tuple[str, str], JobRef] = {}  # one job may be waited for under several references
+        for ref in refs:
+            same.setdefault((kind_of(ref), ref.id[:_ID_LENGTH]), ref)
+        news = self._distinct(list(same.values()))
+        return {ref: _told_as(ref, news[same[kind_of(ref), ref.id[:_ID_LENGTH]]]) for ref in refs}
+
+    def _distinct(self, refs: list[JobRef]) -> News:
+        if len(refs) <= _MOST_CALLS:
+            return self._ask(refs, len(refs))
         groups: dict[str, dict[str, JobRef]] = {}
         for ref in refs:
             groups.setdefault(kind_of(ref), {})[ref.id[:_ID_LENGTH]] = ref
@@ -157,6 +166,10 @@ class ManyStatuses:
             except JobsError as error:
                 found[ref] = error
         return found
+
+
+def _told_as(ref: JobRef, news: JobStatus | JobsError) -> JobStatus | JobsError:
+    return replace(news, ref=ref) if isinstance(news, JobStatus) else news
 
 
 def _not_yet(ref: JobRef) -> JobStatus:

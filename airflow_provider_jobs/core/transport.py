@@ -49,10 +49,10 @@ class Request:
     method: str
     url: str = field(repr=False)  # that of an upload session is a secret
     params: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = None
+    body: Any = field(default=None, repr=False)
     idempotent: bool = True
-    headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes | Body | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # a login's are secrets
+    content: bytes | Body | None = field(default=None, repr=False)
     authorized: bool = True
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce import SalesforceClient
+from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.hooks.salesforce_tokens import LoginToken, OrgToken, token_for, transport_of
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ class DiscardingClient(SalesforceClient):
 
     def cancel(self, ref: JobRef) -> None:
         """Abort a job, see it end, and delete it."""
-        self.discard(ref)
+        try:
+            ended = self.status(ref).state.ended
+        except NotFoundError:
+            return
+        if not ended:  # what is complete may still be wanted
+            self.discard(ref)
 
 
 @lru_cache(maxsize=32)

@@ -48,7 +48,7 @@ class ReadyToken:
 
     def __init__(self, settings: SalesforceSettings) -> None:
         self._grant = Grant(settings.access_token or "", settings.instance_url or "")
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # on_kill runs in a signal handler, whatever its thread holds
         self.reread: Callable[[], SalesforceSettings] | None = None
 
     @property
@@ -80,7 +80,7 @@ class LoginToken:
         self._settings = settings
         self._transport = transport or transport_of(settings, self)
         self._timing = self._transport.timing
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # on_kill runs in a signal handler, whatever its thread holds
         self._grant: Grant | None = None
         self._refused: tuple[float, AuthenticationError] | None = None
 
@@ -113,13 +113,14 @@ class LoginToken:
             if self._grant is None:
                 self._check_refusal()
                 try:
-                    self._grant = log_in(self._settings, self._transport)
+                    grant = log_in(self._settings, self._transport)
                 except AuthenticationError as error:
                     self._refused = self._timing.now() + REFUSED_SECONDS, error
                     raise
                 except JobsError as error:
                     error.may_have_happened = False  # whatever became of the login: no job was touched
                     raise
+                self._grant = self._grant or grant  # a signal handler may have logged in meanwhile
             return self._grant
 
     def _check_refusal(self) -> None:

@@ -79,6 +79,8 @@ def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
     whole = opened(path, conn_id)
     if not whole.name:
         raise ConfigurationError(f"results_path {str(path)[:200]!r} names no file")
+    if isinstance(whole, Path) and whole.is_dir():
+        raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
     return whole.parent, whole.name
 
 

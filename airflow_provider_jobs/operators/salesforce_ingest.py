@@ -203,7 +203,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
         memory = TaskMemory(context, "salesforce_ingest", work)
         self._say_if_forgetful(memory)
-        jobs = PartJobs(client, memory, body, version, self._refs.append)
+        jobs = PartJobs(client, memory, body, version, self._refs.append, lambda: self._killed)
         ending = self.line_ending or None
         with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)

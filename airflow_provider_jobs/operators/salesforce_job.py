@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.polling import wait_for
@@ -72,13 +73,16 @@ class SalesforceOperator(JobOperator):
 
     def on_kill(self) -> None:
         """Abort what this attempt has created or adopted; delete it too if ``delete_job`` is set."""
-        for ref in self._refs if self.cancel_on_kill else []:
-            client = self.client()
-            self.log.info("aborting %s, since the task was ended", ref)
-            if self.delete_job and not _has_ended(client, ref):  # what is complete may still be wanted
-                client.discard(ref)
-            else:
-                client.cancel(ref)
+        self._killed = True
+        for_each(self._refs if self.cancel_on_kill else [], self._abort)
+
+    def _abort(self, ref: JobRef) -> None:
+        client = self.client()
+        self.log.info("aborting %s, since the task was ended", ref)
+        if self.delete_job and not _has_ended(client, ref):  # what is complete may still be wanted
+            client.discard(ref)
+        else:
+            client.cancel(ref)
 
     def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
         """Return the status of the job that an earlier attempt has created, None if a new one is needed."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
 from airflow_provider_jobs.core.streams import Media
-from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, OutageError
 from airflow_provider_jobs.operators.upload_session import ProgressLog
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class PartJobs:
     body: dict[str, Any]
     version: str | None
     on_created: Callable[[JobRef], None]
+    killed: Callable[[], bool] = bool
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,6 +71,7 @@ class PartJobs:
         if known:
             log.info("part %s is in %s, %s, of an earlier attempt", number + 1, known.ref, known.vendor_state)
             return Submission(known, adopted=True)
+        self._check_stop()
         return self.client.submit(
             SalesforceRequest(
                 body={**self.body, "lineEnding": part.line_ending},
@@ -84,13 +86,21 @@ class PartJobs:
             self._refs[str(number)] = ref.to_json()
             self.memory.remember(dict(self._refs))
         self.on_created(ref)
+        self._check_stop()  # what was made too late for on_kill has no data, and gets none
+
+    def _check_stop(self) -> None:
+        if self.killed():
+            raise OutageError("the task was ended while its parts were sent")
 
     def _known(self) -> dict[int, JobStatus]:
         """Return the jobs of an earlier attempt to go on with, by the number of their part."""
         for document in (self.memory.recall_other() or {}).values():
             ref = JobRef.from_json(document)
-            if ref.scope != self.client.scope or self._usable(ref):
+            status = self._usable(ref) if ref.scope == self.client.scope else None
+            if status or ref.scope != self.client.scope:
                 self._refuse(ref, "has other records than those to send now")
+            if status and not status.state.ended:  # its old values must not come after the new ones
+                self.client.cancel(ref)
         known = {}
         for number, document in (self.memory.recall() or {}).items():
             if status := self._usable(JobRef.from_json(document)):
@@ -111,10 +121,13 @@ class PartJobs:
         if status.vendor_state == "Open":
             log.info("%s, of an earlier attempt, may not have its data: it is aborted", ref)
             self.client.cancel(ref)
-            return None
+            status = self.client.status(ref)  # which may have been closed meanwhile
+            aborted = status.state is JobState.CANCELLED and not status.statistics.get("record_count")
+            if aborted or status.vendor_state == "Open":
+                return None
         if status.state in {JobState.FAILED, JobState.CANCELLED}:
-            if status.statistics.get("record_count"):
-                self._refuse(ref, f"is {status.vendor_state}, and has processed some of its records")
+            if status.statistics.get("record_count") != 0:  # None: nobody knows
+                self._refuse(ref, f"is {status.vendor_state}, and may have processed some of its records")
             return None
         return status
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _OUTPUTS = ("file", "parts")
 _COMPRESSIONS = (None, "gzip")
+#: Pages to read at a time, at most.
+_MOST_DOWNLOADS = 16
 #: Airflow's store takes 64 KB at most; a checkpoint of very many parts is longer, and is not kept.
 _MOST_STATE_BYTES = 60_000
 
@@ -86,8 +88,8 @@ class SalesforceQueryOperator(SalesforceOperator):
             raise ValueError(f"results_as is {results_as!r}: it is file or parts")
         if compression not in _COMPRESSIONS:
             raise ValueError(f"compression is {compression!r}: it is gzip or None")
-        if parallel_downloads < 1:
-            raise ValueError(f"parallel_downloads is {parallel_downloads}: at least 1 is needed")
+        if not 1 <= parallel_downloads <= _MOST_DOWNLOADS:
+            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to 16")
         self.soql = soql
         self.operation = operation
         self.column_delimiter = column_delimiter

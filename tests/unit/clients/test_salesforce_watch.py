@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -127,6 +128,18 @@ def test_an_org_without_requests_left_is_not_asked_for_each(clock: Clock) -> Non
         client.status_many(refs(1, 2, 3))
     client.status_many(refs(1, 2, 3))
     assert len(script.sent) == 2
+
+
+def test_one_job_under_two_references_is_seen_by_both(clock: Clock) -> None:
+    """A sensor may know it by its short id, or by another version."""
+    client, _ = client_of(clock, page(1, 2, 3, state="JobComplete"))
+    long, *others = refs(1, 2, 3)
+    short, newer = replace(long, id=long.id[:15]), replace(long, location="v60.0/jobs/query")
+    found = client.status_many([long, short, newer, *others])
+    assert len(found) == 5
+    for ref, news in found.items():
+        assert isinstance(news, JobStatus)
+        assert (news.ref, news.state.ended) == (ref, True)
 
 
 def test_few_jobs_of_a_busy_org_are_asked_for_in_turn(clock: Clock) -> None:

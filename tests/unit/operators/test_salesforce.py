@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_jobs.core.jobs import JobState, JobStatus
-from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError, TransportError
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator, SalesforceQueryOperator
 from airflow_provider_jobs.operators.salesforce_job import job_summary
 from tests.integration.redivis_lab import Store
@@ -110,6 +111,20 @@ def test_the_end_of_the_task(parameters: dict[str, Any], looks: list[Any], did: 
     run(task)
     task.on_kill()
     assert [each.split()[0] for each in client.did] == did
+
+
+def test_an_abort_that_fails_leaves_out_no_other() -> None:
+    class Refusing(Client):
+        def cancel(self, ref: JobRef) -> None:
+            super().cancel(ref)
+            raise TransportError(f"cut {ref.id}")
+
+    client = Refusing()
+    task = query(client)
+    task._refs = [replace(REF, id="1"), replace(REF, id="2")]
+    with pytest.raises(TransportError, match="cut 1"):
+        task.on_kill()
+    assert client.did == ["cancel 1", "cancel 2"]
 
 
 def test_the_deadline_deletes_what_it_aborted_if_wanted(tmp_path: Path) -> None:

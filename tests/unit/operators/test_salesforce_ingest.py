@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
-from airflow_provider_jobs.errors import NotFoundError
+from airflow_provider_jobs.errors import JobsError, NotFoundError, OutageError
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator
 from tests.integration.redivis_lab import Store
 from tests.unit.operators.salesforce_tasks import (
@@ -86,9 +86,10 @@ OPEN = JobStatus(REF, JobState.PENDING, "Open", statistics=dict(NUMBERS))
         (status("running"), "insert", 0, None),
         (OPEN, "insert", 1, None),
         (status("cancelled", record_count=0), "insert", 1, None),
-        (status("failed", record_count=None), "insert", 1, None),
+        (status("failed", record_count=0), "insert", 1, None),
+        (status("failed", record_count=None), "insert", 0, "is Failed, and may have processed some"),
         (status("failed", record_count=3), "update", 1, None),
-        (status("failed", record_count=3), "insert", 0, "is Failed, and has processed some"),
+        (status("failed", record_count=3), "insert", 0, "is Failed, and may have processed some"),
         (status("cancelled", record_count=3), "delete", 0, "would delete records twice"),
         (GONE, "update", 1, None),
         (GONE, "insert", 0, "is gone, and whether it has written records is not known"),
@@ -99,7 +100,7 @@ def test_a_retry_of_an_ingest_writes_nothing_twice(
 ) -> None:
     store = Store()
     run(ingest(Client(), file, wait=False, operation=operation), context(store))
-    client = Client(look, status())
+    client = Client(*[look] * (2 if look is OPEN else 1), status())
     task = ingest(client, file, wait=False, operation=operation)
     if says:
         with pytest.raises(AirflowFailException, match=says):
@@ -108,6 +109,40 @@ def test_a_retry_of_an_ingest_writes_nothing_twice(
         run(task, context(store, try_number=2))
     assert client.made == made
     assert client.did == (["cancel 750000000000001"] if look is OPEN else [])
+
+
+def test_a_job_that_was_closed_while_it_was_looked_at_is_adopted(file: Path) -> None:
+    """Its abort comes too late then, and its records must not be sent again."""
+    store = Store()
+    run(ingest(Client(), file, wait=False), context(store))
+    client = Client(OPEN, status("running"))
+    run(ingest(client, file, wait=False), context(store, try_number=2))
+    assert client.made == 0
+
+
+def test_who_is_killed_while_parts_are_sent_sends_no_more(file: Path) -> None:
+    class Killing(Client):
+        def submit(self, request: Any) -> Submission:
+            submission = super().submit(request)
+            if self.made == 2:
+                task.on_kill()
+            return submission
+
+    client = Killing(status("running"))
+    task = ingest(client, file, part_bytes=7, parallel_uploads=1, wait=False)
+    with pytest.raises(OutageError, match="ended while its parts were sent"):
+        run(task, context(Store()))
+    assert client.made == 2
+    assert len(client.did) == 2
+
+
+def test_the_end_of_the_task_itself_is_worth_a_retry(file: Path) -> None:
+    """Airflow tells a worker to stop, on_kill aborts the job, and the task goes on until it sees that."""
+    client = Client(status("cancelled"))
+    task = ingest(client, file)
+    task.on_kill()
+    with pytest.raises(JobsError):
+        run(task, context(Store()))
 
 
 def test_another_org_is_another_matter(file: Path) -> None:
