@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.demo.processes import Program
 
 #: How many tasks; a machine with more cores and time may take 500.
-TASKS = int(os.environ.get("CROWD_TASKS", "20"))
+TASKS = int(os.environ.get("CROWD_TASKS", "60"))
 #: The jobs end in so many batches, each when the tasks of the one before have gone on.
 BATCHES = 6
 MOVED = "only the trigger has moved"
