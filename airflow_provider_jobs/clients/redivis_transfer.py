@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.redivis_status import check_good, parse_json, service_error
-from airflow_provider_jobs.core.streams import BLOCK_BYTES, Media, Reader
+from airflow_provider_jobs.core.bodies import WholeBody
 from airflow_provider_jobs.core.transport import Reply, Request, Transport, check_url
 from airflow_provider_jobs.core.uploader import PATIENCE, Uploader
 from airflow_provider_jobs.errors import (
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.redivis_reference import TableReference
     from airflow_provider_jobs.core.retry import RetryPolicy
+    from airflow_provider_jobs.core.streams import Media
 
 T = TypeVar("T")
 
@@ -134,7 +135,7 @@ class Transfers:
 
         def step() -> None:
             with closing(media.source.open()) as reader:
-                content = _Whole(reader, media)
+                content = WholeBody(reader, media)
                 request = Request("PUT", upload.url, content=content, authorized=authorized)
                 check_good(self._transport.once(request), STORAGE)
 
@@ -166,31 +167,6 @@ class Transfers:
         done = step(True)  # noqa: FBT003
         self._trusted.add(origin)
         return done
-
-
-class _Whole:
-    """All bytes of a source as the body of one request; checked before the last of them leaves."""
-
-    def __init__(self, reader: Reader, media: Media) -> None:
-        self._reader = reader
-        self._media = media
-        self._length = self._left = media.source.size or 0
-
-    def __len__(self) -> int:
-        return self._length
-
-    def read(self, size: int = -1, /) -> bytes:
-        if not self._left:
-            return b""
-        block = self._reader.read(min(self._left, BLOCK_BYTES if size < 0 else size))
-        if not block:
-            raise SourceChanged(f"{self._media.source.name} became shorter while it was sent")
-        self._left -= len(block)
-        if not self._left:
-            self._media.source.check()
-        if self._media.on_progress:
-            self._media.on_progress(self._length - self._left, self._length)
-        return block
 
 
 def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:

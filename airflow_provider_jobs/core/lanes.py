@@ -81,7 +81,7 @@ class Lane:
         while step := self._next():
             try:
                 step()
-            except Exception:
+            except Exception:  # one step's bug must not end the thread that serves the others
                 log.exception("a step that nobody waits for has failed")
             with self._changed:
                 self._unfinished -= 1

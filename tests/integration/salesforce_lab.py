@@ -141,7 +141,7 @@ class SalesforceLab:
 
     def wait_a_little(self) -> None:
         """Let the sandbox's jobs take their time, between two looks at them."""
-        time.sleep(0.02)
+        time.sleep(0.02)  # the sandbox answers from a process of its own pace, over HTTP
 
 
 HASTY: dict[str, Any] = {"poll_interval": 0.2, "inline_wait": 0.0, "deferrable": False}
