@@ -160,9 +160,13 @@ class Soak:
     def _count(self) -> None:
         crowd, figures = self._crowd, self.figures
         for run_id in self._ended:
+            tasks = crowd.tasks(run_id)
             figures.tasks += crowd.queries + crowd.uploads
-            figures.lost += crowd.queries + crowd.uploads - crowd.count(run_id, "success")
-            figures.retried += sum(task["try_number"] > 1 for task in crowd.tasks(run_id))
+            figures.lost += crowd.queries + crowd.uploads - sum(task["state"] == "success" for task in tasks)
+            figures.retried += sum(task["try_number"] > 1 for task in tasks)
+            for task in tasks:
+                if task["state"] != "success":
+                    sys.stdout.write(crowd.story(run_id, task))
         states = crowd.upload_states()
         figures.jobs, figures.uploads = len(crowd.jobs()), states.total()
         figures.duplicates = figures.jobs + figures.uploads - figures.tasks

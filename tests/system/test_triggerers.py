@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 TASKS = int(os.environ.get("CROWD_TASKS", "60"))
 #: The jobs end in so many batches, each when the tasks of the one before have gone on.
 BATCHES = 6
+#: What a trigger logs at its first look at a job that runs, and when it leaves a job alone.
+LOOKED = " is RUNNING"
 MOVED = "only the trigger has moved"
 WAIT_SECONDS = 120.0 + TASKS * 3
 
@@ -28,15 +30,16 @@ def test_no_job_is_lost_cancelled_or_made_twice(tmp_path: Path) -> None:
         crowd.sandbox.timing(running_seconds=3600.0)
         first, second = crowd.airflow.triggerer, crowd.airflow.add_triggerer()
         second.start()
+        wait(crowd, lambda: crowd.triggerers() == 2, "both triggerers")
         run_id = crowd.start()
         wait(crowd, lambda: crowd.count(run_id, "deferred") == TASKS, "all deferrals")
         # One that was given a trigger, and stalls before it has started it, has nothing to let go of.
-        wait(crowd, lambda: crowd.watched() == TASKS, "a look at each job")
+        wait(crowd, lambda: looked_at(crowd) == TASKS, "a look at each job")
 
         stall(crowd, first)
         second.kill()
-        killed = crowd.held()
-        wait(crowd, lambda: not killed.keys() & crowd.held().keys(), "the other triggerer")
+        [killed] = crowd.held()
+        wait(crowd, lambda: killed not in crowd.held(), "the other triggerer")
         for batch in range(BATCHES):
             crowd.sandbox.timing(project=f"crowd-{batch}", running_seconds=0.0)
             left = sum(n % BATCHES > batch for n in range(TASKS))
@@ -52,18 +55,26 @@ def test_no_job_is_lost_cancelled_or_made_twice(tmp_path: Path) -> None:
         assert "bigquery.jobs.cancel" not in asked
 
 
+def looked_at(crowd: Crowd) -> int:
+    return sum(crowd.said(triggerer, indexes, LOOKED) for triggerer, indexes in crowd.held().items())
+
+
 def stall(crowd: Crowd, triggerer: Program) -> None:
     """Stop a triggerer until the other has taken its triggers, and let it find out."""
-    before, said = crowd.held(), crowd.logged(MOVED)
+    before, late = crowd.held(), crowd.said_late(MOVED)
     assert len(before) == 2, before
     signal_all(triggerer, signal.SIGSTOP)
     try:
         wait(crowd, lambda: len(crowd.held()) == 1, "the other triggerer")
     finally:
         signal_all(triggerer, signal.SIGCONT)
-    [taker] = crowd.held()
-    moved = sum(count for owner, count in before.items() if owner != taker)
-    wait(crowd, lambda: crowd.logged(MOVED) >= said + moved, f"{moved} triggers to let go")
+    [stalled] = before.keys() - crowd.held().keys()
+    moved = before[stalled]
+
+    def let_go() -> bool:
+        return crowd.said(stalled, moved, MOVED) + crowd.said_late(MOVED) - late >= len(moved)
+
+    wait(crowd, let_go, f"{len(moved)} triggers to let go")
 
 
 def signal_all(program: Program, number: signal.Signals) -> None:

@@ -15,14 +15,11 @@ from airflow_provider_jobs.sandbox import Sandbox
 from airflow_provider_jobs.sandbox.demo.airflow import DATABASE, Airflow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
 
 HERE = Path(__file__).parent
 DAG = "crowd"
 PAGE = 1000
-#: What a trigger logs at its first look at a job that runs.
-LOOKED = " is RUNNING"
 SETTINGS = {
     # A triggerer that is gone is missed soon, and one that is only busy is not.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
@@ -94,33 +91,42 @@ class Crowd:
         """Return the tasks of a run, if they fit a page."""
         return self.airflow.rest.tasks(DAG, run_id)
 
-    def held(self) -> dict[int | None, int]:
-        """Return how many triggers each triggerer holds; Airflow's API does not tell."""
-        return dict(self._rows("SELECT triggerer_id, COUNT(*) FROM trigger GROUP BY triggerer_id"))
+    def story(self, run_id: str, task: dict[str, Any]) -> str:
+        """Return what a task's attempts and triggers have logged."""
+        where = f"task_id={task['task_id']}/map_index={task['map_index']}"
+        logs = self.airflow.home.glob(f"logs/dag_id={DAG}/run_id={run_id}/{where}/*.log")
+        ordered = sorted(logs, key=lambda log: log.stat().st_mtime)
+        return "".join(f"--- {log}\n{log.read_text(errors='replace')}" for log in ordered)
 
-    def watched(self) -> int:
-        """Return how many jobs the triggerer that holds their trigger has looked at."""
-        holders = self._rows(
-            "SELECT map_index, triggerer_id FROM task_instance JOIN trigger ON trigger.id = trigger_id"
-        )
-        logs = {(log.parent.name, log.suffixes[-2]): log for log in self._trigger_logs()}
-        held = [logs.get((f"map_index={index}", f".{triggerer}")) for index, triggerer in holders]
-        return sum(log is not None and LOOKED in log.read_text(errors="replace") for log in held)
+    def triggerers(self) -> int:
+        """Return how many triggerers have reported themselves; Airflow's API tells of one."""
+        [(count,)] = self._rows("SELECT COUNT(*) FROM job WHERE job_type = 'TriggererJob'")
+        return int(count)
+
+    def held(self) -> dict[int | None, set[int]]:
+        """Return the map indexes of the tasks that each triggerer watches; Airflow's API does not tell."""
+        holders: dict[int | None, set[int]] = {}
+        for triggerer, index in self._rows(
+            "SELECT triggerer_id, map_index FROM task_instance JOIN trigger ON trigger.id = trigger_id"
+        ):
+            holders.setdefault(triggerer, set()).add(index)
+        return holders
+
+    def said(self, triggerer: int | None, indexes: set[int], text: str) -> int:
+        """Return how many of these tasks' triggers have logged a text in one triggerer."""
+        logs = (self.airflow.home / "logs").rglob(f"*.trigger.{triggerer}.log")
+        named = {log.parent.name: log for log in logs}
+        own = [named.get(f"map_index={index}") for index in indexes]
+        return sum(log is not None and text in log.read_text(errors="replace") for log in own)
+
+    def said_late(self, text: str) -> int:
+        """Return how often triggers that had ended have logged a text: into their triggerer's own log."""
+        logs = self.airflow.home.glob("triggerer*.log")
+        return sum(log.read_text(errors="replace").count(text) for log in logs)
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.airflow.home / DATABASE}?mode=ro", uri=True)) as database:
             return database.execute(query).fetchall()
-
-    def _trigger_logs(self) -> Iterator[Path]:
-        return (self.airflow.home / "logs").rglob("*.trigger.*.log")
-
-    def logged(self, text: str) -> int:
-        """Return how often triggers have logged a text; what they say late is in the triggerer's log only."""
-        logs = [
-            *(self.airflow.home / "logs").rglob("*.trigger.*.log"),
-            *self.airflow.home.glob("triggerer*.log"),
-        ]
-        return sum(log.read_text(errors="replace").count(text) for log in logs)
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return every BigQuery job that was made."""
