@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id, check_project
-from airflow_provider_jobs.clients.bigquery_joint import joint_status, parts, statuses_of
+from airflow_provider_jobs.clients.bigquery_joint import joint_status
 from airflow_provider_jobs.clients.bigquery_rows import typed_rows
 from airflow_provider_jobs.clients.bigquery_search import JobSearch
 from airflow_provider_jobs.clients.bigquery_status import job_status, parse_json
@@ -19,8 +19,10 @@ from airflow_provider_jobs.clients.bigquery_upload import JobUploads
 from airflow_provider_jobs.clients.bigquery_watch import ManyStatuses
 from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
+from airflow_provider_jobs.core.joint import parts, statuses_of
+from airflow_provider_jobs.core.polling import FLOOR_SECONDS
 from airflow_provider_jobs.core.transport import Request, Transport, check_url
-from airflow_provider_jobs.errors import JobsError, NotFoundError, ProtocolError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -131,19 +133,23 @@ class BigQueryClient:
         location: str | None = None,
         start_index: int | None = None,
         page_rows: int | None = None,
+        timeout_seconds: float | None = None,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a query that has ended, each a dict from column name to Python value.
+        """Wait for a query's end, and yield its rows, each a dict from column name to Python value.
 
         :param page_rows: At most so many rows a request; the service decides if not given.
-        :raises JobsError: the query has not ended; waiting for it is what ``status`` is for.
+        :param timeout_seconds: How long to wait for the query's end; None waits without end.
+        :raises DeadlineExceeded: the query runs longer than that.
         """
         params = {"location": location, "startIndex": start_index, "maxResults": page_rows}
         params["formatOptions.useInt64Timestamp"] = True
         fields = None
+        until = float("inf") if timeout_seconds is None else self._transport.timing.now() + timeout_seconds
         while True:
             page = self._call("GET", project, "queries", check_job_id(job_id), params=params)
-            if not page.get("jobComplete"):
-                raise JobsError(f"{job_id} has not ended: its rows can be read once it has")
+            if not page.get("jobComplete"):  # BigQuery has waited for ten seconds before it said so
+                self._pause(JobRef("bigquery", project or self.project, job_id, location), until)
+                continue
             fields = (page.get("schema") or {}).get("fields") or [] if fields is None else fields
             yield from typed_rows(fields, page.get("rows") or [])
             token = page.get("pageToken")
@@ -152,6 +158,11 @@ class BigQueryClient:
             if not token:
                 return
             params |= {"pageToken": token, "startIndex": None}
+
+    def _pause(self, ref: JobRef, until: float) -> None:
+        if self._transport.timing.now() >= until:
+            raise DeadlineExceeded(f"{ref} has not ended: its rows can be read once it has", ref=ref)
+        self._transport.timing.sleep(FLOOR_SECONDS)
 
     def row_count(self, ref: JobRef) -> int:
         """Return how many rows a finished query has."""
@@ -182,7 +193,7 @@ class BigQueryClient:
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in as few requests as can be; each failure stands for one job."""
-        return statuses_of(self._many.statuses, refs)
+        return statuses_of(refs, self._many.statuses, joint_status)
 
     def search_ended(self, search: Mapping[str, Any]) -> bool:
         """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""

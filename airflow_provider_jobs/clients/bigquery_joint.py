@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery_status import console_url
 from airflow_provider_jobs.core import joint
 from airflow_provider_jobs.core.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.errors import JobsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    News = Mapping[JobRef, JobStatus | JobsError]
 
-__all__ = ["joint_ref", "joint_status", "parts", "statuses_of"]
+#: Numbers of load jobs that say something together.
+SUMMED = ("row_count", "bad_record_count", "input_file_count", "input_bytes", "output_bytes")
 
 
 def joint_ref(refs: Sequence[JobRef]) -> JobRef:
@@ -43,8 +42,14 @@ def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus]) -> JobStatus
         {"project_id": each.ref.scope, "location": each.ref.location, **job, "url": console_url(each.ref)}
         for each, job in zip(statuses, status.statistics["jobs"], strict=True)
     ]
-    status = replace(status, url=console_url(telling.ref), statistics={"jobs": jobs})
+    status = replace(status, url=console_url(telling.ref), statistics={**_sums(jobs), "jobs": jobs})
     return _with_problems(status, statuses) if status.problem else status
+
+
+def _sums(jobs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Return the sums of the numbers that every job tells."""
+    common = set.intersection(*(set(job) for job in jobs))
+    return {name: sum(job[name] for job in jobs) for name in SUMMED if name in common}
 
 
 def _with_problems(status: JobStatus, statuses: Sequence[JobStatus]) -> JobStatus:
@@ -68,20 +73,3 @@ def _with_problems(status: JobStatus, statuses: Sequence[JobStatus]) -> JobStatu
 def _of_job(status: JobStatus, problem: JobProblem) -> JobProblem:
     place = ", ".join(part for part in (status.ref.id, problem.location) if part)
     return replace(problem, location=place)
-
-
-def statuses_of(
-    ask: Callable[[Sequence[JobRef]], News], refs: Sequence[JobRef]
-) -> dict[JobRef, JobStatus | JobsError]:
-    """Return the status of each reference, or the error that stands in its way.
-
-    :param ask: Tells about single jobs.
-    """
-    singles = ask(list(dict.fromkeys(part for ref in refs for part in parts(ref))))
-    found: dict[JobRef, JobStatus | JobsError] = {}
-    for ref in refs:
-        news = [singles[part] for part in parts(ref)]
-        told = [each for each in news if isinstance(each, JobStatus)]
-        errors = [each for each in news if isinstance(each, JobsError)]
-        found[ref] = errors[0] if errors else joint_status(ref, told)
-    return found

@@ -6,6 +6,7 @@ Source: https://docs.redivis.com/api/rest-api
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -26,9 +27,10 @@ from airflow_provider_jobs.clients.redivis_release import (
 from airflow_provider_jobs.clients.redivis_status import check_good, gone_status, parse_json, upload_status
 from airflow_provider_jobs.clients.redivis_submit import UploadRequest, UploadSubmission, submit_once
 from airflow_provider_jobs.clients.redivis_transfer import Transfers
-from airflow_provider_jobs.clients.redivis_watch import joint_status, parts, statuses_of
+from airflow_provider_jobs.clients.redivis_watch import joint_status, single_statuses
 from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState, JobStatus, Submission
+from airflow_provider_jobs.core.joint import parts, statuses_of
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.streams import Media
 from airflow_provider_jobs.core.transport import Reply, Request, Transport, check_url
@@ -220,7 +222,7 @@ class RedivisClient:
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many uploads are doing, in few requests; each failure stands for one job."""
-        return statuses_of(self, refs)
+        return statuses_of(refs, partial(single_statuses, self), joint_status)
 
     def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
         """Return our reading of an upload; a word that is not known is told once."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core import joint
 from airflow_provider_jobs.core.jobs import JobState, JobStatus
-from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.errors import JobsError
 
 if TYPE_CHECKING:
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.redivis import RedivisClient
     from airflow_provider_jobs.core.jobs import JobRef
-
-__all__ = ["joint_status", "parts", "statuses_of"]
 
 _PAGE_UPLOADS = 1000
 #: From so many uploads of a table on it is listed.
@@ -32,19 +29,8 @@ def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus]) -> JobStatus
     return joint.joint_status(ref, statuses, what="Redivis uploads", key="uploads")
 
 
-def statuses_of(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
-    """Return the status of each job, or the error that stands in its way."""
-    singles = _single_statuses(client, [part for ref in refs for part in parts(ref)])
-    found: dict[JobRef, JobStatus | JobsError] = {}
-    for ref in refs:
-        news = [singles[part] for part in parts(ref)]
-        told = [each for each in news if isinstance(each, JobStatus)]
-        errors = [each for each in news if isinstance(each, JobsError)]
-        found[ref] = errors[0] if errors else joint_status(ref, told)
-    return found
-
-
-def _single_statuses(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+def single_statuses(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    """Return the status of each upload, or the error that stands in its way."""
     by_scope: dict[str, list[JobRef]] = defaultdict(list)
     for ref in refs:
         by_scope[ref.scope].append(ref)

@@ -28,8 +28,9 @@ from airflow_provider_jobs.clients.salesforce_status import (
     next_locator,
 )
 from airflow_provider_jobs.clients.salesforce_submit import media_of, submit_once
-from airflow_provider_jobs.clients.salesforce_watch import ManyStatuses, joint_status, parts
+from airflow_provider_jobs.clients.salesforce_watch import ManyStatuses, joint_status
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobStatus, Submission
+from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, ProtocolError
 

@@ -15,15 +15,12 @@ from airflow_provider_jobs.clients.salesforce_reference import kind_of, version_
 from airflow_provider_jobs.clients.salesforce_status import next_locator
 from airflow_provider_jobs.core import joint
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.errors import JobsError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
-
-__all__ = ["ManyStatuses", "joint_status", "parts"]
 
 #: Requests that a tick may cost.
 _MOST_CALLS = 2
@@ -77,16 +74,9 @@ class ManyStatuses:
     def statuses(self, refs: Sequence[JobRef]) -> News:
         """Return the status of each job, or the error that stands in its way."""
         with self._lock:
-            singles = self._singles(list(dict.fromkeys(part for ref in refs for part in parts(ref))))
-        found: News = {}
-        for ref in refs:
-            news = [singles[part] for part in parts(ref)]
-            told = [each for each in news if isinstance(each, JobStatus)]
-            errors = [each for each in news if isinstance(each, JobsError)]
-            found[ref] = errors[0] if errors else joint_status(ref, told)
-        return found
+            return joint.statuses_of(refs, self._singles, joint_status)
 
-    def _singles(self, refs: list[JobRef]) -> News:
+    def _singles(self, refs: Sequence[JobRef]) -> News:
         if len(refs) <= _MOST_CALLS:
             return self._ask(refs, len(refs))
         same: dict[tuple[str, str], JobRef] = {}  # one job may be waited for under several references

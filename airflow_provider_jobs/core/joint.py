@@ -6,9 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core.jobs import SHOWN_PROBLEMS, JobRef, JobState, JobStatus
+from airflow_provider_jobs.errors import JobsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    News = Mapping[JobRef, JobStatus | JobsError]
 
 #: No service's id holds it.
 _AND = " "
@@ -56,3 +59,23 @@ def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus], *, what: str
             key: [{"job_id": each.ref.id, "state": each.state, **each.statistics} for each in statuses]
         },
     )
+
+
+def statuses_of(
+    refs: Sequence[JobRef],
+    ask: Callable[[Sequence[JobRef]], News],
+    join: Callable[[JobRef, Sequence[JobStatus]], JobStatus],
+) -> dict[JobRef, JobStatus | JobsError]:
+    """Return the status of each reference, or the error that stands in its way.
+
+    :param ask: Tells about single jobs.
+    :param join: Makes one status of several jobs'.
+    """
+    singles = ask(list(dict.fromkeys(part for ref in refs for part in parts(ref))))
+    found: dict[JobRef, JobStatus | JobsError] = {}
+    for ref in refs:
+        news = [singles[part] for part in parts(ref)]
+        told = [each for each in news if isinstance(each, JobStatus)]
+        errors = [each for each in news if isinstance(each, JobsError)]
+        found[ref] = errors[0] if errors else join(ref, told)
+    return found

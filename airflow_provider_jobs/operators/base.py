@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.core.jobs import JobRequest, Submission
+    from airflow_provider_jobs.core.polling import StatusClient
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,10 @@ class JobOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_seconds("poll_interval", poll_interval)
-        check_seconds("inline_wait", inline_wait)
+        if poll_interval <= 0:
+            raise ValueError(f"poll_interval is {poll_interval}: it has to be above 0")
+        if inline_wait < 0:
+            raise ValueError(f"inline_wait is {inline_wait}: it cannot be negative")
         self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.inline_wait = inline_wait
@@ -103,6 +106,10 @@ class JobOperator(BaseOperator):
     def completed(self, client: Any, status: JobStatus) -> JobStatus:  # noqa: ARG002 - others ask for more
         """Return the status of a job that has succeeded, with what its service tells only on request."""
         return status
+
+    def watched(self, client: JobClient, ref: JobRef) -> StatusClient:  # noqa: ARG002 - others ask for more
+        """Return what tells on the worker how the job is doing."""
+        return client
 
     def result(self, status: JobStatus) -> Any:
         """Return the task's result after success."""
@@ -156,18 +163,21 @@ class JobOperator(BaseOperator):
         return self._wait(client, context, status, adopted=submission.adopted)
 
     def _wait(self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        now = time.time()
+        deadline = self._deadline(context)
+        inline_end = time.time() + self.inline_wait if self.deferrable else None
         status = wait_for(
-            client,
+            self.watched(client, status.ref),
             status,
-            until=now + self.inline_wait if self.deferrable else float("inf"),
+            until=min((end for end in (deadline, inline_end) if end is not None), default=float("inf")),
             poll_interval=self.poll_interval,
             timing=Timing(),
             on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
         )
         if status.state.ended:
             return self._finish(client, context, status, adopted=adopted)
-        return self._defer(context, status, adopted=adopted)
+        if self.deferrable and (deadline is None or time.time() < deadline):
+            return self._defer(context, status, adopted=adopted)
+        return self._end_at_deadline(client, context, status, adopted=adopted)
 
     def _defer(self, context: Context, status: JobStatus, *, adopted: bool) -> Any:
         trigger = JobTrigger(
@@ -198,7 +208,7 @@ class JobOperator(BaseOperator):
             context["ti"].xcom_push(key=link.xcom_key, value=status.url)
 
     def _deadline(self, context: Context) -> float | None:
-        """Return when ``execution_timeout`` ends, which Airflow does not watch over a deferred task."""
+        """Return when ``execution_timeout`` ends; Airflow watches over it on the worker alone."""
         started = context["ti"].start_date
         if self.execution_timeout is None or started is None:
             return None
@@ -260,15 +270,6 @@ def run_started_at(context: Context) -> float:
     """
     started = getattr(context["dag_run"], "start_date", None)
     return started.timestamp() - SKEW_SECONDS if started else 0.0
-
-
-def check_seconds(parameter: str, value: float) -> None:
-    """Refuse a negative duration.
-
-    :raises ValueError: with the parameter's name.
-    """
-    if value < 0:
-        raise ValueError(f"{parameter} is {value}: it cannot be negative")
 
 
 @contextmanager

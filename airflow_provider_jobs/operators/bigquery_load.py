@@ -14,7 +14,7 @@ from airflow_provider_jobs.clients.bigquery_configuration import (
     with_options,
 )
 from airflow_provider_jobs.clients.bigquery_joint import joint_status
-from airflow_provider_jobs.core.jobs import JobRequest, JobStatus, Submission
+from airflow_provider_jobs.core.jobs import JobRequest, Submission
 from airflow_provider_jobs.core.streams import GzipSource, JoinedSource, Media, Source, header_bytes
 from airflow_provider_jobs.errors import ConfigurationError, OutageError
 from airflow_provider_jobs.operators.base import work_digest
@@ -126,7 +126,8 @@ class BigQueryUploadOperator(_LoadingOperator):
 
     A file of any size is sent with little memory; an interruption costs one question how far BigQuery came,
     also from one attempt of the task to the next. Several files are several jobs, sent side by side, or with
-    ``combine`` one job. See the base class for the other parameters; the result of several jobs is a list.
+    ``combine`` one job. See the base class for the other parameters. The result of several jobs holds
+    ``jobs``, the result of each, and the sums of their numbers.
 
     :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
         list of these.
@@ -187,10 +188,6 @@ class BigQueryUploadOperator(_LoadingOperator):
         session = TaskSession(context, key)
         return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
 
-    def result(self, status: JobStatus) -> Any:
-        """Return the task's result: of several jobs the list of theirs."""
-        return status.statistics.get("jobs") or super().result(status)
-
     def _run(self, client: Any, context: Context) -> Any:
         requests = self.requests(client, context)
         if len(requests) == 1:
@@ -201,8 +198,7 @@ class BigQueryUploadOperator(_LoadingOperator):
         status = joint_status(None, [each.status for each in submissions])
         # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
         adopted = any(each.adopted and not each.status.state.ended for each in submissions)
-        found = self._follow(client, context, Submission(status, adopted))
-        return found if self.wait else self.result(status)
+        return self._follow(client, context, Submission(status, adopted))
 
     def _submit(self, client: BigQueryClient, request: JobRequest) -> Submission:
         if self._killed:

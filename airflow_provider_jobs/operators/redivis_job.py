@@ -5,18 +5,13 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.polling import wait_for
-from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.operators.base import JobOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
-
     from airflow_provider_jobs.clients.redivis import RedivisClient
-    from airflow_provider_jobs.core.jobs import JobStatus
 
 _DAY = dt.timedelta(days=1)
 
@@ -49,19 +44,3 @@ class RedivisOperator(JobOperator):
     def client(self) -> RedivisClient:
         """Return the client."""
         return RedivisHook(**self.hook_args()).get_conn()
-
-    def _wait(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        """Wait as every job task does; on the worker too, only until the deadline."""
-        until = self._deadline(context)
-        if not self.deferrable and until is not None:
-            status = wait_for(
-                client,
-                status,
-                until=until,
-                poll_interval=self.poll_interval,
-                timing=Timing(),
-                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-            )
-            if not status.state.ended:
-                return self._end_at_deadline(client, context, status, adopted=adopted)
-        return super()._wait(client, context, status, adopted=adopted)

@@ -9,8 +9,9 @@ from airflow_provider_jobs.clients.redivis_options import upload_fields
 from airflow_provider_jobs.clients.redivis_prepare import CREATABLE, Preparation, prepare
 from airflow_provider_jobs.clients.redivis_reference import path_name, writable_table
 from airflow_provider_jobs.clients.redivis_status import Expected, checked_status, number
-from airflow_provider_jobs.clients.redivis_watch import joint_status, parts
+from airflow_provider_jobs.clients.redivis_watch import joint_status
 from airflow_provider_jobs.core.jobs import JobState, JobStatus, Submission
+from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.streams import Media
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.base import failure

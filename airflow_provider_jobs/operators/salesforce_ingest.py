@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_jobs.clients.salesforce_output import Output
+from airflow_provider_jobs.clients.salesforce_watch import joint_status
 from airflow_provider_jobs.core.jobs import JobState, JobStatus, Submission
-from airflow_provider_jobs.core.joint import joint_status, parts
+from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.streams import BLOCK_BYTES, FileSource
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.operators.salesforce_files import opened, sink_for, written
@@ -212,7 +213,7 @@ class SalesforceIngestOperator(SalesforceOperator):
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
         statuses = [submission.status for submission in submissions]
-        status = joint_status(None, statuses, what="Salesforce jobs", key="jobs")
+        status = joint_status(None, statuses)
         self._refs = []  # the one that is followed from here on stands for all
         adopted = any(submission.adopted for submission in submissions)
         return self._follow(client, context, Submission(status, adopted=adopted))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.core.each import for_each
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.joint import parts
-from airflow_provider_jobs.core.polling import wait_for
-from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
+    from airflow_provider_jobs.core.polling import StatusClient
     from airflow_provider_jobs.operators.salesforce_memory import TaskMemory
 
 _DAY = dt.timedelta(days=1)
@@ -105,21 +104,9 @@ class SalesforceOperator(JobOperator):
                 "this Airflow keeps no state of a task: a retry cannot adopt the job, it makes another"
             )
 
-    def _wait(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        """Wait as every job task does; on the worker too, only until the deadline."""
-        until = self._deadline(context)
-        if not self.deferrable and until is not None:
-            status = wait_for(
-                _Listing(client) if len(parts(status.ref)) > 1 else client,
-                status,
-                until=until,
-                poll_interval=self.poll_interval,
-                timing=Timing(),
-                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-            )
-            if not status.state.ended:
-                return self._end_at_deadline(client, context, status, adopted=adopted)
-        return super()._wait(client, context, status, adopted=adopted)
+    def watched(self, client: Any, ref: JobRef) -> StatusClient:
+        """Return what tells on the worker how the job is doing."""
+        return _Listing(client) if len(parts(ref)) > 1 else client
 
     def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
         """Finish with what the job itself tells: a list of jobs has no counters and no reasons."""

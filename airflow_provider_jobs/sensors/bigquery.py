@@ -66,7 +66,7 @@ class BigQueryJobSensor(_BigQuerySensor):
     The result is the job's reference, state and statistics.
 
     :param job: A job id, or a dict with ``job_id`` and perhaps ``project_id`` and ``location``, such as the
-        result of an operator with ``wait=False``.
+        result of an operator with ``wait=False``; that of an upload may name several jobs.
     :param location: Where the job runs, unless ``job`` says it; needed outside of US and EU.
     """
 
@@ -106,7 +106,7 @@ class BigQueryJobSensor(_BigQuerySensor):
         return JobRef(
             service="bigquery",
             scope=job.get("project_id") or client.project,
-            id=check_job_id(job_id, "job"),
+            id=" ".join(check_job_id(each, "job") for each in job_id.split(" ")),
             location=job.get("location") or self.location or client.location,
         )
 

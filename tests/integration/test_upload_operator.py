@@ -86,8 +86,9 @@ def test_a_large_file_through_a_session(
 def test_several_files_are_several_jobs(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
     for number in range(3):
         write(tmp_path, f"{number}.csv", number * 10, 2)
-    results = upload(source=str(tmp_path / "*.csv"))
-    assert [result["row_count"] for result in results] == [2, 2, 2]
+    result = upload(source=str(tmp_path / "*.csv"))
+    assert [job["row_count"] for job in result["jobs"]] == [2, 2, 2]
+    assert result["row_count"] == 6
     assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11, 20, 21]
 
 
@@ -95,8 +96,8 @@ def test_files_of_one_name_in_two_folders(lab: Lab, upload: Callable[..., Any], 
     for number, folder in enumerate("ab"):
         (tmp_path / folder).mkdir()
         write(tmp_path / folder, "part.csv", number * 10, 2)
-    results = upload(source=str(tmp_path / "*" / "part.csv"))
-    assert len({result["job_id"] for result in results}) == 2
+    result = upload(source=str(tmp_path / "*" / "part.csv"))
+    assert len({job["job_id"] for job in result["jobs"]}) == 2
     assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11]
 
 

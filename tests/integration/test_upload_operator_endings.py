@@ -14,6 +14,7 @@ from airflow_provider_jobs.core.polling import wait_for
 from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.bigquery import BigQueryUploadOperator
+from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
 from tests.integration.lab import Lab, TaskRun, run_deferred
 
 if TYPE_CHECKING:
@@ -80,27 +81,40 @@ def test_a_failed_job_fails_the_task_and_only_a_retry_sends_it_again(
     assert f"({failed}" in str(caught.value)
     assert failed in str(caught.value).rpartition("console: ")[2]
     (folder / "b.csv").write_text("3\n")
-    results = run_deferred(operator(folder, deferrable=deferrable), run.context(try_number=2))
-    assert [result["row_count"] for result in results] == [2, 1]
+    result = run_deferred(operator(folder, deferrable=deferrable), run.context(try_number=2))
+    assert [job["row_count"] for job in result["jobs"]] == [2, 1]
     assert len(lab.jobs()) == len(lab.requests("upload.multipart")) == 3
 
 
 def test_what_the_task_tells_of_several_jobs(lab: Lab, folder: Path) -> None:
     run = TaskRun()
-    results = run_deferred(operator(folder), run.context())
-    ids = [result["job_id"] for result in results]
+    result = run_deferred(operator(folder), run.context())
+    ids = [job["job_id"] for job in result["jobs"]]
     assert sorted(ids) == sorted(job["jobReference"]["jobId"] for job in lab.jobs())
-    for result in results:
-        assert {"project_id", "location", "state", "row_count", "url"} <= result.keys()
-        assert result["job_id"] in result["url"]
-    assert run.xcoms["job"]["job_id"] == " ".join(ids)
-    assert run.xcoms["job"]["jobs"] == results
-    assert run.xcoms["job"]["url"] == results[0]["url"]
+    for job in result["jobs"]:
+        assert {"project_id", "location", "state", "row_count", "url"} <= job.keys()
+        assert job["job_id"] in job["url"]
+    assert result["row_count"] == sum(job["row_count"] for job in result["jobs"])
+    assert result["job_id"] == " ".join(ids)
+    assert result["url"] == result["jobs"][0]["url"]
+    assert run.xcoms["job"] == result
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_sensor_waits_for_several_jobs(lab: Lab, folder: Path, *, deferrable: bool) -> None:
+    with lab.slow_jobs(0.2):
+        left = run_deferred(operator(folder, wait=False), TaskRun().context())
+        assert left["state"] != "succeeded"
+        sensor = BigQueryJobSensor(
+            task_id="s", job=left, poke_interval=0.2, timeout=30, deferrable=deferrable
+        )
+        found = run_deferred(sensor, TaskRun().context())
+    assert [job["row_count"] for job in found["jobs"]] == [2, 2]
 
 
 def test_without_waiting_each_job_is_told(lab: Lab, folder: Path) -> None:
-    results = operator(folder, wait=False).execute(TaskRun().context())
-    assert len({result["job_id"] for result in results}) == len(lab.jobs()) == 2
+    result = operator(folder, wait=False).execute(TaskRun().context())
+    assert len({job["job_id"] for job in result["jobs"]}) == len(lab.jobs()) == 2
 
 
 def test_the_deadline_cancels_all_jobs(lab: Lab, folder: Path) -> None:
@@ -155,6 +169,6 @@ def test_of_adopted_jobs_only_the_cancelled_one_is_sent_anew(lab: Lab, folder: P
     assert not again.adopted
     assert parts(again.ref)[0] == parts(first.ref)[0]
     assert parts(again.ref)[1] != parts(first.ref)[1]
-    results = task.execute_complete(context, told(again, "ended", seen_to_end(lab, again.ref)))
-    assert [result["row_count"] for result in results] == [2, 2]
+    result = task.execute_complete(context, told(again, "ended", seen_to_end(lab, again.ref)))
+    assert [job["row_count"] for job in result["jobs"]] == [2, 2]
     assert len(lab.requests("upload.multipart")) == 3

@@ -13,7 +13,7 @@ from airflow_provider_jobs.clients.bigquery_submit import GRACE_SECONDS
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState
 from airflow_provider_jobs.errors import (
     ConfigurationError,
-    JobsError,
+    DeadlineExceeded,
     NotFoundError,
     ProtocolError,
     TransportError,
@@ -129,12 +129,17 @@ class TestMethods:
         with pytest.raises(ProtocolError):
             list(islice(client.get_query_results("j_0"), 9))
 
-    def test_a_result_that_never_completes_is_an_error(self, clock: Clock) -> None:
+    def test_waits_for_the_query_before_it_reads(self, clock: Clock) -> None:
+        client, replay = client_of(clock, *[{"jobComplete": False}] * 3, "query_results")
+        assert next(client.get_query_results("j_0"))
+        assert replay.asked == ["GET p/queries/j_0"] * 4
+
+    def test_a_query_that_never_ends_is_waited_for_as_long_as_the_caller_says(self, clock: Clock) -> None:
         """A server that does not wait itself must not be asked in a hot loop."""
         client, replay = client_of(clock, *[{}] * 200)
-        with pytest.raises(JobsError):
-            list(client.get_query_results("j_0"))
-        assert len(replay.sent) < 200
+        with pytest.raises(DeadlineExceeded, match="j_0 has not ended"):
+            list(client.get_query_results("j_0", timeout_seconds=20))
+        assert len(replay.sent) == 41
 
     def test_counts_rows_without_reading_them(self, clock: Clock) -> None:
         client, replay = client_of(clock, {"totalRows": "7"}, {})

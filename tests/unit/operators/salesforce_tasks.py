@@ -82,7 +82,7 @@ def run(task: Any, with_context: Any = None) -> Any:
 
 
 def query(client: Any, **changes: Any) -> Any:
-    settings = {"task_id": "t", "soql": "SELECT Id", "poll_interval": 0.0, "inline_wait": 0.0, **changes}
+    settings = {"task_id": "t", "soql": "SELECT Id", "poll_interval": 0.01, "inline_wait": 0.0, **changes}
     return faked(SalesforceQueryOperator(**settings), client)
 
 
@@ -91,7 +91,7 @@ def ingest(client: Any, source: Path, **changes: Any) -> Any:
         "task_id": "t",
         "object_name": "Account",
         "operation": "insert",
-        "poll_interval": 0.0,
+        "poll_interval": 0.01,
         **changes,
     }
     return faked(SalesforceIngestOperator(source=str(source), **settings), client)

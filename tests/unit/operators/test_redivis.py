@@ -98,7 +98,7 @@ def file(tmp_path: Path) -> str:
 
 
 def operator(client: Client, source: Any, **changes: Any) -> Any:
-    settings = {"task_id": "task", "table": TABLE, "poll_interval": 0.0, "inline_wait": 0.0, **changes}
+    settings = {"task_id": "task", "table": TABLE, "poll_interval": 0.01, "inline_wait": 0.0, **changes}
     return faked(RedivisUploadOperator(source=source, **settings), client)
 
 

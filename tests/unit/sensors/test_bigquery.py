@@ -91,7 +91,7 @@ class TestJobSensor:
         task = sensor(job=job, **options)
         assert task._ref(task.double) == ref
 
-    @pytest.mark.parametrize("job", ["", "a b", "a\n", {}, {"job_id": None}, {"job_id": 3}, None, 3, []])
+    @pytest.mark.parametrize("job", ["", "a  b", "a\n", {}, {"job_id": None}, {"job_id": 3}, None, 3, []])
     def test_what_names_no_job_is_refused(self, job: Any) -> None:
         with pytest.raises(AirflowFailException, match="job"):
             poked(sensor(job=job))
