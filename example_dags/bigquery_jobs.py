@@ -7,7 +7,7 @@ load_rides ──> busy_stations            (query)
           └──> snapshot ──> hand_out    (copy, extract)
 ```
 
-It needs a dataset `bikes`, a bucket `bike-rides` with CSV files below `rides/`, and the connection
+It needs a dataset `bikes`, a bucket `bike-rides` with gzipped CSV files below `rides/`, and the connection
 `google_cloud_default`. `make demo` brings all three, on this machine.
 """
 
@@ -55,7 +55,7 @@ with DAG(
     doc_md=__doc__,
     tags=["bigquery"],
 ):
-    # All files that match, gzipped or not, into one table; what it held before is replaced at once.
+    # All files that match into one table; what it held before is replaced at once.
     load_rides = BigQueryLoadOperator(
         task_id="load_rides",
         source_uris=f"{BUCKET}/rides/*.csv.gz",

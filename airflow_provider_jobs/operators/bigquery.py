@@ -132,7 +132,13 @@ class BigQueryExtractOperator(BigQueryJobOperator):
     :param options: More fields of the API's JobConfigurationExtract, as it names them.
     """
 
-    template_fields = ("source_table", "destination_uris", "options", *BigQueryJobOperator.template_fields)
+    template_fields = (
+        "source_table",
+        "destination_uris",
+        "destination_format",
+        "options",
+        *BigQueryJobOperator.template_fields,
+    )
 
     def __init__(
         self,

@@ -122,7 +122,7 @@ class BigQueryJobsSensor(_BigQuerySensor):
     :param min_creation_time: Created then or later; a datetime, or ISO 8601 text such as ``{{ ts }}``.
     :param max_creation_time: Created then or before.
     :param all_users: Other people's jobs too.
-    :param min_jobs: Go on waiting while fewer match; 0 is content with none.
+    :param min_jobs: Go on waiting while fewer match; with 0 the sensor succeeds even if no job matches.
     :param allow_failed: Succeed also if some failed.
     """
 

@@ -26,7 +26,6 @@ ALLOWED: dict[str, set[str]] = {
     "triggers": {"errors", "core", "clients", "hooks", "compat"},
     "operators": {"errors", "core", "clients", "hooks", "links", "triggers", "compat"},
     "sensors": {"errors", "core", "clients", "hooks", "links", "triggers", "operators"},
-    "transfers": {"errors", "core", "clients", "hooks", "links", "triggers", "operators", "sensors"},
     "sandbox": {"__init__"},
 }
 EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=NAMES)

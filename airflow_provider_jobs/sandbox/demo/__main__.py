@@ -129,7 +129,7 @@ class Demo:
         return _show(checks)
 
     def _watch(self, runs: dict[str, str]) -> None:
-        """Tell every change of a task until both runs have ended."""
+        """Tell every change of a task until all runs have ended."""
         states: dict[str, str] = {}
 
         def ended() -> bool:
