@@ -6,7 +6,9 @@ Nothing is repeated blindly: after a lost reply the job is asked for, and decide
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+import threading
+from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce_reference import job_path
@@ -17,6 +19,8 @@ from airflow_provider_jobs.clients.salesforce_status import (
     seconds,
 )
 from airflow_provider_jobs.core.bodies import WholeBody
+from airflow_provider_jobs.core.each import for_each
+from airflow_provider_jobs.core.jobs import JobState
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -43,6 +47,8 @@ _SKEW_SECONDS = 60.0
 _SHOWN_JOBS = 20
 #: Pages of the list of jobs that are read in search of them.
 _SEARCH_PAGES = 5
+#: Between SIGTERM and SIGKILL a task has 5 seconds.
+_ABORTS_AT_A_TIME = 8
 _CONFLICT = 400
 
 
@@ -184,37 +190,65 @@ def _unfinished(ref: JobRef, error: JobsError) -> ServiceError:
 
 
 def cancel(client: SalesforceClient, refs: Sequence[JobRef]) -> None:
-    """Abort jobs; those that have ended or are gone are left alone. One failure leaves out no other."""
-    failed: JobsError | None = None
-    for ref in refs:
+    """Abort jobs, several at a time and the newest first; those that have ended or are gone are left alone.
+
+    The caller may be a signal handler that has seconds left, and holds whatever lock its thread held before:
+    so it takes its turn as each of the threads does.
+
+    :raises JobsError: the first failure, once all have had their turn.
+    """
+    turns = iter(refs[::-1])  # all threads take from it
+    failures: list[JobsError] = []
+
+    def take_turns() -> None:
         try:
-            abort(client, client.ref(ref))
-        except NotFoundError:
-            continue
+            for_each(turns, partial(_abort_if_there, client))
         except JobsError as error:
-            failed = error
-    if failed:
-        raise failed
+            failures.append(error)
+
+    threads = [
+        threading.Thread(target=take_turns, name="salesforce-abort", daemon=True)
+        for _ in refs[1:_ABORTS_AT_A_TIME]
+    ]
+    for thread in threads:
+        thread.start()
+    take_turns()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _abort_if_there(client: SalesforceClient, ref: JobRef) -> None:
+    with suppress(NotFoundError):
+        abort(client, client.ref(ref))
 
 
 def discard(client: SalesforceClient, refs: Sequence[JobRef], timeout_seconds: float) -> bool:
-    """Abort jobs, see them end, delete them; return False if one did not end in time."""
+    """Abort jobs, see them end, delete those that are aborted; return False if one of them is left.
+
+    One that was complete before keeps its results: they may still be wanted.
+    """
     cancel(client, refs)
     until = client.timing.now() + timeout_seconds
-    ended = [_delete_when_ended(client, ref, until) for ref in refs]
+    ended = [_delete_when_aborted(client, ref, until) for ref in refs]
     return all(ended)
 
 
-def _delete_when_ended(client: SalesforceClient, ref: JobRef, until: float) -> bool:
+def _delete_when_aborted(client: SalesforceClient, ref: JobRef, until: float) -> bool:
     pause = 0.5
     try:
-        while not client.single_status(ref).state.ended:
+        while not (status := client.single_status(ref)).state.ended:
             if client.timing.now() >= until:
                 log.warning("%s was aborted, and has not ended: it is not deleted", ref)
                 return False
             client.timing.sleep(pause)
             pause = min(pause * 2, 10.0)
+        if status.state is JobState.CANCELLED:
+            delete(client, ref)
     except NotFoundError:
         return True
-    delete(client, ref)
+    except JobsError as error:
+        log.warning("%s was aborted, and could not be deleted: %s", ref, error)
+        return False
     return True

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce import SalesforceClient
-from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.hooks.salesforce_tokens import LoginToken, OrgToken, token_for, transport_of
 
 if TYPE_CHECKING:
@@ -19,13 +18,8 @@ class DiscardingClient(SalesforceClient):
     """A client that leaves nothing of the jobs which it cancels."""
 
     def cancel(self, ref: JobRef) -> None:
-        """Abort a job, see it end, and delete it."""
-        try:
-            ended = self.status(ref).state.ended
-        except NotFoundError:
-            return
-        if not ended:  # what is complete may still be wanted
-            self.discard(ref)
+        """Abort a job, see it end, and delete it; what is complete may still be wanted, and stays."""
+        self.discard(ref)
 
 
 @lru_cache(maxsize=32)

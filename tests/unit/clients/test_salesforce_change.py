@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.clients.salesforce import SalesforceClient
 from airflow_provider_jobs.core.streams import Media
 from airflow_provider_jobs.core.transport import Reply
 from airflow_provider_jobs.errors import (
@@ -20,12 +22,24 @@ from airflow_provider_jobs.errors import (
     UncertainSubmission,
     UsageLimitReached,
 )
-from tests.unit.clients.salesforce_org import ID, INGEST_REF, QUERY_REF, client_of, job, job_id, refusal
+from tests.unit.clients.salesforce_org import (
+    ID,
+    INGEST_REF,
+    ORG,
+    QUERY_REF,
+    Script,
+    client_of,
+    job,
+    job_id,
+    refusal,
+)
 from tests.unit.core.storage import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from airflow_provider_jobs.core.jobs import JobRef
+    from airflow_provider_jobs.core.transport import Request
     from tests.unit.conftest import Clock
 
 
@@ -243,13 +257,62 @@ def test_data_that_becomes_shorter_is_not_sent(clock: Clock) -> None:
         client.upload_job_data(ID, source)
 
 
+class Org(Script):
+    """Jobs in their states; answers by the job that is asked about, in any order.
+
+    :param refusals: What an abort of a job is answered with, in place of its end.
+    :param at_a_time: Aborts wait until so many are under way.
+    """
+
+    def __init__(
+        self, clock: Clock, states: list[str], *, refusals: dict[int, Reply] | None = None, at_a_time: int = 1
+    ) -> None:
+        super().__init__(clock)
+        self.states = {job_id(number): state for number, state in enumerate(states, start=1)}
+        self.refusals = {job_id(number): reply for number, reply in (refusals or {}).items()}
+        self.together = threading.Barrier(at_a_time)
+
+    @property
+    def ref(self) -> JobRef:
+        return replace(INGEST_REF, id=" ".join(self.states))
+
+    def answer(self, request: Request) -> Any:
+        name = request.url.rsplit("/", 1)[-1]
+        if request.method == "PATCH":
+            self.together.wait(timeout=10)
+            if name in self.refusals:
+                return self.refusals[name]
+            if self.states[name] == "JobComplete":
+                return refusal(400, "INVALIDJOBSTATE")
+            self.states[name] = "Aborted"
+        if request.method == "DELETE":
+            del self.states[name]
+            return Reply(204, {}, b"")
+        return job(self.states[name], id=name)
+
+
 def test_cancel_aborts_all_that_run(clock: Clock) -> None:
     """One that is gone or cannot be aborted keeps no other from it."""
-    both = JobRef("salesforce", INGEST_REF.scope, f"{job_id(1)} {job_id(2)} {job_id(3)}", INGEST_REF.location)
-    client, script = client_of(clock, refusal(404), refusal(403), job("Aborted"))
+    org = Org(clock, ["InProgress"] * 3, refusals={3: refusal(404), 2: refusal(403)})
     with pytest.raises(ServiceError, match="403"):
-        client.cancel(both)
-    assert [each[-18:] for each in script.asked] == [job_id(1), job_id(2), job_id(3)]
+        SalesforceClient(org, ORG).cancel(org.ref)
+    assert list(org.states.values()) == ["Aborted", "InProgress", "InProgress"]
+
+
+def test_many_jobs_are_aborted_side_by_side(clock: Clock) -> None:
+    """One after another is too slow for a task that is killed; the newest have done the least."""
+    org = Org(clock, ["InProgress"] * 16, at_a_time=8)
+    SalesforceClient(org, ORG).cancel(org.ref)
+    assert set(org.states.values()) == {"Aborted"}
+    first = {each.rsplit("/", 1)[-1] for each in org.asked[:8]}
+    assert first == {job_id(number) for number in range(9, 17)}
+
+
+def test_discard_deletes_what_it_has_aborted_alone(clock: Clock) -> None:
+    """Who looks for the results of what was complete before still finds them."""
+    org = Org(clock, ["JobComplete", "InProgress"])
+    assert SalesforceClient(org, ORG).discard(org.ref)
+    assert org.states == {job_id(1): "JobComplete"}
 
 
 def test_discard_waits_for_the_end(clock: Clock) -> None:
@@ -259,6 +322,13 @@ def test_discard_waits_for_the_end(clock: Clock) -> None:
     assert client.discard(QUERY_REF) is True
     assert script.asked[-1] == f"DELETE {Q}"
     assert clock.pauses == [0.5, 1.0]
+
+
+def test_discard_says_what_it_leaves(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """The job was aborted, which is what a task that ends wants."""
+    client, _ = client_of(clock, job("Aborted"), job("Aborted"), refusal(403))
+    assert client.discard(QUERY_REF) is False
+    assert "could not be deleted: Salesforce answered 403" in caplog.text
 
 
 def test_discard_gives_up_on_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
