@@ -183,10 +183,6 @@ class SalesforceClient(SalesforceApi):
         """
         return download_ingested(self, self.ref(job, INGEST), which, output, sink)
 
-    def delete_downloaded(self, downloaded: Downloaded) -> None:
-        """Delete the query whose results were downloaded, every record of them accounted for."""
-        change.delete(self, downloaded.ref)
-
     def submit(self, request: JobRequest) -> Submission:
         """Create a query job, or an ingest job with its data, and start it; see :class:`.SalesforceRequest`.
 
@@ -221,7 +217,7 @@ class SalesforceClient(SalesforceApi):
         change.cancel(self, parts(ref))
 
     def discard(self, ref: JobRef, *, timeout_seconds: float = 60.0) -> bool:
-        """Abort a job, see it end, and delete it; return False if it did not end in time."""
+        """Abort a job, see it end, and delete it; return False if it is left. One that was complete stays."""
         return change.discard(self, parts(ref), timeout_seconds)
 
     def failing_statement(self, status: JobStatus) -> str | None:  # noqa: ARG002 - others have statements

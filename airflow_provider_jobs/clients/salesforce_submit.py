@@ -39,6 +39,7 @@ class SalesforceRequest(JobRequest):
     :param version: The API version of the job; default is the client's.
     :param on_created: Told the job as soon as it exists: before any data is sent, and before it is closed.
         Told again if the data had to be sent to another job; the one before is aborted then.
+    :param before_close: Called once a job has its data; what it raises leaves the job open, and unprocessed.
     """
 
     scope: str = ""
@@ -46,6 +47,7 @@ class SalesforceRequest(JobRequest):
     body: dict[str, Any] = field(default_factory=dict)
     version: str | None = None
     on_created: Callable[[JobRef], None] | None = None
+    before_close: Callable[[], None] | None = None
 
 
 def submit_once(client: SalesforceClient, request: JobRequest) -> Submission:
@@ -59,6 +61,8 @@ def submit_once(client: SalesforceClient, request: JobRequest) -> Submission:
         return Submission(client.read(job, ref), adopted=False)
     check_data_size(request.media)  # before there is a job
     ref = _job_with_data(client, request, request.media)
+    if isinstance(request, SalesforceRequest) and request.before_close:
+        request.before_close()
     return Submission(client.read(client.close_job(ref), ref), adopted=False)
 
 

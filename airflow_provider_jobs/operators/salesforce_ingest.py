@@ -190,13 +190,20 @@ class SalesforceIngestOperator(SalesforceOperator):
             self.log.warning(
                 "%s: %s of %s records were rejected, which is borne", status.ref, failed, processed
             )
-        for ref in parts(status.ref) if self.delete_job else []:
-            client.delete_job(ref)
+        if self.delete_job:
+            self._delete(client, status.ref)
         return status
 
     def _run(self, client: Any, context: Context) -> Any:
         from airflow_provider_jobs.clients.salesforce_split import split_csv  # noqa: PLC0415 - imports requests
 
+        self._check_wait(
+            results_path=self.results_path,
+            max_failed_records=self.max_failed_records is not None,
+            max_failed_share=self.max_failed_share is not None,
+            on_failed_records=self.on_failed_records != "fail",
+            delete_job=self.delete_job,
+        )
         body, source = self.body(), self._file()
         if self.results_path:
             opened(self.results_path, self.results_conn_id or None)
@@ -214,8 +221,8 @@ class SalesforceIngestOperator(SalesforceOperator):
             }
         statuses = [submission.status for submission in submissions]
         status = joint_status(None, statuses)
-        self._refs = []  # the one that is followed from here on stands for all
-        adopted = any(submission.adopted for submission in submissions)
+        # One that has succeeded cannot turn out to be aborted by an earlier attempt.
+        adopted = any(each.adopted and not each.status.state.ended for each in submissions)
         return self._follow(client, context, Submission(status, adopted=adopted))
 
     def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:

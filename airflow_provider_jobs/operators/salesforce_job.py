@@ -5,10 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.each import for_each
-from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.joint import parts
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
+from airflow_provider_jobs.core.jobs import JobState
+from airflow_provider_jobs.core.joint import joint_ref, parts
+from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.base import JobOperator
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
-    from airflow_provider_jobs.core.polling import StatusClient
+    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
     from airflow_provider_jobs.operators.salesforce_memory import TaskMemory
 
 _DAY = dt.timedelta(days=1)
@@ -30,8 +29,8 @@ class SalesforceOperator(JobOperator):
 
     :param salesforce_conn_id: A connection of type ``salesforce_bulk`` or ``salesforce``.
     :param api_version: The API version of the job, such as ``59.0``; default is the connection's.
-    :param delete_job: Delete the job in the end: after success, once every record is accounted for, and after
-        it was cancelled. Otherwise Salesforce keeps it for 7 days.
+    :param delete_job: Delete the job after success, once every record is accounted for; otherwise Salesforce
+        keeps it for 7 days. A query is deleted after it was aborted, too.
     :param execution_timeout: When to give up, since Salesforce itself may not. None waits without end.
     :param poll_interval: Seconds between two looks at the job, at most: each counts against the org's daily
         limit.
@@ -58,30 +57,22 @@ class SalesforceOperator(JobOperator):
         self.delete_job = delete_job
 
     def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the hook, as the triggerer uses it."""
-        more = {"delete_cancelled": True} if self.delete_job else {}
-        return {"salesforce_conn_id": self.salesforce_conn_id, **more}
+        """Return the keyword arguments of the hook."""
+        return {"salesforce_conn_id": self.salesforce_conn_id}
 
     def client(self) -> SalesforceClient:
         """Return the client."""
-        return SalesforceHook(self.salesforce_conn_id).get_conn()
+        return SalesforceHook(**self.hook_args()).get_conn()
 
     def summary(self, status: JobStatus) -> dict[str, Any]:
         """Return what the XCom ``job`` says about the job."""
         return job_summary(status)
 
     def on_kill(self) -> None:
-        """Abort what this attempt has created or adopted; delete it too if ``delete_job`` is set."""
+        """Abort what this attempt has created or adopted, all at a time: soon Airflow ends the process."""
         self._killed = True
-        for_each(self._refs if self.cancel_on_kill else [], self._abort)
-
-    def _abort(self, ref: JobRef) -> None:
-        client = self.client()
-        self.log.info("aborting %s, since the task was ended", ref)
-        if self.delete_job and not _has_ended(client, ref):  # what is complete may still be wanted
-            client.discard(ref)
-        else:
-            client.cancel(ref)
+        if self.cancel_on_kill and self._refs:
+            self._cancel(joint_ref(self._refs))
 
     def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
         """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
@@ -104,7 +95,7 @@ class SalesforceOperator(JobOperator):
                 "this Airflow keeps no state of a task: a retry cannot adopt the job, it makes another"
             )
 
-    def watched(self, client: Any, ref: JobRef) -> StatusClient:
+    def watched(self, client: Any, ref: JobRef) -> Any:
         """Return what tells on the worker how the job is doing."""
         return _Listing(client) if len(parts(ref)) > 1 else client
 
@@ -114,15 +105,23 @@ class SalesforceOperator(JobOperator):
             status = client.status(status.ref)
         return super()._finish(client, context, status, adopted=adopted)
 
-    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        """Abort the job and fail; delete it too if ``delete_job`` is set."""
-        try:
-            return super()._end_at_deadline(client, context, status, adopted=adopted)
-        except DeadlineExceeded:
-            if self.delete_job and _has_ended(client, status.ref):
-                for ref in parts(status.ref):
-                    client.delete_job(ref)
-            raise
+    def _delete(self, client: SalesforceClient, ref: JobRef) -> None:
+        """Delete what is of no more use; no task fails by what cannot be deleted: Salesforce will do it."""
+        for each in parts(ref):
+            try:
+                client.delete_job(each)
+            except JobsError as error:
+                self.log.warning("%s could not be deleted, Salesforce does it in 7 days: %s", each, error)
+
+    def _check_wait(self, **for_the_end: object) -> None:
+        """See that nothing is wanted of a task that does not wait for the job's end.
+
+        :param for_the_end: What is given of the parameters that are for it.
+        :raises ConfigurationError: something is.
+        """
+        for name, given in for_the_end.items():
+            if given and not self.wait:
+                raise ConfigurationError(f"{name} clashes with wait=False: it is for the end of the job")
 
 
 def job_summary(status: JobStatus) -> dict[str, Any]:
@@ -171,14 +170,3 @@ class _Listing:
         if isinstance(found, JobsError):
             raise found
         return found
-
-    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
-        """Return how many jobs are doing."""
-        return self._client.status_many(refs)
-
-
-def _has_ended(client: SalesforceClient, ref: JobRef) -> bool:
-    try:
-        return client.status(ref).state.ended
-    except NotFoundError:
-        return True

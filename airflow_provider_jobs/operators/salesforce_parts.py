@@ -31,7 +31,8 @@ class PartJobs:
     """Makes a job of each part, or goes on with that of an earlier attempt.
 
     :param body: The fields of each job.
-    :param on_created: Told every job as soon as it exists.
+    :param on_created: Told every job as soon as it exists, and those of an earlier attempt before anything
+        else: a kill has to find them.
     """
 
     client: SalesforceClient
@@ -78,6 +79,7 @@ class PartJobs:
                 media=Media(part.source, None, ProgressLog(log, f"{part.source.name}, part {number + 1}")),
                 version=self.version,
                 on_created=lambda ref: self._remember(number, ref),
+                before_close=self._check_stop,
             )
         )
 
@@ -101,12 +103,12 @@ class PartJobs:
                 self._refuse(ref, "has other records than those to send now")
             if status and not status.state.ended:  # its old values must not come after the new ones
                 self.client.cancel(ref)
-        known = {}
-        for number, document in (self.memory.recall() or {}).items():
-            if status := self._usable(JobRef.from_json(document)):
-                known[int(number)] = status
-                self._refs[number] = document
-        return known
+        earlier = {int(number): JobRef.from_json(ref) for number, ref in (self.memory.recall() or {}).items()}
+        for ref in earlier.values():
+            self.on_created(ref)
+        usable = {number: status for number, ref in earlier.items() if (status := self._usable(ref))}
+        self._refs = {str(number): earlier[number].to_json() for number in usable}
+        return usable
 
     def _usable(self, ref: JobRef) -> JobStatus | None:
         """Return the status of a job that has its data, or has processed it; None if it has written nothing.

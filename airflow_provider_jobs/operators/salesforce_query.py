@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.salesforce_output import Checkpoint, Output
-from airflow_provider_jobs.core.jobs import JobRef, JobStatus, Submission
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.operators.salesforce_files import folder_and_name, opened, sink_for, written
 from airflow_provider_jobs.operators.salesforce_job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce_memory import TaskMemory
@@ -90,6 +90,8 @@ class SalesforceQueryOperator(SalesforceOperator):
             raise ValueError(f"compression is {compression!r}: it is gzip or None")
         if not 1 <= parallel_downloads <= _MOST_DOWNLOADS:
             raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to 16")
+        if page_records is not None and page_records < 1:
+            raise ValueError(f"page_records is {page_records}: at least 1 is needed")
         self.soql = soql
         self.operation = operation
         self.column_delimiter = column_delimiter
@@ -115,6 +117,7 @@ class SalesforceQueryOperator(SalesforceOperator):
             raise ConfigurationError("soql is empty: give a query")
         if self.delete_job and not self.results_path:
             raise ConfigurationError("delete_job needs results_path: the results would be lost")
+        self._check_wait(results_path=self.results_path)
         if self.results_path:
             self._place("check")
         body = {
@@ -132,13 +135,17 @@ class SalesforceQueryOperator(SalesforceOperator):
             on_created=lambda ref: memory.remember(ref.to_json()),
         )
 
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook: with ``delete_job`` its client deletes what it aborts."""
+        return {**super().hook_args(), **({"delete_cancelled": True} if self.delete_job else {})}
+
     def completed(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
         """Return the status; the results are downloaded first if that is wanted."""
         if not self.results_path:
             return status
         downloaded = self._download(client, status.ref)
         if self.delete_job:
-            client.delete_downloaded(downloaded)
+            self._delete(client, downloaded.ref)
         return replace(status, statistics={**status.statistics, "files": written(downloaded)})
 
     def _run(self, client: Any, context: Context) -> Any:
@@ -159,6 +166,12 @@ class SalesforceQueryOperator(SalesforceOperator):
         if status.state.ended:
             TaskMemory(context, "salesforce_job", None).forget()
         return result
+
+    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        try:
+            return super()._end_at_deadline(client, context, status, adopted=adopted)
+        except NotFoundError:  # aborted, and deleted at once
+            raise self._overdue(replace(status, state=JobState.CANCELLED)) from None
 
     def _memory(self, client: SalesforceClient, context: Context, body: Any) -> TaskMemory:
         return TaskMemory(context, "salesforce_job", [client.scope, self.api_version or client.version, body])

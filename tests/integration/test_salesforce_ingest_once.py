@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import json
 import os
 import signal
@@ -11,9 +13,10 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.clients import salesforce_change, salesforce_submit
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from tests.integration.lab import TaskRun
 from tests.integration.salesforce_lab import Attempts, SalesforceLab, csv_rows, perform
 
@@ -137,12 +140,106 @@ def test_a_retry_with_other_records_writes_none(lab: SalesforceLab, tmp_path: Pa
 @pytest.mark.parametrize("delete_job", [False, True])
 def test_the_end_of_the_task_aborts_all_jobs(lab: SalesforceLab, tmp_path: Path, *, delete_job: bool) -> None:
     lab.slow(60)
-    task = lab.ingest(write(lab, tmp_path, 300), part_bytes=4000, wait=False, delete_job=delete_job)
-    task.execute(TaskRun().context())
+    task = lab.ingest(write(lab, tmp_path, 300), part_bytes=4000, deferrable=True, delete_job=delete_job)
+    with pytest.raises(TaskDeferred):
+        task.execute(TaskRun().context())
     task.on_kill()
-    assert set(states(lab)) == (set() if delete_job else {"Aborted"})
+    assert set(states(lab)) == {"Aborted"}
     lab.slow(0)
     assert written(lab) == []
+
+
+@pytest.mark.parametrize("end", ["kill", "deadline"])
+@pytest.mark.parametrize("delete_job", [False, True])
+def test_an_insert_that_was_aborted_in_time_is_sent_by_the_retry(
+    lab: SalesforceLab, tmp_path: Path, end: str, *, delete_job: bool
+) -> None:
+    """The aborted jobs are still there, and tell that they have written nothing."""
+    lab.slow(60, pending=60)
+    run, path = Attempts(), write(lab, tmp_path)
+    settings: dict[str, Any] = {"part_bytes": 4000, "delete_job": delete_job}
+    if end == "kill":
+        task = lab.ingest(path, deferrable=True, **settings)
+        with pytest.raises(TaskDeferred):
+            task.execute(run.context())
+        task.on_kill()
+    else:
+        with pytest.raises(DeadlineExceeded):
+            perform(lab.ingest(path, execution_timeout=dt.timedelta(seconds=1), **settings), run.context())
+    lab.slow(0)
+    assert perform(lab.ingest(path, **settings), run.context(2))["record_count"] == 100
+    assert written(lab) == expected(lab)
+
+
+def test_who_is_killed_leaves_what_is_complete(lab: SalesforceLab, tmp_path: Path) -> None:
+    run, path = Attempts(), write(lab, tmp_path)
+    settings: dict[str, Any] = {"part_bytes": 4000, "delete_job": True, "deferrable": True}
+    lab.fault("ingest.close", "reply", status=503, nth=2, times=0)
+    with pytest.raises(JobsError):
+        lab.ingest(path, parallel_uploads=1, **settings).execute(run.context())
+    lab.sandbox.clear_faults()
+    lab.slow(60, pending=60)
+    task = lab.ingest(path, **settings)
+    with pytest.raises(TaskDeferred):
+        task.execute(run.context(2))
+    task.on_kill()
+    assert states(lab).count("JobComplete") == 1
+    assert set(states(lab)) == {"JobComplete", "Aborted"}
+
+
+@pytest.mark.parametrize("operation", ["insert", "upsert"])
+def test_what_cannot_be_deleted_fails_no_task(lab: SalesforceLab, tmp_path: Path, operation: str) -> None:
+    more = {"external_id_field": "External_Id__c"} if operation == "upsert" else {}
+    lab.fault("ingest.delete", "reply", status=503, nth=2, times=0)
+    task = lab.ingest(write(lab, tmp_path), operation=operation, part_bytes=4000, delete_job=True, **more)
+    assert perform(task)["record_count"] == 100
+    assert written(lab) == expected(lab)
+    assert states(lab)
+
+
+def test_no_part_is_closed_after_the_kill(
+    lab: SalesforceLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its data was on its way meanwhile."""
+    put_data, sent = salesforce_change.put_data, itertools.count(1)
+
+    def killed_meanwhile(*arguments: Any) -> None:
+        put_data(*arguments)
+        if next(sent) == 2:
+            task.on_kill()
+
+    monkeypatch.setattr(salesforce_submit, "put_data", killed_meanwhile)
+    settings: dict[str, Any] = {"part_bytes": 4000, "parallel_uploads": 1, "cancel_on_kill": False}
+    task = lab.ingest(write(lab, tmp_path, 300), **settings)
+    with pytest.raises(JobsError, match="ended while its parts were sent"):
+        perform(task)
+    assert len(states(lab)) == 2
+    assert states(lab)[1] == "Open"
+
+
+def test_parts_that_somebody_aborts_again_are_not_sent_without_end(
+    lab: SalesforceLab, tmp_path: Path
+) -> None:
+    """The part that has succeeded in an earlier attempt says nothing about the others."""
+    run, path = Attempts(), write(lab, tmp_path)
+    lab.fault("ingest.close", "reply", status=503, nth=2, times=0)
+    with pytest.raises(JobsError):
+        perform(lab.ingest(path, part_bytes=4000, parallel_uploads=1), run.context())
+    lab.sandbox.clear_faults()
+    lab.slow(600, pending=600)
+    task = lab.ingest(path, part_bytes=4000)
+    follow, followed = task._follow, itertools.count(1)
+
+    def aborted_by_somebody(*arguments: Any) -> Any:
+        assert next(followed) < 3, "submitted again"
+        for job in lab.jobs("ingest"):
+            if job["state"] == "UploadComplete":
+                lab.client.abort_job(job["id"], "ingest")
+        return follow(*arguments)
+
+    task._follow = aborted_by_somebody  # type: ignore[method-assign, assignment]
+    with pytest.raises(AirflowFailException, match="somebody aborted it"):
+        perform(task, run.context(2))
 
 
 ATTEMPT = """

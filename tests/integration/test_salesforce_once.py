@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.integration.lab import TaskRun
 from tests.integration.salesforce_lab import SOQL, Attempts, SalesforceLab, content_of, perform
@@ -124,11 +125,29 @@ def test_without_a_store_a_retry_makes_another_job_and_says_so(
 @pytest.mark.parametrize("delete_job", [False, True])
 def test_the_end_of_the_task_aborts_the_job(lab: SalesforceLab, tmp_path: Path, *, delete_job: bool) -> None:
     lab.slow(60)
-    task = lab.query(wait=False, delete_job=delete_job, results_path=tmp_path / "a.csv")
-    task.execute(TaskRun().context())
+    task = lab.query(deferrable=True, delete_job=delete_job, results_path=tmp_path / "a.csv")
+    with pytest.raises(TaskDeferred):
+        task.execute(TaskRun().context())
     task.on_kill()
     assert states(lab) == ([] if delete_job else ["Aborted"])
     task.on_kill()  # twice is harmless
+
+
+@pytest.mark.parametrize("delete_job", [False, True])
+def test_the_deadline_aborts_the_job(lab: SalesforceLab, tmp_path: Path, *, delete_job: bool) -> None:
+    lab.slow(60)
+    task = lab.query(
+        execution_timeout=dt.timedelta(seconds=0.5), delete_job=delete_job, results_path=tmp_path / "a.csv"
+    )
+    with pytest.raises(DeadlineExceeded, match="is cancelled"):
+        perform(task)
+    assert states(lab) == ([] if delete_job else ["Aborted"])
+
+
+def test_a_query_that_cannot_be_deleted_fails_no_task(lab: SalesforceLab, tmp_path: Path) -> None:
+    lab.fault("query.delete", "reply", status=503, times=0)
+    assert perform(lab.query(delete_job=True, results_path=tmp_path / "a.csv"))["files"]
+    assert states(lab) == ["JobComplete"]
 
 
 @pytest.mark.parametrize("delete_job", [False, True])

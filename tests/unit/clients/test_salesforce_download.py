@@ -278,13 +278,6 @@ def test_parameters_are_checked(clock: Clock, tmp_path: Path) -> None:
         client.download(INGEST_REF, Output("a"), LocalSink(tmp_path))
 
 
-def test_a_query_is_deleted_after_its_download(clock: Clock, tmp_path: Path) -> None:
-    org = Results(clock, paged(1))
-    done = download(org, tmp_path)
-    SalesforceClient(org, ORG).delete_downloaded(done)
-    assert org.asked[-1] == f"DELETE v59.0/jobs/query/{QUERY_REF.id}"
-
-
 def test_an_error_of_the_service_is_shown(clock: Clock, tmp_path: Path) -> None:
     org = Results(clock, paged(1))
     org.faults["page 0"] = [refusal(400, "API_ERROR", "Results not ready")]

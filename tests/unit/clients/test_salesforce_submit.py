@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,13 @@ from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest
 from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobState
 from airflow_provider_jobs.core.streams import Media
 from airflow_provider_jobs.core.transport import Reply
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, SourceChanged, TransportError
+from airflow_provider_jobs.errors import (
+    ConfigurationError,
+    JobsError,
+    OutageError,
+    SourceChanged,
+    TransportError,
+)
 from tests.unit.clients.salesforce_org import ID, INGEST_REF, QUERY_REF, client_of, job, job_id, refusal
 from tests.unit.core.storage import source_of
 
@@ -100,6 +107,16 @@ def test_data_is_sent_between_create_and_close(clock: Clock) -> None:
     assert [each.split()[0] for each in script.asked] == ["POST", "PUT", "PATCH"]
     assert script.bodies == [b"Name\nx\n"]
     assert told.refs == [INGEST_REF]
+
+
+def test_who_is_stopped_while_data_leaves_closes_nothing(clock: Clock) -> None:
+    def stop() -> None:
+        raise OutageError("stop")
+
+    client, script, _, request = ingest(clock, job("Open"), TAKEN)
+    with pytest.raises(OutageError):
+        client.submit(replace(request, before_close=stop))
+    assert [each.split()[0] for each in script.asked] == ["POST", "PUT"]
 
 
 @pytest.mark.parametrize("lost", [TransportError("lost"), refusal(503)], ids=str)

@@ -49,6 +49,8 @@ class Client:
         kind = "ingest" if request.media else "query"
         ref = JobRef("salesforce", ORG, f"75000000000000{self.made}", f"v59.0/jobs/{kind}")
         request.on_created(ref)
+        if request.media:
+            request.before_close()
         return Submission(status("pending", ref), adopted=False)
 
     def status(self, ref: JobRef) -> JobStatus:
@@ -60,10 +62,6 @@ class Client:
 
     def cancel(self, ref: JobRef) -> None:
         self.did.append(f"cancel {ref.id}")
-
-    def discard(self, ref: JobRef) -> bool:
-        self.did.append(f"discard {ref.id}")
-        return True
 
     def delete_job(self, ref: JobRef) -> None:
         self.did.append(f"delete {ref.id}")

@@ -133,7 +133,44 @@ def test_who_is_killed_while_parts_are_sent_sends_no_more(file: Path) -> None:
     with pytest.raises(OutageError, match="ended while its parts were sent"):
         run(task, context(Store()))
     assert client.made == 2
-    assert len(client.did) == 2
+    assert client.did == ["cancel 750000000000001 750000000000002"]
+
+
+def test_who_is_killed_while_parts_are_sent_aborts_those_of_the_attempt_before(file: Path) -> None:
+    store, settings = Store(), {"part_bytes": 7, "parallel_uploads": 1}
+    run(ingest(Client(), file, wait=False, **settings), context(store))
+    store.kept["salesforce_ingest"]["kept"].pop("6")
+
+    class Killing(Client):
+        made = 7
+
+        def submit(self, request: Any) -> Submission:
+            task.on_kill()
+            return super().submit(request)
+
+    client = Killing(status("running"))
+    task = ingest(client, file, **settings)
+    with pytest.raises(OutageError):
+        run(task, context(store, try_number=2))
+    (did,) = client.did
+    assert did.split()[1:] == [f"75000000000000{number}" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"results_path": "/x"},
+        {"max_failed_records": 0},
+        {"max_failed_share": 0.0},
+        {"on_failed_records": "pass"},
+        {"delete_job": True},
+    ],
+)
+def test_what_is_for_the_end_of_an_ingest_needs_the_wait(file: Path, given: dict[str, Any]) -> None:
+    client = Client()
+    with pytest.raises(AirflowFailException, match=f"{next(iter(given))} clashes with wait=False"):
+        run(ingest(client, file, wait=False, **given))
+    assert client.made == 0
 
 
 def test_the_end_of_the_task_itself_is_worth_a_retry(file: Path) -> None:
