@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.retry import RetryPolicy, Timing
     from airflow_provider_jobs.core.streamed import StreamedReply
     from airflow_provider_jobs.core.transport import Body
+    from airflow_provider_jobs.errors import JobsError
 
 T = TypeVar("T")
 
@@ -88,13 +90,33 @@ class SalesforceApi:
                 raise refused(reply)
             yield reply
 
-    def repeat(self, step: Callable[[], T], retry: RetryPolicy | None = None) -> T:
-        """Take a step that looks before it acts, again and again as the retry policy allows."""
-        return (retry or self.retry).call(
-            step,
-            timing=self.timing,
-            on_retry=lambda error, delay: log.warning("%s; trying again in %.1f s", error, delay),
-        )
+    def repeat(
+        self,
+        step: Callable[[], T],
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> T:
+        """Take a step that looks before it acts, again and again as the retry policy allows.
+
+        :param retry: Default is the connection's; a single pause is never longer than that allows in all.
+        :param sleep: Default is the connection's.
+        """
+        timing = replace(self.timing, sleep=sleep) if sleep else self.timing
+        return (retry or self.retry).call(step, timing=timing, on_retry=self._announce)
+
+    def pause(self, error: JobsError, failures: int) -> None:
+        """Wait after so many failures, of which this was the last.
+
+        :raises JobsError: the failure itself, if the pause would be longer than all attempts may take.
+        """
+        delay = self.retry.delay_seconds(failures, self.timing.random(), error.retry_after)
+        self._announce(error, delay)
+        self.timing.sleep(delay)
+
+    def _announce(self, error: JobsError, delay: float) -> None:
+        if delay > self.retry.total_seconds:  # a worker is not held for it
+            raise error
+        log.warning("%s; trying again in %.1f s", error, delay)
 
     def _url(self, path: str) -> str:
         return f"{self.instance_url}/services/data/{path}"

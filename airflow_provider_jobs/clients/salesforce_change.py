@@ -66,7 +66,7 @@ def create(client: SalesforceClient, location: str, body: Mapping[str, Any]) -> 
             raise
         log.warning("%s: the job may have been created; one more is created at most", error)
         _name_orphans(client, location, began)
-        client.timing.sleep(client.retry.delay_seconds(1, client.timing.random(), error.retry_after))
+        client.pause(error, 1)
     try:
         return client.call("POST", location, body=dict(body), idempotent=False)
     except JobsError as error:

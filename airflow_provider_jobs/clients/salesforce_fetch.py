@@ -52,7 +52,7 @@ class PageFetcher:
         """Read a page into a draft; one that is cut or miscounted is read again."""
         miscounted = 0
 
-        def step() -> Fetched | MiscountedPage:
+        def step() -> Fetched:
             nonlocal miscounted
             self._check_stop()
             page = Page(
@@ -69,14 +69,14 @@ class PageFetcher:
                 return self._write(page, name)
             except MiscountedPage as error:
                 miscounted += 1
-                if miscounted < _COUNTED_AT_MOST:
-                    raise
-                return error
+                error.retryable = miscounted < _COUNTED_AT_MOST
+                raise
 
-        found = self.client.repeat(step, PAGE_PATIENCE)
-        if isinstance(found, MiscountedPage):
-            raise found
-        return found
+        try:
+            return self.client.repeat(step, PAGE_PATIENCE, self._sleep)
+        except MiscountedPage as error:
+            error.retryable = True  # by another attempt of the task
+            raise
 
     def clean(self, names: set[str]) -> None:
         """Drop drafts."""
@@ -97,6 +97,12 @@ class PageFetcher:
                 draft.write(block)
             draft.end()
         return Fetched(name, page.records, draft.size_bytes, draft.sha256, page.ends_a_line, page.locator)
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, unless the download is stopped meanwhile: it looks every second."""
+        while seconds > 0 and not self.stopped.is_set():
+            self.client.timing.sleep(min(seconds, 1.0))
+            seconds -= 1.0
 
     def _check_stop(self) -> None:
         if self.stopped.is_set():

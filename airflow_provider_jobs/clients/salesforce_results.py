@@ -7,7 +7,6 @@ https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-parall
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 import zlib
 from dataclasses import dataclass
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
     from airflow_provider_jobs.core.jobs import JobRef
     from airflow_provider_jobs.core.streamed import StreamedReply
-
-log = logging.getLogger(__name__)
 
 #: For one page, which may take long: what counts is how often it fails, not when it began.
 PAGE_PATIENCE = RetryPolicy(attempts=6, total_seconds=6 * 3600.0, cap_seconds=60.0)
@@ -289,8 +286,6 @@ def _whatever_happens(client: SalesforceClient, page: Page) -> Iterator[bytes]:
             failures += 1
             if not error.retryable or failures >= PAGE_PATIENCE.attempts:
                 raise
-            delay = PAGE_PATIENCE.delay_seconds(failures, client.timing.random(), error.retry_after)
-            log.warning("%s; reading the page again in %.1f s", error, delay)
-            client.timing.sleep(delay)
+            client.pause(error, failures)
         else:
             return

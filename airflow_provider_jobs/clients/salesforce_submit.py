@@ -82,9 +82,7 @@ def _job_with_data(client: SalesforceClient, request: JobRequest, media: Media) 
             failures += 1
             if not error.retryable or isinstance(error, SourceChanged) or failures == _JOBS_AT_MOST:
                 raise
-            delay = client.retry.delay_seconds(failures, client.timing.random(), error.retry_after)
-            log.warning("%s; the data goes to another job in %.1f s", error, delay)
-            client.timing.sleep(delay)
+            client.pause(error, failures)
         else:
             return ref
 

@@ -41,7 +41,8 @@ def job(state: str = "JobComplete", **more: Any) -> dict[str, Any]:
 
 
 def refusal(status: int, code: str = "API_ERROR", message: str = "refused", **headers: str) -> Reply:
-    return Reply(status, headers, json.dumps([{"errorCode": code, "message": message}]).encode())
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, named, json.dumps([{"errorCode": code, "message": message}]).encode())
 
 
 def job_id(number: int) -> str:

@@ -77,6 +77,15 @@ def test_a_lost_create_is_followed_by_one_more(
     assert len(clock.pauses) == 1
 
 
+def test_no_worker_is_held_for_hours(clock: Clock) -> None:
+    client, script = client_of(clock, refusal(503, Retry_After="7200"), listed())
+    with pytest.raises(ServiceError, match="503") as caught:
+        client.create_query_job(QUERY)
+    assert caught.value.retryable
+    assert clock.pauses == []
+    assert script.asked == ["POST v59.0/jobs/query", "GET v59.0/jobs/query"]
+
+
 @pytest.mark.parametrize("lost", LOSSES, ids=str)
 def test_two_lost_creates_say_that_jobs_may_exist(clock: Clock, lost: Any) -> None:
     client, script = client_of(clock, lost, listed(), lost, listed())

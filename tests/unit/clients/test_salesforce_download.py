@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_jobs.clients.salesforce import SalesforceClient
+from airflow_provider_jobs.clients.salesforce_fetch import PageFetcher, Wanted
 from airflow_provider_jobs.clients.salesforce_output import Checkpoint, LocalSink, Output
+from airflow_provider_jobs.clients.salesforce_results import Header
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
@@ -22,6 +25,7 @@ from airflow_provider_jobs.errors import (
 )
 from tests.unit.clients.salesforce_org import (
     HEADER,
+    ID,
     INGEST_REF,
     ORG,
     QUERY_REF,
@@ -224,6 +228,40 @@ def test_a_page_that_stays_broken_fails_and_leaves_nothing(
     with pytest.raises(JobsError, match=message):
         download(org, tmp_path, output=Output("a.csv", split=split), **how)
     assert names(tmp_path) == []
+
+
+def test_a_page_that_drops_records_is_read_twice(clock: Clock, tmp_path: Path) -> None:
+    """Whoever drops them drops them again; another attempt of the task may have more luck."""
+    org = Results(clock, paged(3))
+    org.faults["page 0"] = [short] * 9
+    with pytest.raises(ProtocolError) as caught:
+        download(org, tmp_path)
+    assert caught.value.retryable
+    assert len(org.faults["page 0"]) == 7
+
+
+def test_a_page_is_not_waited_for_by_the_hour(clock: Clock, tmp_path: Path) -> None:
+    org = Results(clock, paged(3))
+    org.faults["page 0"] = [refusal(503, Retry_After="7200")]
+    with pytest.raises(ServiceError, match="503"):
+        download(org, tmp_path)
+    assert clock.pauses == []
+
+
+def test_a_download_that_is_stopped_does_not_sleep_on(clock: Clock, tmp_path: Path) -> None:
+    """As when another page has failed, or the task was ended."""
+    org = Results(clock, paged(3))
+    org.faults["page 0"] = [refusal(503, Retry_After="100")]
+    fetcher = PageFetcher(SalesforceClient(org, ORG), LocalSink(tmp_path), Output("a"), Header())
+
+    def stopped_meanwhile(seconds: float) -> None:
+        clock.sleep(seconds)
+        fetcher.stopped.set()
+
+    org.timing = replace(clock.timing, sleep=stopped_meanwhile)
+    with pytest.raises(JobsError, match="was stopped"):
+        fetcher.fetch(Wanted(f"v59.0/jobs/query/{ID}/results"), {}, "a", with_header=True)
+    assert sum(clock.pauses) <= 1
 
 
 def test_without_a_count_the_total_decides(clock: Clock, tmp_path: Path) -> None:

@@ -94,6 +94,14 @@ def test_what_stays_broken_is_an_error(clock: Clock) -> None:
         opened(org)
 
 
+def test_a_page_is_not_waited_for_by_the_hour(clock: Clock) -> None:
+    org = Results(clock, paged(3))
+    org.faults["page 0"] = [refusal(503, Retry_After="7200")]
+    with pytest.raises(ServiceError, match="503"):
+        opened(org)
+    assert clock.pauses == []
+
+
 def test_pages_without_an_end_of_the_line_are_not_joined(clock: Clock) -> None:
     org = Results(clock, paged(2, 2))
     org.framed = True

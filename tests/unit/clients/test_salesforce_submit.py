@@ -136,6 +136,14 @@ def test_a_lost_reply_to_data_makes_another_job(clock: Clock, lost: Any) -> None
     assert [ref.id for ref in told.refs] == [job_id(1), job_id(2)]
 
 
+def test_nobody_waits_for_hours_to_send_data_again(clock: Clock) -> None:
+    client, script, _, request = ingest(clock, job("Open"), refusal(503, Retry_After="7200"), job("Aborted"))
+    with pytest.raises(JobsError, match="503"):
+        client.submit(request)
+    assert clock.pauses == []
+    assert script.replies == []
+
+
 def test_data_that_is_never_taken_ends(clock: Clock) -> None:
     client, script, told, request = ingest(clock, *[job("Open"), refusal(503), job("Aborted")] * 4)
     with pytest.raises(JobsError, match="503"):
