@@ -7,6 +7,7 @@ Only a job that a whole list did not show is asked for itself.
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,12 +16,15 @@ from airflow_provider_jobs.clients.salesforce_reference import kind_of, version_
 from airflow_provider_jobs.clients.salesforce_status import next_locator
 from airflow_provider_jobs.core import joint
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.core.polling import concerns_job
 from airflow_provider_jobs.errors import JobsError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
+
+log = logging.getLogger(__name__)
 
 #: Requests that a tick may cost.
 _MOST_CALLS = 2
@@ -77,6 +81,7 @@ class ManyStatuses:
             return joint.statuses_of(refs, self._singles, joint_status)
 
     def _singles(self, refs: Sequence[JobRef]) -> News:
+        self._asked = {ref: self._asked[ref] for ref in refs if ref in self._asked}
         if len(refs) <= _MOST_CALLS:
             return self._ask(refs, len(refs))
         same: dict[tuple[str, str], JobRef] = {}  # one job may be waited for under several references
@@ -96,7 +101,6 @@ class ManyStatuses:
             found |= self._kind(kind, watched, _MOST_CALLS // len(groups))
         news = {ref: found.get(ref) or self._last.get(ref) or _not_yet(ref) for ref in refs}
         self._last = {ref: each for ref, each in news.items() if isinstance(each, JobStatus)}
-        self._asked = {ref: self._asked[ref] for ref in refs if ref in self._asked}
         return news
 
     def _kind(self, kind: str, watched: dict[str, JobRef], calls: int) -> News:
@@ -106,7 +110,7 @@ class ManyStatuses:
             return self._ask(watched.values(), len(watched))
         known.ticks_without += 1
         if known.cost > len(watched) and known.ticks_without < _TICKS_WITHOUT_LIST:
-            return self._ask(watched.values(), calls)
+            return self._ask_some(watched.values(), calls)
         missing = [watched[job_id] for job_id in known.missing if job_id in watched]
         found: News = {}
         if missing and (calls > 1 or known.ticks_without == 1):
@@ -115,11 +119,15 @@ class ManyStatuses:
         try:
             while calls and self._read_page(kind, known, watched, found):
                 calls -= 1
-        except ServiceError as error:
-            if error.status != _FORBIDDEN or "LIMIT" in error.reason or "METERING" in error.reason:
-                raise  # the daily requests are used up: that passes, and asking for each makes it worse
-            known.forbidden = True  # who may not list asks for each
-            found |= self._ask(watched.values(), len(watched))
+        except JobsError as error:
+            if _is_forbidden(error):
+                known.forbidden = True  # who may not list asks for each
+                return found | self._ask(watched.values(), len(watched))
+            if not error.retryable:
+                raise  # such as used up daily requests: that passes, and asking for each makes it worse
+            log.warning("jobs cannot be listed, and are asked for one by one for a while: %s", error)
+            known.cost, known.ticks_without = len(watched) + 1, 0
+            return found | self._ask_some(watched.values(), calls)
         return found
 
     def _read_page(self, kind: str, known: _List, watched: dict[str, JobRef], found: News) -> bool:
@@ -145,6 +153,17 @@ class ManyStatuses:
         known.locator = None  # everybody was met: the next tick begins anew
         return False
 
+    def _ask_some(self, refs: Iterable[JobRef], calls: int) -> News:
+        """Ask for so many jobs of more.
+
+        :raises JobsError: nobody answers; those who were not asked for would seem to be as they were.
+        """
+        found = self._ask(refs, calls)
+        errors = [each for each in found.values() if isinstance(each, JobsError) and not concerns_job(each)]
+        if errors and len(errors) == len(found):
+            raise errors[0]
+        return found
+
     def _ask(self, refs: Iterable[JobRef], calls: int) -> News:
         """Ask for so many jobs, those first that were not asked for the longest."""
         found: News = {}
@@ -156,6 +175,13 @@ class ManyStatuses:
             except JobsError as error:
                 found[ref] = error
         return found
+
+
+def _is_forbidden(error: JobsError) -> bool:
+    """Return True if the user may not list, and False if nobody may ask for anything for a while."""
+    if not isinstance(error, ServiceError) or error.status != _FORBIDDEN:
+        return False
+    return "LIMIT" not in error.reason and "METERING" not in error.reason
 
 
 def _told_as(ref: JobRef, news: JobStatus | JobsError) -> JobStatus | JobsError:

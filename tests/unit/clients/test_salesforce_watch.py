@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_jobs.clients.salesforce import SalesforceClient
 from airflow_provider_jobs.clients.salesforce_watch import joint_status
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.errors import JobsError, ServiceError
-from tests.unit.clients.salesforce_org import QUERY_REF, client_of, job, job_id, refusal
+from airflow_provider_jobs.core.transport import Reply
+from airflow_provider_jobs.errors import JobsError, ServiceError, TransportError
+from tests.unit.clients.salesforce_org import ORG, QUERY_REF, Script, client_of, job, job_id, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from airflow_provider_jobs.core.transport import Request
     from tests.unit.conftest import Clock
 
 
@@ -128,6 +131,55 @@ def test_an_org_without_requests_left_is_not_asked_for_each(clock: Clock) -> Non
         client.status_many(refs(1, 2, 3))
     client.status_many(refs(1, 2, 3))
     assert len(script.sent) == 2
+
+
+class Listless(Script):
+    """An org that answers a list with an error; its jobs can be asked for.
+
+    :ivar out: Nothing can be asked for.
+    """
+
+    def __init__(self, clock: Clock, error: Any) -> None:
+        super().__init__(clock)
+        self.error = error
+        self.out = False
+
+    def answer(self, request: Request) -> Any:
+        if self.out or request.url.endswith("/jobs/query"):
+            return self.error
+        return job("JobComplete", id=request.url.rsplit("/", 1)[-1])
+
+
+@pytest.mark.parametrize("error", [refusal(500), TransportError("cut"), Reply(200, {}, b"<")], ids=str)
+def test_jobs_that_cannot_be_listed_are_asked_for_in_turn(clock: Clock, error: Any) -> None:
+    """Two a tick, until the list is tried again."""
+    org = Listless(clock, error)
+    client, watched = SalesforceClient(org, ORG), refs(1, 2, 3, 4)
+    found = [states(client.status_many(watched)) for _ in range(2)]
+    assert [list(each.values()).count("succeeded") for each in found] == [2, 4]
+    lists = [each for each in org.asked if each == "GET v59.0/jobs/query"]
+    assert len(lists) == len(org.asked) - 4 <= 6
+    assert client.status_many(watched)
+    assert len(org.asked) == len(lists) + 6
+
+
+def test_an_org_that_tells_nothing_is_an_outage(clock: Clock) -> None:
+    """Those who were not asked for in this tick must not seem to be as they were."""
+    org = Listless(clock, refusal(503))
+    client, watched = SalesforceClient(org, ORG), refs(1, 2, 3, 4)
+    client.status_many(watched)
+    org.out = True
+    with pytest.raises(ServiceError, match="503"):
+        client.status_many(watched)
+    with pytest.raises(ServiceError, match="503"):
+        SalesforceClient(org, ORG).status_many(watched)
+
+
+def test_nothing_is_remembered_of_jobs_that_nobody_waits_for(clock: Clock) -> None:
+    client, _ = client_of(clock, *[job()] * 9)
+    for number in range(9):
+        client.status_many(refs(number))
+    assert len(client._many._asked) == 1
 
 
 def test_one_job_under_two_references_is_seen_by_both(clock: Clock) -> None:
