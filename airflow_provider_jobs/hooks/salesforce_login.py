@@ -112,7 +112,8 @@ def _log_in_by_simple_salesforce(settings: SalesforceSettings, sender: _Sender) 
 
     try:
         SalesforceLogin(**shared, consumer_key=settings.consumer_key, privatekey=_private_key(settings))
-    except (PyJWTError, ValueError, TypeError):  # whose texts may show a part of the key
+    # A public key has no sign(). The texts may show a part of the key.
+    except (PyJWTError, ValueError, TypeError, AttributeError):
         raise ConfigurationError(
             f"connection {settings.conn_id}: the private key is none: give an RSA key in PEM, unencrypted"
         ) from None

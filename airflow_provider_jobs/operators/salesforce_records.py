@@ -46,7 +46,7 @@ class Tolerance:
         if self.records is None and self.share is None:
             return not failed
         few = self.records is None or failed <= self.records
-        return few and (self.share is None or failed <= self.share * processed)
+        return few and (self.share is None or failed / max(processed, 1) <= self.share)
 
 
 def counted(status: JobStatus) -> tuple[int, int]:

@@ -40,6 +40,12 @@ PEM = KEY.private_bytes(
     serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
 ).decode()
 
+PUBLIC = (
+    KEY.public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
+
 
 class Answering(Transport):
     """Gets the same answer to everything, and keeps what it was asked."""
@@ -277,6 +283,7 @@ def test_a_reply_without_a_token_is_an_error(
         ({"private_key_file_path": "/nowhere/key.pem"}, "/nowhere/key.pem cannot be read: No such file"),
         ({"private_key": "S3CR3T"}, "the private key is none"),
         ({"private_key": PEM[:200]}, "the private key is none"),
+        ({"private_key": PUBLIC}, "the private key is none"),
     ],
 )
 def test_a_key_that_is_none_is_said(extra: dict[str, str], says: str) -> None:

@@ -64,6 +64,12 @@ def test_how_many_are_too_many(tolerance: Tolerance, failed: int, *, borne: bool
     assert tolerance.bears(failed, 10) is borne
 
 
+def test_exactly_the_share_is_borne() -> None:
+    """0.29 * 100 is less than 29 to a computer."""
+    assert [n for n in range(101) if not Tolerance(share=float(f"{n / 100:.2f}")).bears(n, 100)] == []
+    assert [n for n in range(100) if Tolerance(share=n / 100).bears(n + 1, 100)] == []
+
+
 def test_counts_of_one_job_and_of_several() -> None:
     assert counted(status((10, 2))) == (10, 2)
     assert counted(status((10, 2), (None, None), (5, 1))) == (15, 3)
