@@ -41,6 +41,30 @@ def joint_status(ref: JobRef | None, statuses: Sequence[JobStatus]) -> JobStatus
     return joint.joint_status(ref, statuses, what="Salesforce jobs", key="jobs")
 
 
+def look(client: SalesforceClient, ref: JobRef) -> JobStatus:
+    """Return how jobs are doing, by two pages of the list and a request for each job that they do not show.
+
+    This one look tells of all of them, whoever has looked before. Once all have ended they are asked for one
+    by one: a list has neither numbers nor reasons.
+    """
+    refs = {each.id[:_ID_LENGTH]: each for each in joint.parts(ref)}
+    if len(refs) <= _MOST_CALLS:
+        return client.status(ref)
+    kind, found = kind_of(ref), dict[str, JobStatus]()
+    try:
+        pages = client.list_job_pages(kind, version=version_of(ref), jobType=_JOB_TYPES[kind])
+        for _, page in zip(range(_MOST_CALLS), pages, strict=False):
+            jobs = {_id(job): job for job in page.get("records") or []}
+            found |= {job_id: client.read(jobs[job_id], refs[job_id]) for job_id in jobs.keys() & refs.keys()}
+            if len(found) == len(refs):
+                break
+    except JobsError as error:
+        if not error.retryable and not _is_forbidden(error):
+            raise
+    status = joint_status(ref, [found.get(name) or client.single_status(refs[name]) for name in refs])
+    return client.status(ref) if status.state.ended else status
+
+
 @dataclass
 class _List:
     """The list of one kind of jobs, read a page or two a tick.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.salesforce_watch import look
 from airflow_provider_jobs.core.jobs import JobRef, JobState
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
@@ -61,7 +62,7 @@ class SalesforceJobSensor(JobSensor):
     def look(self) -> dict[str, Any] | None:
         """Return the job's state and numbers once it is complete."""
         client = SalesforceHook(**self.hook_args()).get_conn()
-        status = client.status(self._ref(client))
+        status = look(client, self._ref(client))
         if not status.state.ended:
             self.log.info("%s is %s", status.ref, status.vendor_state)
             return None

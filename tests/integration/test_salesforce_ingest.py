@@ -230,3 +230,12 @@ def test_a_sensor_waits_for_all_jobs(lab: SalesforceLab, tmp_path: Path, *, defe
     sensor = SalesforceJobSensor(task_id="s", job=left, poke_interval=0.2, timeout=30, deferrable=deferrable)
     found = perform(sensor)
     assert (found["kind"], found["record_count"], found["failed_record_count"]) == ("ingest", 202, 2)
+
+
+def test_a_sensor_looks_at_many_parts_by_one_request(lab: SalesforceLab, tmp_path: Path) -> None:
+    lab.slow(600)
+    left = lab.ingest(write(lab, tmp_path), part_bytes=500, wait=False).execute(TaskRun().context())
+    lab.begin()
+    assert SalesforceJobSensor(task_id="s", job=left, deferrable=False).look() is None
+    assert len(left["jobs"]) > 3
+    assert len(lab.sandbox.requests()) == 1

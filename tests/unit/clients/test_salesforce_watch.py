@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce import SalesforceClient
-from airflow_provider_jobs.clients.salesforce_watch import joint_status
+from airflow_provider_jobs.clients.salesforce_watch import joint_status, look
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.core.transport import Reply
 from airflow_provider_jobs.errors import JobsError, ServiceError, TransportError
@@ -256,6 +256,45 @@ def test_several_jobs_may_be_one(clock: Clock) -> None:
     assert [each["job_id"] for each in found.statistics["jobs"]] == [job_id(1), job_id(2), job_id(3)]
     two = JobRef("salesforce", QUERY_REF.scope, f"{job_id(1)} {job_id(2)}", "v59.0/jobs/ingest")
     assert isinstance(client.status_many([two])[two], JobsError)
+
+
+THREE = JobRef("salesforce", QUERY_REF.scope, " ".join(map(job_id, (1, 2, 3))), "v59.0/jobs/ingest")
+
+
+def test_one_look_tells_of_all(clock: Clock) -> None:
+    """Whoever looks once in a process cannot read the rest of the list in the next tick."""
+    client, script = client_of(clock, page(1, 2, 3))
+    assert look(client, THREE).state is JobState.RUNNING
+    assert script.asked == ["GET v59.0/jobs/ingest"]
+    client, script = client_of(
+        clock, page(1, following="a"), page(9, following="b"), *[job("InProgress")] * 2
+    )
+    assert look(client, THREE).state is JobState.RUNNING
+    assert script.asked[2:] == [f"GET v59.0/jobs/ingest/{job_id(each)}" for each in (2, 3)]
+
+
+def test_after_the_end_each_job_is_asked_for_its_numbers(clock: Clock) -> None:
+    whole = [job(id=job_id(each), numberRecordsProcessed=each) for each in (1, 2, 3)]
+    client, _ = client_of(clock, page(1, 2, 3, state="JobComplete"), *whole)
+    found = look(client, THREE)
+    assert [each["record_count"] for each in found.statistics["jobs"]] == [1, 2, 3]
+    two = replace(THREE, id=" ".join(map(job_id, (1, 2))))
+    client, script = client_of(clock, *whole[:2])
+    assert look(client, two).state is JobState.SUCCEEDED
+    assert len(script.asked) == 2
+
+
+@pytest.mark.parametrize("error", [refusal(403), refusal(501)], ids=str)
+def test_a_look_without_a_list_asks_for_each(clock: Clock, error: Any) -> None:
+    client, _ = client_of(clock, *[error] * (1 if error.status == 403 else 6), *[job("InProgress")] * 3)
+    assert look(client, THREE).state is JobState.RUNNING
+
+
+def test_a_look_without_requests_left_asks_for_nothing_else(clock: Clock) -> None:
+    client, script = client_of(clock, refusal(403, "REQUEST_LIMIT_EXCEEDED"))
+    with pytest.raises(ServiceError, match="REQUEST_LIMIT"):
+        look(client, THREE)
+    assert len(script.asked) == 1
 
 
 def test_jobs_are_joined_under_one_reference(clock: Clock) -> None:
