@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce_reference import job_path
+from airflow_provider_jobs.clients.salesforce_reference import MOST_DATA_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce_status import (
     ENDED,
     has_finished,
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Raw bytes that one ingest job takes: base64 makes 150 MB of them, which is Salesforce's own limit.
-MOST_DATA_BYTES = 100_000_000
 #: Two clocks may differ by so many seconds.
 _SKEW_SECONDS = 60.0
 #: Possible orphans that the log names.

@@ -1,4 +1,10 @@
-"""Downloads results to files: pages side by side, every record accounted for, interruptions survived."""
+"""Downloads results to files: pages side by side, every record accounted for, interruptions survived.
+
+What belongs to it, from the service to the disk: ``salesforce_results`` reads and counts one page,
+``salesforce_fetch`` has it in a draft of its own, again if need be, ``salesforce_assembly`` puts drafts in
+their order, ``salesforce_output`` says where files are and how far they came. This module decides which pages
+are read when; ``salesforce_ingested`` does the same for what became of ingested records.
+"""
 
 from __future__ import annotations
 

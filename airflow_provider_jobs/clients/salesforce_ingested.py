@@ -21,8 +21,12 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
     from airflow_provider_jobs.core.jobs import JobRef
 
-#: The three sets of results, as the API spells them.
-INGESTED = ("successfulResults", "failedResults", "unprocessedrecords")
+#: The three sets of results, as the API spells them, and what our files are called.
+INGESTED = {
+    "successfulResults": "successful",
+    "failedResults": "failed",
+    "unprocessedrecords": "unprocessed",
+}
 
 
 def download_ingested(

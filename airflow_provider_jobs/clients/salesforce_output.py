@@ -144,11 +144,6 @@ class Checkpoint:
     list_locator: str | None = None
     last_locator: str | None = None
 
-    @property
-    def record_count(self) -> int:
-        """Records of all whole pages."""
-        return sum(part.record_count for part in self.parts)
-
     def is_of(self, ref: JobRef, output: Output, page_records: int | None) -> bool:
         """Return True if it is of this very download."""
         return (self.job_id, self.location, self.output, self.page_records) == (
@@ -190,10 +185,6 @@ class Downloaded:
     files: tuple[WrittenFile, ...]
     record_count: int
     page_count: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object."""
-        return asdict(self) | {"files": [asdict(file) for file in self.files]}
 
 
 def downloaded(ref: JobRef, files: Sequence[Part], places: Sequence[str], pages: int) -> Downloaded:

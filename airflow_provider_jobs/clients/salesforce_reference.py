@@ -1,4 +1,4 @@
-"""Orgs, API versions and job ids: checked before they become an address."""
+"""Orgs, API versions and job ids: checked before they become an address. Operators may import it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_jobs.core.transport import check_url
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -16,6 +15,14 @@ if TYPE_CHECKING:
 QUERY, INGEST = "query", "ingest"
 #: The version of new jobs where nobody asks for another.
 VERSION = "59.0"
+#: Raw bytes that one ingest job takes: base64 makes 150 MB of them, which is Salesforce's own limit.
+MOST_DATA_BYTES = 100_000_000
+#: Hosts that serve pages and answer the API with INVALID_SESSION_ID, and the API's host of the same org.
+_PAGE_HOSTS = {
+    ".lightning.force.com": ".my.salesforce.com",
+    ".my.salesforce-setup.com": ".my.salesforce.com",
+    ".lightning.force.mil": ".my.salesforce.mil",
+}
 #: The first version that lists a query's result pages.
 _PAGES_SINCE = 58
 _VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?")
@@ -26,18 +33,29 @@ _JOB_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 def check_instance_url(url: str) -> str:
     """Return the address of an org without what follows the host.
 
-    :raises ConfigurationError: it is no address, or that of the Lightning pages.
+    :raises ConfigurationError: it is no address, or one of Salesforce's pages.
     """
+    from airflow_provider_jobs.core.transport import check_url  # noqa: PLC0415 - imports requests
+
     parts = urlsplit(check_url(url.strip(), "instance_url"))
-    host = parts.hostname or ""
-    if host.endswith(".lightning.force.com"):
-        right = host.replace(".lightning.force.com", ".my.salesforce.com")
-        raise ConfigurationError(
-            f"instance_url {host} serves pages, not the API, and accepts no token: use https://{right}"
-        )
+    check_api_host(parts.hostname or "", "instance_url")
     if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigurationError("instance_url is the org's address alone: https://acme.my.salesforce.com")
     return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def check_api_host(host: str, what: str) -> None:
+    """See that a host takes requests.
+
+    :param what: What the message calls it.
+    :raises ConfigurationError: it serves pages; the message names the host to use.
+    """
+    for ending, other in _PAGE_HOSTS.items():
+        if host.endswith(ending):
+            raise ConfigurationError(
+                f"{what} is {host}, which serves pages only (the API's answer there is INVALID_SESSION_ID): "
+                f"use https://{host.removesuffix(ending)}{other}"
+            )
 
 
 def api_version(version: str | float) -> str:
@@ -47,7 +65,7 @@ def api_version(version: str | float) -> str:
     """
     match = _VERSION.fullmatch(str(version).strip())
     if not match:
-        raise ConfigurationError(f"version {version!r} is none: a version is written like 59.0")
+        raise ConfigurationError(f"version is {str(version)[:20]!r}: give one such as {VERSION}")
     return f"v{match[1]}.{match[2] or 0}"
 
 

@@ -31,7 +31,7 @@ PAGE_PATIENCE = RetryPolicy(attempts=6, total_seconds=6 * 3600.0, cap_seconds=60
 #: The locator of Salesforce that says: no page after this one.
 END = "null"
 #: Longer than the header of 5,000 fields can be.
-_HEADER_BYTES = 4 * 1024 * 1024
+MOST_HEADER_BYTES = 4 * 1024 * 1024
 #: A reply with one of these has an end that can be told from a cut.
 _FRAMES = ("Content-Length", "Transfer-Encoding", "Content-Encoding")
 _NO_CSV = ("text/html", "application/json", "application/xml", "text/xml")
@@ -116,7 +116,7 @@ class Page:
                 head += block
                 end = record_end(head)
                 if end < 0:
-                    if len(head) > _HEADER_BYTES:
+                    if len(head) > MOST_HEADER_BYTES:
                         raise ProtocolError("a page of results begins with no header")
                     continue
                 rest, head = self._after_header(head, end), None

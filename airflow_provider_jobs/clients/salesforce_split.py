@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce_change import MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce_reference import MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce_results import MOST_HEADER_BYTES
 from airflow_provider_jobs.core.records import RecordCounter, last_record_end, record_end
 from airflow_provider_jobs.core.sections import SectionSource
 from airflow_provider_jobs.core.streams import BLOCK_BYTES, FileSource, Source
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 #: An empty line, which is no record.
 _EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
-LINE_ENDINGS = {"LF": b"\n", "CRLF": b"\r\n"}
-#: Longer than the header of 5,000 fields can be.
-_HEADER_BYTES = 4 * 1024 * 1024
+_LINE_ENDINGS = ("LF", "CRLF")
 #: How files begin that are no CSV, and what they are.
 _OTHER_FILES = {
     b"\x1f\x8b": "compressed by gzip",
@@ -76,7 +75,7 @@ def split_csv(
     :param line_ending: ``LF`` or ``CRLF``; default is what ends the header.
     :raises ConfigurationError: it is no CSV text, has no record, or one that is larger than a part.
     """
-    if line_ending is not None and line_ending not in LINE_ENDINGS:
+    if line_ending is not None and line_ending not in _LINE_ENDINGS:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
     with tempfile.TemporaryDirectory(prefix="salesforce-ingest-") as folder:
         where = source if _has_offsets(source) else _copied(source, Path(folder) / "data.csv")
@@ -109,7 +108,7 @@ def _header(source: Source, name: str) -> tuple[bytes, int]:
     """Return the header, and where the records begin."""
     text = b""
     with closing(source.open()) as reader:
-        while len(text) <= _HEADER_BYTES and record_end(text) < 0 and (block := reader.read(64 * 1024)):
+        while len(text) <= MOST_HEADER_BYTES and record_end(text) < 0 and (block := reader.read(64 * 1024)):
             text += block
     skipped = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
     text = text[skipped:]
@@ -119,8 +118,8 @@ def _header(source: Source, name: str) -> tuple[bytes, int]:
         if text.startswith(beginning):
             raise ConfigurationError(f"{name} is {kind}: an ingest job takes CSV in UTF-8")
     end = record_end(text)
-    if end < 0 and len(text) > _HEADER_BYTES:
-        raise ConfigurationError(f"{name} is no CSV: its first {_HEADER_BYTES} bytes have no end of a line")
+    if end < 0 and len(text) > MOST_HEADER_BYTES:
+        raise ConfigurationError(f"{name} is no CSV: {MOST_HEADER_BYTES} bytes have no end of a line")
     header = text[:end] if end >= 0 else text
     if not header.strip() or b"\0" in header:
         raise ConfigurationError(f"{name} is no CSV: its first line holds no names of fields")

@@ -41,12 +41,9 @@ class RecordCounter:
         return self.ends + (not self.complete)
 
 
-def record_end(text: bytes, *, quoted: bool = False) -> int:
-    """Return where the first record of a text ends, its line end included; -1 if it does not end.
-
-    :param quoted: The text begins inside quotes.
-    """
-    at = 0
+def record_end(text: bytes) -> int:
+    """Return where the first record of a text ends, its line end included; -1 if it does not end."""
+    at, quoted = 0, False
     while (found := text.find(b"\n", at)) >= 0:
         quoted ^= bool(text.count(b'"', at, found) % 2)
         if not quoted:

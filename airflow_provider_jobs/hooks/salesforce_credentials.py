@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airflow_provider_jobs.clients.salesforce_reference import VERSION, api_version, check_api_host
 from airflow_provider_jobs.core.transport import check_url
 from airflow_provider_jobs.errors import ConfigurationError
 
@@ -21,15 +22,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-DEFAULT_VERSION = "59.0"
 #: Where a whole host name ends; anything shorter is the part before ``.salesforce.com``.
 _HOST_ENDINGS = (".com", ".mil", ".cn")
-#: Hosts that serve pages and answer the API with INVALID_SESSION_ID, and the API's host of the same org.
-_PAGE_HOSTS = {
-    ".lightning.force.com": ".my.salesforce.com",
-    ".my.salesforce-setup.com": ".my.salesforce.com",
-    ".lightning.force.mil": ".my.salesforce.mil",
-}
 _SHARED_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 
 
@@ -52,7 +46,8 @@ class SalesforceSettings:
     :param sandbox_org: The org is one of Salesforce's sandboxes, for which ``test`` stands surety.
     :param proxies: Scheme and proxy, in pairs.
     :param client_id: What the org's logs call the caller.
-    :param api_usage_limit: The share of the org's daily requests above which nothing more is sent.
+    :param api_usage_limit: The share of the org's daily requests from which on no new job is made; waiting
+        and downloads go on.
     """
 
     conn_id: str
@@ -60,7 +55,7 @@ class SalesforceSettings:
     login_url: str
     instance_url: str | None = None
     sandbox_org: bool = False
-    version: str = DEFAULT_VERSION
+    version: str = VERSION
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     security_token: str | None = field(default=None, repr=False)
@@ -177,13 +172,7 @@ def _origin(where: str, name: str, text: str) -> str:
     check_url(text, f"{where}: {name}")
     parts = urlsplit(text)
     host = parts.netloc.rpartition("@")[2].lower()
-    for ending, other in _PAGE_HOSTS.items():
-        if (parts.hostname or "").endswith(ending):
-            right = f"https://{(parts.hostname or '').removesuffix(ending)}{other}"
-            raise ConfigurationError(
-                f"{where}: {name} is {host}, which serves pages only (the API's answer there is "
-                f"INVALID_SESSION_ID): use {right}"
-            )
+    check_api_host(parts.hostname or "", f"{where}: {name}")
     return f"{parts.scheme}://{host}"
 
 
@@ -202,11 +191,11 @@ def _check_host(where: str, flow: Flow, instance_url: str | None, host: str) -> 
 
 def _version(where: str, value: str | None) -> str:
     if value is None:
-        return DEFAULT_VERSION
-    found = re.fullmatch(r"v?(\d{2,3})(?:\.(\d))?", value)
-    if not found:
-        raise ConfigurationError(f"{where}: version is {value[:20]!r}: give one such as {DEFAULT_VERSION}")
-    return f"{found[1]}.{found[2] or 0}"
+        return VERSION
+    try:
+        return api_version(value).removeprefix("v")
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
 
 
 def _proxies(where: str, value: Any) -> tuple[tuple[str, str], ...]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_jobs import __version__
+from airflow_provider_jobs.clients.salesforce_reference import VERSION
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.transport import Transport
 from airflow_provider_jobs.errors import AuthenticationError, JobsError
-from airflow_provider_jobs.hooks.salesforce_credentials import DEFAULT_VERSION, Flow
+from airflow_provider_jobs.hooks.salesforce_credentials import Flow
 from airflow_provider_jobs.hooks.salesforce_login import Grant, log_in
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def transport_of(
 def token_for(settings: SalesforceSettings) -> ReadyToken | LoginToken:
     """Return the token of these settings that all threads of this process share; asks for none yet."""
     # What concerns jobs only makes no other login.
-    settings = replace(settings, version=DEFAULT_VERSION, api_usage_limit=None)
+    settings = replace(settings, version=VERSION, api_usage_limit=None)
     with _lock:
         if settings not in _tokens:
             if len(_tokens) >= _MOST_TOKENS:

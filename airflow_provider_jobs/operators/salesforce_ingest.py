@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_jobs.clients.salesforce_output import Output
-from airflow_provider_jobs.clients.salesforce_watch import joint_status
+from airflow_provider_jobs.clients.salesforce_reference import MOST_DATA_BYTES
 from airflow_provider_jobs.core.jobs import JobState, JobStatus, Submission
 from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.streams import BLOCK_BYTES, FileSource
@@ -29,16 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
     from airflow_provider_jobs.core.streams import Source
 
-#: Raw bytes that one ingest job takes: base64 makes 150 MB of them, which is Salesforce's own limit.
-MOST_PART_BYTES = 100_000_000
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 _ON_FAILED = ("fail", "warn", "pass")
-#: The files with what became of records, and what the API calls them.
-_FILES = {
-    "successful": "successfulResults",
-    "failed": "failedResults",
-    "unprocessed": "unprocessedrecords",
-}
 
 
 class SalesforceIngestOperator(SalesforceOperator):
@@ -105,7 +97,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         max_failed_records: int | None = None,
         max_failed_share: float | None = None,
         on_failed_records: str = "fail",
-        part_bytes: int = MOST_PART_BYTES,
+        part_bytes: int = MOST_DATA_BYTES,
         parallel_uploads: int = 4,
         **kwargs: Any,
     ) -> None:
@@ -116,8 +108,8 @@ class SalesforceIngestOperator(SalesforceOperator):
             raise ValueError(f"max_failed_records is {max_failed_records}: it cannot be negative")
         if max_failed_share is not None and not 0 <= max_failed_share <= 1:
             raise ValueError(f"max_failed_share is {max_failed_share}: it is between 0 and 1")
-        if not 0 < part_bytes <= MOST_PART_BYTES:
-            raise ValueError(f"part_bytes is {part_bytes}: it is above 0, and at most {MOST_PART_BYTES}")
+        if not 0 < part_bytes <= MOST_DATA_BYTES:
+            raise ValueError(f"part_bytes is {part_bytes}: it is above 0, and at most {MOST_DATA_BYTES}")
         if parallel_uploads < 1:
             raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
         self.source = source
@@ -196,6 +188,7 @@ class SalesforceIngestOperator(SalesforceOperator):
 
     def _run(self, client: Any, context: Context) -> Any:
         from airflow_provider_jobs.clients.salesforce_split import split_csv  # noqa: PLC0415 - imports requests
+        from airflow_provider_jobs.clients.salesforce_watch import joint_status  # noqa: PLC0415 - it too
 
         self._check_wait(
             results_path=self.results_path,
@@ -247,9 +240,11 @@ class SalesforceIngestOperator(SalesforceOperator):
 
     def _with_files(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
         """Return the status, what became of all records written to files."""
+        from airflow_provider_jobs.clients.salesforce_ingested import INGESTED  # noqa: PLC0415 - it too
+
         folder = opened(self.results_path, self.results_conn_id or None)
         files = []
-        for name, which in _FILES.items():
+        for which, name in INGESTED.items():
             sink = sink_for(folder, parts(status.ref)[0].id)
             downloaded = client.download_ingested(status.ref, which, Output(f"{name}.csv"), sink)
             files += [{"records": name, **each} for each in written(downloaded)]

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_jobs.clients.salesforce_reference import job_path
 from airflow_provider_jobs.core.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
 from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.errors import JobsError, ProtocolError
@@ -99,8 +100,6 @@ def rejected(client: SalesforceClient, status: JobStatus, delimiter: str) -> Job
 
 def _rejected(client: SalesforceClient, ref: JobRef, delimiter: str, most: int) -> list[JobProblem]:
     """Return the first rejected records of one job."""
-    from airflow_provider_jobs.clients.salesforce_reference import job_path  # noqa: PLC0415 - imports requests
-
     text, whole = b"", True
     with client.csv(f"{job_path(ref)}/failedResults/", {}) as reply:
         for block in reply.blocks:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce_watch import look
 from airflow_provider_jobs.core.jobs import JobRef, JobState
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
@@ -61,6 +60,8 @@ class SalesforceJobSensor(JobSensor):
 
     def look(self) -> dict[str, Any] | None:
         """Return the job's state and numbers once it is complete."""
+        from airflow_provider_jobs.clients.salesforce_watch import look  # noqa: PLC0415 - imports requests
+
         client = SalesforceHook(**self.hook_args()).get_conn()
         status = look(client, self._ref(client))
         if not status.state.ended:

@@ -65,7 +65,6 @@ def test_one_file_holds_every_byte(clock: Clock, tmp_path: Path, counts: tuple[i
     assert file.sha256 == hashlib.sha256(content).hexdigest()
     assert file.record_count == done.record_count == sum(counts)
     assert done.page_count == len(counts)
-    assert done.to_json()["files"][0]["record_count"] == sum(counts)
 
 
 @pytest.mark.parametrize("how", [{}, {"workers": 1}])

@@ -140,7 +140,7 @@ def test_a_long_header_may_come_in_pieces(clock: Clock) -> None:
 
 
 def test_a_header_without_end_is_an_error(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(salesforce_results, "_HEADER_BYTES", 50)
+    monkeypatch.setattr(salesforce_results, "MOST_HEADER_BYTES", 50)
     client, _ = client_of(clock, Csv(b"x" * 100, {"Sforce-Locator": "null"}))
     with pytest.raises(ProtocolError, match="begins with no header"):
         list(Page(client, "v59.0/x", {}, Header(), with_header=True).blocks())

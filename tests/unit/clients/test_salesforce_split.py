@@ -165,7 +165,7 @@ def test_what_is_no_csv_is_said_before_there_is_a_job(content: bytes, message: s
 
 
 def test_a_line_without_end_is_no_header(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(salesforce_split, "_HEADER_BYTES", 10)
+    monkeypatch.setattr(salesforce_split, "MOST_HEADER_BYTES", 10)
     with pytest.raises(ConfigurationError, match="have no end of a line"), split_csv(source_of(b"x" * 99)):
         pytest.fail("this was taken for CSV")
 

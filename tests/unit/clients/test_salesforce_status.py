@@ -265,7 +265,7 @@ def test_versions_ids_and_places_are_checked() -> None:
         "v100.0",
     ]
     for wrong in ("", "x", "../59.0", "59.0/x", 5):
-        with pytest.raises(ConfigurationError, match="written like"):
+        with pytest.raises(ConfigurationError, match=r"give one such as 59\.0"):
             api_version(wrong)
     assert check_job_id(ID[:15]) == ID[:15]
     for job_id in ("", "750", "../../limits/xx", ID + "x", None, 3):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,13 +50,6 @@ def test_ends_of_records_are_found(records: list[list[str]], at: int) -> None:
     before = [end for end in ends if end <= len(cut)]
     assert last_record_end(cut, quoted=counter.quoted) == (before[-1] if before else 0)
     assert record_end(cut) == (before[0] if before else -1)
-
-
-@pytest.mark.parametrize(
-    ("text", "quoted", "expected"), [(b'x\ny"\n"a"\n', True, 5), (b'"\n', True, 2), (b"\n", False, 1)]
-)
-def test_a_text_may_begin_inside_quotes(text: bytes, quoted: bool, expected: int) -> None:
-    assert record_end(text, quoted=quoted) == expected
 
 
 def test_a_quote_that_is_not_closed_shows() -> None:

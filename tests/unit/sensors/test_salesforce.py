@@ -109,7 +109,7 @@ def test_deferred_it_waits_for_the_same(poke: Any) -> None:
         ({"job": "../limits"}, "no job id"),
         ({"job": f"{ID} x"}, "no job id"),
         ({"job": ID, "kind": "report"}, "kind is 'report'"),
-        ({"job": ID, "api_version": "new"}, "version 'new' is none"),
+        ({"job": ID, "api_version": "new"}, "version is 'new'"),
     ],
 )
 def test_what_names_nothing_is_refused(poke: Any, named: dict[str, Any], says: str) -> None:
