@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Connection
 
     from airflow_provider_jobs.clients.salesforce import SalesforceClient
-    from airflow_provider_jobs.clients.salesforce_output import Downloaded
     from airflow_provider_jobs.core.jobs import JobRef
     from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings
 
@@ -75,45 +74,52 @@ class SalesforceHook(BaseHook):
 
         return shared_client(self._settings(connection), delete_cancelled=self.delete_cancelled)
 
-    def create_query_job(self, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    def create_query_job(self, body: Mapping[str, Any], *, version: str | None = None) -> dict[str, Any]:
         """Create a query job; see :meth:`.SalesforceClient.create_query_job`."""
-        return self.get_conn().create_query_job(body, **options)
+        return self.get_conn().create_query_job(body, version=version)
 
-    def create_ingest_job(self, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+    def create_ingest_job(self, body: Mapping[str, Any], *, version: str | None = None) -> dict[str, Any]:
         """Create an ingest job, which waits for data; see :meth:`.SalesforceClient.create_ingest_job`."""
-        return self.get_conn().create_ingest_job(body, **options)
+        return self.get_conn().create_ingest_job(body, version=version)
 
-    def upload_job_data(self, job: str | JobRef, content: Any, **options: Any) -> None:
-        """Send an ingest job's data; see :meth:`.SalesforceClient.upload_job_data`."""
-        self.get_conn().upload_job_data(job, content, **options)
+    def upload_job_data(self, job: str | JobRef, content: Any, *, version: str | None = None) -> None:
+        """Send an ingest job's data, a path or bytes; see :meth:`.SalesforceClient.upload_job_data`."""
+        self.get_conn().upload_job_data(job, content, version=version)
 
-    def close_job(self, job: str | JobRef, **options: Any) -> dict[str, Any]:
+    def close_job(self, job: str | JobRef, *, version: str | None = None) -> dict[str, Any]:
         """Have an ingest job's data processed; see :meth:`.SalesforceClient.close_job`."""
-        return self.get_conn().close_job(job, **options)
+        return self.get_conn().close_job(job, version=version)
 
-    def get_job(self, job: str | JobRef, kind: str = "query", **options: Any) -> dict[str, Any]:
+    def get_job(
+        self, job: str | JobRef, kind: str = "query", *, version: str | None = None
+    ) -> dict[str, Any]:
         """Return a job with its counters; see :meth:`.SalesforceClient.get_job`."""
-        return self.get_conn().get_job(job, kind, **options)
+        return self.get_conn().get_job(job, kind, version=version)
 
-    def list_jobs(self, kind: str = "query", **filters: Any) -> Iterator[dict[str, Any]]:
+    def list_jobs(
+        self, kind: str = "query", *, version: str | None = None, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
         """Yield the jobs of the org; see :meth:`.SalesforceClient.list_job_pages` for the filters."""
-        return self.get_conn().list_jobs(kind, **filters)
+        return self.get_conn().list_jobs(kind, version=version, **filters)
 
-    def abort_job(self, job: str | JobRef, kind: str = "query", **options: Any) -> dict[str, Any]:
+    def abort_job(
+        self, job: str | JobRef, kind: str = "query", *, version: str | None = None
+    ) -> dict[str, Any]:
         """Abort a job; see :meth:`.SalesforceClient.abort_job`."""
-        return self.get_conn().abort_job(job, kind, **options)
+        return self.get_conn().abort_job(job, kind, version=version)
 
-    def delete_job(self, job: str | JobRef, kind: str = "query", **options: Any) -> None:
+    def delete_job(self, job: str | JobRef, kind: str = "query", *, version: str | None = None) -> None:
         """Delete a job that has ended, and its results; harmless if it is gone."""
-        self.get_conn().delete_job(job, kind, **options)
+        self.get_conn().delete_job(job, kind, version=version)
 
-    def open_results(self, job: str | JobRef, **options: Any) -> Iterator[bytes]:
-        """Yield a query's results as CSV bytes, every record of them accounted for at the end."""
-        return self.get_conn().open_results(job, **options)
+    def open_results(
+        self, job: str | JobRef, *, version: str | None = None, page_records: int | None = None
+    ) -> Iterator[bytes]:
+        """Yield a query's results as CSV bytes, every record of them accounted for at the end.
 
-    def download(self, job: str | JobRef, *how: Any, **options: Any) -> Downloaded:
-        """Write a query's results to files; see :meth:`.SalesforceClient.download`."""
-        return self.get_conn().download(job, *how, **options)
+        :param page_records: At most so many records a request.
+        """
+        return self.get_conn().open_results(job, version=version, page_records=page_records)
 
     def limits(self) -> dict[str, Any]:
         """Return the org's limits; see :meth:`.SalesforceClient.limits`."""

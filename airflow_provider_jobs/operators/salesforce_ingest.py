@@ -37,8 +37,9 @@ class SalesforceIngestOperator(SalesforceOperator):
     """Insert, update, upsert or delete the records of a CSV file, and wait without holding a worker.
 
     A file of any size is split between records into as many jobs as Salesforce needs. Nothing is processed
-    before a job has all of its data, and each is remembered before that: a retry goes on with the jobs of the
-    attempt before it, and no record is written twice.
+    before a job has all of its data, and each is remembered before that: on Airflow 3.3 or newer a retry goes
+    on with the jobs of the attempt before it, and no record is written twice. An older Airflow keeps no state
+    of a task: there a retry sends the whole file again, and an insert writes its records twice.
 
     The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
     ``record_count``, ``failed_record_count``, ``processing_seconds``, ``retries``, ``url``; of several jobs
@@ -58,9 +59,9 @@ class SalesforceIngestOperator(SalesforceOperator):
     :param results_path: The folder for ``successful.csv``, ``failed.csv`` and ``unprocessed.csv``: a path, a
         URL or an ObjectStoragePath. Without it they are not written.
     :param results_conn_id: The connection of the object store that ``results_path`` is in, for URLs.
-    :param max_failed_records: Bear so many rejected records. With ``max_failed_share`` both have to hold;
-        with neither, none is borne.
-    :param max_failed_share: Bear this share of rejected records, 0 to 1.
+    :param max_failed_records: Largest number of rejected records that still counts as success. If both limits
+        are set, both apply; if neither is, one rejected record fails the task.
+    :param max_failed_share: Largest share of rejected records that still counts as success, 0 to 1.
     :param on_failed_records: What more rejected records do: ``fail`` the task, ``warn`` in the log, or
         ``pass``.
     :param part_bytes: At most so many bytes a job; Salesforce takes 100 MB.

@@ -31,6 +31,8 @@ class SalesforceOperator(JobOperator):
     :param api_version: The API version of the job, such as ``59.0``; default is the connection's.
     :param delete_job: Delete the job after success, once every record is accounted for; otherwise Salesforce
         keeps it for 7 days. A query is deleted after it was aborted, too.
+    :param wait: False returns the reference of the submitted job, for a sensor; what is for the job's end,
+        such as ``results_path``, is refused then.
     :param execution_timeout: When to give up, since Salesforce itself may not. None waits without end.
     :param poll_interval: Seconds between two looks at the job, at most: each counts against the org's daily
         limit.

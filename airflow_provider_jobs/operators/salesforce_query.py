@@ -35,8 +35,8 @@ class SalesforceQueryOperator(SalesforceOperator):
     """Run a Bulk API 2.0 query, wait without holding a worker, and write its results to files if wanted.
 
     Bytes are written as Salesforce sends them. Every record is accounted for: those of each page, and all of
-    them. An interrupted download goes on after its last whole page, in a retry on the same worker too. Files
-    appear under their names once everything is there.
+    them. An interrupted download goes on after its last whole page; on Airflow 3.3 or newer in a retry on the
+    same worker too. Files appear under their names once everything is there.
 
     The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
     ``record_count``, ``processing_seconds``, ``retries``, ``url`` and, if files were written, ``files``: a
@@ -53,7 +53,7 @@ class SalesforceQueryOperator(SalesforceOperator):
     :param results_as: ``file`` for one file, or ``parts`` for one for each page, each with the header.
     :param compression: ``gzip``, or None. Names of files are left as they are; those of parts end in ``.gz``.
     :param page_records: At most so many records a page; pages are read one by one then.
-    :param parallel_downloads: Pages to read at a time.
+    :param parallel_downloads: Pages to read at a time; default 8, most 16.
     """
 
     template_fields = (
@@ -89,7 +89,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         if compression not in _COMPRESSIONS:
             raise ValueError(f"compression is {compression!r}: it is gzip or None")
         if not 1 <= parallel_downloads <= _MOST_DOWNLOADS:
-            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to 16")
+            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {_MOST_DOWNLOADS}")
         if page_records is not None and page_records < 1:
             raise ValueError(f"page_records is {page_records}: at least 1 is needed")
         self.soql = soql

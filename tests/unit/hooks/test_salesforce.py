@@ -104,8 +104,7 @@ class Recorder:
         ("list_jobs", ("query",), {"jobType": "V2Query"}),
         ("abort_job", ("750", "query"), {}),
         ("delete_job", ("750", "ingest"), {"version": "60.0"}),
-        ("open_results", ("750",), {}),
-        ("download", ("750", "/x"), {}),
+        ("open_results", ("750",), {"page_records": 5}),
         ("limits", (), {}),
     ],
 )
@@ -115,7 +114,9 @@ def test_its_methods_are_the_clients(
     recorder = Recorder()
     monkeypatch.setattr(SalesforceHook, "get_conn", lambda hook: recorder)
     getattr(SalesforceHook("c"), name)(*arguments, **options)
-    assert recorder.calls == [(name, arguments, options)]
+    ((called, positional, named),) = recorder.calls
+    assert (called, positional) == (name, arguments)
+    assert {key: value for key, value in named.items() if value is not None} == options
 
 
 def test_the_form_fits_the_hook() -> None:
