@@ -102,7 +102,7 @@ class SalesforceApi:
         :param sleep: Default is the connection's.
         """
         timing = replace(self.timing, sleep=sleep) if sleep else self.timing
-        return (retry or self.retry).call(step, timing=timing, on_retry=self._announce)
+        return (retry or self.retry).call(step, timing=timing, on_retry=self._before_pause)
 
     def pause(self, error: JobsError, failures: int) -> None:
         """Wait after so many failures, of which this was the last.
@@ -110,10 +110,10 @@ class SalesforceApi:
         :raises JobsError: the failure itself, if the pause would be longer than all attempts may take.
         """
         delay = self.retry.delay_seconds(failures, self.timing.random(), error.retry_after)
-        self._announce(error, delay)
+        self._before_pause(error, delay)
         self.timing.sleep(delay)
 
-    def _announce(self, error: JobsError, delay: float) -> None:
+    def _before_pause(self, error: JobsError, delay: float) -> None:
         if delay > self.retry.total_seconds:  # a worker is not held for it
             raise error
         log.warning("%s; trying again in %.1f s", error, delay)
