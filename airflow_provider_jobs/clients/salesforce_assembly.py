@@ -21,6 +21,7 @@ class Fetched:
     :param name: The draft's.
     :param sha256: Empty if the page is but a part of a file.
     :param locator: Of the page after it, as the page itself says.
+    :param header: The digest of its header, None if it is empty.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Fetched:
     sha256: str
     ends_a_line: bool
     locator: str
+    header: str | None
 
 
 class Assembly(Protocol):

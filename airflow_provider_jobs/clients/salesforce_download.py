@@ -232,7 +232,10 @@ class _Download:
 
     def _take_first(self, waiting: deque[tuple[ListedPage, Future[Fetched]]]) -> None:
         place, future = waiting.popleft()
-        self._take(future.result(), listed=True, list_locator=place.list_locator, last_locator=place.locator)
+        page = future.result()
+        if not self._fetcher.header.agrees(page.header):  # it came before the first page did
+            page = self._fetch(self._pages, place.locator)
+        self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
     def _fetch(self, page_number: int, locator: str | None) -> Fetched:
         params = {"locator": locator, "maxRecords": self._page_records}
@@ -242,6 +245,7 @@ class _Download:
         )
 
     def _take(self, page: Fetched, *, listed: bool, **place: str | None) -> None:
+        self._fetcher.header.settle(page.header)
         self._assembly.add(page)
         self._pages += 1
         self._tell(

@@ -96,7 +96,9 @@ class PageFetcher:
                 self._check_stop()
                 draft.write(block)
             draft.end()
-        return Fetched(name, page.records, draft.size_bytes, draft.sha256, page.ends_a_line, page.locator)
+        return Fetched(
+            name, page.records, draft.size_bytes, draft.sha256, page.ends_a_line, page.locator, page.header
+        )
 
     def _sleep(self, seconds: float) -> None:
         """Sleep, unless the download is stopped meanwhile: it looks every second."""

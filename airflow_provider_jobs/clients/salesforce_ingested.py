@@ -76,4 +76,6 @@ def _ingested(
     name = assembly.page_name(job_number)
     # A job may have an empty reply: the file's header is that of the first one that has any.
     with_header = assembly.has_header(job_number) or fetcher.header.digest is None
-    return fetcher.fetch(wanted, {}, name, with_header=with_header)
+    page = fetcher.fetch(wanted, {}, name, with_header=with_header)
+    fetcher.header.settle(page.header)
+    return page

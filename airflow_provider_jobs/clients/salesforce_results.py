@@ -7,7 +7,6 @@ https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-parall
 from __future__ import annotations
 
 import hashlib
-import threading
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -42,25 +41,31 @@ class MiscountedPage(ProtocolError):
 
 
 class Header:
-    """The first line of the first page to come; that of each other page is the same.
+    """The first line of the first page; that of each other page is the same.
 
     :param digest: What an earlier attempt saw.
     """
 
     def __init__(self, digest: str | None = None) -> None:
         self.digest = digest
-        self._lock = threading.Lock()
 
-    def check(self, line: bytes) -> None:
-        """Compare a page's header.
+    def check(self, line: bytes) -> str:
+        """Return the digest of a page's header; compare it, if the first page is known.
 
         :raises ProtocolError: it is another.
         """
         digest = hashlib.sha256(line.rstrip(b"\r\n")).hexdigest()
-        with self._lock:
-            self.digest = self.digest or digest
-        if digest != self.digest:
+        if not self.agrees(digest):
             raise ProtocolError(f"a page of results begins with another header: {line[:200]!r}")
+        return digest
+
+    def agrees(self, digest: str | None) -> bool:
+        """Return whether nothing is known against a header."""
+        return self.digest is None or digest in {None, self.digest}
+
+    def settle(self, digest: str | None) -> None:
+        """Take the header of the first page that has one for that of all."""
+        self.digest = self.digest or digest
 
 
 class Page:
@@ -72,6 +77,7 @@ class Page:
     :ivar records: How many it has, once it was read to its end.
     :ivar locator: Of the next page; :data:`END` after the last.
     :ivar ends_a_line: False if its last line has no end.
+    :ivar header: The digest of its header, None if it is empty.
     """
 
     def __init__(
@@ -98,6 +104,7 @@ class Page:
         self.records = 0
         self.locator = END
         self.ends_a_line = True
+        self.header: str | None = None
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the page in blocks; complete once this has ended without an error.
@@ -146,7 +153,7 @@ class Page:
                 raise ProtocolError(f"a page of results says that it has {declared[:50]!r} records")
 
     def _after_header(self, text: bytes, end: int) -> bytes:
-        self._header.check(text[:end])
+        self.header = self._header.check(text[:end])
         return text if self._with_header else text[end:]
 
     def _account(self, counter: RecordCounter) -> None:

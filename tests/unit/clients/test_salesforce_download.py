@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,6 +199,23 @@ def test_a_page_that_is_broken_is_read_again(
     org = Results(clock, paged(3, 2, 4))
     org.faults["page 1"] = list(faults)
     download(org, tmp_path, **how)
+    assert (tmp_path / "a.csv").read_bytes() == org.expected
+
+
+def test_a_wrong_header_that_comes_first_is_not_taken_for_that_of_all(clock: Clock, tmp_path: Path) -> None:
+    org = Results(clock, paged(3, 2, 4))
+    wrong_came = threading.Event()
+
+    def wrong(_: Csv) -> Csv:
+        wrong_came.set()
+        return Csv(b'"Id"\n"1"\n"1"\n', {"Sforce-Locator": "L2"})
+
+    def late(page: Csv) -> Csv:
+        assert wrong_came.wait(10)
+        return page
+
+    org.faults |= {"page 0": [late], "page 1": [wrong]}
+    download(org, tmp_path)
     assert (tmp_path / "a.csv").read_bytes() == org.expected
 
 
