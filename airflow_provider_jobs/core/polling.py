@@ -12,7 +12,7 @@ from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobStatus, Submission
     from airflow_provider_jobs.core.retry import Timing
 
 #: How long a service may stay silent before its waiters fail, in seconds.
@@ -28,11 +28,24 @@ class ManyClient(Protocol):
         """Return how many jobs are doing."""
 
 
-class StatusClient(ManyClient, Protocol):
-    """What waiting needs of a client."""
+class StatusClient(Protocol):
+    """What the wait for one job needs of a client."""
 
     def status(self, ref: JobRef) -> JobStatus:
         """Return how a job is doing."""
+
+
+class JobClient(StatusClient, Protocol):
+    """What the whole life of a job needs of a client."""
+
+    def submit(self, request: JobRequest) -> Submission:
+        """Start the work once, or adopt what an earlier attempt started."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Ask for a job's end."""
+
+    def failing_statement(self, status: JobStatus) -> str | None:
+        """Return which part of a failed job failed, if it has parts."""
 
 
 def pause_seconds(waited: float, poll_interval: float) -> float:

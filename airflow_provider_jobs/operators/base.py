@@ -8,7 +8,7 @@ import logging
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
@@ -18,7 +18,7 @@ from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.polling import wait_for
 from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError, OutageError
-from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger, WatchingClient
+from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.core.jobs import JobRequest, Submission
-    from airflow_provider_jobs.core.polling import StatusClient
+    from airflow_provider_jobs.core.polling import JobClient, StatusClient
 
 log = logging.getLogger(__name__)
 
@@ -34,16 +34,6 @@ log = logging.getLogger(__name__)
 CANCEL_SECONDS = 30.0
 #: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
 SKEW_SECONDS = 10.0
-
-
-class JobClient(WatchingClient, Protocol):
-    """What the life cycle needs of a client."""
-
-    def submit(self, request: JobRequest) -> Submission:
-        """Start the work once, or adopt what an earlier attempt started."""
-
-    def failing_statement(self, status: JobStatus) -> str | None:
-        """Return which part of a failed job failed, if it has parts."""
 
 
 class JobOperator(BaseOperator):
@@ -82,6 +72,7 @@ class JobOperator(BaseOperator):
         self.inline_wait = inline_wait
         self.wait = wait
         self.cancel_on_kill = cancel_on_kill
+        self._client: Any = None
         self._refs: list[JobRef] = []
         self._killed = False
 
@@ -120,12 +111,13 @@ class JobOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Submit the job, wait, and return the result."""
         with airflow_failures(self):
-            return self._run(self.client(), context)
+            self._client = self.client()
+            return self._run(self._client, context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with what the trigger found."""
         with airflow_failures(self):
-            client = self.client()
+            client = self._client = self.client()
             ref = JobRef.from_json(event["ref"])
             self._refs = [ref]
             if event["outcome"] == "error":
@@ -139,13 +131,34 @@ class JobOperator(BaseOperator):
             )
 
     def on_kill(self) -> None:
-        """Cancel what this attempt has submitted or adopted."""
+        """Cancel what this attempt has submitted or adopted.
+
+        Airflow calls this in a signal handler, and lets the task go on after it.
+        """
         self._killed = True
         for_each(self._refs if self.cancel_on_kill else [], self._cancel)
 
     def _cancel(self, ref: JobRef) -> None:
         self.log.info("cancelling %s, since the task was ended", ref)
-        self.client().cancel(ref)
+        # Not another client: its look-up may wait for a lock that the interrupted frame holds.
+        self._client.cancel(ref)
+
+    def _check_killed(self) -> None:
+        """Let a task that was ended go no further; its retry begins anew.
+
+        :raises OutageError: it was.
+        """
+        if self._killed:
+            raise OutageError("the task was ended while it ran")
+
+    def _cancel_if_killed(self, ref: JobRef) -> None:
+        """Cancel what came to be too late for :meth:`on_kill`.
+
+        :raises OutageError: it did.
+        """
+        if self._killed and self.cancel_on_kill:
+            self._cancel(ref)
+            self._check_killed()
 
     def _run(self, client: JobClient, context: Context) -> Any:
         return self._follow(client, context, client.submit(self.request(client, context)))
@@ -157,6 +170,7 @@ class JobOperator(BaseOperator):
             self._refs = [*(ref for ref in self._refs if ref not in parts(status.ref)), status.ref]
             verb = "adopted" if submission.adopted else "submitted"
             self.log.info("%s %s, %s", verb, status.ref, status.url or status.vendor_state)
+            self._cancel_if_killed(status.ref)
         self._remember(context, status)
         if not self.wait:
             return self.summary(status)
@@ -180,6 +194,8 @@ class JobOperator(BaseOperator):
         return self._end_at_deadline(client, context, status, adopted=adopted)
 
     def _defer(self, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        if self.cancel_on_kill:
+            self._check_killed()
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),
@@ -193,6 +209,8 @@ class JobOperator(BaseOperator):
         return self.defer(trigger=trigger, method_name="execute_complete")
 
     def _finish(self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        if status.state is JobState.CANCELLED:
+            self._check_killed()
         if status.state is JobState.CANCELLED and adopted:
             self.log.warning("%s was cancelled by the end of an earlier attempt; submitting anew", status.ref)
             return self._run(client, context)
@@ -223,15 +241,12 @@ class JobOperator(BaseOperator):
             until = time.time() + CANCEL_SECONDS
             status = wait_for(client, status, until=until, poll_interval=1.0, timing=Timing())
             if status.state is not JobState.SUCCEEDED:
-                raise self._overdue(status)
+                outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
+                limit = f"execution_timeout ({self.execution_timeout})"
+                raise DeadlineExceeded(
+                    f"{status.ref} did not end within {limit} and {outcome}", ref=status.ref
+                )
         return self._finish(client, context, status, adopted=adopted)
-
-    def _overdue(self, status: JobStatus) -> DeadlineExceeded:
-        outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
-        return DeadlineExceeded(
-            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
-            ref=status.ref,
-        )
 
 
 def _last_look(client: JobClient, ref: JobRef) -> JobStatus:

@@ -16,7 +16,7 @@ from airflow_provider_jobs.clients.bigquery_configuration import (
 from airflow_provider_jobs.clients.bigquery_joint import joint_status
 from airflow_provider_jobs.core.jobs import JobRequest, Submission
 from airflow_provider_jobs.core.streams import GzipSource, JoinedSource, Media, Source, header_bytes
-from airflow_provider_jobs.errors import ConfigurationError, OutageError
+from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.base import work_digest
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator, Table
 from airflow_provider_jobs.operators.sources import sources_by_place
@@ -201,15 +201,13 @@ class BigQueryUploadOperator(_LoadingOperator):
         return self._follow(client, context, Submission(status, adopted))
 
     def _submit(self, client: BigQueryClient, request: JobRequest) -> Submission:
-        if self._killed:
-            raise OutageError("the task was ended before all of its files were sent")
+        self._check_killed()
         submission = client.submit(request)
         ref = submission.status.ref
         self._refs.append(ref)  # at once, so that the end of the task can cancel it
         if request.media:
             self.log.info("%s is loaded by %s", request.media.source.name, ref)
-        if self._killed and self.cancel_on_kill:  # while this was sent, so that the kill may have missed it
-            client.cancel(ref)
+        self._cancel_if_killed(ref)
         return submission
 
 

@@ -217,15 +217,17 @@ class RedivisUploadOperator(RedivisOperator):
         followed = [each for each in submissions if each.expected or each.status.state.ended]
         if not followed:
             return self.summary(joint_status(None, [each.status for each in submissions]))
-        self._refs = []  # the one that is followed from here on stands for all
         status = joint_status(None, [each.status for each in followed])
         return self._follow(client, context, Submission(status, any(each.adopted for each in followed)))
 
     def _submit(self, client: RedivisClient, request: UploadRequest) -> UploadSubmission:
+        self._check_killed()
         submission = client.submit_upload(request)
+        ref = submission.status.ref
         if submission.expected:
-            self._refs.append(submission.status.ref)  # at once, so that the end of the task can delete it
-            self._expected[submission.status.ref.id] = submission.expected
+            self._refs.append(ref)  # at once, so that the end of the task can delete it
+            self._expected[ref.id] = submission.expected
+            self._cancel_if_killed(ref)
         return submission
 
     def _fields(self) -> dict[str, Any]:

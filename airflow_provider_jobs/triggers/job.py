@@ -7,14 +7,14 @@ import importlib
 import json
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.jobs import JobRef
 from airflow_provider_jobs.core.lanes import Lane
-from airflow_provider_jobs.core.polling import StatusClient, concerns_job
+from airflow_provider_jobs.core.polling import concerns_job
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.triggers import sharing
 
@@ -35,13 +35,6 @@ HOOKS = {
 #: An event must not come before Airflow has recorded that the worker let go of the task, which was seen to
 #: take five seconds on a busy machine: no look at a job before this many seconds.
 FIRST_POLL_SECONDS = 10.0
-
-
-class WatchingClient(StatusClient, Protocol):
-    """What a trigger needs of a client besides its statuses."""
-
-    def cancel(self, ref: JobRef) -> None:
-        """Ask for a job's end."""
 
 
 class _Trigger(BaseTrigger):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.operators.bigquery import (
     BigQueryCopyOperator,
     BigQueryExtractOperator,
@@ -195,6 +196,32 @@ def test_on_kill_cancels_the_job(lab: Lab) -> None:
         reference = operator.execute(TaskRun().context())
         operator.on_kill()
         sensor = BigQueryJobSensor(task_id="sensor", job=reference, poke_interval=0.2, timeout=30)
+        with pytest.raises(AirflowFailException, match="stopped"):
+            sensor.execute(TaskRun().context())
+
+
+@pytest.mark.parametrize("moment", ["request", "watched", "_defer"])
+@pytest.mark.parametrize("try_number", [1, 2])
+def test_on_kill_at_any_moment_leaves_one_job_that_stops(lab: Lab, moment: str, try_number: int) -> None:
+    """Airflow lets the task go on for five seconds, in which it may neither submit another nor defer."""
+    settings: dict[str, Any] = {"task_id": "task", "sql": "SELECT 1 AS x", "inline_wait": 0}
+    attempts = TaskRun()
+    with lab.slow_jobs(seconds=60, cancel_seconds=1):
+        if try_number > 1:
+            BigQueryQueryOperator(**settings, wait=False).execute(attempts.context())
+        operator = BigQueryQueryOperator(**settings, deferrable=moment == "_defer")
+        step = getattr(operator, moment)
+
+        def killed(*arguments: Any, **options: Any) -> Any:
+            operator.on_kill()
+            return step(*arguments, **options)
+
+        setattr(operator, moment, killed)
+        with pytest.raises(OutageError, match="the task was ended") as caught:
+            operator.execute(attempts.context(try_number))
+        assert caught.value.retryable
+        [job] = lab.jobs()
+        sensor = BigQueryJobSensor(task_id="sensor", job=job["jobReference"]["jobId"], poke_interval=0.2)
         with pytest.raises(AirflowFailException, match="stopped"):
             sensor.execute(TaskRun().context())
 

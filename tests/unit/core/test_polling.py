@@ -16,7 +16,6 @@ from airflow_provider_jobs.core.polling import (
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
-    JobsError,
     NotFoundError,
     ServiceError,
     TransportError,
@@ -24,7 +23,7 @@ from airflow_provider_jobs.errors import (
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Sequence
 
 T = TypeVar("T")
 PENDING, RUNNING, SUCCEEDED = JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED
@@ -58,9 +57,6 @@ class Service:
         if isinstance(found, BaseException):
             raise found
         return is_(found, ref)
-
-    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-        raise AssertionError("one job is asked for by itself")
 
 
 @pytest.mark.parametrize(

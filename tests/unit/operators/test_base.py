@@ -11,7 +11,6 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.core.jobs import JobRef, JobStatus
-from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
 from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.operators.base import JobOperator, work_digest
@@ -23,13 +22,6 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Clock
 
 OTHER = JobRef("bigquery", "p", "key_1", "EU")
-
-
-@pytest.fixture(autouse=True)
-def no_pause(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sleep without a pause, on a clock that goes with Airflow's."""
-    timing = Timing(now=lambda: time.time() + sum(clock.pauses), sleep=clock.pauses.append)
-    monkeypatch.setattr(base, "Timing", lambda: timing)
 
 
 def operator(client: FakeClient, **options: Any) -> Any:

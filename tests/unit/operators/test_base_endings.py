@@ -5,14 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.core.jobs import JobRef, JobStatus
-from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -30,13 +28,6 @@ if TYPE_CHECKING:
     from tests.unit.conftest import Clock
 
 OTHER = JobRef("bigquery", "p", "key_1", "EU")
-
-
-@pytest.fixture(autouse=True)
-def no_pause(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sleep without a pause, on a clock that goes with Airflow's."""
-    timing = Timing(now=lambda: time.time() + sum(clock.pauses), sleep=clock.pauses.append)
-    monkeypatch.setattr(base, "Timing", lambda: timing)
 
 
 def operator(client: FakeClient, **options: Any) -> Any:
@@ -203,8 +194,9 @@ class TestEnding:
                 super().cancel(ref)
                 raise TransportError(f"cut {len(self.cancelled)}")
 
-        client = Refusing()
+        client = Refusing(status("running"))
         task = operator(client)
+        deferred(task)
         task._refs = [REF, OTHER]
         with pytest.raises(TransportError, match="cut 1"):
             task.on_kill()

@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_jobs.clients.redivis_status import Expected
 from airflow_provider_jobs.clients.redivis_submit import UploadRequest, UploadSubmission
 from airflow_provider_jobs.core.jobs import JobProblem, JobRef, JobState, JobStatus
-from airflow_provider_jobs.errors import DeadlineExceeded
+from airflow_provider_jobs.errors import DeadlineExceeded, OutageError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator, RedivisUploadOperator
 from tests.unit import tasks
 from tests.unit.tasks import faked
@@ -213,6 +213,27 @@ def test_several_files_are_several_uploads(tmp_path: Path) -> None:
     assert [each["name"] for each in reference["uploads"]] == ["a.csv", "b.csv"]
     task.on_kill()
     assert [each.id for each in client.cancelled] == [reference["job_id"]]
+
+
+@pytest.mark.parametrize(("cancel_on_kill", "made", "deleted"), [(True, 1, 1), (False, 1, 0)])
+def test_who_is_killed_while_files_are_sent_sends_no_more(
+    tmp_path: Path, made: int, deleted: int, *, cancel_on_kill: bool
+) -> None:
+    for name in ("a.csv", "b.csv", "c.csv"):
+        (tmp_path / name).write_bytes(b"hello")
+
+    class Killing(Client):
+        def submit_upload(self, request: UploadRequest) -> UploadSubmission:
+            task.on_kill()
+            return super().submit_upload(request)
+
+    client = Killing(status())
+    settings: dict[str, Any] = {"parallel_uploads": 1, "wait": False, "cancel_on_kill": cancel_on_kill}
+    task = operator(client, f"{tmp_path}/*.csv", **settings)
+    with pytest.raises(OutageError, match="the task was ended while it ran"):
+        run(task)
+    assert len(client.requests) == made
+    assert len(client.cancelled) == deleted
 
 
 def test_the_name_and_place_of_it_are_known_from_submission_on(file: str) -> None:
