@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery_configuration import check_job_id
 from airflow_provider_jobs.clients.bigquery_status import job_status, listed_jobs
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -67,7 +67,10 @@ class JobSearch:
         return asdict(self)
 
     def ended(self, client: BigQueryClient) -> bool:
-        """Return True if no match is active any more, and there are enough."""
+        """Return True if no match is active any more, and there are enough.
+
+        :raises ProtocolError: BigQuery could not see a region, which may have more.
+        """
         if any(self._matches(client, ["pending", "running"])):
             return False
         return sum(1 for _ in zip(range(self.min_jobs), self.found(client), strict=False)) >= self.min_jobs
@@ -88,6 +91,8 @@ class JobSearch:
             allUsers=self.all_users or None,
         )
         for page in pages:
+            if hidden := page.get("unreachable"):
+                raise ProtocolError(f"jobs.list could not see {', '.join(map(str, hidden))}")
             for _, job_id, job in listed_jobs(page):
                 labels = (job.get("configuration") or {}).get("labels") or {}
                 if job_id.startswith(self.job_id_prefix or "") and self.labels.items() <= labels.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import Any
 
 import airflow.sdk.bases.sensor
@@ -121,6 +122,17 @@ def test_jobs_sensor_fails_when_one_failed(lab: Lab, deferrable: bool) -> None:
         sense(BigQueryJobsSensor, deferrable=deferrable, **arguments)
     found = sense(BigQueryJobsSensor, deferrable=deferrable, allow_failed=True, **arguments)
     assert found == {"job_count": 2, "failed_job_count": 1}
+
+
+@MODES
+def test_jobs_sensor_looks_again_while_a_region_cannot_be_seen(lab: Lab, deferrable: bool) -> None:
+    """Its job is not listed, and runs."""
+    hidden = json.dumps({"kind": "bigquery#jobList", "unreachable": ["europe-west3"]})
+    with lab.slow_jobs(seconds=1.0):
+        submit(task_id="other", job_id="night")
+        lab.fault("jobs.list", "answer", status=200, body=hidden, content_type="application/json", times=2)
+        found = sense(BigQueryJobsSensor, job_id_prefix="night", min_jobs=0, deferrable=deferrable)
+    assert found == {"job_count": 1, "failed_job_count": 0}
 
 
 def test_jobs_sensor_waits_for_the_statements_of_a_script(lab: Lab) -> None:

@@ -107,3 +107,13 @@ def test_a_malformed_list_is_a_protocol_error(clock: Clock) -> None:
     client, _ = client_of(clock, {"jobs": [{}]})
     with pytest.raises(ProtocolError):
         JobSearch(job_id_prefix="a").ended(client)
+
+
+def test_a_region_that_cannot_be_seen_may_hold_more(clock: Clock) -> None:
+    """Its jobs may be active, so nobody can say that all have ended."""
+    hidden = {"unreachable": ["europe-west3"]}
+    for pages in ([hidden, listed(job("a1"))], [{}, {**listed(job("a1")), **hidden}]):
+        client, _ = client_of(clock, *pages)
+        with pytest.raises(ProtocolError, match=r"jobs\.list could not see europe-west3") as caught:
+            JobSearch(job_id_prefix="a").ended(client)
+        assert caught.value.retryable
