@@ -234,8 +234,8 @@ class PollGroup:
         except TimeoutError:
             found, calls = OutageError(f"no answer within {CALL_SECONDS:.0f} s"), 0
         failed = isinstance(found, Exception)
-        self.rejected = isinstance(found, AuthenticationError)
         news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
+        self.rejected = any(isinstance(each, AuthenticationError) for each in news.values())
         answered = loop.time()
         for first in range(0, len(waiters), BATCH):
             self._tell(waiters[first : first + BATCH], news, began, answered)

@@ -221,12 +221,15 @@ class TestOpening:
         assert run(event_of(trigger))["outcome"] == "ended"
         assert answers == []
 
-    def test_a_token_that_is_rejected_has_the_connection_looked_up_again(self) -> None:
+    @pytest.mark.parametrize("one_by_one", [True, False])
+    def test_a_token_that_is_rejected_has_the_connection_looked_up_again(self, *, one_by_one: bool) -> None:
         """Somebody still waits with the old token; who comes later must not."""
         rejected = AuthenticationError("401", status=401, reason="authError")
 
         class Old(FakeClient):
             def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                if one_by_one:
+                    return dict.fromkeys(refs, rejected)
                 raise rejected
 
         async def scene() -> None:
