@@ -49,8 +49,11 @@ class JobClient(StatusClient, Protocol):
 
 
 def pause_seconds(waited: float, poll_interval: float) -> float:
-    """Return the pause before the next look: a fifth of the wait so far, at most ``poll_interval``."""
-    return min(poll_interval, max(FLOOR_SECONDS, waited / 5))
+    """Return the pause before the next look: a fifth of the wait so far, at most ``poll_interval``.
+
+    It is never shorter than :data:`FLOOR_SECONDS`.
+    """
+    return max(FLOOR_SECONDS, min(poll_interval, waited / 5))
 
 
 def concerns_job(error: BaseException) -> bool:

@@ -43,7 +43,7 @@ class JobOperator(BaseOperator):
     from submission on, and at the end holds its state and statistics.
 
     :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
-    :param poll_interval: Seconds between two looks at the job, at most.
+    :param poll_interval: Seconds between two looks at the job, at most; at least half a second passes.
     :param inline_wait: Seconds to wait on the worker before deferring: most jobs end within it, and a hop
         through the triggerer takes longer.
     :param wait: False returns the reference of the submitted job, for a sensor.

@@ -61,7 +61,7 @@ class Service:
 
 @pytest.mark.parametrize(
     ("waited", "interval", "pause"),
-    [(0, 5, 0.5), (2, 5, 0.5), (10, 5, 2), (1000, 5, 5), (1000, 0.1, 0.1), (0, 0.1, 0.1)],
+    [(0, 5, 0.5), (2, 5, 0.5), (10, 5, 2), (1000, 5, 5), (1000, 0.1, 0.5), (0, 0.001, 0.5)],
 )
 def test_pauses_grow_with_the_wait(waited: float, interval: float, pause: float) -> None:
     assert pause_seconds(waited, interval) == pause
