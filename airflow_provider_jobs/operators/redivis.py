@@ -50,6 +50,7 @@ class RedivisReleaseOperator(RedivisOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(execution_timeout=execution_timeout, **kwargs)
+        self.cancel_on_kill = False  # there is nothing to cancel with
         self.dataset = dataset
         self.release_notes = release_notes
 
@@ -71,9 +72,6 @@ class RedivisReleaseOperator(RedivisOperator):
             "state": status.state,
             **status.statistics,
         }
-
-    def on_kill(self) -> None:
-        """Do nothing: a release cannot be cancelled."""
 
     def _after(self, client: RedivisClient, context: Context, reference: str) -> str:
         """Return what was released when the first attempt began; a clear begins anew."""

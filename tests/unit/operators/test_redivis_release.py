@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.clients.redivis_release import NOT_RELEASED
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
@@ -105,6 +105,19 @@ def test_a_release_is_not_cancelled() -> None:
     run(task)
     task.on_kill()
     assert client.cancelled == []
+
+
+def test_nor_does_its_trigger_cancel_it() -> None:
+    """It would say "cancelled" in the log of a task that was marked failed."""
+
+    class Slow(Releasing):
+        def submit(self, request: Any) -> Submission:
+            return Submission(JobStatus(ref(), JobState.RUNNING, "releasing"), adopted=False)
+
+    task = RedivisReleaseOperator(task_id="t", dataset="acme.sales", deferrable=True, inline_wait=0)
+    with pytest.raises(TaskDeferred) as caught:
+        run(faked(task, Slow("v1.0")))
+    assert not caught.value.trigger.serialize()[1]["cancel_on_kill"]
 
 
 @pytest.mark.parametrize("dataset", ["sales", "acme.sales.orders", ""])
