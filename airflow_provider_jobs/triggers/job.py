@@ -74,16 +74,23 @@ class _Trigger(BaseTrigger):
             **more,
         }
 
+    @property
+    def conn_id(self) -> str:
+        """The id of the connection."""
+        return str(self.hook_args[self._hook_class().conn_name_attr])
+
+    def _hook_class(self) -> Any:
+        module, _, name = HOOKS[self.service].partition(":")
+        return getattr(importlib.import_module(module), name)
+
     async def client(self) -> Any:
         """Look the connection up and return its client."""
         from airflow.providers.common.compat.connection import (  # noqa: PLC0415 - operators import this module
             get_async_connection,
         )
 
-        module, _, name = HOOKS[self.service].partition(":")
-        hook_class = getattr(importlib.import_module(module), name)
-        hook = hook_class(**self.hook_args)
-        connection: Connection = await get_async_connection(self.hook_args[hook_class.conn_name_attr])
+        hook = self._hook_class()(**self.hook_args)
+        connection: Connection = await get_async_connection(self.conn_id)
         return await Lane(linger_seconds=0.0).run(partial(hook.client_of, connection))
 
     async def _watched(
@@ -113,9 +120,16 @@ class _Trigger(BaseTrigger):
         return None if self.deadline is None else max(0.0, self.deadline - time.time())
 
     async def _until_first_poll(self) -> None:
-        at = self.first_poll_at if self.deadline is None else min(self.first_poll_at, self.deadline)
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
-        await asyncio.sleep(min(FIRST_POLL_SECONDS, max(0.0, at - time.time())))
+        await asyncio.sleep(min(FIRST_POLL_SECONDS, max(0.0, self.first_poll_at - time.time())))
+
+    async def _told(self, error: JobsError) -> dict[str, Any]:
+        """Return what an error means, once an event may say it."""
+        await self._until_first_poll()
+        if isinstance(error, DeadlineExceeded):
+            return {"outcome": "deadline"}
+        outage = not concerns_job(error)
+        return {"outcome": "error", "message": str(error), "retryable": outage or error.retryable}
 
 
 class JobTrigger(_Trigger):
@@ -150,10 +164,7 @@ class JobTrigger(_Trigger):
             event = await self._wait()
         except asyncio.CancelledError:
             if not compat.TRIGGER_HAS_ON_KILL:
-                try:
-                    await self.on_kill()
-                except Exception:  # any other error than this one would fail a task that has merely moved
-                    self.log.exception("%s could not be cancelled", self.ref)
+                await self.on_kill()
             raise
         yield TriggerEvent({"ref": self.ref.to_json(), "adopted": self.adopted, **event})
 
@@ -161,6 +172,7 @@ class JobTrigger(_Trigger):
         """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.
 
         Goes on by itself if Airflow stops waiting for it: a busy triggerer may need longer to look things up.
+        What stands in its way is logged, and raised to nobody: it would fail a task that has merely moved.
         """
         if self.cancel_on_kill:
             cancellation = asyncio.create_task(self._cancel_if_killed())
@@ -169,35 +181,48 @@ class JobTrigger(_Trigger):
             await asyncio.shield(cancellation)
 
     async def _cancel_if_killed(self) -> None:
-        if await self._was_killed():
+        try:
+            if await self._still_waited_for():
+                self.log.info("leaving %s alone: only the trigger has moved, the task still waits", self.ref)
+                return
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
                 await connection.lane.run(partial(connection.client.cancel, self.ref))
-            self.log.info("cancelled %s, since the task was ended", self.ref)
+        except Exception:
+            self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", self.ref)
         else:
-            self.log.info("leaving %s alone: only the trigger has moved, the task still waits", self.ref)
+            self.log.info("cancelled %s, since the task was ended", self.ref)
 
     async def _wait(self) -> dict[str, Any]:
         try:
             status = await self._watched(self.ref, partial(sharing.group_of_jobs, self, self.ref.scope))
-        except DeadlineExceeded:
-            return {"outcome": "deadline"}
         except JobsError as error:
-            await self._until_first_poll()  # an event may not come before it either
-            return _error(error)
+            return await self._told(error)
         return {"outcome": "ended", "status": status.to_json()}
 
-    async def _was_killed(self) -> bool:
-        """Return True unless this task is still deferred on this very job."""
+    async def _still_waited_for(self) -> bool:
+        """Return True if this task is still deferred on this very job; ask again if Airflow cannot say."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            try:
+                return await self._is_waited_for()
+            except Exception as error:
+                if loop.time() > began + sharing.LOOK_UP_SECONDS:
+                    raise
+                self.log.warning("whether %s is to be cancelled is not known yet: %s", self.ref, error)
+            await asyncio.sleep(sharing.REOPEN_SECONDS)
+
+    async def _is_waited_for(self) -> bool:
         if compat.ON_KILL_MEANS_KILLED or self.task_instance is None:
-            return True
+            return False
         from asgiref.sync import sync_to_async  # noqa: PLC0415 - the SDK's calls find their way back by it
 
         ti = self.task_instance
         if await sync_to_async(compat.task_state, thread_sensitive=False)(ti) != "deferred":
-            return True
+            return False
         job = await sync_to_async(compat.task_xcom, thread_sensitive=False)(ti, "job")
-        return not isinstance(job, dict) or job.get("job_id") != self.ref.id
+        return isinstance(job, dict) and job.get("job_id") == self.ref.id
 
 
 class JobsTrigger(_Trigger):
@@ -224,17 +249,9 @@ class JobsTrigger(_Trigger):
         ref = JobRef(self.service, "search", json.dumps(self.search, sort_keys=True))
         try:
             await self._watched(ref, partial(sharing.group_of_search, self, self.search))
-        except DeadlineExceeded:
-            return {"outcome": "deadline"}
         except JobsError as error:
-            await self._until_first_poll()  # an event may not come before it either
-            return _error(error)
+            return await self._told(error)
         return {"outcome": "ended"}
-
-
-def _error(error: JobsError) -> dict[str, Any]:
-    outage = not concerns_job(error)
-    return {"outcome": "error", "message": str(error), "retryable": outage or error.retryable}
 
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.

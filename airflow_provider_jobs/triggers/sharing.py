@@ -47,6 +47,10 @@ class Sharer(Protocol):
     service: str
     hook_args: dict[str, Any]
 
+    @property
+    def conn_id(self) -> str:
+        """The id of the connection."""
+
     async def client(self) -> Any:
         """Look the connection up and return its client."""
 
@@ -231,7 +235,7 @@ async def _open_connection(trigger: Sharer) -> Connection:
 async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) -> SharedGroup:
     lease = await connection_of(trigger)
     client = lease.thing.client
-    metrics = PollMetrics(trigger.service, str(next(iter(trigger.hook_args.values()), "")), scope)
+    metrics = PollMetrics(trigger.service, trigger.conn_id, scope)
     group = PollGroup(
         _Searches(client) if searches else client,
         hurry=not searches and trigger.service not in COUNTED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,10 +14,10 @@ import pytest
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.poll_group import PollGroup
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
-from airflow_provider_jobs.triggers import sharing
+from airflow_provider_jobs.triggers import job, sharing
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.unit.tasks import REF, FakeClient, FakeTi, failed, status
-from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_trigger, run
+from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_trigger, run, until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,11 +54,20 @@ class TestJobTrigger:
         run(event_of(kind(client, first_poll_at=first)))
         assert time.time() >= first
 
-    def test_time_may_be_up_before_the_first_look(self) -> None:
-        client = FakeClient(looks=(status("running"),))
-        deadline = time.time() + 0.1
-        trigger = job_trigger(client, first_poll_at=time.time() + 3600, deadline=deadline)
+    @pytest.mark.parametrize("kind", [job_trigger, jobs_trigger])
+    @pytest.mark.parametrize("seconds", [-1.0, 0.05])
+    def test_time_may_be_up_before_the_first_look(self, kind: Any, seconds: float) -> None:
+        """That is told no earlier either: else nobody would end the job."""
+        client = Searching(0, looks=(status("running"),))
+        began = time.time()
+        trigger = kind(client, first_poll_at=began + 0.2, deadline=began + seconds)
         assert run(event_of(trigger))["outcome"] == "deadline"
+        assert time.time() >= began + 0.2
+
+    def test_a_clock_that_is_ahead_does_not_hold_it_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(job, "FIRST_POLL_SECONDS", 0.1)
+        trigger = job_trigger(FakeClient(looks=(status(),)), first_poll_at=time.time() + 3600)
+        assert run(event_of(trigger))["outcome"] == "ended"
 
     @pytest.mark.parametrize(
         ("client", "text"),
@@ -106,11 +116,21 @@ class TestKill:
         ti: FakeTi | None = None,
         state: str | None = "deferred",
         job: Any = None,
+        failure: str | None = None,
         **options: Any,
     ) -> list[JobRef]:
         monkeypatch.setattr(compat, "ON_KILL_MEANS_KILLED", means_killed)
-        monkeypatch.setattr(compat, "task_state", lambda ti: state)
-        monkeypatch.setattr(compat, "task_xcom", lambda ti, key: job if key == "job" else None)
+        monkeypatch.setattr(sharing, "REOPEN_SECONDS", 0.0)
+        failures = [failure] if failure else []
+
+        def told(question: str, answer: Any) -> Any:
+            if question in failures:
+                failures.remove(question)
+                raise RuntimeError("API_SERVER_ERROR: database is locked")
+            return answer
+
+        monkeypatch.setattr(compat, "task_state", lambda ti: told("state", state))
+        monkeypatch.setattr(compat, "task_xcom", lambda ti, key: told("xcom", job if key == "job" else None))
         client = FakeClient()
         trigger = job_trigger(client, **{"cancel_on_kill": True, **options})
         trigger.task_instance = ti
@@ -133,6 +153,46 @@ class TestKill:
     @pytest.mark.parametrize("job", [None, {"job_id": "another"}, "text"])
     def test_cancels_if_the_task_waits_on_another(self, monkeypatch: pytest.MonkeyPatch, job: Any) -> None:
         assert self.kill(monkeypatch, ti=FakeTi(), job=job) == [REF]
+
+    @pytest.mark.parametrize(("failure", "state"), [("state", "failed"), ("xcom", "deferred")])
+    def test_asks_again_if_airflow_could_not_tell(
+        self, monkeypatch: pytest.MonkeyPatch, failure: str, state: str
+    ) -> None:
+        assert self.kill(monkeypatch, ti=FakeTi(), state=state, failure=failure) == [REF]
+
+    @pytest.mark.parametrize("trouble", ["Airflow", "the service"])
+    def test_says_if_it_could_not_cancel_although_airflow_has_left(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], trouble: str
+    ) -> None:
+        """Airflow 3.3 cancels the trigger again each second, on_kill with it."""
+        asked, answer = threading.Event(), threading.Event()
+
+        def out(*_: Any) -> Any:
+            asked.set()
+            assert answer.wait(PATIENCE)
+            raise TransportError(f"{trouble} is out")
+
+        monkeypatch.setattr(compat, "ON_KILL_MEANS_KILLED", trouble == "the service")
+        monkeypatch.setattr(compat, "task_state", out)
+        monkeypatch.setattr(sharing, "LOOK_UP_SECONDS", -1.0)
+        client = FakeClient()
+        client.cancel = out  # type: ignore[method-assign, assignment]
+        trigger = job_trigger(client, cancel_on_kill=True)
+        trigger.task_instance = FakeTi()
+
+        async def scene() -> None:
+            kill = asyncio.create_task(trigger.on_kill())
+            await until(asked.is_set)
+            kill.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await kill
+            answer.set()
+            await asyncio.gather(*job._cancellations)
+
+        run(scene())
+        told = capsys.readouterr().out
+        assert f"{REF} could not be cancelled" in told
+        assert f"{trouble} is out" in told
 
     def test_leaves_the_job_alone_if_asked_to(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert self.kill(monkeypatch, means_killed=True, cancel_on_kill=False) == []
