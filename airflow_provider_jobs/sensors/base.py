@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -15,6 +14,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_jobs.core.polling import concerns_job
+from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS
 
@@ -30,7 +30,7 @@ class JobSensor(BaseSensorOperator):
     asked for a while does not, until the sensor's ``timeout``.
 
     :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
-    :param poke_interval: Seconds between two looks, in every mode.
+    :param poke_interval: Seconds between two looks; deferred, at most.
     """
 
     service: ClassVar[str]
@@ -69,9 +69,7 @@ class JobSensor(BaseSensorOperator):
         try:
             result = self.look()
         except JobsError as error:
-            if isinstance(error, JobFailed) or concerns_job(error):
-                raise AirflowFailException(str(error)) from None  # the message holds everything
-            self.log.warning("%s; looking again in %s s", error, self.poke_interval)
+            self._bear(error)
             result = None
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
@@ -81,7 +79,8 @@ class JobSensor(BaseSensorOperator):
             return super().execute(context)
         try:
             return self._found_or_defer(context)
-        except AirflowFailException as error:  # as the other modes, and as Airflow does after a deferral
+        except (AirflowFailException, AirflowSensorTimeout) as error:
+            # As the other modes do, and as Airflow does after a deferral.
             if self.soft_fail or self.never_fail:
                 raise AirflowSkipException(str(error)) from None
             raise
@@ -89,7 +88,7 @@ class JobSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on with what the trigger found."""
         if event["outcome"] == "deadline":
-            raise AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")
+            raise self._overdue()
         if event["outcome"] == "error":
             if not event["retryable"]:
                 raise AirflowFailException(event["message"])
@@ -99,15 +98,37 @@ class JobSensor(BaseSensorOperator):
         return self._found_or_defer(context)
 
     def _found_or_defer(self, context: Context) -> Any:
-        found = self.poke(context)
-        if found.is_done:
-            return found.xcom_value
-        started = context["ti"].start_date
-        trigger = self.trigger(
-            service=self.service,
-            hook_args=self.hook_args(),
-            poll_interval=max(self.poke_interval, 1.0),
-            deadline=(started.timestamp() if started else time.time()) + self.timeout,
-            first_poll_at=time.time() + FIRST_POLL_SECONDS,
-        )
-        return self.defer(trigger=trigger, method_name="execute_complete")
+        """Look, and defer if it goes on; wait here as long as nobody can say what to defer for."""
+        timing, started = Timing(), context["ti"].start_date
+        deadline = (started.timestamp() if started else timing.now()) + self.timeout
+        interval = max(self.poke_interval, 1.0)
+        while not (found := self.poke(context)).is_done:
+            try:
+                trigger = self.trigger(
+                    service=self.service,
+                    hook_args=self.hook_args(),
+                    poll_interval=interval,
+                    deadline=deadline,
+                    first_poll_at=timing.now() + FIRST_POLL_SECONDS,
+                )
+            except JobsError as error:
+                self._bear(error)
+            else:
+                return self.defer(trigger=trigger, method_name="execute_complete")
+            left = deadline - timing.now()
+            if left <= 0:
+                raise self._overdue()
+            timing.sleep(min(interval, left))
+        return found.xcom_value
+
+    def _bear(self, error: JobsError) -> None:
+        """Say that the sensor looks again.
+
+        :raises AirflowFailException: no other look can help.
+        """
+        if isinstance(error, JobFailed) or concerns_job(error):
+            raise AirflowFailException(str(error)) from None  # the message holds everything
+        self.log.warning("%s; looking again in %s s", error, self.poke_interval)
+
+    def _overdue(self) -> AirflowSensorTimeout:
+        return AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")

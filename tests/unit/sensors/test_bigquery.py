@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import airflow.sdk.bases.sensor
 import pytest
@@ -17,17 +17,33 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_jobs.clients.bigquery_search import JobSearch
 from airflow_provider_jobs.core.jobs import JobRef, JobStatus
-from airflow_provider_jobs.errors import NotFoundError, TransportError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError, TransportError
+from airflow_provider_jobs.sensors import base
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor
 from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
 from tests.unit.tasks import REF, STARTED, FakeClient, context, failed, faked, run, status
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Clock
 
 GONE = NotFoundError("gone", status=404, reason="notFound")
 JOB = {"job_id": "key_0", "project_id": "p", "location": "EU"}
 
 #: Its home differs between the Airflow versions; the sensors' own module always has it.
 RESCHEDULE = vars(airflow.sdk.bases.sensor)["AirflowRescheduleException"]
+
+
+def sensor_without_connection(*errors: JobsError, **options: Any) -> Any:
+    """Return a sensor that gets no client: these errors instead, the last one again and again."""
+    left = list(errors)
+
+    def client() -> FakeClient:
+        raise left.pop(0) if len(left) > 1 else left[0]
+
+    task: Any = BigQueryJobSensor(**{"task_id": "t", "job": JOB, **options})
+    task.client = client
+    return task
 
 
 def sensor(*looks: Any, **options: Any) -> Any:
@@ -139,6 +155,25 @@ class TestDeferring:
         assert isinstance(trigger, JobTrigger)
         assert trigger.deadline is not None
         assert before + 60 <= trigger.deadline <= time.time() + 60
+
+    @pytest.mark.parametrize("soft_fail", [True, False])
+    def test_a_connection_that_is_out_ends_it_at_the_timeout_only(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, soft_fail: bool
+    ) -> None:
+        monkeypatch.setattr(base, "Timing", lambda: clock.timing)
+        options = {"deferrable": True, "timeout": 100, "soft_fail": soft_fail}
+        task = sensor_without_connection(TransportError("no token"), **options)
+        began = dt.datetime.fromtimestamp(clock.time, dt.UTC)
+        with pytest.raises(AirflowSkipException if soft_fail else AirflowSensorTimeout, match="100"):
+            run(task, context(start_date=began))
+        assert clock.pauses == [15.0] * 6 + [10.0]
+
+    def test_a_connection_that_is_wrong_ends_it_at_once(self) -> None:
+        task = sensor_without_connection(
+            TransportError("out"), ConfigurationError("no such key"), deferrable=True
+        )
+        with pytest.raises(AirflowFailException, match="no such key"):
+            run(task)
 
     def test_the_end_is_told_after_another_look(self) -> None:
         task = sensor(status())
