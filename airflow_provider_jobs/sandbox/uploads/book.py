@@ -43,6 +43,7 @@ class Upload:
     total: int | None = None  # None: not known yet
     details: dict[str, Any] = field(default_factory=dict)  # the service's own
     state: str = OPEN
+    session_over: bool = False  # it is complete, but cannot be asked for any more
     requests: int = 0
     bytes_received: int = 0  # what was sent twice counts twice
     sha256: str = ""
@@ -151,9 +152,8 @@ class UploadBook:
         """End a session: what is incomplete is given up, what is complete cannot be asked for any more."""
         if upload.state == OPEN:
             self.end(upload, EXPIRED)
-        elif upload.secret_hash in self._sessions:
-            del self._sessions[upload.secret_hash]
-            upload.secret_hash = ""
+        elif upload.state == COMPLETE and not upload.session_over:
+            upload.session_over = True
             self.write(upload)
 
     async def digests(self, upload: Upload) -> tuple[str, str]:

@@ -82,7 +82,7 @@ class Sessions:
         over = self._clock.now() >= upload.started_at + self._settings.lifetime_of(self._service)
         if over:
             self._book.expire(upload)
-        if over or upload.state == EXPIRED:
+        if over or upload.state == EXPIRED or upload.session_over:
             raise SessionExpired(self._settings.expired_status)
 
     async def take(self, call: Call, upload: Upload) -> Reply:
@@ -91,6 +91,7 @@ class Sessions:
             upload.requests += 1
             try:
                 await body.pour(None, 0, 0, lambda _: None)  # for the faults that strike before any byte
+                self.check_alive(upload)  # it has waited for its turn
                 if upload.state != OPEN:
                     return await self._complete(call, upload)
                 given = _range_of(call, body)
@@ -149,6 +150,7 @@ class Sessions:
             await body.pour(file, upload.stored, size - known, stored)
         finally:
             os.close(file)
+        self.check_alive(upload)  # the bytes took their time
 
     def _lose(self, call: Call, upload: Upload, least: int) -> None:
         """Forget what a fault says, down to what was stored before."""

@@ -293,3 +293,45 @@ def test_bad_fault_is_refused(sandbox: Sandbox, spec: dict[str, Any], named: str
     reply = requests.post(f"{sandbox.url}/sandbox/faults", json=spec, headers=headers, timeout=10)
     assert reason(reply) == "invalid"
     assert named in reply.json()["error"]["message"]
+
+
+def test_session_expired_while_bytes_flow(uploads: Uploads) -> None:
+    """What arrives after the end of a session completes nothing."""
+    uri = uploads.start()
+    with raw_request(uploads, uri, TOTAL, f"0-{TOTAL - 1}/{TOTAL}") as connection:
+        connection.sendall(b"\r\n" + CONTENT[: TOTAL // 2])
+        wait_until(lambda: uploads.records()[0]["bytes"] > 0)
+        assert uploads.sandbox.expire_uploads(uploads.records()[0]["id"]) == 1
+        connection.sendall(CONTENT[TOTAL // 2 :])
+        assert connection.recv(12) == b"HTTP/1.1 404"
+    assert uploads.ask(uri, TOTAL).status_code == 404
+    assert [each["state"] for each in uploads.records()] == ["expired"]
+    assert uploads.api.get("jobs").json().get("jobs", []) == []
+
+
+def test_session_expired_before_a_request_is_served(uploads: Uploads) -> None:
+    """A request that was let in before the end is answered by it."""
+    uri = uploads.start()
+    uploads.fault("status", action="stall", seconds=2)
+    statuses: list[int] = []
+    asking = threading.Thread(target=lambda: statuses.append(uploads.ask(uri, TOTAL).status_code))
+    asking.start()
+    wait_until(partial(_has_seen, uploads, 1))
+    uploads.sandbox.expire_uploads(uploads.records()[0]["id"])
+    asking.join(30)
+    assert statuses == [404]
+    assert uploads.api.get("jobs").json().get("jobs", []) == []
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_end_of_a_session_is_told_every_time(uploads: Uploads, *, complete: bool) -> None:
+    """With the status that is set, however often somebody asks."""
+    uri = uploads.start()
+    if complete:
+        assert uploads.send(uri, CONTENT).status_code == 200
+    uploads.sandbox.upload_settings(expired_status=410)
+    try:
+        uploads.sandbox.advance(8 * 86400)
+        assert [uploads.ask(uri, TOTAL).status_code for _ in range(3)] == [410] * 3
+    finally:
+        uploads.sandbox.upload_settings(expired_status=404)
