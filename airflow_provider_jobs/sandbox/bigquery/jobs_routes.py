@@ -83,7 +83,7 @@ class JobMethods:
         document = await call.document()
         configuration = check_job(document, project)
         reference = document.get("jobReference") or {}
-        if configuration.get("dryRun") in {True, "true"}:
+        if configuration.get("dryRun"):
             return await self._dry_run(call, project, configuration, reference)
         job = await new_job(self._service, call, project, configuration, reference)
         return Reply(job_resources.full(job, self._url))

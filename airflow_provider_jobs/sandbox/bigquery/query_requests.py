@@ -36,9 +36,9 @@ class Answering:
         """Read a checked body."""
         wait_ms, most_rows = document.get("timeoutMs"), document.get("maxResults")
         options = document.get("formatOptions") or {}
-        as_integers = options.get("useInt64Timestamp") in {True, "true"}
+        as_integers = bool(options.get("useInt64Timestamp"))
         return cls(
-            dry_run=document.get("dryRun") in {True, "true"},
+            dry_run=bool(document.get("dryRun")),
             wait_ms=DEFAULT_WAIT_MS if wait_ms is None else int(wait_ms),
             most_rows=None if most_rows is None else int(most_rows),
             timestamps=timestamp_format(as_integers=as_integers, name=options.get("timestampOutputFormat")),

@@ -65,8 +65,7 @@ class ResultMethods:
     async def query(self, call: Call) -> Reply:
         """Run a query and give its first rows, or at least its job."""
         project = check_project(call.path("project"))
-        document = await call.document()
-        check_message(document, "QueryRequest")
+        document = check_message(await call.document(), "QueryRequest")
         answering = Answering.of(document)
         configuration = configuration_of(document)
         reference = {"location": document.get("location")}

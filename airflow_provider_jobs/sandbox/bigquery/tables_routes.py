@@ -58,8 +58,7 @@ class TableMethods:
 
     async def insert_dataset(self, call: Call) -> Reply:
         """Make a dataset."""
-        document = await call.document()
-        check_message(document, "Dataset")
+        document = check_message(await call.document(), "Dataset")
         return Reply(await self._ask(self._engine.insert_dataset, _project(call), document))
 
     async def get_dataset(self, call: Call) -> Reply:
@@ -84,8 +83,7 @@ class TableMethods:
 
     async def insert_table(self, call: Call) -> Reply:
         """Make a table."""
-        document = await call.document()
-        check_message(document, "Table")
+        document = check_message(await call.document(), "Table")
         return Reply(
             await self._ask(self._engine.insert_table, _project(call), call.path("dataset"), document)
         )

@@ -22,6 +22,7 @@ LOCATION = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,62}")
 LABEL_KEY = re.compile(r"[^\W\dA-Z_][\w-]{0,62}")
 LABEL_VALUE = re.compile(r"[\w-]{0,63}")
 INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+TRUTH = {"true": True, "false": False}
 MOST_LABELS = 64
 MOST_LEVELS = 64  # of objects and lists in a request; a schema may have 15 levels of structs
 
@@ -37,23 +38,23 @@ def _messages() -> dict[str, dict[str, Any]]:
     return dict(json.loads(text))
 
 
-def check_message(document: dict[str, Any], message: str) -> None:
-    """Refuse unknown fields and values of the wrong type, naming the first.
+def check_message(document: dict[str, Any], message: str) -> dict[str, Any]:
+    """Give the document with truth values that came as text as such.
 
-    :raises ApiError: 400.
+    :raises ApiError: 400, an unknown field or a value of the wrong type: the first is named.
     """
-    _check(document, message, "", MOST_LEVELS)
+    return dict(_checked(document, message, "", MOST_LEVELS))
 
 
 def check_job(document: dict[str, Any], project: str) -> dict[str, Any]:
-    """Give the configuration of a Job resource that may be inserted.
+    """Give the configuration of a Job resource that may be inserted, as check_message gives it.
 
     :raises ApiError: 400, naming what is wrong.
     """
     configuration = document.get("configuration")
     if isinstance(configuration, dict) and "link" in configuration:
         raise invalid("Link jobs are no longer supported; use a copy job.", "configuration.link")
-    check_message(document, "Job")
+    configuration = check_message(document, "Job").get("configuration")
     if not isinstance(configuration, dict):
         raise ApiError(400, "required", "Required parameter is missing: configuration", "configuration")
     kinds = [kind for kind in JOB_TYPES if configuration.get(kind) is not None]
@@ -119,45 +120,44 @@ def _check_labels(labels: dict[str, Any]) -> None:
             raise invalid(message, "configuration.labels")
 
 
-def _check(value: Any, kind: Any, path: str, levels: int) -> None:
-    """Check one value against a type of ``fields.json``; it may be nested that deep."""
+def _checked(value: Any, kind: Any, path: str, levels: int) -> Any:
+    """Give a value that fits to a type of ``fields.json``; it may be nested that deep."""
     if value is None or kind == "any":
-        return
+        return value
     if levels == 0:
         raise invalid("The request is nested too deeply.")
-    if isinstance(kind, str) and kind not in _messages():
-        _check_scalar(value, kind, path)
-        return
-    for item, item_kind, item_path in _parts(value, kind, path):
-        _check(item, item_kind, item_path, levels - 1)
-
-
-def _parts(value: Any, kind: Any, path: str) -> list[tuple[Any, Any, str]]:
-    """Take a list, map or message apart: each value with its type and path."""
     if isinstance(kind, list):
         if not isinstance(value, list):
             raise _mistyped(path, "a list")
-        return [(item, kind[0], f"{path}[{number}]") for number, item in enumerate(value)]
+        return [_checked(item, kind[0], f"{path}[{n}]", levels - 1) for n, item in enumerate(value)]
+    if isinstance(kind, str) and kind not in _messages():
+        return _checked_scalar(value, kind, path)
     if not isinstance(value, dict):
         raise _mistyped(path, "an object")
     known = dict.fromkeys(value, kind["*"]) if isinstance(kind, dict) else _messages()[kind]
     for name in value:
         if name not in known:
             raise _unknown(name, path)
-    return [(item, known[name], f"{path}.{name}".lstrip(".")) for name, item in value.items()]
+    return {
+        name: _checked(item, known[name], f"{path}.{name}".lstrip("."), levels - 1)
+        for name, item in value.items()
+    }
 
 
-def _check_scalar(value: Any, kind: str, path: str) -> None:
-    """Check text, number or truth; numbers and truth may come as text, but not the other way round."""
+def _checked_scalar(value: Any, kind: str, path: str) -> Any:
+    """Give text, number or truth; numbers and truth may come as text, but not the other way round."""
     text = value if isinstance(value, str) else ""
+    if kind == "boolean" and text in TRUTH:
+        return TRUTH[text]
     good = {
         "string": isinstance(value, str),
-        "boolean": isinstance(value, bool) or text in {"true", "false"},
+        "boolean": isinstance(value, bool),
         "integer": (isinstance(value, int) and not isinstance(value, bool)) or bool(INTEGER.fullmatch(text)),
         "number": (isinstance(value, (int, float)) and not isinstance(value, bool)) or bool(text),
     }
     if not good[kind]:
         raise _mistyped(path, f"of type {kind}")
+    return value
 
 
 def _mistyped(path: str, wanted: str) -> ApiError:

@@ -104,7 +104,7 @@ def _options(configuration: Mapping[str, Any]) -> ExportOptions:
         format=kind,
         compression=compression,
         delimiter=one_character(configuration.get("fieldDelimiter")),
-        header=configuration.get("printHeader", True) is not False,
+        header=configuration.get("printHeader") is not False,
         avro_logical_types=bool(configuration.get("useAvroLogicalTypes")),
     )
 

@@ -25,7 +25,7 @@ class ResultCache:
 
     def find(self, context: QueryContext, plan: Plan) -> StoredTable | None:
         """Give the result table of the same query, or ``None``."""
-        if not self._usable(context, plan) or not context.query.get("useQueryCache", True):
+        if not self._usable(context, plan) or context.query.get("useQueryCache") is False:
             return None
         with self._guard:
             known = self._known.get(_key(context, plan))
