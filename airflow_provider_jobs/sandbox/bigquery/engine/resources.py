@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.sandbox.bigquery.engine import catalog
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import from_legacy, parse, split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.legacy import to_googlesql
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse, split
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext, make_plan, result_fields
 from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, column_definitions, read_schema
 
@@ -62,9 +63,12 @@ def insert_table(
 
 
 def _view(given: Mapping[str, Any]) -> dict[str, Any]:
-    query = str(given.get("query") or "")
-    # The API's default is legacy SQL here, too; it is kept the way it will be run.
-    return {"query": from_legacy(query) if given.get("useLegacySql", True) else query, "useLegacySql": False}
+    """Give a view the way it will be run; the API's default is legacy SQL here, too."""
+    try:
+        query = to_googlesql(str(given.get("query") or ""), given.get("useLegacySql"))
+    except JobProblem as problem:
+        raise ApiError(400, problem.reason, problem.message, "query") from problem
+    return {"query": query, "useLegacySql": False}
 
 
 def _view_fields(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.names import check_dataset, check_project
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import from_legacy
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.legacy import from_legacy
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import read_name
 
 if TYPE_CHECKING:

@@ -27,14 +27,6 @@ _ACCEPTED = {
     "SELECT", "SET", "TRUNCATE", "UPDATE", "WITH", "(",
 }  # fmt: skip
 
-# [project:dataset.table] or [dataset.table], the names of legacy SQL.
-_LEGACY_NAME = re.compile(r"\[((?:[\w.-]+?:)?[\w-]+(?:\.[\w $-]+)+)\]")
-
-
-def from_legacy(sql: str) -> str:
-    """Translate the table names of legacy SQL; the rest of the language is taken as GoogleSQL."""
-    return _LEGACY_NAME.sub(lambda name: "`" + name[1].replace(":", ".") + "`", sql)
-
 
 def split(script: str) -> list[Statement]:
     """Split a script at its semicolons.

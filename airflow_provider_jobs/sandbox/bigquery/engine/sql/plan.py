@@ -11,8 +11,8 @@ from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, check_d
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.clause_checks import check_clauses
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.legacy import to_googlesql
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.parameters import bind, read_parameters
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import from_legacy
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import Tables, columns_read
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.translate import name_columns, prepare, to_duck
@@ -67,8 +67,8 @@ class QueryContext:
         sql = self.query.get("query")
         if not isinstance(sql, str) or not sql.strip():
             raise JobProblem("invalid", "Required parameter is missing: query")
-        # The API's default is legacy SQL.
-        return from_legacy(sql) if self.query.get("useLegacySql", True) else sql
+        parameters = bool(self.query.get("queryParameters"))
+        return to_googlesql(sql, self.query.get("useLegacySql"), parameters=parameters)
 
     def tables(self) -> Tables:
         """Start looking up the tables of one statement."""
