@@ -270,3 +270,26 @@ def test_service_account(api: Api) -> None:
     document = api.get("serviceAccount").json()
     assert document["kind"] == "bigquery#getServiceAccountResponse"
     assert "@" in document["email"]
+
+
+TABLE = {"datasetId": "d", "tableId": "t"}
+LOAD = {"destinationTable": TABLE, "sourceUris": ["gs://bucket/a.csv"]}
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [
+        {"load": {**LOAD, "sourceColumnMatch": "NAME"}},
+        {"load": {**LOAD, "hivePartitioningOptions": {"mode": "AUTO"}}},
+        {"load": {**LOAD, "createSession": True}},
+        query("SELECT 1", createSession=True),
+        query("SELECT 1", connectionProperties=[{"key": "time_zone", "value": "Asia/Tokyo"}]),
+        query("SELECT 1", priority="HIGH"),
+        {"copy": {"sourceTable": TABLE, "destinationTable": TABLE, "operationType": "SNAPSHOT"}},
+    ],
+)
+def test_settings_that_would_change_the_result(api: Api, configuration: dict[str, Any]) -> None:
+    """What the sandbox does not do fails; it is not left out."""
+    problem = api.run("job", **configuration)["status"]["errorResult"]
+    assert problem["reason"] == "invalid"
+    assert "is not supported by the sandbox" in problem["message"] or "priority" in problem["message"]

@@ -33,15 +33,9 @@ def run_copy(store: Store, session: Session, job: RunningJob) -> Outcome:
     names = _source_names(configuration, job.project)
     name = TableId.from_reference(configuration.get("destinationTable"), job.project, "destinationTable")
     target = target_of(configuration, name, job.location, "WRITE_EMPTY")
-    if configuration.get("operationType") not in {
-        None,
-        "OPERATION_TYPE_UNSPECIFIED",
-        "COPY",
-        "CLONE",
-        "SNAPSHOT",
-        "RESTORE",
-    }:
-        raise JobProblem("invalid", f"Invalid value for operationType: {configuration['operationType']}")
+    operation = configuration.get("operationType") or "COPY"
+    if operation not in {"COPY", "OPERATION_TYPE_UNSPECIFIED"}:
+        raise JobProblem("invalid", f"operationType {operation} is not supported by the sandbox")
     physical = store.new_physical()
     with session.transaction():
         sources = [_source(session, each, name, job.location) for each in names]

@@ -26,6 +26,11 @@ _ENCODINGS = {
 _REFUSED = (
     "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone", "hivePartitioningOptions",
     "columnNameCharacterMap", "referenceFileSchemaUri", "fileSetSpecType", "jsonExtension", "copyFilesOnly",
+    "sourceColumnMatch", "createSession", "connectionProperties",
+)  # fmt: skip
+_HARMLESS = (
+    "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED", "FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",
+    "SOURCE_COLUMN_MATCH_UNSPECIFIED",
 )  # fmt: skip
 
 
@@ -59,10 +64,7 @@ def read_options(load: Mapping[str, Any]) -> LoadOptions:
     :raises JobProblem: one is malformed, or the sandbox would have to ignore it.
     """
     for name in _REFUSED:
-        if load.get(name) and load[name] not in {
-            "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED",
-            "FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",
-        }:
+        if load.get(name) and load[name] not in _HARMLESS:
             raise JobProblem("invalid", f"{name} is not supported by the sandbox")
     source_format = str(load.get("sourceFormat") or "CSV").upper()
     if source_format not in FORMATS:

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
+_REFUSED = (
+    "tableDefinitions", "userDefinedFunctionResources", "continuous", "createSession", "connectionProperties",
+)  # fmt: skip
+
 
 def run_query(context: QueryContext, configuration: Mapping[str, Any]) -> Outcome:
     """Run a query job.
@@ -51,10 +55,13 @@ def run_query(context: QueryContext, configuration: Mapping[str, Any]) -> Outcom
 
 
 def _refuse_ignored(context: QueryContext) -> None:
-    """Refuse what would change the result and is not there."""
-    for name in ("tableDefinitions", "userDefinedFunctionResources", "continuous"):
+    """Refuse what would change the result and is not there, and what no query has."""
+    for name in _REFUSED:
         if context.query.get(name):
             raise JobProblem("invalid", f"{name} is not supported by the sandbox")
+    priority = context.query.get("priority") or "INTERACTIVE"
+    if priority not in {"INTERACTIVE", "BATCH"}:
+        raise JobProblem("invalid", f"Invalid value for priority: {priority} is not a valid value")
 
 
 def run_statement(
