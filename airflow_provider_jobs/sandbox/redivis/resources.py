@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from airflow_provider_jobs.sandbox.redivis.references import fold, path_name
 
@@ -111,7 +112,7 @@ class Resources:
         """Give an upload; ``whole`` with how it was read."""
         document: dict[str, Any] = {
             "kind": "upload",
-            "uri": f"{self.table_uri(table, version)}/uploads/{path_name(upload.name)}",
+            "uri": f"{self.table_uri(table, version)}/uploads/{quote(path_name(upload.name), safe='')}",
             "url": f"{self._url}/tables/{table.reference_id}/uploads/{upload.number}",
             "name": upload.name,
             "status": status,

@@ -102,7 +102,7 @@ class TempUploadMethods:
 
     async def start(self, call: Call) -> Reply:
         """Open a session; its URI is the reply's only content."""
-        temp = self._promised(call)
+        temp = self._promised(call, resumable=True)
         if call.request.headers.get("x-goog-resumable", "").lower() != "start":
             raise Refusal(400, "badRequest", "x-goog-resumable must be start.")
         text = call.request.headers.get("x-upload-content-length")
@@ -122,7 +122,7 @@ class TempUploadMethods:
 
     async def put_plain(self, call: Call) -> Reply:
         """Take a whole file; one that breaks off is not stored at all."""
-        temp = self._promised(call)
+        temp = self._promised(call, resumable=False)
         async with Body(call, self._book.threads) as body:
             upload = self._storage.begin_promised(call, "plain", temp, body.length)
             upload.requests = 1
@@ -143,10 +143,13 @@ class TempUploadMethods:
         self._storage.fill(temp, upload)
         return Reply(final=True)
 
-    def _promised(self, call: Call) -> TempUpload:
+    def _promised(self, call: Call, *, resumable: bool) -> TempUpload:
         temp = self._storage.promised(call.path("temp"), call.request.query_params.get(SIGNATURE, ""))
         if temp is None:
             raise Refusal(403, "forbidden", "The URL's signature is wrong, or its time is over.")
+        if temp.resumable != resumable:
+            way = "a session" if temp.resumable else "one PUT of the whole file"
+            raise Refusal(403, "forbidden", f"The URL is signed for {way}.")
         return temp
 
 

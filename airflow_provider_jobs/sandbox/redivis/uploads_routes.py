@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.redivis.service import Redivis
 
 UPLOADS = "tables/{table}/uploads"
-UPLOAD = UPLOADS + "/{upload}"
+UPLOAD = UPLOADS + "/{upload:path}"  # a name may have slashes
 MULTIPART = ("multipart/form-data", "multipart/related", "multipart/mixed")
 MOST_DIRECT_BYTES = 100_000_000  # of a file that comes with the fields
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000

@@ -163,8 +163,20 @@ def test_lost_session_start(redivis: RedivisApi) -> None:
     session.check()
 
 
+@pytest.mark.parametrize("forced", ["always", "never"])
+def test_urls_are_signed_for_one_way(redivis: RedivisApi, settings: Any, forced: str) -> None:
+    """A client has to heed the reply's ``resumable``, whatever it asked for."""
+    settings(resumable=forced)
+    temp = redivis.promise(len(CSV), resumable=forced == "never")
+    start = {"x-goog-resumable": "start", "x-upload-content-length": str(len(CSV))}
+    started = requests.post(temp["url"], headers=start, timeout=10)
+    sent = requests.put(temp["url"], data=CSV, timeout=10)
+    statuses = {"always": (200, 403), "never": (403, 200)}[forced]
+    assert (started.status_code, sent.status_code) == statuses
+
+
 def test_bad_session_start(redivis: RedivisApi) -> None:
-    url = redivis.promise(1)["url"]
+    url = redivis.promise(1, resumable=True)["url"]
     for headers in ({}, {"x-goog-resumable": "start", "x-upload-content-length": "x"}):
         assert requests.post(url, headers=headers, timeout=10).status_code == 400
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from airflow_provider_jobs.clients.redivis import RedivisClient
+from airflow_provider_jobs.core.transport import Transport
+from tests.integration.redivis_lab import ApiToken
 from tests.integration.sandbox.conftest import wait_until
 from tests.integration.sandbox.redivis_api import CSV, RedivisApi, good, parts, word
 
@@ -245,3 +248,28 @@ def test_lost_reply_of_create(redivis: RedivisApi) -> None:
         redivis.call("POST", f"{redivis.table}/uploads", fields)
     assert word(redivis.call("POST", f"{redivis.table}/uploads", fields)) == "conflict"
     assert redivis.ended(redivis.get(f"{redivis.table}/uploads/a_csv"))["hash"] == MD5.hexdigest()
+
+
+NAMES = (
+    "plain.csv", "daily sales.csv", "a#1.csv", "what?.csv", "100%25.csv", "2026/jan.csv", "ümläut.csv",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names_of_all_kinds(redivis: RedivisApi, name: str) -> None:
+    """A reply's ``uri`` can be used as it is."""
+    upload = redivis.upload(CSV, name)
+    assert (upload["name"], upload["status"]) == (name, "completed")
+    assert good(redivis.call("DELETE", upload["uri"])) == {}
+    assert redivis.call("HEAD", upload["uri"]).status_code == 404
+
+
+def test_names_of_all_kinds_by_the_client(redivis: RedivisApi) -> None:
+    """The client finds the paths by itself."""
+    transport = Transport(ApiToken(redivis.sandbox.redivis_token), user_agent="test")
+    client = RedivisClient(transport, endpoint=redivis.sandbox.redivis)
+    table = f"{redivis.owner}.sales:next.orders"
+    for name in NAMES:
+        upload = client.put_upload(table, CSV, name)
+        assert client.get_upload(table, name)["uri"] == upload["uri"]
+    assert [each["name"] for each in client.list_uploads(table)] == list(NAMES)
