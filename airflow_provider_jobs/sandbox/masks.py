@@ -11,6 +11,7 @@ from typing import Any
 
 TOKEN = re.compile(r"\s*([A-Za-z0-9_.$*-]+|[,()/])")
 MAX_CHARACTERS = 4096  # a mask is short; longer ones are mistakes
+MOST_LEVELS = 64  # more than any reply has
 
 
 class MaskError(ValueError):
@@ -45,7 +46,7 @@ def parse_mask(text: str) -> Mask:
     if len(text) > MAX_CHARACTERS:
         raise MaskError("too long")
     tokens = _tokens(text)
-    mask = _selection(tokens)
+    mask = _selection(tokens, MOST_LEVELS)
     if tokens:
         raise MaskError(f"unexpected {tokens[0]!r}")
     return mask
@@ -63,24 +64,26 @@ def _tokens(text: str) -> list[str]:
     return tokens
 
 
-def _selection(tokens: list[str]) -> Mask:
+def _selection(tokens: list[str], levels: int) -> Mask:
     mask = Mask({})
     while True:
-        _path(tokens, mask)
+        _path(tokens, mask, levels)
         if not tokens or tokens[0] != ",":
             return mask
         tokens.pop(0)
 
 
-def _path(tokens: list[str], parent: Mask) -> None:
+def _path(tokens: list[str], parent: Mask, levels: int) -> None:
+    if levels == 0:
+        raise MaskError("nested too deeply")
     if not tokens or tokens[0] in {",", "(", ")", "/"}:
         raise MaskError(f"a field name is missing{f' before {tokens[0]!r}' if tokens else ' at the end'}")
     child = parent.tree.setdefault(tokens.pop(0), Mask({}))
     if tokens and tokens[0] == "/":
         tokens.pop(0)
-        _path(tokens, child)
+        _path(tokens, child, levels - 1)
     elif tokens and tokens[0] == "(":
         tokens.pop(0)
-        child.tree.update(_selection(tokens).tree)
+        child.tree.update(_selection(tokens, levels - 1).tree)
         if not tokens or tokens.pop(0) != ")":
             raise MaskError("a closing bracket is missing")

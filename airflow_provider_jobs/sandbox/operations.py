@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from airflow_provider_jobs.sandbox.clock import Clock
+    from airflow_provider_jobs.sandbox.masks import Mask
     from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 
 LOGGER = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ class Operation:
     :param name: for faults and the log, such as ``bigquery.jobs.insert``.
     :param scopes: any one of them lets a token in; None: no token needed.
     :param errors: the service's error body.
+    :param check_mask: raises MaskError if the reply cannot have what a partial response names.
     """
 
     def __init__(
@@ -129,12 +131,14 @@ class Operation:
         platform: Platform,
         scopes: frozenset[str] | None,
         errors: ErrorStyle,
+        check_mask: Callable[[Mask], None] | None = None,
     ) -> None:
         self.name = name
         self._handler = handler
         self._platform = platform
         self._scopes = scopes
         self._errors = errors
+        self._check_mask = check_mask
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -178,6 +182,8 @@ class Operation:
         fields = request.query_params.get("fields", "")
         try:
             mask = parse_mask(fields) if fields else None
+            if mask is not None and self._check_mask is not None:
+                self._check_mask(mask)
         except MaskError as error:
             message = f"Invalid field selection {fields[:200]!r}: {error}"
             raise Refusal(400, "invalidParameter", message, location="fields") from error

@@ -14,6 +14,7 @@ from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, 
 from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, Engine
 from airflow_provider_jobs.sandbox.bigquery.jobs import JobStore
 from airflow_provider_jobs.sandbox.bigquery.journal import Journal
+from airflow_provider_jobs.sandbox.bigquery.reply_fields import REPLIES, check_mask
 from airflow_provider_jobs.sandbox.bigquery.runner import JobRunner
 from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
@@ -86,8 +87,14 @@ class BigQuery:
         scopes = READ_SCOPES if method == "GET" else WRITE_SCOPES
         if name == "jobs.insert" or name.startswith("upload."):
             scopes = INSERT_SCOPES
+        reply = REPLIES.get(name)
         return Operation(
-            f"bigquery.{name}", _refusing(handler), platform=self.platform, scopes=scopes, errors=google_error
+            f"bigquery.{name}",
+            _refusing(handler),
+            platform=self.platform,
+            scopes=scopes,
+            errors=google_error,
+            check_mask=None if reply is None else partial(check_mask, kind=reply),
         )
 
 

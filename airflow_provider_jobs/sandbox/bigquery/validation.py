@@ -33,7 +33,8 @@ def invalid(message: str, location: str = "") -> ApiError:
 
 
 @cache
-def _messages() -> dict[str, dict[str, Any]]:
+def messages() -> dict[str, dict[str, Any]]:
+    """Give what ``fields.json`` holds."""
     text = files(__package__).joinpath("fields.json").read_text(encoding="utf-8")
     return dict(json.loads(text))
 
@@ -130,11 +131,11 @@ def _checked(value: Any, kind: Any, path: str, levels: int) -> Any:
         if not isinstance(value, list):
             raise _mistyped(path, "a list")
         return [_checked(item, kind[0], f"{path}[{n}]", levels - 1) for n, item in enumerate(value)]
-    if isinstance(kind, str) and kind not in _messages():
+    if isinstance(kind, str) and kind not in messages():
         return _checked_scalar(value, kind, path)
     if not isinstance(value, dict):
         raise _mistyped(path, "an object")
-    known = dict.fromkeys(value, kind["*"]) if isinstance(kind, dict) else _messages()[kind]
+    known = dict.fromkeys(value, kind["*"]) if isinstance(kind, dict) else messages()[kind]
     for name in value:
         if name not in known:
             raise _unknown(name, path)

@@ -293,3 +293,34 @@ def test_settings_that_would_change_the_result(api: Api, configuration: dict[str
     problem = api.run("job", **configuration)["status"]["errorResult"]
     assert problem["reason"] == "invalid"
     assert "is not supported by the sandbox" in problem["message"] or "priority" in problem["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("jobs", "jobs(jobReferenz)"),
+        ("jobs", "nextPageTokn"),
+        ("jobs", "jobs/statistics/query/totalByte"),
+        ("jobs/job-1", "jobs"),
+        ("jobs/job-1", "status(state(text))"),
+        ("jobs/job-1", "a(" * 1500 + "b" + ")" * 1500),
+        ("queries/job-1", "rowCount"),
+        ("datasets", "datasets(id,nam)"),
+    ],
+)
+def test_fields_that_no_reply_has(api: Api, path: str, fields: str) -> None:
+    """A misspelt partial response is told, not answered with less."""
+    api.run("job-1")
+    bad = api.get(path, fields=fields)
+    assert (bad.status_code, reason(bad)) == (400, "invalidParameter")
+    assert "Invalid field selection" in bad.json()["error"]["message"]
+
+
+def test_fields_of_all_depths(api: Api) -> None:
+    api.run("job-1", **query("SELECT 1 AS one"), labels={"team": "a"})
+    configuration = "configuration(labels(team),query/query)"
+    fields = f"unreachable,jobs({configuration},statistics(query(statementType),*),status/*)"
+    (job,) = api.get("jobs", fields=fields, projection="full").json()["jobs"]
+    assert job["configuration"] == {"labels": {"team": "a"}, "query": {"query": "SELECT 1 AS one"}}
+    assert job["statistics"]["query"] == {"statementType": "SELECT"}
+    assert job["status"] == {"state": "DONE"}
