@@ -18,31 +18,35 @@ JOB, USER, ORGANIZATION, LOCATOR = "750", "005", "00D", "01g"  # what their ids 
 
 def make_id(prefix: str, number: int) -> str:
     """Give the id of the ``number``-th thing of a kind."""
-    digits = ""
-    while number:
-        number, digit = divmod(number, len(ALPHABET))
-        digits = ALPHABET[digit] + digits
-    short = prefix + "Hn" + digits.rjust(SHORT - len(prefix) - 2, "0")
-    return short + suffix_of(short)
+    return long_of(prefix + "Hn" + digits_of(number).rjust(SHORT - len(prefix) - 2, "0"))
 
 
 def random_id(prefix: str) -> str:
     """Give an id that is not known elsewhere."""
-    short = prefix + "".join(secrets.choice(ALPHABET) for _ in range(SHORT - len(prefix)))
-    return short + suffix_of(short)
+    return long_of(prefix + "".join(secrets.choice(ALPHABET) for _ in range(SHORT - len(prefix))))
 
 
-def suffix_of(short: str) -> str:
-    """Give the three characters that make a short id a long one."""
+def digits_of(number: int) -> str:
+    """Give a number in the digits of ids."""
+    digits = ""
+    while number:
+        number, digit = divmod(number, len(ALPHABET))
+        digits = ALPHABET[digit] + digits
+    return digits
+
+
+def long_of(short: str) -> str:
+    """Give the long form of a short id."""
     groups = (short[start : start + GROUP] for start in range(0, SHORT, GROUP))
-    return "".join(
+    return short + "".join(
         SUFFIXES[sum(1 << place for place, letter in enumerate(group) if letter in string.ascii_uppercase)]
         for group in groups
     )
 
 
 def long_id(given: str) -> str | None:
-    """Give the long form of an id in either form; None: it is no id."""
+    """Give the long form of an id in either form; None: it is no id, or its suffix is wrong."""
     if not given.isascii() or not given.isalnum() or len(given) not in {SHORT, LONG}:
         return None
-    return given[:SHORT] + suffix_of(given[:SHORT])
+    found = long_of(given[:SHORT])
+    return found if len(given) == SHORT or given == found else None

@@ -27,6 +27,7 @@ PAGES_SINCE = 58
 PAGES_AT_ONCE = 5
 LIST_PATH = "resultpages"  # as the documented sample of nextRecordsUrl spells it
 LIST_NAMES = {"documented": ("resultPages", "resultUrl"), "chunks": ("resultChunks", "resultLink")}
+CSV, ANYTHING = "text/csv", "*/*"
 LIST_SALT = "/resultPages"  # so that a locator of the list is none of a page
 
 
@@ -53,6 +54,7 @@ class ResultMethods:
 
     async def results(self, call: Call) -> Reply:
         """Give a page of records."""
+        _check_accept(call)
         job, pages = self._pages(call)
         most = _count(call.request.query_params.get("maxRecords"))
         given = call.request.query_params.get("locator")
@@ -105,6 +107,17 @@ class ResultMethods:
         if not path.exists():
             raise missing()
         return job, Pages(job.job_id, ResultFile.at(path), self._settings)
+
+
+def _check_accept(call: Call) -> None:
+    """Refuse a client that takes no CSV.
+
+    :raises Refusal: 406.
+    """
+    accepted = call.request.headers.get("accept") or ANYTHING
+    kinds = {each.partition(";")[0].strip().lower() for each in accepted.split(",")}
+    if not kinds & {CSV, "text/*", ANYTHING}:
+        raise Refusal(406, "NOT_ACCEPTABLE", f"Results are {CSV}; Accept must allow it.")
 
 
 def _count(text: str | None) -> int | None:

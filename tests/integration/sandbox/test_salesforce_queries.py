@@ -43,6 +43,7 @@ def test_information(salesforce: SalesforceApi) -> None:
 def test_short_id_finds_the_job(salesforce: SalesforceApi) -> None:
     job = salesforce.create()
     assert salesforce.get(f"jobs/query/{job['id'][:15]}")["id"] == job["id"]
+    assert salesforce.call("GET", f"jobs/query/{job['id'][:15]}xyz").status_code == 404
 
 
 def test_api_version_as_text(salesforce: SalesforceApi) -> None:

@@ -214,3 +214,31 @@ def test_speed_and_latency(salesforce: SalesforceApi) -> None:
     assert measure(lambda: salesforce.results(job)) >= 0.3
     assert measure(parallel) < 0.9
     assert measure(lambda: salesforce.get("limits")) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("accepted", "status"),
+    [
+        ("text/csv", 200),
+        ("text/html, Text/CSV;q=0.5", 200),
+        ("text/*", 200),
+        ("*/*", 200),
+        ("application/json", 406),
+        ("application/xml, text/html", 406),
+    ],
+)
+def test_accept(salesforce: SalesforceApi, accepted: str, status: int) -> None:
+    """Results are CSV; a client that asks for something else is told."""
+    path = f"jobs/query/{salesforce.query()['id']}/results"
+    reply = salesforce.call("GET", path, headers={"Accept": accepted})
+    assert reply.status_code == status
+    if status == 406:
+        assert error(reply) == (406, "NOT_ACCEPTABLE")
+
+
+def test_id_with_a_wrong_suffix_in_soql(salesforce: SalesforceApi) -> None:
+    known = rows(salesforce.results(salesforce.query(f"{ACCOUNTS} LIMIT 1")).content)[1][0]
+    for given, state in ((known[:15], "JobComplete"), (known[:15] + "xyz", "Failed")):
+        soql = f"SELECT Id FROM Account WHERE Id = '{given}'"  # noqa: S608 - an id
+        reply = salesforce.call("POST", "jobs/query", {"operation": "query", "query": soql})
+        assert reply.status_code == (200 if state == "JobComplete" else 400)

@@ -1,45 +1,19 @@
-"""Record ids: 15 case-sensitive characters, and 3 more that make them safe where case gets lost.
-
-The last three are a checksum: each tells which of five characters are upper case.
-"""
+"""Ids of records, made here and in DuckDB."""
 
 from __future__ import annotations
 
-import re
-
-_DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+from airflow_provider_jobs.sandbox.salesforce.ids import ALPHABET, SUFFIXES, digits_of, long_of
 
 # After the key prefix: the org's part, the same for all records; then a counter of five digits.
 _ORG = "Fk00000"
 _COUNTER_DIGITS = 5
 
-_FORM = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_FORM = "[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?"
 
 
 def record_id(key_prefix: str, counter: int) -> str:
     """Spell the id of the record with this number."""
-    digits = ""
-    for _ in range(_COUNTER_DIGITS):
-        counter, digit = divmod(counter, len(_DIGITS))
-        digits = _DIGITS[digit] + digits
-    return with_checksum(key_prefix + _ORG + digits)
-
-
-def with_checksum(fifteen: str) -> str:
-    """Give an id of 15 characters its 18."""
-    return fifteen + "".join(_mark(fifteen[start : start + 5]) for start in (0, 5, 10))
-
-
-def _mark(five: str) -> str:
-    return _CHECKSUM[sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")]
-
-
-def normal_id(written: str) -> str | None:
-    """Give an id as it is stored: 18 characters. ``None`` if this is none."""
-    if not _FORM.fullmatch(written):
-        return None
-    return with_checksum(written[:15])
+    return long_of(key_prefix + _ORG + digits_of(counter).rjust(_COUNTER_DIGITS, "0"))
 
 
 def id_macros() -> str:
@@ -48,7 +22,7 @@ def id_macros() -> str:
     The latter gives NULL for what has no form of an id, or a checksum that does not fit.
     """
     places = [f"(n // {62**power}) % 62" for power in reversed(range(_COUNTER_DIGITS))]
-    digits = " || ".join(f"substr('{_DIGITS}', 1 + {place}, 1)" for place in places)
+    digits = " || ".join(f"substr('{ALPHABET}', 1 + {place}, 1)" for place in places)
     upper = [f"({place} BETWEEN 10 AND 35)" for place in places]
     first, second, third = (
         _mark_of([_upper_at(start + place) for place in range(5)]) for start in (1, 6, 11)
@@ -60,7 +34,7 @@ CREATE OR REPLACE MACRO sf_id(prefix, n) AS
 CREATE OR REPLACE MACRO sf_marks(x) AS
     sf_head_marks(x) || {third};
 CREATE OR REPLACE MACRO sf_normal_id(x) AS CASE
-    WHEN NOT regexp_full_match(x, '{_FORM.pattern}') THEN NULL
+    WHEN NOT regexp_full_match(x, '{_FORM}') THEN NULL
     WHEN length(x) = 15 OR substr(x, 16) = sf_marks(x) THEN substr(x, 1, 15) || sf_marks(x) END;
 """
 
@@ -71,4 +45,4 @@ def _upper_at(place: int) -> str:
 
 def _mark_of(upper: list[str]) -> str:
     bits = " + ".join(f"{each}::INTEGER * {1 << place}" for place, each in enumerate(upper))
-    return f"substr('{_CHECKSUM}', 1 + {bits}, 1)"
+    return f"substr('{SUFFIXES}', 1 + {bits}, 1)"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_jobs.sandbox.salesforce.ids import long_id
 from airflow_provider_jobs.sandbox.salesforce.org import Org, SalesforceRefusal
-from airflow_provider_jobs.sandbox.salesforce.org.ids import normal_id, record_id, with_checksum
+from airflow_provider_jobs.sandbox.salesforce.org.ids import record_id
 from tests.integration.sandbox.salesforce_org.org_bench import OrgBench
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ PREFIXES = {
 
 
 def test_checksum_of_documented_ids() -> None:
-    assert with_checksum("001D000000IRFma") == "001D000000IRFmaIAH"
-    assert with_checksum("750R0000000zlh9") == "750R0000000zlh9IAA"
+    assert long_id("001D000000IRFma") == "001D000000IRFmaIAH"
+    assert long_id("750R0000000zlh9") == "750R0000000zlh9IAA"
+    assert long_id("750R0000000zlh9IAB") is None
 
 
 @pytest.mark.parametrize("name", sorted(PREFIXES))
@@ -33,7 +35,7 @@ def test_ids(reading: OrgBench, name: str) -> None:
     assert ids == sorted(ids)
     for number, each in enumerate(ids, start=1):
         assert each.startswith(PREFIXES[name])
-        assert each == normal_id(each[:15]) == record_id(PREFIXES[name], number)
+        assert each == long_id(each[:15]) == record_id(PREFIXES[name], number)
 
 
 def test_references_lead_to_records_that_are_not_deleted(reading: OrgBench) -> None:

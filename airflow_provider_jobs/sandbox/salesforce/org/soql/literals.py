@@ -6,7 +6,7 @@ import math
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.salesforce.org.ids import normal_id
+from airflow_provider_jobs.sandbox.salesforce.ids import long_id
 from airflow_provider_jobs.sandbox.salesforce.org.model import ID_TYPES, NUMBER_TYPES, TEXT_TYPES
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import refusal_at
 from airflow_provider_jobs.sandbox.salesforce.org.soql.date_literals import days_of
@@ -64,7 +64,7 @@ def wrong_type(soql: str, field: Field, literal: Literal) -> SalesforceRefusal:
 
 
 def _id(soql: str, literal: Literal) -> str:
-    found = normal_id(literal.text)
+    found = long_id(literal.text)
     if found is None:
         message = f"invalid ID field: {literal.text}"
         raise refusal_at("INVALID_QUERY_FILTER_OPERATOR", soql, literal.at, message)
