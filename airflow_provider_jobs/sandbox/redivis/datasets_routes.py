@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.redivis.model import COMPLETED, FAILED
 from airflow_provider_jobs.sandbox.redivis.references import NEXT, check_name, read_dataset
-from airflow_provider_jobs.sandbox.redivis.replies import invalid, missing
+from airflow_provider_jobs.sandbox.redivis.replies import check_known, invalid, missing
 from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class DatasetMethods:
 
     async def _create(self, call: Call, owner_kind: str) -> Reply:
         owner = check_name(call.path("owner"), "The owner")
-        document = await call.document()
+        document = check_known(await call.document(), "name", "publicAccessLevel", "description")
         name = check_name(document.get("name"), "name")
         access = document.get("publicAccessLevel") or "none"
         if access not in ACCESS_LEVELS:
@@ -115,7 +115,7 @@ class DatasetMethods:
 
     async def release(self, call: Call) -> Reply:
         """Release the next version, at once or after a while."""
-        document = await optional_document(call)
+        document = check_known(await optional_document(call), "releaseNotes")
         notes = document.get("releaseNotes") or ""
         if not isinstance(notes, str):
             raise invalid("releaseNotes must be text.")

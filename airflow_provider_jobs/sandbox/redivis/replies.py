@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_jobs.sandbox.auth import DATA_EDIT
@@ -103,3 +103,14 @@ def missing(what: str) -> Refusal:
 def conflict(message: str) -> Refusal:
     """Give the refusal of a second thing of a name."""
     return Refusal(409, "conflict", message)
+
+
+def check_known(document: dict[str, Any], *known: str) -> dict[str, Any]:
+    """Give a document back, if it has no other fields.
+
+    :raises Refusal: 400.
+    """
+    for name in document:
+        if name not in known:
+            raise invalid(f"There is no field {name[:100]}; there are {', '.join(known)}.")
+    return document

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.redivis.references import read_table
-from airflow_provider_jobs.sandbox.redivis.replies import invalid
+from airflow_provider_jobs.sandbox.redivis.replies import check_known, invalid
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.body import ENDLESS, Body
 from airflow_provider_jobs.sandbox.uploads.book import FAILED
@@ -75,7 +75,7 @@ class TempUploadMethods:
         wanted = read_table(call.path("table"))
         table, _ = self._service.catalog.table(wanted)
         self._service.catalog.writable_version(wanted)
-        given = (await call.document()).get("tempUploads")
+        given = check_known(await call.document(), "tempUploads").get("tempUploads")
         if not isinstance(given, list) or not 0 < len(given) <= MOST_AT_ONCE:
             raise invalid(f"tempUploads must be a list of 1 to {MOST_AT_ONCE}.")
         checked = [_checked(each) for each in given]
@@ -105,11 +105,12 @@ class TempUploadMethods:
         temp = self._promised(call, resumable=True)
         if call.request.headers.get("x-goog-resumable", "").lower() != "start":
             raise Refusal(400, "badRequest", "x-goog-resumable must be start.")
-        text = call.request.headers.get("x-upload-content-length")
-        if text is not None and not (text.isascii() and text.isdigit()):
+        if "content-length" not in call.request.headers:
+            raise Refusal(411, "required", "A session's start has no body, and needs Content-Length: 0.")
+        text = call.request.headers.get("x-upload-content-length", "")
+        if not (text.isascii() and text.isdigit()):
             raise Refusal(400, "badRequest", f"Invalid x-upload-content-length: {text[:100]!r}.")
-        size = None if text is None else int(text)
-        file = self._storage.begin_promised(call, "resumable", temp, size)
+        file = self._storage.begin_promised(call, "resumable", temp, int(text))
         query = urlencode({SECRET_PARAMETER: self._book.open_session(file)})
         return Reply(headers={"Location": f"{self._address(temp)}?{query}"})
 
@@ -157,6 +158,7 @@ def _checked(given: Any) -> tuple[str, int, bool]:
     """Give name, size and whether a session is wanted."""
     if not isinstance(given, dict):
         raise invalid("A temporary upload is an object.")
+    check_known(given, "name", "size", "resumable")
     name, size, resumable = given.get("name"), given.get("size"), given.get("resumable", False)
     if not isinstance(name, str) or not name or not name.isprintable():
         raise invalid("name must be text.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.sandbox.redivis.datasets_routes import checked_description
 from airflow_provider_jobs.sandbox.redivis.model import APPEND, REPLACE
 from airflow_provider_jobs.sandbox.redivis.references import check_name, read_dataset, read_table
-from airflow_provider_jobs.sandbox.redivis.replies import invalid
+from airflow_provider_jobs.sandbox.redivis.replies import check_known, invalid
 from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 TABLES = "datasets/{dataset}/tables"
 TABLE = "tables/{table}"
+CHANGED = ("description", "uploadMergeStrategy", "isFileIndex")
 
 
 def routes(service: Redivis) -> list[Route]:
@@ -44,7 +45,7 @@ class TableMethods:
         """Make a table in the unreleased version."""
         wanted = read_dataset(call.path("dataset"))
         dataset, version = self._catalog.dataset(wanted), self._catalog.writable_version(wanted)
-        document = await call.document()
+        document = check_known(await call.document(), "name", *CHANGED)
         name = check_name(document.get("name"), "name")
         changes = _checked(document)
         table = self._catalog.add_table(dataset, version, name)
@@ -73,7 +74,7 @@ class TableMethods:
         wanted = read_table(call.path("table"))
         table, version = self._catalog.table(wanted)
         self._catalog.writable_version(wanted)
-        self._change(table, version, _checked(await call.document()))
+        self._change(table, version, _checked(check_known(await call.document(), *CHANGED)))
         return Reply(self._spell.table(table, version))
 
     def _change(self, table: Table, version: Version, changes: dict[str, Any]) -> None:

@@ -70,6 +70,7 @@ def test_datasets_of_an_owner(redivis: RedivisApi) -> None:
         {"name": 7},
         {"name": "a", "publicAccessLevel": "all"},
         {"name": "a", "description": "x" * 2001},
+        {"name": "a", "publicAccesLevel": "none"},
     ],
 )
 def test_bad_dataset(redivis: RedivisApi, fields: dict[str, Any]) -> None:
@@ -206,3 +207,22 @@ def test_no_release_while_uploads_are_in_progress(redivis: RedivisApi) -> None:
     redivis.call("DELETE", upload["uri"])
     assert redivis.upload(b"a,b\n1\n", name="bad.csv")["status"] == "failed"
     assert release(redivis)["isReleased"] is True
+
+
+def test_misspelt_fields(redivis: RedivisApi) -> None:
+    """A field that nobody reads is refused, not left out."""
+    redivis.make_table()
+    for method, path, fields in (
+        ("POST", f"{redivis.dataset}/tables", {"name": "o2", "uploadMergeStrategie": "replace"}),
+        ("PATCH", redivis.table, {"uploadMergeStrategie": "replace"}),
+        ("PATCH", redivis.table, {"name": "another"}),
+        ("POST", f"{redivis.dataset}/versions/next/release", {"releaseNote": "First."}),
+        (
+            "POST",
+            f"{redivis.table}/tempUploads",
+            {"tempUploads": [{"size": 1, "name": "a", "resumeable": True}]},
+        ),
+        ("POST", f"{redivis.table}/tempUploads", {"tempUploads": [{"size": 1, "name": "a"}], "n": 1}),
+    ):
+        reply = redivis.call(method, path, fields)
+        assert (reply.status_code, word(reply)) == (400, "invalid_request")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -177,8 +179,17 @@ def test_urls_are_signed_for_one_way(redivis: RedivisApi, settings: Any, forced:
 
 def test_bad_session_start(redivis: RedivisApi) -> None:
     url = redivis.promise(1, resumable=True)["url"]
-    for headers in ({}, {"x-goog-resumable": "start", "x-upload-content-length": "x"}):
+    start = {"x-goog-resumable": "start"}
+    for headers in ({}, start, {**start, "x-upload-content-length": "x"}, {"x-upload-content-length": "1"}):
         assert requests.post(url, headers=headers, timeout=10).status_code == 400
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(str(parts.netloc), timeout=10)
+    connection.putrequest("POST", f"{parts.path}?{parts.query}")
+    for name, value in (*start.items(), ("x-upload-content-length", "1")):
+        connection.putheader(name, value)
+    connection.endheaders()  # without Content-Length, which requests always sends
+    assert connection.getresponse().status == 411
+    connection.close()
 
 
 def test_original_flow_by_number(redivis: RedivisApi) -> None:
@@ -217,7 +228,7 @@ def test_foreign_storage(redivis: RedivisApi, settings: Any, *, resumable: bool)
     assert temp["url"].startswith(redivis.sandbox.redivis_storage + "/")
     assert not temp["url"].startswith(redivis.sandbox.url)
     token = {"Authorization": f"Bearer {redivis.sandbox.redivis_token}"}
-    start = {"x-goog-resumable": "start"}
+    start = {"x-goog-resumable": "start", "x-upload-content-length": str(TOTAL)}
     if resumable:
         assert requests.post(temp["url"], headers=start, timeout=10).status_code == 401
         uri = requests.post(temp["url"], headers={**start, **token}, timeout=10).headers["Location"]
