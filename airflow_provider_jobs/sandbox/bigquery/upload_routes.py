@@ -105,8 +105,11 @@ class UploadMethods:
         boundary = boundary_of(call.request.headers.get("content-type", ""), "multipart/related")
         async with Body(call, self._book.threads) as body:
             parts = Multipart(body.blocks(), boundary)
-            if await parts.next_part() is None:
+            headers = await parts.next_part()
+            if headers is None:
                 raise _parts_refusal()
+            if not headers.get("content-type", "").lower().startswith("application/json"):
+                raise Refusal(400, "badContent", "The job's part must have Content-Type: application/json.")
             details = self._job_details(read_object(await parts.text(MOST_BODY_BYTES)), project)
             if await parts.next_part() is None:
                 raise _parts_refusal()

@@ -124,6 +124,9 @@ class Sessions:
         before = upload.stored
         if given.first is not None:
             await self._append(upload, body, given.first, given.size)
+            if await _goes_on(body):
+                self._book.truncate(upload, before)
+                raise _refusal(f"The body has more bytes than its range, {given.size}.")
             self._lose(call, upload, max(before, given.first))
         if any(isinstance(action, NoRange308) for action in call.actions):
             self._book.truncate(upload, 0)
@@ -186,6 +189,13 @@ def _check(given: ContentRange, upload: Upload, body: Body) -> None:
         raise _refusal(f"The body has {body.length} bytes, its range {given.size}.")
     if given.last + 1 != total and given.size % CHUNK_BYTES:
         raise _refusal(f"{given.size} bytes: every chunk but the last must be a multiple of {CHUNK_BYTES}.")
+
+
+async def _goes_on(body: Body) -> bool:
+    """Tell whether more bytes come; for bodies that did not tell their length."""
+    more: list[int] = []
+    await body.pour(None, 0, 1, more.append)
+    return any(more)
 
 
 def _refusal(message: str) -> Refusal:

@@ -128,7 +128,7 @@ def test_lost_final_reply(uploads: Uploads) -> None:
 
 def test_one_part_or_three_are_refused(uploads: Uploads, api: Api) -> None:
     end = f"--{BOUNDARY}--".encode()
-    job = part(json.dumps(uploads.job()).encode())
+    job = part(json.dumps(uploads.job()).encode(), "Content-Type: application/json")
     for data in (end, job + end, job + part(CONTENT) + part(b"more") + end):
         assert reason(send(uploads, data)) == "badContent"
     assert "jobs" not in api.get("jobs").json()
@@ -156,10 +156,20 @@ def test_bad_content_type(uploads: Uploads, kind: str) -> None:
 
 def test_bad_job(uploads: Uploads) -> None:
     assert reason(send(uploads, body({"configuration": {}}, CONTENT))) == "invalid"
-    data = part(b"{") + part(CONTENT) + f"--{BOUNDARY}--".encode()
+    data = part(b"{", "Content-Type: application/json") + part(CONTENT) + f"--{BOUNDARY}--".encode()
     assert reason(send(uploads, data)) == "parseError"
-    assert reason(send(uploads, part(b"x" * 20_000_000) + part(b"") + b"--")) == "uploadTooLarge"
+    assert (
+        reason(send(uploads, part(b"x" * 20_000_000, "Content-Type: application/json") + part(b"") + b"--"))
+        == "uploadTooLarge"
+    )
 
 
 def test_endless_headers_are_refused(uploads: Uploads) -> None:
     assert reason(send(uploads, part(b"{}", "X: " + "y" * 20_000))) == "badContent"
+
+
+@pytest.mark.parametrize("headers", [[], ["Content-Type: text/plain"], ["X-Other: a"]])
+def test_job_that_does_not_say_that_it_is_json(uploads: Uploads, headers: list[str]) -> None:
+    data = part(json.dumps(uploads.job()).encode(), *headers) + part(CONTENT) + f"--{BOUNDARY}--".encode()
+    assert reason(send(uploads, data)) == "badContent"
+    assert uploads.api.get("jobs/job-1").status_code == 404

@@ -276,3 +276,17 @@ def test_digest_of_what_failed_stays(uploads: Uploads, api: Api) -> None:
     api.finished("job-1")
     (record,) = uploads.records()
     assert record["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("more", [1, CHUNK])
+def test_chunked_body_longer_than_its_range(uploads: Uploads, more: int) -> None:
+    """The rest is not cut off in silence; nothing of it is kept."""
+    uri = uploads.start()
+    uploads.put(uri, CONTENT[:CHUNK], f"0-{CHUNK - 1}/{TOTAL}")
+    headers = {"Content-Range": f"bytes {CHUNK}-{TOTAL - 1}/{TOTAL}"}
+    body = blocks(CONTENT[CHUNK:] + b"x" * more, 100_000)
+    assert reason(uploads.session.put(uri, data=body, headers=headers, timeout=30)) == "badRequest"
+    assert kept(uploads.ask(uri)) == CHUNK
+    whole = uploads.session.put(uri, data=blocks(CONTENT[CHUNK:], 100_000), headers=headers, timeout=30)
+    assert whole.status_code == 200
+    uploads.check(CONTENT)
