@@ -141,7 +141,8 @@ def _check_claims(claims: dict[str, Any], audiences: set[str], now: float) -> No
     issued, expires = claims.get("iat"), claims.get("exp")
     if claims.get("iss") != EMAIL:
         raise Refusal(400, "invalid_grant", "Invalid grant: account not found.")
-    if claims.get("aud") not in audiences:
+    audience = claims.get("aud")
+    if not isinstance(audience, str) or audience not in audiences:
         raise Refusal(400, "invalid_grant", "Invalid JWT: the audience is not this token endpoint.")
     if not isinstance(issued, (int, float)) or not isinstance(expires, (int, float)):
         raise Refusal(400, "invalid_grant", "Invalid JWT: iat and exp must be numbers.")

@@ -144,10 +144,14 @@ class UploadMethods:
         }
 
     async def _complete(self, call: Call, upload: Upload) -> Reply:
-        """Make the job, unless this upload has made it, and answer it."""
-        job = self._job_of(upload)
+        """Make the job, unless this upload has made it, and answer it.
+
+        :raises Refusal: 404, the job was deleted.
+        """
+        job, details = self._job_of(upload), upload.details
+        if job is None and details.get("made"):
+            raise Refusal(404, "notFound", "The job of this upload session was deleted.")
         if job is None:
-            details = upload.details
             job = await new_job(
                 self._service,
                 call,
@@ -156,6 +160,8 @@ class UploadMethods:
                 details["reference"],
                 upload.upload_id,
             )
+            details["made"] = True
+            self._book.write(upload)
         status = self._service.platform.upload_settings.completed_status
         return Reply(job_resources.full(job, self._service.platform.url), status, final=True)
 

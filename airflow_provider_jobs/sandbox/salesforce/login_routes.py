@@ -71,7 +71,7 @@ class TokenEndpoint:
             raise Refusal(400, "invalid_client_id", "client identifier invalid")
         if claims.get("sub") != self._account.username:
             raise _invalid_grant("user hasn't approved this consumer")
-        if claims.get("aud") not in {AUDIENCES[self._service.settings.org], self._service.platform.url}:
+        if claims.get("aud") != AUDIENCES[self._service.settings.org]:
             raise _invalid_grant("audience is invalid")
         ahead = _number(claims.get("exp")) - time.time()
         if not 0 < ahead <= LONGEST_ASSERTION_SECONDS:

@@ -124,6 +124,7 @@ def test_expired_token_of_a_key_is_renewed(sandbox: Sandbox, api: Api) -> None:
     [
         {"iss": "somebody@else.example"},
         {"aud": "https://elsewhere.example/token"},
+        {"aud": ["https://oauth2.googleapis.com/token"]},
         {"exp": 1},
         {"iat": 4102444800, "exp": 4102448400},
         {"scope": ""},

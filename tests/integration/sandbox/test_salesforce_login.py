@@ -106,6 +106,7 @@ def test_assertion(salesforce: SalesforceApi, exp: str) -> None:
         ({"iss": "other"}, "invalid_client_id"),
         ({"sub": "other@example.com"}, "invalid_grant"),
         ({"aud": "https://test.salesforce.com"}, "invalid_grant"),
+        ({"aud": ["https://login.salesforce.com"]}, "invalid_grant"),
         ({"exp": 1}, "invalid_grant"),
         ({"exp": 9999999999}, "invalid_grant"),
         ({"exp": "soon"}, "invalid_grant"),
@@ -121,6 +122,12 @@ def test_wrong_signature(salesforce: SalesforceApi) -> None:
     forged = base64.urlsafe_b64encode(json.dumps({**claims, "n": 1}).encode()).decode().rstrip("=")
     for wrong in (f"{head}.{forged}.{signature}", f"{head}.{body}", "", "a.b.c"):
         assert refusal(token(salesforce, grant_type=JWT_BEARER, assertion=wrong))[1] == "invalid_grant"
+
+
+def test_audience_is_no_host_of_an_org(salesforce: SalesforceApi) -> None:
+    """Salesforce takes its login hosts only, wherever the token is asked for."""
+    refused = refusal(with_assertion(salesforce, aud=salesforce.sandbox.salesforce))
+    assert refused == (400, "invalid_grant", "audience is invalid")
 
 
 def test_audience_of_a_sandbox_org(salesforce: SalesforceApi) -> None:

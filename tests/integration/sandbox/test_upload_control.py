@@ -107,3 +107,14 @@ def test_bad_settings(sandbox: Sandbox, path: str, spec: dict[str, Any]) -> None
 def test_clock(sandbox: Sandbox) -> None:
     before = control(sandbox, "POST", "clock", {"seconds": 0}).json()["now"]
     assert control(sandbox, "POST", "clock", {"seconds": 3600}).json()["now"] >= before + 3600
+
+
+def test_session_of_a_deleted_job(uploads: Uploads) -> None:
+    """A question about the upload does not make the job again."""
+    content = csv_of(1000)
+    uri = uploads.start()
+    uploads.send(uri, content)
+    uploads.check(content)
+    assert uploads.api.delete("jobs/job-1/delete", location="US").status_code == 204
+    assert [uploads.ask(uri).status_code for _ in range(2)] == [404, 404]
+    assert uploads.api.get("jobs/job-1").status_code == 404
