@@ -40,6 +40,10 @@ STOPPED = "InternalServerError : The sandbox was stopped while the job was runni
 NO_DATA = "InvalidBatch : No data was uploaded."
 
 
+class NotBegun(Exception):
+    """The sandbox ends before a job had its turn."""
+
+
 class JobRunner:
     """Runs the jobs of a store; all methods belong to the event loop."""
 
@@ -155,15 +159,24 @@ class JobRunner:
             self._fail(job, problem.message)
         except SalesforceRefusal as problem:
             self._fail(job, f"{problem.code} : {problem.message}")
+        except NotBegun:  # the next start takes it up
+            job.executing = False
+            self._store.keep(job)
         except Exception:  # the job must end, whatever happened; the console gets the traceback
             if not self._closing.is_set():
                 LOGGER.exception("job %s failed unexpectedly", job.job_id)
                 self._fail(job, UNEXPECTED)
 
+    def _begin(self) -> None:
+        """Stay away from the org where the sandbox ends."""
+        if self._closing.is_set():
+            raise NotBegun
+
     async def _query(self, job: Job) -> None:
         path, org = self._store.result_path(job), self._service.org
 
         def work() -> ResultFile:
+            self._begin()
             return org.run_query(
                 job.query,
                 into=path,
@@ -190,6 +203,7 @@ class JobRunner:
         self._store.keep(job)
 
         def work() -> IngestOutcome:
+            self._begin()
             return self._service.org.ingest(
                 job.object_name,
                 job.operation,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.sandbox.salesforce import runner
 from tests.integration.sandbox.conftest import wait_until
 from tests.integration.sandbox.salesforce_api import ACCOUNTS, SalesforceApi
 from tests.integration.sandbox.test_http_process import serving
@@ -134,3 +135,23 @@ class Jobs:
         url = f"{self._url}/{job_id}/results"
         with requests.get(url, headers=headers, timeout=30, stream=True) as reply:
             return sum(len(block) for block in reply.iter_content(1 << 20))
+
+
+def test_end_while_jobs_wait_for_their_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closing does not work off the queue; the next start does."""
+    monkeypatch.setattr(runner, "JOBS_AT_ONCE", 1)
+    with Sandbox(tmp_path, token="a-token") as sandbox:
+        api = SalesforceApi(sandbox)
+        for _ in range(3):
+            api.create("SELECT Id, Name, Email, Description FROM Contact ORDER BY Name")
+        ingest = api.create_ingest()
+        api.put(ingest, INSERT)
+        api.state("ingest", ingest, "UploadComplete")
+        wait_until(lambda: api.info(ingest, "ingest")["state"] == "InProgress")
+        api.session.close()
+    assert not (tmp_path / "salesforce/results" / ingest["id"]).exists()
+    with Sandbox(tmp_path, token="a-token") as sandbox:
+        api = SalesforceApi(sandbox)
+        assert api.ended(ingest, "ingest")["state"] == "JobComplete"
+        assert api.outcome(ingest, "successfulResults").count(b"Kept over the night") == 1
+        api.session.close()
