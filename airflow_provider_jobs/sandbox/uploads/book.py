@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.uploads.body import Body
 
 OPEN, COMPLETE, EXPIRED, FAILED = "open", "complete", "expired", "failed"
-LATEST_SHOWN = 10_000  # older ones are forgotten, once they are no longer open
+LATEST_SHOWN = 10_000  # older ones are forgotten, once nobody needs their files
 BODIES_AT_ONCE = 64  # large ones, each with a thread
 DIGEST_BLOCK_BYTES = 1 << 20
 KIND = "upload"
@@ -44,6 +44,7 @@ class Upload:
     details: dict[str, Any] = field(default_factory=dict)  # the service's own
     state: str = OPEN
     session_over: bool = False  # it is complete, but cannot be asked for any more
+    released: bool = False  # nobody needs the file any more
     requests: int = 0
     bytes_received: int = 0  # what was sent twice counts twice
     sha256: str = ""
@@ -164,6 +165,9 @@ class UploadBook:
 
     def release(self, upload: Upload) -> None:
         """Delete the file, as soon as its digests are known."""
+        if not upload.released:
+            upload.released = True
+            self.write(upload)
         if upload.sha256 or not self.path(upload).exists():
             self.path(upload).unlink(missing_ok=True)
         else:
@@ -209,14 +213,16 @@ class UploadBook:
             self._sessions[upload.secret_hash] = upload
 
     def _forget_oldest(self) -> None:
-        if len(self._uploads) <= LATEST_SHOWN:
-            return
-        oldest = next((each for each in self._uploads.values() if each.state != OPEN), None)
-        if oldest is not None:
-            del self._uploads[oldest.upload_id]
-            self._sessions.pop(oldest.secret_hash, None)
-            self._digests.pop(oldest.upload_id, None)
-            self._documents.remove(KIND, oldest.upload_id)
+        for oldest in list(self._uploads.values()) if len(self._uploads) > LATEST_SHOWN else []:
+            over = oldest.released and oldest.sha256 if oldest.state == COMPLETE else oldest.state != OPEN
+            if over:
+                del self._uploads[oldest.upload_id]
+                self._sessions.pop(oldest.secret_hash, None)
+                self._digests.pop(oldest.upload_id, None)
+                self._documents.remove(KIND, oldest.upload_id)
+                self.path(oldest).unlink(missing_ok=True)
+            if len(self._uploads) <= LATEST_SHOWN:
+                return
 
 
 def _hash(secret: str) -> str:

@@ -11,12 +11,16 @@ from urllib.parse import urlsplit
 
 import requests
 
+from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.sandbox.uploads import book
 from tests.integration.sandbox.conftest import Api, wait_until
 from tests.integration.sandbox.test_http_process import Server, serving
-from tests.integration.sandbox.upload_api import CHUNK, SCHEMA, csv_of, kept
+from tests.integration.sandbox.upload_api import CHUNK, SCHEMA, Uploads, csv_of, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import pytest
 
 BLOCK = 1 << 20
 PROJECT = "test-process"
@@ -118,4 +122,25 @@ def test_session_outlives_a_crash(tmp_path: Path) -> None:
         assert {each["sha256"] for each in records(server)} == {hashlib.sha256(content).hexdigest()}
         folder = tmp_path / "buckets" / ".uploads"
         wait_until(lambda: list(folder.iterdir()) == [])
+        api.session.close()
+
+
+def test_forgotten_uploads_are_those_that_nobody_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting jobs keep their files, whatever comes after them; in the end no file is left."""
+    monkeypatch.setattr(book, "LATEST_SHOWN", 2)
+    with Sandbox(tmp_path) as sandbox:
+        api = Api(sandbox.bigquery, sandbox.token, "test-project")
+        api.post("datasets", {"datasetReference": {"projectId": api.project, "datasetId": "d"}})
+        uploads = Uploads(sandbox, api)
+        sandbox.timing(pending_seconds=60)
+        names = [f"job-{number}" for number in range(5)]
+        for name in names:
+            assert uploads.send(uploads.start(uploads.job(name)), csv_of(1000)).status_code == 200
+        sandbox.timing(pending_seconds=0)
+        assert [api.finished(name)["status"] for name in names] == [{"state": "DONE"}] * 5
+        wait_until(lambda: not list((tmp_path / "buckets/.uploads").iterdir()))
+        uploads.start(uploads.job("job-5"))
+        assert len(uploads.records()) == 2
         api.session.close()
