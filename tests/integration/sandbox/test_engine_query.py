@@ -192,3 +192,10 @@ def test_legacy_names_are_understood(bench: Bench) -> None:
 )
 def test_where_a_job_has_to_run(bench: Bench, location: str | None, configuration: dict[str, Any]) -> None:
     assert bench.engine.location_of(PROJECT, configuration) == location
+
+
+def test_turns_end_with_their_writers(bench: Bench) -> None:
+    """What was needed to write a table is not kept for each that ever was."""
+    bench.query("CREATE TABLE x AS SELECT 1 AS n; DROP TABLE x")
+    bench.query("SELECT 1 AS n")
+    assert bench.engine._store._turns == {}

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.sandbox.bigquery.engine.sql import cache
 from tests.integration.sandbox.conftest import Api, query, reason
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox import Sandbox
+    from pathlib import Path
 
 NUMBERS = "SELECT n FROM UNNEST(GENERATE_ARRAY(0, 24)) AS n ORDER BY n"
 
@@ -214,3 +216,25 @@ def test_query_method_refuses_bad_bodies(api: Api, body: dict[str, Any]) -> None
 def test_query_method_fails_with_the_querys_error(api: Api) -> None:
     reply = api.post("queries", {"query": "SELECT FROM", "useLegacySql": False})
     assert (reply.status_code, reason(reply)) == (400, "invalidQuery")
+
+
+def test_old_results_are_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that serves for days does not keep every result; one that is used again stays."""
+    monkeypatch.setattr(cache, "MOST_TABLES", 3)
+    with Sandbox(tmp_path) as sandbox:
+        api = Api(sandbox.bigquery, sandbox.token, "test-project")
+        for number in range(4):
+            api.run(f"job-{number}", **query(f"SELECT {number} AS n"))
+        api.run("temporary", **query("CREATE TEMP TABLE a AS SELECT 7 AS n; SELECT n FROM a"))
+        statuses = [api.get(f"queries/job-{number}").status_code for number in range(4)]
+        assert statuses == [404, 404, 404, 200]
+        assert api.run("again", **query("SELECT 3 AS n"))["statistics"]["query"]["cacheHit"] is True
+        assert api.run("new", **query("SELECT 0 AS n"))["statistics"]["query"]["cacheHit"] is False
+        assert api.get("queries/job-3").json()["rows"] == [{"f": [{"v": "3"}]}]
+        api.session.close()
+    with Sandbox(tmp_path) as sandbox:
+        api = Api(sandbox.bigquery, sandbox.token, "test-project")
+        for number in range(3):
+            api.run(f"later-{number}", **query(f"SELECT {number} AS n"))
+        assert api.get("queries/job-3").status_code == 404
+        api.session.close()

@@ -197,6 +197,15 @@ def list_tables(session: Session, project: str, dataset: str) -> list[StoredTabl
     ]
 
 
+def hidden_tables(session: Session) -> list[TableId]:
+    """List the tables that nobody named, oldest first."""
+    found = session.rows(
+        "SELECT project, dataset, name FROM meta.tables WHERE starts_with(dataset, ?) ORDER BY rowid",
+        [HIDDEN_DATASET],
+    )
+    return [TableId(*names) for names in found]
+
+
 def new_table(
     name: TableId, physical: str, fields: Sequence[Field], dataset: dict[str, Any], more: dict[str, Any]
 ) -> StoredTable:

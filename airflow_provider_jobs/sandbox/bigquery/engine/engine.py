@@ -46,7 +46,8 @@ class Engine:
         root.mkdir(parents=True, exist_ok=True)
         self._storage = Storage(root)
         self._store = Store(root.resolve(), [self._storage.buckets, self._storage.scratch], MACROS)
-        self._cache = ResultCache()
+        with self._store.session() as session:
+            self._cache = ResultCache(catalog.hidden_tables(session))
 
     def close(self) -> None:
         """Close the database; jobs that still run end with an error."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -125,6 +126,14 @@ def stopped() -> JobProblem:
     return JobProblem("stopped", "Job execution was cancelled: User requested cancellation")
 
 
+@dataclass
+class _Turn:
+    """Who may write a table, and how many hold it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    users: int = 0
+
+
 class Store:
     """The open database of one sandbox root."""
 
@@ -139,8 +148,8 @@ class Store:
         self._connection.execute(f"SET allowed_directories = [{folders}]")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
-        self._locks: dict[object, threading.Lock] = {}
-        self._locks_guard = threading.Lock()
+        self._turns: dict[object, _Turn] = {}
+        self._turns_guard = threading.Lock()
         self._drop_orphans()
 
     def close(self) -> None:
@@ -166,12 +175,26 @@ class Store:
         """Hold the turn to write the named tables; give up waiting when the job is cancelled."""
         with contextlib.ExitStack() as held:
             for name in sorted(set(names), key=str):
-                with self._locks_guard:
-                    lock = self._locks.setdefault(name, threading.Lock())
-                while not lock.acquire(timeout=_CANCEL_CHECK_SECONDS):
-                    session.check()
-                held.callback(lock.release)
+                held.enter_context(self._turn(session, name))
             yield
+
+    @contextlib.contextmanager
+    def _turn(self, session: Session, name: object) -> Iterator[None]:
+        with self._turns_guard:
+            turn = self._turns.setdefault(name, _Turn())
+            turn.users += 1
+        try:
+            while not turn.lock.acquire(timeout=_CANCEL_CHECK_SECONDS):
+                session.check()
+            try:
+                yield
+            finally:
+                turn.lock.release()
+        finally:
+            with self._turns_guard:
+                turn.users -= 1
+                if not turn.users:
+                    del self._turns[name]
 
     @staticmethod
     def new_physical() -> str:

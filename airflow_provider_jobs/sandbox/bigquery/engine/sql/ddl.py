@@ -108,6 +108,7 @@ def _create_table(context: QueryContext, statement: Statement, tree: exp.Create)
         catalog.save_table(session, catalog.new_table(name, physical, given, dataset, more))
     if any(tree.find_all(exp.TemporaryProperty)):
         context.temporary[_table_node(tree).name.lower()] = name
+        context.cache.keep_temporary(context.store, name)
     return _result(kind, "CREATE" if existing is None else "REPLACE", name, statistics)
 
 
