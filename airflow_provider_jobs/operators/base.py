@@ -232,21 +232,22 @@ class JobOperator(BaseOperator):
             return None
         return float((started + self.execution_timeout).timestamp())
 
-    def _end_at_deadline(
-        self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool
-    ) -> Any:
+    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
         """Cancel a job that outlasted ``execution_timeout``, see it end, fail; unless it has just ended."""
         if not status.state.ended:
             client.cancel(status.ref)
-            until = time.time() + CANCEL_SECONDS
-            status = wait_for(client, status, until=until, poll_interval=1.0, timing=Timing())
+            end = time.time() + CANCEL_SECONDS
+            status = wait_for(client, status, until=end, poll_interval=1.0, timing=Timing())
             if status.state is not JobState.SUCCEEDED:
-                outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
-                limit = f"execution_timeout ({self.execution_timeout})"
-                raise DeadlineExceeded(
-                    f"{status.ref} did not end within {limit} and {outcome}", ref=status.ref
-                )
+                raise self._overdue(status)
         return self._finish(client, context, status, adopted=adopted)
+
+    def _overdue(self, status: JobStatus) -> DeadlineExceeded:
+        outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
+        return DeadlineExceeded(
+            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
+            ref=status.ref,
+        )
 
 
 def _last_look(client: JobClient, ref: JobRef) -> JobStatus:

@@ -103,7 +103,7 @@ def test_the_end_of_the_task(*, cancel_on_kill: bool) -> None:
 def test_all_jobs_of_a_task_are_aborted_at_a_time() -> None:
     client = Client()
     task = query(client)
-    task._refs = [replace(REF, id="1"), replace(REF, id="2 3")]
+    task._client, task._refs = client, [replace(REF, id="1"), replace(REF, id="2 3")]
     task.on_kill()
     assert client.did == ["cancel 1 2 3"]
 
