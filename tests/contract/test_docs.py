@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_jobs import errors
 from airflow_provider_jobs.operators import bigquery as operators
 from airflow_provider_jobs.operators import redivis as redivis_operators
 from airflow_provider_jobs.operators import salesforce as salesforce_operators
@@ -32,6 +33,7 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 COMMAND = re.compile(r"python -m pytest (tests/[\w/]+\.py)(?:::(\w+))?(?: -k (\w+))?")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+ERROR = re.compile(r"^ {0,4}((?:[│ ] {3})*(?:[├└]── )?)([A-Z]\w+)(?: {2,}.*)?$", re.MULTILINE)
 SECTION = re.compile(r"^## [^\n`]*`(\w+)`[^\n]*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 PARAMETER = re.compile(r"^\| \*?`(\w+)`\*? \|", re.MULTILINE)
 TEMPLATED = re.compile(r"^\| \*`(\w+)`\* \|", re.MULTILINE)
@@ -101,6 +103,20 @@ def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
 def test_the_table_of_ends_is_the_one_that_is_tested() -> None:
     """``python -m tests.system.ends.table`` prints it."""
     assert markdown() in (ROOT / "docs" / "ends.md").read_text()
+
+
+def test_the_tree_of_errors_is_that_of_the_code() -> None:
+    """Each class stands below what it derives from, in the documentation and in the module's docstring."""
+    kinds = [each for each in vars(errors).values() if inspect.isclass(each) and issubclass(each, Exception)]
+    parents = {kind.__name__: kind.__mro__[1].__name__ for kind in kinds}
+    for text in ((ROOT / "docs" / "errors.md").read_text(), inspect.getdoc(errors) or ""):
+        above = {-1: "Exception"}
+        drawn: dict[str, str] = {}
+        for branch, name in ERROR.findall(text):
+            depth = len(branch) // 4
+            above[depth] = name
+            drawn[name] = above[depth - 1]
+        assert drawn == parents
 
 
 def documented() -> dict[str, str]:

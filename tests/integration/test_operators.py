@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +189,19 @@ def test_failed_load_shows_each_bad_row(lab: Lab, run: Run) -> None:
     errors = lab.jobs()[-1]["status"]["errors"]
     assert len(shown) == min(20, len(errors))
     assert len(errors) <= 20 or f"  and {len(errors) - 20} more" in lines
+
+
+def test_what_a_user_reads_is_what_the_documentation_shows(lab: Lab) -> None:
+    lab.dataset("shop")
+    rows(lab, "CREATE TABLE shop.t AS SELECT 1 AS x")
+    with pytest.raises(AirflowFailException) as caught:
+        BigQueryQueryOperator(task_id="script", sql="SELECT 1 AS x;\nSELECT nope FROM shop.t").execute(
+            TaskRun(task_id="script").context()
+        )
+    page = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
+    shown, said = page.split("```\n")[1].splitlines(), str(caught.value).splitlines()
+    assert shown[:3] == said[:3]
+    assert [line.partition(":")[0] for line in shown] == [line.partition(":")[0] for line in said]
 
 
 def test_on_kill_cancels_the_job(lab: Lab) -> None:
