@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import io
 import stat
 import zlib
 from dataclasses import dataclass
@@ -14,11 +12,10 @@ from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
 #: Bytes that are read, and handed to the connection, at a time: a third faster than requests' 16 KiB.
 BLOCK_BYTES = 1024 * 1024
-_LINE_END = ord("\n")
 
 
 class Reader(Protocol):
@@ -200,74 +197,6 @@ class _GzipReader:
         self._inner.close()
 
 
-class JoinedSource:
-    """Several text sources one after another, as one; a line end is added where one lacks its last.
-
-    :param skipped: Bytes to leave out at the beginning of each: the headers of all files but the first.
-    :raises ConfigurationError: one of them does not know its size.
-    """
-
-    def __init__(self, sources: Sequence[Source], skipped: Sequence[int]) -> None:
-        self._sources = list(sources)
-        self._parts: list[tuple[int, Callable[[int], Reader]]] = []
-        for source, left_out in zip(sources, skipped, strict=True):
-            if source.size is None:
-                raise ConfigurationError(f"{source.name} does not know its size, which joining needs")
-            self._parts.append((source.size - left_out, _from(source, left_out)))
-            if source.size > left_out and not _ends_a_line(source, source.size):
-                self._parts.append((1, lambda _: io.BytesIO(b"\n")))
-        self.name = sources[0].name
-        self.size = sum(size for size, _ in self._parts)
-        self.fingerprint = "|".join(source.fingerprint for source in sources)
-
-    def open(self, offset: int = 0) -> Reader:
-        """Return a reader from an offset on."""
-        openers: list[Callable[[], Reader]] = []
-        for size, opener in self._parts:
-            if offset < size:
-                openers.append(functools.partial(opener, offset))
-            offset = max(0, offset - size)
-        return _JoinedReader(openers)
-
-    def check(self) -> None:
-        """See that all of them are still the same."""
-        for source in self._sources:
-            source.check()
-
-
-def _from(source: Source, left_out: int) -> Callable[[int], Reader]:
-    return lambda offset: source.open(left_out + offset)
-
-
-def _ends_a_line(source: Source, size: int) -> bool:
-    reader = source.open(size - 1)
-    try:
-        return reader.read(1) == b"\n"
-    finally:
-        reader.close()
-
-
-class _JoinedReader:
-    def __init__(self, parts: list[Callable[[], Reader]]) -> None:
-        self._parts = parts
-        self._reader: Reader | None = None
-
-    def read(self, size: int = -1, /) -> bytes:
-        while True:
-            if self._reader is None:
-                if not self._parts:
-                    return b""
-                self._reader = self._parts.pop(0)()
-            if block := self._reader.read(BLOCK_BYTES if size < 0 else size):
-                return block
-            self._reader.close()
-            self._reader = None
-
-    def close(self) -> None:
-        if self._reader:
-            self._reader.close()
-
-
 def drop(reader: Reader, count: int) -> None:
     """Read and forget so many bytes.
 
@@ -279,20 +208,3 @@ def drop(reader: Reader, count: int) -> None:
             reader.close()
             raise SourceChanged("the source has become shorter")
         count -= len(block)
-
-
-def header_bytes(source: Source, rows: int, quote: str = '"') -> int:
-    """Return how long the first rows of a CSV source are; a line end inside quotes does not end a row."""
-    length, quoted, mark = 0, False, quote.encode("latin-1", "ignore")[:1]  # one byte, none if empty
-    reader = source.open()
-    try:
-        while rows and (block := reader.read(64 * 1024)):
-            for byte in block:
-                length += 1
-                quoted ^= byte in mark
-                rows -= byte == _LINE_END and not quoted
-                if not rows:
-                    break
-    finally:
-        reader.close()
-    return length

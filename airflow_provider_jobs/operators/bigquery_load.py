@@ -15,7 +15,8 @@ from airflow_provider_jobs.clients.bigquery_configuration import (
 )
 from airflow_provider_jobs.clients.bigquery_joint import joint_status
 from airflow_provider_jobs.core.jobs import JobRequest, Submission
-from airflow_provider_jobs.core.streams import GzipSource, JoinedSource, Media, Source, header_bytes
+from airflow_provider_jobs.core.joined import JoinedSource, joined
+from airflow_provider_jobs.core.streams import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.base import work_digest
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator, Table
@@ -174,17 +175,30 @@ class BigQueryUploadOperator(_LoadingOperator):
                 f"write_disposition {self.write_disposition} clashes with several files: each job would undo "
                 "the one before it; combine them, or append"
             )
+        works: list[tuple[Any, Source]] = list(sources.items())
         if self.combine:
-            first, *others = sources.values()
-            rows, quote = self.skip_leading_rows or 0, whole.body["load"].get("quote")
-            mark = '"' if quote is None else str(quote)
-            headers = [header_bytes(source, rows, mark) for source in others]
-            sources = {"|".join(sources): JoinedSource([first, *others], [0, *headers])}
-        return [replace(whole, **self._upload(context, whole, *each)) for each in sources.items()]
+            # Named by what the DAG says: a file that came since the last attempt makes no second job.
+            works = [(self.source, self._combined(whole.body["load"], list(sources.values())))]
+        return [replace(whole, **self._upload(context, whole, *each)) for each in works]
 
-    def _upload(self, context: Context, whole: JobRequest, place: str, source: Source) -> dict[str, Any]:
+    def _combined(self, load: Mapping[str, Any], sources: list[Source]) -> JoinedSource:
+        encoding = str(load.get("encoding") or "")
+        if encoding.upper().startswith(("UTF-16", "UTF-32")):
+            raise ConfigurationError(f"combine clashes with the encoding {encoding}")
+        if self.source_format != "CSV":
+            return joined(sources)
+        rows = not_negative("skipLeadingRows", load.get("skipLeadingRows"))
+        if rows is None and load.get("autodetect") and len(sources) > 1:
+            raise ConfigurationError(
+                "combine clashes with autodetect unless skip_leading_rows says how many header lines each "
+                "file has; 0 if none"
+            )
+        quote, delimiter = load.get("quote"), load.get("fieldDelimiter")
+        return joined(sources, rows or 0, '"' if quote is None else str(quote), str(delimiter or ","))
+
+    def _upload(self, context: Context, whole: JobRequest, what: Any, source: Source) -> dict[str, Any]:
         media = GzipSource(source) if self.compress else source
-        key = f"{whole.key}_{work_digest(context, place)[:12]}"
+        key = f"{whole.key}_{work_digest(context, what)[:12]}"
         session = TaskSession(context, key)
         return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
 

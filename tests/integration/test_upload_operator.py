@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,51 @@ def test_several_files_as_one_with_a_quote_of_their_own(
     assert rows(lab) == [{"id": 0, "name": "a\nb"}, {"id": 1, "name": "a\nb"}]
 
 
+def test_several_files_of_which_the_first_holds_no_row(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path
+) -> None:
+    """The header lines that the job skips are those of the first file that has rows."""
+    (tmp_path / "0.csv").write_text("")
+    (tmp_path / "1.csv").write_text("id,name\n")
+    write(tmp_path, "2.csv", 1, 2)
+    write(tmp_path, "3.csv", 3, 2)
+    assert upload(source=str(tmp_path / "*.csv"), combine=True)["row_count"] == 4
+    assert [row["id"] for row in rows(lab)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("header", ['# pipes of 12" and more\nid,name\n', 'id,size 5"\n7,seven\n'])
+def test_several_files_as_one_with_a_lone_quote_in_skipped_lines(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path, header: str
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.csv").write_text(f"{header}{number}1,a\n{number}2,b\n")
+    result = upload(source=str(tmp_path / "*.csv"), combine=True, skip_leading_rows=2)
+    assert result["row_count"] == 6
+    assert [row["id"] for row in rows(lab)] == [1, 2, 11, 12, 21, 22]
+
+
+def test_several_files_as_one_whose_header_is_told_by_an_option(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number in range(2):
+        write(tmp_path, f"{number}.csv", number * 10, 2)
+    options = {"skipLeadingRows": "1"}
+    upload(source=str(tmp_path / "*.csv"), combine=True, skip_leading_rows=None, options=options)
+    assert [row["id"] for row in rows(lab)] == [0, 1, 10, 11]
+
+
+def test_a_file_that_comes_between_two_attempts_is_no_reason_to_load_all_again(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = TaskRun()
+    for number in range(2):
+        write(tmp_path, f"{number}.csv", number * 10, 2)
+    first = upload(run, source=str(tmp_path / "*.csv"), combine=True)
+    write(tmp_path, "2.csv", 20, 2)
+    assert upload(run, source=str(tmp_path / "*.csv"), combine=True) == first
+    assert len(lab.jobs()) == 1
+
+
 def test_a_retry_sends_nothing_again(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
     run = TaskRun()
     source = str(write(tmp_path, "a.csv", 1, 3))
@@ -161,6 +207,26 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "table": ({"source": "/x", "destination_table": "x"}, "destination_table"),
 }
+
+
+COMBINED: dict[str, tuple[dict[str, Any], str]] = {
+    "autodetect": ({"autodetect": True, "schema": None, "skip_leading_rows": None}, "skip_leading_rows"),
+    "encoding": ({"options": {"encoding": "UTF-16LE"}}, "encoding UTF-16LE"),
+    "compressed": ({}, r"b\.csv is compressed already"),
+}
+
+
+@pytest.mark.parametrize("name", COMBINED)
+def test_files_that_cannot_be_one_are_refused(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path, name: str
+) -> None:
+    """Their headers would be loaded as rows, or spoil what follows."""
+    parameters, text = COMBINED[name]
+    write(tmp_path, "a.csv", 1, 1)
+    (tmp_path / "b.csv").write_bytes(gzip.compress(b"id,name\n2,b\n") if name == "compressed" else b"2,b\n")
+    with pytest.raises(AirflowFailException, match=text):
+        upload(source=str(tmp_path / "*.csv"), combine=True, **parameters)
+    assert not lab.jobs()
 
 
 @pytest.mark.parametrize("name", WRONG)
