@@ -59,13 +59,8 @@ def sources_by_place(source: Any, conn_id: str | None = None) -> dict[str, Sourc
     raise ConfigurationError(f"source is a {type(source).__name__}: give a path or an ObjectStoragePath")
 
 
-def names_several(source: Any) -> bool:
-    """Return True if a source is a list or a pattern: it may name more than one file."""
-    return isinstance(source, list | tuple) or any(wildcard in str(source) for wildcard in _WILDCARDS)
-
-
 def _local(path: str) -> dict[str, Source]:
-    if not names_several(path):
+    if _as_written(path, Path(path)):
         return {path: FileSource(path)}
     names = glob.glob(path, recursive=True)  # noqa: PTH207 - a pattern may be absolute, which Path refuses
     found = sorted(name for name in names if Path(name).is_file())
@@ -76,7 +71,7 @@ def _local(path: str) -> dict[str, Source]:
 
 def _remote(path: ObjectStoragePath) -> dict[str, Source]:
     text = str(path)
-    if not names_several(text):
+    if _as_written(text, path):
         return {text: _object(path)}
     at = min(text.index(wildcard) for wildcard in _WILDCARDS if wildcard in text)
     before, _, _ = text[:at].rpartition("/")
@@ -87,15 +82,22 @@ def _remote(path: ObjectStoragePath) -> dict[str, Source]:
     return {str(each): _object(each) for each in found}
 
 
+def _as_written(text: str, path: Path | ObjectStoragePath) -> bool:
+    """Return False of a pattern; a file may have a name that looks like one."""
+    return not any(wildcard in text for wildcard in _WILDCARDS) or path.is_file()
+
+
 def _object(path: ObjectStoragePath) -> Source:
     try:
         info = path.fs.info(path.path)
+        if info.get("type") == "directory":
+            raise ConfigurationError(f"{path} is no file")
+        with path.open("rb") as file:
+            seekable = file.seekable()
     except FileNotFoundError:
         raise ConfigurationError(f"{path} does not exist") from None
     except PermissionError:
         raise ConfigurationError(f"{path} cannot be read") from None
-    if info.get("type") == "directory":
-        raise ConfigurationError(f"{path} is no file")
 
     def look() -> str:
         path.fs.invalidate_cache()
@@ -107,6 +109,7 @@ def _object(path: ObjectStoragePath) -> Source:
         fingerprint=_fingerprint(path.name, info),
         opener=lambda: path.open("rb"),
         look=look,
+        seekable=seekable,
     )
 
 

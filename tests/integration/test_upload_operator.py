@@ -166,6 +166,16 @@ def test_a_file_that_comes_between_two_attempts_is_no_reason_to_load_all_again(
     assert len(lab.jobs()) == 1
 
 
+def test_a_name_with_brackets_is_no_pattern_where_such_a_file_exists(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path
+) -> None:
+    write(tmp_path, "part1.csv", 1, 1)
+    there = write(tmp_path, "part[1].csv", 2, 1)
+    upload(source=str(there))
+    upload(source=f"file://{there}", task_id="other")
+    assert [row["id"] for row in rows(lab)] == [2, 2]
+
+
 def test_a_retry_sends_nothing_again(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
     run = TaskRun()
     source = str(write(tmp_path, "a.csv", 1, 3))
