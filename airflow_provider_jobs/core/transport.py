@@ -16,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from airflow_provider_jobs.core.connection_errors import transport_error
+from airflow_provider_jobs.core.log_secrets import hide_sessions
 from airflow_provider_jobs.core.retry import RetryPolicy, Timing
 from airflow_provider_jobs.core.streamed import StreamedReply, streamed
 from airflow_provider_jobs.core.streams import BLOCK_BYTES
@@ -32,6 +33,8 @@ T = TypeVar("T")
 _UNAUTHORIZED = 401
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
 _NO_PROXY = {"http": "", "https": ""}
+
+hide_sessions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +165,9 @@ class Transport:
 
         :raises TransportError: no reply came.
         """
-        headers = self._token.headers()
+        headers = self._token.headers() if request.authorized else {}
         reply = self.open(request, headers)
-        if reply.status == _UNAUTHORIZED and self._token.renew(headers):
+        if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
             reply.close()
             reply = self.open(request, self._token.headers())
         try:
@@ -222,19 +225,6 @@ class Transport:
         except requests.RequestException as error:
             # The original's text holds the whole URL.
             raise transport_error(request.method, request.url, error) from None
-
-
-class _WithoutQuery(logging.Filter):
-    """Keeps the query of a URL out of urllib3's debug lines: that of an upload session is a secret."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            cut = (each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
-            record.args = tuple(cut)
-        return True
-
-
-logging.getLogger("urllib3.connectionpool").addFilter(_WithoutQuery())
 
 
 class _Adapter(HTTPAdapter):

@@ -41,6 +41,14 @@ def test_a_body_comes_in_blocks(serve: Serve, clock: Any, coding: str | None) ->
     assert max(sizes) <= 1024 * 1024
 
 
+def test_a_host_that_must_not_see_the_token_does_not(serve: Serve, clock: Any) -> None:
+    server, token = serve({"status": 401}), CountingToken()
+    with transport(clock.timing, token).stream(Request("GET", server.url, authorized=False)) as reply:
+        assert reply.status == 401
+    assert [seen.headers["Authorization"] for seen in server.seen] == [None]
+    assert not token.rejected
+
+
 @pytest.mark.parametrize("coding", ["gzip", "identity"])
 def test_an_empty_body_is_empty(serve: Serve, clock: Any, coding: str) -> None:
     server = serve({"body": b"", "headers": {"Content-Encoding": coding}})
