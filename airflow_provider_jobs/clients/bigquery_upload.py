@@ -10,14 +10,13 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery_status import parse_json, service_error
+from airflow_provider_jobs.core.resumable import worth_resuming
 from airflow_provider_jobs.core.transport import Reply, Request, Transport, check_url
-from airflow_provider_jobs.core.uploader import Uploader
+from airflow_provider_jobs.core.uploader import SESSIONS, Uploader
 from airflow_provider_jobs.errors import (
-    AuthenticationError,
     JobsError,
     NotFoundError,
     ProtocolError,
-    ServiceError,
     SourceChanged,
     UploadExpired,
 )
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Up to this many bytes a file travels in one request with its job.
 MULTIPART_BYTES = 4 * 1024 * 1024
-#: Sessions that may expire one after another before the upload is given up.
-SESSIONS = 5
 
 
 class JobUploads:
@@ -84,16 +81,14 @@ class JobUploads:
                 media.memory.remember(fingerprint, url)
             try:
                 reply = Uploader(self._transport, url, media).send(service_error, resume=known is not None)
-            except UploadExpired:
-                if media.memory:
+            except JobsError as error:
+                if media.memory and not worth_resuming(error):
                     media.memory.forget()
+                if not isinstance(error, UploadExpired):
+                    raise
                 if made := self._made(project, job):
                     return made
                 continue
-            except (ProtocolError, ServiceError) as error:
-                if media.memory and not _worth_resuming(error):
-                    media.memory.forget()
-                raise
             if media.memory:
                 media.memory.forget()
             return parse_json(reply)
@@ -114,11 +109,6 @@ class JobUploads:
             return self._client.get_job(reference["jobId"], project, location=reference.get("location"))
         except NotFoundError:
             return None
-
-
-def _worth_resuming(error: JobsError) -> bool:
-    """Return False if a retry would meet the same refusal of the same session again."""
-    return isinstance(error, AuthenticationError) or (isinstance(error, ServiceError) and error.retryable)
 
 
 def _session_url(reply: Reply) -> str:

@@ -9,19 +9,20 @@ from __future__ import annotations
 import functools
 import json
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.redivis_status import check_good, parse_json, service_error
 from airflow_provider_jobs.core.bodies import WholeBody
+from airflow_provider_jobs.core.resumable import worth_resuming
 from airflow_provider_jobs.core.transport import Reply, Request, Transport, check_url
-from airflow_provider_jobs.core.uploader import PATIENCE, Uploader
+from airflow_provider_jobs.core.uploader import PATIENCE, SESSIONS, Uploader
 from airflow_provider_jobs.errors import (
     AuthenticationError,
+    JobsError,
     ProtocolError,
     ServiceError,
-    SourceChanged,
     UploadExpired,
 )
 
@@ -36,8 +37,6 @@ T = TypeVar("T")
 
 #: From this many bytes on a file is sent through a session, which can be resumed.
 SESSION_BYTES = 32 * 1024 * 1024
-#: Sessions that may expire one after another before the upload is given up.
-SESSIONS = 5
 #: Who refuses, in a message.
 STORAGE = "the storage behind Redivis"
 _REFUSED = frozenset({401, 403})
@@ -48,13 +47,13 @@ class TemporaryUpload:
     """Where to send bytes before there is an upload.
 
     :param url: An address that lets anybody write: never shown.
-    :param session: The session's own address, if one was begun.
+    :param resumable: That is a session's, which can be asked how far it is; before it was begun, whether one
+        can be.
     """
 
     id: str
     url: str = field(repr=False)
     resumable: bool = False
-    session: str | None = field(default=None, repr=False)
 
 
 class Transfers:
@@ -91,19 +90,19 @@ class Transfers:
         for _ in range(SESSIONS):
             known = _recall(media, fingerprint)
             upload = known or self._begin(table, name, media.source.size or 0, session_bytes)
-            if upload.session is None:
+            if not upload.resumable:
                 self._on_storage(upload.url, functools.partial(self._put, upload, media))
                 return upload
             if media.memory and not known:
-                media.memory.remember(fingerprint, json.dumps([upload.id, upload.session]))
+                media.memory.remember(fingerprint, json.dumps([upload.id, upload.url]))
             try:
-                self._send_to(upload.session, media, resume=known is not None)
-            except (UploadExpired, SourceChanged) as error:
-                if media.memory:
+                self._send_to(upload.url, media, resume=known is not None)
+            except JobsError as error:
+                if media.memory and not worth_resuming(error):
                     media.memory.forget()
-                if isinstance(error, SourceChanged):
-                    raise
-                continue
+                if isinstance(error, UploadExpired):
+                    continue
+                raise
             return upload
         raise UploadExpired(f"{SESSIONS} upload sessions expired one after another")
 
@@ -128,7 +127,7 @@ class Transfers:
         headers = {"x-goog-resumable": "start", "x-upload-content-length": str(size)}
         request = Request("POST", upload.url, headers=headers, content=b"", authorized=authorized)
         session = self._transport.call(request, _session_url)
-        return TemporaryUpload(upload.id, upload.url, resumable=True, session=session)
+        return replace(upload, url=session)
 
     def _put(self, upload: TemporaryUpload, media: Media, authorized: bool) -> None:
         """Send everything in one request; whatever interrupts it, the next one begins at byte 0."""
@@ -174,7 +173,7 @@ def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:
     if not kept:
         return None
     identity, session = json.loads(kept)
-    return TemporaryUpload(identity, session, resumable=True, session=session)
+    return TemporaryUpload(identity, session, resumable=True)
 
 
 def _temporary_upload(reply: Reply) -> TemporaryUpload:

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.errors import ProtocolError, UploadExpired
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    JobsError,
+    ProtocolError,
+    ServiceError,
+    SourceChanged,
+    UploadExpired,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,3 +125,10 @@ def stored_bytes(headers: Mapping[str, str]) -> int:
     if not match:
         raise ProtocolError(f"the service confirms the range {text[:40]!r}, which does not begin at 0")
     return int(match[1]) + 1
+
+
+def worth_resuming(error: JobsError) -> bool:
+    """Return False if a retry would meet the same refusal of the same session again."""
+    if isinstance(error, ServiceError):
+        return error.retryable or isinstance(error, AuthenticationError)
+    return not isinstance(error, ProtocolError | SourceChanged | UploadExpired)

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import IO, TYPE_CHECKING
 
+from airflow_provider_jobs.core.bodies import SectionBody
 from airflow_provider_jobs.core.resumable import UNIT_BYTES, ResumableUpload, Step
 from airflow_provider_jobs.core.retry import RetryPolicy
 from airflow_provider_jobs.core.streams import BLOCK_BYTES, Media, Reader, drop
 from airflow_provider_jobs.core.transport import Reply, Request, Transport
 from airflow_provider_jobs.errors import (
+    AuthenticationError,
     JobsError,
     ProtocolError,
-    SourceChanged,
     TransportError,
     UploadExpired,
 )
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of a source of unknown size that are kept on disk, so that they can be sent again.
 WINDOW_BYTES = 64 * 1024 * 1024
+#: Sessions that may expire one after another before an upload is given up.
+SESSIONS = 5
 #: For failures in a row; whatever the service confirms begins the count anew.
 PATIENCE = RetryPolicy(attempts=12, total_seconds=600.0, cap_seconds=60.0)
 
@@ -94,7 +97,7 @@ class Uploader:
         """Send a piece; without one, ask how far the service is. What cannot be borne is raised."""
         try:
             reply, step = self._send(piece) if piece else self._ask()
-        except TransportError as error:
+        except (TransportError, AuthenticationError) as error:  # the latter of who gives out tokens
             if not error.retryable:
                 raise
             return None, Step.ASK, error
@@ -122,13 +125,13 @@ class Uploader:
     def _send(self, piece: Piece) -> tuple[Reply, Step]:
         with piece(self._upload) as (reader, length):
             headers = {"Content-Range": self._upload.data_range(length)}
-            section = _Section(reader, length, self._media, self._upload)
+            section = SectionBody(reader, length, self._media, self._upload)
             if not length:  # this request ends the upload, and no last byte is left to hold back
                 self._media.source.check()
             reply = self._put(headers, section if length else b"")
         return reply, self._upload.after_data(reply.status, reply.headers, section.taken)
 
-    def _put(self, headers: dict[str, str], content: bytes | _Section) -> Reply:
+    def _put(self, headers: dict[str, str], content: bytes | SectionBody) -> Reply:
         request = Request("PUT", self._url, headers=headers, content=content, authorized=self._authorized)
         return self._transport.once(request)
 
@@ -188,47 +191,3 @@ class _Window:
         ):
             self._kept.write(block)
             self._end += len(block)
-
-
-class _Section:
-    """The bytes of one request: counted, and checked before the last of them leaves."""
-
-    def __init__(self, reader: Reader, length: int, media: Media, upload: ResumableUpload) -> None:
-        self._reader = reader
-        self._left = self._length = length
-        self._media = media
-        self._upload = upload
-        self._begin = upload.offset
-
-    def __len__(self) -> int:
-        return self._length
-
-    @property
-    def taken(self) -> int:
-        """How many of the bytes have left."""
-        return self._length - self._left
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return a block.
-
-        :raises SourceChanged: the source is not what it was.
-        """
-        if not self._left:
-            return b""
-        source, upload = self._media.source, self._upload
-        try:
-            block = self._reader.read(min(self._left, BLOCK_BYTES if size < 0 else size))
-            sent = self._begin + self.taken + len(block)
-            longer = sent == upload.total and self._reader.read(1)
-        except OSError as error:  # which would pass for one of the connection
-            reason = error.strerror or type(error).__name__
-            raise TransportError(f"{source.name} cannot be read: {reason}") from None
-        if sent == upload.total:
-            source.check()
-        if longer or not block:
-            raise SourceChanged(f"{source.name} is {'longer' if longer else 'shorter'} than it was")
-        self._left -= len(block)
-        upload.note_sent(sent)
-        if self._media.on_progress:
-            self._media.on_progress(sent, upload.total)
-        return block

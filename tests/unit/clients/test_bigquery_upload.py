@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.bigquery import BigQueryClient
-from airflow_provider_jobs.clients.bigquery_upload import MULTIPART_BYTES, SESSIONS
+from airflow_provider_jobs.clients.bigquery_upload import MULTIPART_BYTES
 from airflow_provider_jobs.core.jobs import JobRequest
 from airflow_provider_jobs.core.streams import Media
 from airflow_provider_jobs.core.transport import Reply
+from airflow_provider_jobs.core.uploader import SESSIONS
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     ConflictError,

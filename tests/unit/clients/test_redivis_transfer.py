@@ -13,6 +13,7 @@ from airflow_provider_jobs.core.transport import Reply
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
+    JobsError,
     ProtocolError,
     ServiceError,
     SourceChanged,
@@ -216,3 +217,20 @@ def test_a_session_of_a_file_that_changed_is_forgotten(clock: Clock) -> None:
 def test_what_a_foreign_storage_refuses_for_another_reason_ends_it(clock: Clock) -> None:
     with pytest.raises(ServiceError, match="400"):
         send(clock, temporary(f"{FOREIGN}/o"), refused(400))
+
+
+@pytest.mark.parametrize("refusal", [refused(400), refused(403), refused(302)])
+def test_a_session_that_refuses_is_forgotten(clock: Clock, refusal: Reply) -> None:
+    """A retry would meet the same refusal, for a day."""
+    memory = Memory()
+    with pytest.raises(ServiceError):
+        send(clock, temporary(resumable=True), session(), refusal, memory=memory)
+    assert memory.kept == {}
+
+
+@pytest.mark.parametrize("outage", [refused(401), refused(503), TransportError("cut")])
+def test_a_session_that_is_out_is_kept(clock: Clock, outage: Any) -> None:
+    memory = Memory()
+    with pytest.raises(JobsError):
+        send(clock, temporary(resumable=True), session(), *[outage] * 12, memory=memory)
+    assert memory.kept

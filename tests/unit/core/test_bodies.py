@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import closing
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from airflow_provider_jobs.core.bodies import WholeBody
 from airflow_provider_jobs.core.streams import Media
-from airflow_provider_jobs.errors import SourceChanged
+from airflow_provider_jobs.errors import SourceChanged, TransportError
 from tests.unit.core.storage import source_of
 
 DATA = b"Id\n1\n2\n"
@@ -39,3 +41,26 @@ def test_a_source_that_is_shorter_is_an_error() -> None:
     object.__setattr__(source, "size", len(DATA) + 1)
     with closing(source.open()) as reader, pytest.raises(SourceChanged, match="became shorter"):
         list(iter(lambda: WholeBody(reader, Media(source)).read(100), b""))
+
+
+def test_a_source_that_is_longer_is_an_error() -> None:
+    source: Any = source_of(DATA)
+    object.__setattr__(source, "size", len(DATA) - 1)
+    with closing(source.open()) as reader:
+        body = WholeBody(reader, Media(source))
+        with pytest.raises(SourceChanged, match="became longer"):
+            list(iter(lambda: body.read(100), b""))
+
+
+def test_a_source_that_cannot_be_read_is_blamed_itself() -> None:
+    """An OSError of it would pass for one of the connection."""
+    media = Media(source_of(DATA))
+    with closing(media.source.open()) as reader:
+        patched: Any = reader
+        patched.read = refuse
+        with pytest.raises(TransportError, match=r"rows\.csv cannot be read: Permission denied"):
+            WholeBody(reader, media).read(100)
+
+
+def refuse(size: int = -1, /) -> bytes:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

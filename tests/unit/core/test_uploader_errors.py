@@ -62,8 +62,15 @@ class TestTokens:
         send(storage, source_of(ROWS), authorized=False)
         assert {asked.authorization for asked in storage.asked} == {None}
 
-    def test_a_token_that_cannot_be_had_for_a_while_is_waited_for(self) -> None:
-        storage = Storage(TransportError("no token", sent=False))
+    @pytest.mark.parametrize(
+        "outage",
+        [
+            TransportError("no token", sent=False),
+            AuthenticationError("503", status=401, reason="authError", retryable=True),
+        ],
+    )
+    def test_a_token_that_cannot_be_had_for_a_while_is_waited_for(self, outage: JobsError) -> None:
+        storage = Storage(outage)
         send(storage, source_of(ROWS))
         assert storage.clock.pauses == [1]
 
@@ -186,7 +193,7 @@ class TestChanges:
         source = source_of(real)
         lying = source_of(bytes(size), opener=source.opener)
         storage = Storage()
-        with pytest.raises(SourceChanged, match="is longer than" if size < 100 else "is shorter than"):
+        with pytest.raises(SourceChanged, match="became longer" if size < 100 else "became shorter"):
             send(storage, lying)
         assert not storage.complete
 
