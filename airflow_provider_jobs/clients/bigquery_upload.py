@@ -67,6 +67,8 @@ class JobUploads:
             headers={"Content-Type": f"multipart/related; boundary={boundary}"},
             content=b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode())),
         )
+        if media.on_progress:
+            media.on_progress(0, None)
         made = self._transport.call(request, parse_json)
         if media.on_progress:
             media.on_progress(len(content), len(content))

@@ -74,7 +74,8 @@ class Media:
     """What to upload with a job.
 
     :param memory: None if sessions are not remembered.
-    :param on_progress: Told the bytes sent and the bytes in all, if they are known; often.
+    :param on_progress: Told the bytes sent and the bytes in all, if they are known; often. What it raises
+        ends the upload.
     """
 
     source: Source

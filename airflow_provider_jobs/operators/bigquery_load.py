@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.bigquery_configuration import (
@@ -21,6 +21,7 @@ from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.base import work_digest
 from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator, Table
 from airflow_provider_jobs.operators.sources import sources_by_place
+from airflow_provider_jobs.operators.submissions import submit_each
 from airflow_provider_jobs.operators.upload_session import ProgressLog, TaskSession
 
 if TYPE_CHECKING:
@@ -204,11 +205,7 @@ class BigQueryUploadOperator(_LoadingOperator):
 
     def _run(self, client: Any, context: Context) -> Any:
         requests = self.requests(client, context)
-        if len(requests) == 1:
-            submissions = [self._submit(client, requests[0])]
-        else:
-            with ThreadPoolExecutor(self.parallel_uploads) as pool:
-                submissions = list(pool.map(lambda request: self._submit(client, request), requests))
+        submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         status = joint_status(None, [each.status for each in submissions])
         # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
         adopted = any(each.adopted and not each.status.state.ended for each in submissions)

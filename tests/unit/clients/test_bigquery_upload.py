@@ -79,7 +79,7 @@ class TestMultipart:
         told: list[Any] = []
         media = Media(source_of(ROWS), on_progress=lambda *news: told.append(news))
         BigQueryClient(Wire(clock, "insert_running"), "p").upload_job(JOB, media, "other")
-        assert told == [(15, 15)]
+        assert told == [(0, None), (15, 15)]
 
 
 class TestResumable:
