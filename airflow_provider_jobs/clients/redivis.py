@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_HOW = ("on_conflict", "flow", "session_bytes", "row_count")
+_HOW = ("on_conflict", "flow", "session_bytes")
 
 ENDPOINT = "https://redivis.com/api/v1"
 
@@ -84,8 +84,8 @@ class RedivisClient:
         """Send a file and create its upload, or adopt what is there of it.
 
         :param content: A path, bytes, an open binary file, or a source.
-        :param options: ``on_conflict``, ``flow``, ``session_bytes``, ``row_count``, as the upload request has
-            them; the rest are fields of the API's Upload.
+        :param options: ``on_conflict``, ``flow``, ``session_bytes``, as the upload request has them; the
+            rest are fields of the API's Upload.
         :raises ConflictError: the table has another upload of that name.
         """
         how = {key: options.pop(key) for key in _HOW if key in options}

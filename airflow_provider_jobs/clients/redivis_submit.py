@@ -17,17 +17,17 @@ from airflow_provider_jobs.clients.redivis_options import check_type
 from airflow_provider_jobs.clients.redivis_reference import checked_uri, upload_name, writable_table
 from airflow_provider_jobs.clients.redivis_status import Expected, md5_hex, number, upload_status
 from airflow_provider_jobs.clients.redivis_transfer import SESSION_BYTES
-from airflow_provider_jobs.core.jobs import JobRequest, Submission
+from airflow_provider_jobs.core.jobs import JobRef, JobRequest, Submission
+from airflow_provider_jobs.core.resumable import worth_resuming
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     ConflictError,
+    JobFailed,
     JobsError,
-    SourceChanged,
-    UploadExpired,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_jobs.clients.redivis import RedivisClient
     from airflow_provider_jobs.clients.redivis_reference import TableReference
@@ -49,18 +49,17 @@ class UploadRequest(JobRequest):
     :param flow: ``temporary`` uploads, or the ``original`` way: one of :data:`FLOWS`.
     :param session_bytes: From this size on bytes are sent through a session.
     :param row_count: Rows that the upload must have in the end, if they are known.
+    :param on_created: Told of an upload that is there before its bytes are.
+    :raises ConfigurationError: a parameter is wrong, or two clash.
     """
 
     on_conflict: str = "fail"
     flow: str = "temporary"
     session_bytes: int = SESSION_BYTES
     row_count: int | None = None
+    on_created: Callable[[JobRef], None] | None = None
 
-    def check(self) -> UploadRequest:
-        """Return the request if it can be one.
-
-        :raises ConfigurationError: a parameter is wrong, or two clash.
-        """
+    def __post_init__(self) -> None:
         writable_table(self.scope)
         check_type(upload_name(self.key), self.body)
         for parameter, value, allowed in (
@@ -74,7 +73,6 @@ class UploadRequest(JobRequest):
                 "on_conflict 'replace' clashes with flow 'original', which would delete the old upload "
                 "before the new bytes are sent"
             )
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,6 @@ def submit_once(client: RedivisClient, request: UploadRequest) -> UploadSubmissi
 
     :raises ConflictError: the table has another upload of that name.
     """
-    request.check()
     if request.media is None:
         raise ConfigurationError("there is nothing to upload: source is missing")
     source = Digested(request.media.source)
@@ -179,20 +176,40 @@ class _Work:
         return UploadSubmission(status, adopted=True, expected=self._expected())
 
     def go_on(self, found: Mapping[str, Any]) -> UploadSubmission:
-        """Send the rest of an upload of the original flow that an earlier attempt began."""
-        return self._send_original(found, resume=True)
+        """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
+        memory = self.media.memory
+        if memory and memory.recall(self._fingerprint) == self._path(found):
+            return self._send_original(found, resume=True)
+        log.info("%s of %s may hold a part of other bytes: it is made anew", found.get("name"), self.table)
+        return self.upload(str(found.get("name")), found)
 
     def _send_original(self, made: Mapping[str, Any], *, resume: bool) -> UploadSubmission:
-        uri = checked_uri(made.get("uri"))
-        identity = number(made.get("id"))
-        path = uri if identity is None else f"{self.table.path}/uploads/{identity}"
+        uri, path, memory = checked_uri(made.get("uri")), self._path(made), self.media.memory
+        if self.request.on_created:
+            self.request.on_created(JobRef("redivis", str(self.table), uri))
+        if memory and not resume:
+            memory.remember(self._fingerprint, path)
         try:
             self.client.transfers.send_original(path, self.media, resume=resume)
-        except (SourceChanged, UploadExpired):
-            self.client.delete_upload_at(uri)  # it can never be completed
+            self.source.md5()
+        except JobsError as error:
+            if not worth_resuming(error):
+                if memory:
+                    memory.forget()
+                self.client.delete_upload_at(uri)  # it can never be completed
             raise
-        self.source.md5()
+        if memory:
+            memory.forget()
         return self._submitted(self.client.get_upload_at(uri))
+
+    @property
+    def _fingerprint(self) -> str:
+        return f"original:{self.table}:{self.source.fingerprint}"
+
+    def _path(self, made: Mapping[str, Any]) -> str:
+        """Return where the bytes of an upload go; another upload of the name has another id there."""
+        identity = number(made.get("id"))
+        return checked_uri(made.get("uri")) if identity is None else f"{self.table.path}/uploads/{identity}"
 
     def _submitted(self, made: Mapping[str, Any]) -> UploadSubmission:
         status = upload_status(made, str(self.table))
@@ -217,8 +234,11 @@ class _Work:
                 found = self.client.find_upload(self.table, name)
                 if found is None:
                     raise  # it was not made, so asking again is harmless
-                if _look(found, name, self.source) in {Finding.SAME, Finding.EMPTY}:
+                finding = _look(found, name, self.source)
+                if finding in {Finding.SAME, Finding.EMPTY}:
                     return found
+                if lost and finding is Finding.FAILED:  # what had the name before has made way
+                    raise JobFailed(upload_status(found, str(self.table))) from error
                 raise _conflict(self.table, found, self.source) from error
 
         return self.client.repeat(step)

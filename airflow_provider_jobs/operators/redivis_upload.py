@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_jobs.clients.redivis_options import upload_fields
@@ -10,13 +10,14 @@ from airflow_provider_jobs.clients.redivis_prepare import CREATABLE, Preparation
 from airflow_provider_jobs.clients.redivis_reference import path_name, writable_table
 from airflow_provider_jobs.clients.redivis_status import Expected, checked_status, number
 from airflow_provider_jobs.clients.redivis_watch import joint_status
-from airflow_provider_jobs.core.jobs import JobState, JobStatus, Submission
+from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
 from airflow_provider_jobs.core.joint import parts
 from airflow_provider_jobs.core.streams import Media
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.base import failure
 from airflow_provider_jobs.operators.redivis_job import RedivisOperator
 from airflow_provider_jobs.operators.sources import sources_of
+from airflow_provider_jobs.operators.submissions import submit_each
 from airflow_provider_jobs.operators.upload_session import ProgressLog, TaskSession
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class RedivisUploadOperator(RedivisOperator):
     :param create_missing: True, or some of ``dataset``, ``version`` and ``table``.
     :param owner_type: ``organization`` or ``user``: whose a new dataset is.
     :param dataset_options: More fields of a new dataset, such as ``publicAccessLevel``.
-    :param expected_row_count: Fail if the upload has another number of rows.
+    :param expected_row_count: Fail if the upload has another number of rows. Not with ``wait=False``, which
+        compares nothing.
     :param session_bytes: From this size on a file is sent through a session, which can be resumed; default
         32 MiB.
     :param flow: ``temporary`` uploads, or the ``original`` way of the API.
@@ -104,6 +106,8 @@ class RedivisUploadOperator(RedivisOperator):
         super().__init__(**kwargs)
         if parallel_uploads < 1:
             raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
+        if expected_row_count not in {None, ""} and not self.wait:
+            raise ValueError("expected_row_count clashes with wait=False, which compares nothing")
         self.source = source
         self.table = table
         self.upload_name = upload_name
@@ -147,8 +151,9 @@ class RedivisUploadOperator(RedivisOperator):
                 body=fields,
                 media=Media(source, TaskSession(context, f"{table}/{name}"), ProgressLog(self.log, name)),
                 row_count=rows,
+                on_created=self._note,
                 **how,
-            ).check()
+            )
             for source, name in zip(sources, names, strict=True)
         ]
 
@@ -208,27 +213,30 @@ class RedivisUploadOperator(RedivisOperator):
     def _run(self, client: Any, context: Context) -> Any:
         requests, preparation = self.requests(context), self.preparation()
         prepare(client, self.table, preparation)
-        if len(requests) == 1:
-            submissions = [self._submit(client, requests[0])]
-        else:
-            with ThreadPoolExecutor(self.parallel_uploads) as pool:
-                submissions = list(pool.map(lambda request: self._submit(client, request), requests))
+        submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         # What is under way and left alone is neither waited for nor ever deleted.
         followed = [each for each in submissions if each.expected or each.status.state.ended]
         if not followed:
             return self.summary(joint_status(None, [each.status for each in submissions]))
         status = joint_status(None, [each.status for each in followed])
-        return self._follow(client, context, Submission(status, any(each.adopted for each in followed)))
+        # One that has succeeded cannot turn out to be deleted by an earlier attempt.
+        adopted = any(each.adopted and not each.status.state.ended for each in followed)
+        return self._follow(client, context, Submission(status, adopted))
 
     def _submit(self, client: RedivisClient, request: UploadRequest) -> UploadSubmission:
         self._check_killed()
         submission = client.submit_upload(request)
         ref = submission.status.ref
         if submission.expected:
-            self._refs.append(ref)  # at once, so that the end of the task can delete it
+            self._note(ref)
             self._expected[ref.id] = submission.expected
             self._cancel_if_killed(ref)
         return submission
+
+    def _note(self, ref: JobRef) -> None:
+        """Note an upload at once, so that the end of the task can delete it."""
+        if ref not in self._refs:
+            self._refs.append(ref)
 
     def _fields(self) -> dict[str, Any]:
         given = {

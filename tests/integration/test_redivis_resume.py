@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import crypto
 from cryptography.fernet import Fernet
 from hypothesis import given, settings
@@ -169,9 +170,35 @@ def test_without_a_key_a_retry_begins_anew(
     lab.check(ROWS, "orders.csv")
 
 
+@pytest.mark.usefixtures("key")
 def test_the_original_flow_is_resumed_by_name(lab: RedivisLab, tmp_path: Path) -> None:
     attempts, path = Attempts(), write(tmp_path)
     die(lab, path, attempts, SIZE // 2, flow="original")
     perform(lab.operator(path, flow="original"), attempts.context(2))
     lab.check(ROWS, "orders.csv")
     assert lab.sent() == SIZE
+    assert attempts.store.kept == {}
+
+
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("changed", [ROWS.replace(b"0", b"9"), ROWS + b"20000,x\n"])
+def test_the_original_flow_never_mixes_two_versions_of_a_file(
+    lab: RedivisLab, tmp_path: Path, changed: bytes
+) -> None:
+    attempts, path = Attempts(), write(tmp_path)
+    die(lab, path, attempts, SIZE // 2, flow="original")
+    path.write_bytes(changed)
+    perform(lab.operator(path, flow="original"), attempts.context(2))
+    lab.check(changed, "orders.csv")
+
+
+@pytest.mark.usefixtures("key")
+def test_a_session_that_refuses_is_not_met_again(lab: RedivisLab, tmp_path: Path) -> None:
+    attempts, path = Attempts(), write(tmp_path)
+    lab.fault("upload.data", "reply", status=400)
+    with pytest.raises(AirflowFailException, match="400"):
+        perform(lab.operator(path, session_bytes=1), attempts.context())
+    assert attempts.store.kept == {}
+    lab.sandbox.clear_faults()
+    perform(lab.operator(path, session_bytes=1), attempts.context(2))
+    lab.check(ROWS, "orders.csv")

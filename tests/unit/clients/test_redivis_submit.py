@@ -12,6 +12,7 @@ from airflow_provider_jobs.core.transport import Reply
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     ConflictError,
+    JobFailed,
     ServiceError,
     SourceChanged,
     TransportError,
@@ -185,6 +186,13 @@ def test_a_create_that_meets_somebody_elses_fails(clock: Clock) -> None:
         client.submit_upload(request_of())
 
 
+def test_a_lost_create_whose_upload_has_failed_says_why(clock: Clock) -> None:
+    failed = upload(status="failed", errorMessage="row 3 has 5 fields")
+    client, _ = client_of(clock, MISSING, PLAIN, OK, LOST, failed)
+    with pytest.raises(JobFailed, match="row 3 has 5 fields"):
+        client.submit_upload(request_of())
+
+
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refused_create_fails_at_once(clock: Clock, status: int) -> None:
     memory = Memory()
@@ -273,7 +281,7 @@ def test_a_file_that_changed_is_never_registered(clock: Clock) -> None:
 
 @pytest.mark.parametrize("key", ["a.csv.gz", "a.b.SHP.ZIP", "a.jsonl"])
 def test_a_name_that_ends_in_a_type_needs_none(key: str) -> None:
-    assert request_of(key=key).check()
+    assert request_of(key=key).key == key
 
 
 def test_without_a_file_there_is_nothing_to_upload(clock: Clock) -> None:
