@@ -6,18 +6,21 @@ ones there is asked for itself, since a list tells neither errors nor bad record
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core import joint
 from airflow_provider_jobs.core.jobs import JobState, JobStatus
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import AuthenticationError, JobsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.redivis import RedivisClient
     from airflow_provider_jobs.core.jobs import JobRef
+
+log = logging.getLogger(__name__)
 
 _PAGE_UPLOADS = 1000
 #: From so many uploads of a table on it is listed.
@@ -37,7 +40,13 @@ def single_statuses(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRe
     found: dict[JobRef, JobStatus | JobsError] = {}
     for scope, group in by_scope.items():
         if len(group) >= _LISTED_FROM and all("/uploads/" in ref.id for ref in group):
-            found |= _active(client, scope, {ref.id: ref for ref in group})
+            try:
+                found |= _active(client, scope, {ref.id: ref for ref in group})
+            except AuthenticationError:
+                raise  # so it is with every other question
+            except JobsError as error:
+                log.warning("the uploads of %s cannot be listed, so each is asked for: %s", scope, error)
+                found |= _unlisted(client, group)
     return found | {ref: _get(client, ref) for ref in refs if ref not in found}
 
 
@@ -57,6 +66,20 @@ def _active(client: RedivisClient, table: str, watched: dict[str, JobRef]) -> di
         if seen == len(watched) or pages_read >= len(watched) - seen:
             break
     return active
+
+
+def _unlisted(client: RedivisClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    """Ask for each, since the list alone may be out; whoever comes after a failure is not asked for.
+
+    A list and a get that failed mean that all of Redivis is out, and each get would wait for it anew.
+    """
+    found: dict[JobRef, JobStatus | JobsError] = {}
+    news: JobStatus | JobsError | None = None
+    for ref in refs:
+        if not isinstance(news, JobsError):
+            news = _get(client, ref)
+        found[ref] = news
+    return found
 
 
 def _uri(upload: Any) -> str:

@@ -211,6 +211,26 @@ class TestMany:
         assert isinstance(found[one], ServiceError)
         assert getattr(found[other], "state", None) is JobState.SUCCEEDED
 
+    @pytest.mark.parametrize("outage", [[refused(503)] * 6, [refused(403)]])
+    def test_each_is_asked_for_where_the_list_is_out(self, clock: Clock, outage: list[Reply]) -> None:
+        client, _ = client_of(clock, *outage, *[listed(n, "running") for n in range(3)])
+        found = client.status_many(many(3))
+        assert {getattr(each, "vendor_state", each) for each in found.values()} == {"running"}
+
+    def test_where_all_is_out_nobody_is_asked_in_vain(self, clock: Clock) -> None:
+        """The rest hear of the failure that the first met: each question takes two minutes."""
+        client, replay = client_of(clock, *[refused(503)] * 6, listed(0, "running"), *[refused(503)] * 6)
+        found = list(client.status_many(many(50)).values())
+        assert len(replay.sent) == 13
+        assert getattr(found[0], "vendor_state", None) == "running"
+        assert all(isinstance(each, ServiceError) for each in found[1:])
+
+    def test_a_token_that_is_rejected_is_said_at_once(self, clock: Clock) -> None:
+        client, replay = client_of(clock, refused(401))
+        with pytest.raises(ServiceError, match="401"):
+            client.status_many(many(3))
+        assert len(replay.sent) == 1
+
     def test_several_uploads_are_one_job(self, clock: Clock) -> None:
         together = JobRef("redivis", TABLE, " ".join(ref.id for ref in many(2)))
         client, _ = client_of(
