@@ -88,6 +88,8 @@ class _HashingReader:
 
     def read(self, size: int = -1, /) -> bytes:
         block = self._reader.read(size)
+        if self._at + len(block) > self._source.size:
+            raise SourceChanged(f"{self._source.name} became longer while it was sent")
         self._source.take(block, self._at)
         self._at += len(block)
         return block

@@ -6,6 +6,7 @@ import hashlib
 import io
 import random
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,6 +174,19 @@ class TestDigest:
         inner.size = 9  # type: ignore[assignment]
         with pytest.raises(SourceChanged, match="has 5 bytes, and 9"):
             Digested(inner).md5()
+
+    def test_a_source_that_became_longer_is_noticed(self, tmp_path: Path) -> None:
+        path = tmp_path / "rows.csv"
+        path.write_bytes(CONTENT)
+        source = Digested(source_of(path))
+        source.md5()
+        with path.open("ab") as file:
+            file.write(b"x")
+        with (
+            closing(source.open(len(CONTENT))) as reader,
+            pytest.raises(SourceChanged, match="became longer"),
+        ):
+            reader.read(1)
 
 
 def test_other_content_is_taken_as_the_source_that_it_is() -> None:
