@@ -36,3 +36,8 @@ def test_the_line_of_a_request_shows_no_query(
         transport(clock.timing).call(Request("PUT", serve().url + "/upload?upload_id=S3CR3T"), parse)
     assert "PUT /upload HTTP/1.1" in caplog.text
     assert "S3CR3T" not in caplog.text
+
+
+def test_lines_of_other_shapes_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("urllib3.connectionpool").warning("%(what)s?", {"what": "a line"})
+    assert caplog.messages == ["a line?"]
