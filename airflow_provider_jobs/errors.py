@@ -124,7 +124,10 @@ class DeadlineExceeded(JobsError):
 
 
 class OutageError(JobsError):
-    """Nobody could be asked about a job for so long that waiting for it was given up; it may still run."""
+    """Waiting for a job was given up: nobody could be asked for long, or the task was ended meanwhile.
+
+    The job may still run.
+    """
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)

@@ -116,7 +116,7 @@ class GoogleToken:
         self._credentials = credentials
         self._conn_id = conn_id
         self._request = Request()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal may end the task while this thread refreshes
 
     def headers(self) -> dict[str, str]:
         """Return the headers that authorise a request.
