@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.server import HOST, Sandbox
+from airflow_provider_jobs.sandbox.server import Sandbox
 from airflow_provider_jobs.sandbox.timing import MOST_SECONDS
 
 if TYPE_CHECKING:
@@ -39,18 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_jobs.sandbox", description=main.__doc__)
-    parser.add_argument("--host", type=_loopback, default=HOST, help="127.0.0.1, and nothing else")
     parser.add_argument("--port", type=_port, default=0, help="0 (default) lets the system choose")
     parser.add_argument("--root", help="folder that keeps the state; default: a temporary one")
     parser.add_argument("--token", help="the bearer token; default: a new one")
     parser.add_argument("--job-seconds", type=_seconds, default=0.0, help="how long every job runs at least")
     return parser
-
-
-def _loopback(host: str) -> str:
-    if host not in {HOST, "localhost"}:
-        raise argparse.ArgumentTypeError(f"the sandbox listens on {HOST} only")
-    return host
 
 
 def _port(text: str) -> int:

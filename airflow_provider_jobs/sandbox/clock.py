@@ -1,10 +1,23 @@
-"""Time that tests can put forward, for what expires after hours."""
+"""Time that tests can put forward, for what expires after hours; and how seconds are read."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
-MOST_SECONDS = 86400.0 * 366
+from airflow_provider_jobs.sandbox.replies import Refusal
+
+YEAR_SECONDS = 86400.0 * 366
+
+
+def read_seconds(name: str, value: Any, *, least: float = 0.0, most: float = YEAR_SECONDS) -> float:
+    """Give a number of seconds.
+
+    :raises Refusal: 400, it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+        raise Refusal(400, "invalid", f"{name} must be a number between {least:.0f} and {most:.0f}.")
+    return float(value)
 
 
 class Clock:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM
+from airflow_provider_jobs.sandbox.clock import YEAR_SECONDS, read_seconds
 from airflow_provider_jobs.sandbox.operations import Call, Handler, Platform
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.sandbox.app import Service
     from airflow_provider_jobs.sandbox.auth import TokenBook
-
-LONGEST_TOKEN_SECONDS = 86400.0 * 366
 
 
 def control_routes(platform: Platform, services: Sequence[Service]) -> list[Route]:
@@ -108,7 +107,7 @@ class Control:
 
     async def set_lifetime(self, call: Call) -> Reply:
         """Set how long tokens live that are issued from now on."""
-        self._tokens.lifetime_seconds = seconds_of(await call.document())
+        self._tokens.lifetime_seconds = _token_seconds(await call.document())
         return Reply({"lifetime_seconds": self._tokens.lifetime_seconds})
 
     def guarded(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -137,18 +136,11 @@ def issue(tokens: TokenBook, spec: dict[str, Any]) -> dict[str, Any]:
         raise Refusal(400, "invalid", "email must name an account.")
     if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
         raise Refusal(400, "invalid", "scopes must be a list of texts.")
-    seconds = seconds_of(spec) if spec.get("seconds") is not None else None
+    seconds = _token_seconds(spec) if spec.get("seconds") is not None else None
     grant = tokens.issue(email, frozenset(scopes), ("control",), seconds)
     return {"token": grant.token, "expires_at": grant.expires_at}
 
 
-def seconds_of(spec: dict[str, Any]) -> float:
+def _token_seconds(spec: dict[str, Any]) -> float:
     """Give the ``seconds`` of a request for or about tokens; 0 or less makes expired ones."""
-    seconds = spec.get("seconds")
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, (int, float))
-        or abs(seconds) > LONGEST_TOKEN_SECONDS
-    ):
-        raise Refusal(400, "invalid", "seconds must be a number, at most a year.")
-    return float(seconds)
+    return read_seconds("seconds", spec.get("seconds"), least=-YEAR_SECONDS)

@@ -85,7 +85,7 @@ class Delay(Action):
 
 
 @dataclass(frozen=True)
-class Answer(Action):
+class ErrorReply(Action):
     """Answer with an error in place of the operation; with ``bytes``, after taking so many of an upload."""
 
     status: int = 503
@@ -228,7 +228,7 @@ class Patch(Action):
 
 ACTIONS: dict[str, type[Action]] = {
     "delay": Delay,
-    "reply": Answer,
+    "reply": ErrorReply,
     "not_found": NotFound,
     "token_expired": TokenExpired,
     "cut": Cut,

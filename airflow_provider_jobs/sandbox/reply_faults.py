@@ -18,7 +18,7 @@ EMPTY = 204  # a status whose reply has no body
 
 
 @dataclass(frozen=True)
-class ReadyAnswer(Action):
+class Answer(Action):
     """Answer a status and a body, such as a proxy's page of HTML, in place of the operation."""
 
     status: int = 503
@@ -39,7 +39,7 @@ class ReadyAnswer(Action):
 
 
 @dataclass(frozen=True)
-class AnswerAfterAccepting(ReadyAnswer):
+class AnswerAfterAccepting(Answer):
     """Run the operation, then answer that."""
 
     async def before(self, _exchange: Exchange) -> None:
@@ -104,7 +104,7 @@ class SlowReply(Action):
 
 
 REPLY_ACTIONS: dict[str, type[Action]] = {
-    "answer": ReadyAnswer,
+    "answer": Answer,
     "answer_after_accepting": AnswerAfterAccepting,
     "headers": ChangeHeaders,
     "cut_reply": CutReply,

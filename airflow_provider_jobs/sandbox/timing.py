@@ -6,6 +6,7 @@ import threading
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.clock import read_seconds
 from airflow_provider_jobs.sandbox.replies import Refusal
 
 if TYPE_CHECKING:
@@ -55,12 +56,7 @@ class TimingBook:
                 raise Refusal(
                     400, "invalid", f"There is no setting {name}; there are {', '.join(sorted(known))}."
                 )
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, (int, float))
-                or not 0 <= value <= MOST_SECONDS
-            ):
-                raise Refusal(400, "invalid", f"{name} must be a number between 0 and {MOST_SECONDS:.0f}.")
+            read_seconds(name, value, most=MOST_SECONDS)
         with self._lock:
             if project is None:
                 self._default = replace(self._default, **changes)

@@ -1,4 +1,4 @@
-"""The jobs of all projects: in memory for reading, in the journal for the next start."""
+"""The jobs of all projects: in memory for reading, on disk for the next start."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_jobs.sandbox.bigquery.engine import ChildJob
-    from airflow_provider_jobs.sandbox.bigquery.journal import Journal
+    from airflow_provider_jobs.sandbox.documents import Documents
 
 PENDING, RUNNING, DONE = "PENDING", "RUNNING", "DONE"
 MULTI_REGIONS = frozenset({"US", "EU"})  # their jobs are found without a location
+KIND = "job"
 KEPT = (
-    "project", "job_id", "location", "email", "configuration", "created_ms", "state", "started_ms",
-    "ended_ms", "statistics", "error_result", "errors", "parent_id", "child_count", "media",
+    "sequence", "project", "job_id", "location", "email", "configuration", "created_ms", "state",
+    "started_ms", "ended_ms", "statistics", "error_result", "errors", "parent_id", "child_count", "media",
 )  # fmt: skip
 
 
@@ -60,8 +61,8 @@ class Job:
 class JobStore:
     """Every job; used on the event loop only, so that nobody sees half a change."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float] = time.time) -> None:
-        self._journal = journal
+    def __init__(self, documents: Documents, clock: Callable[[], float] = time.time) -> None:
+        self._documents = documents
         self._clock = clock
         self._jobs: dict[tuple[str, str], Job] = {}
         self._projects: dict[str, dict[int, Job]] = {}  # by sequence, oldest first
@@ -69,9 +70,10 @@ class JobStore:
         self._children: dict[tuple[str, str], list[Job]] = {}
         self._last_ms = 0
         last = 0
-        for sequence, document in journal.read():
-            self._register(Job(sequence=sequence, **document))
-            last = sequence
+        for document in documents.read(KIND):
+            job = Job(**document)
+            self._register(job)
+            last = job.sequence
         self._sequences = itertools.count(last + 1)
         self._settle()
 
@@ -189,11 +191,11 @@ class JobStore:
         for gone in [*self._children.pop((job.project, job.job_id), []), job]:
             del self._jobs[gone.project, gone.job_id]
             del self._projects[gone.project][gone.sequence]
-            self._journal.remove(gone.sequence)
+            self._documents.remove(KIND, str(gone.sequence))
 
     def close(self) -> None:
-        """Close the journal."""
-        self._journal.close()
+        """Close the file."""
+        self._documents.close()
 
     def _register(self, job: Job) -> None:
         self._jobs[job.project, job.job_id] = job
@@ -207,4 +209,5 @@ class JobStore:
             self._active.setdefault(job.project, {})[job.sequence] = job
 
     def _write(self, job: Job) -> None:
-        self._journal.write(job.sequence, {name: getattr(job, name) for name in KEPT})
+        document = {name: getattr(job, name) for name in KEPT}
+        self._documents.write(KIND, str(job.sequence), document)

@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery import job_resources
-from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, JobProblem, check_project
 from airflow_provider_jobs.sandbox.bigquery.job_resources import api_error
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, Job
 from airflow_provider_jobs.sandbox.bigquery.listing import Listing, page_of
@@ -15,7 +15,6 @@ from airflow_provider_jobs.sandbox.bigquery.validation import (
     check_job,
     check_job_id,
     check_location,
-    check_project,
     invalid,
 )
 from airflow_provider_jobs.sandbox.replies import Reply

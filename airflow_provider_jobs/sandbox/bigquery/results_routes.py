@@ -5,23 +5,27 @@ See https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResult
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery import job_resources
-from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, JobProblem, check_project
 from airflow_provider_jobs.sandbox.bigquery.job_resources import api_error
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, Job
 from airflow_provider_jobs.sandbox.bigquery.jobs_routes import job_location, new_job
-from airflow_provider_jobs.sandbox.bigquery.query_requests import Answering, configuration_of, job_id_of
+from airflow_provider_jobs.sandbox.bigquery.query_requests import (
+    DEFAULT_WAIT_MS,
+    Answering,
+    configuration_of,
+    job_id_of,
+)
 from airflow_provider_jobs.sandbox.bigquery.request_parameters import Parameters
 from airflow_provider_jobs.sandbox.bigquery.rows import RowRequest, read_page
 from airflow_provider_jobs.sandbox.bigquery.validation import (
     check_job_id,
     check_message,
-    check_project,
     invalid,
 )
+from airflow_provider_jobs.sandbox.connection import wait_for_first
 from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
     from airflow_provider_jobs.sandbox.operations import Call
 
-DEFAULT_WAIT_MS = 10_000
 LONGEST_WAIT_MS = 200_000  # BigQuery answers by then, finished or not
 WITH_ROWS = frozenset({"SELECT", "SCRIPT"})
 
@@ -107,11 +110,8 @@ class ResultMethods:
 
     async def _finished(self, job: Job, wait_ms: int) -> None:
         """Wait for a job, at most so long, and not beyond the end of the sandbox."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (job.done, self._service.platform.stopping)]
         seconds = min(wait_ms, LONGEST_WAIT_MS) / 1000
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for wait in waits:
-            wait.cancel()
+        await wait_for_first(seconds, job.done.wait(), self._service.platform.stopping.wait())
 
     async def _results(self, job: Job, rows: RowRequest) -> dict[str, Any]:
         """Give what is known of a query: its rows if it succeeded, its error as an HTTP error if not."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_jobs.sandbox.bigquery.engine import JobProblem, Outcome, RunningJob, error_entry
 from airflow_provider_jobs.sandbox.bigquery.jobs import DONE, PENDING, Job, JobStore
 from airflow_provider_jobs.sandbox.bigquery.media import Media, check_rows
-from airflow_provider_jobs.sandbox.connection import ConnectionCut
+from airflow_provider_jobs.sandbox.connection import ConnectionCut, wait_for_first
 from airflow_provider_jobs.sandbox.fault_actions import Exchange
 from airflow_provider_jobs.sandbox.replies import Refusal
 
@@ -115,7 +115,7 @@ class JobRunner:
             seconds = begun + float(getattr(timing, setting)) - time.monotonic()
             if seconds <= 0:
                 return
-            await _first(seconds, job.stop_asked, self._retimed)
+            await wait_for_first(seconds, job.stop_asked.wait(), self._retimed.wait())
 
     async def _scripted(self, job: Job) -> None:
         """Do what faults for ``bigquery.jobs.run`` say: delay the job, or let it fail."""
@@ -153,7 +153,7 @@ class JobRunner:
         future = self._pool.submit(work)
         finished = asyncio.Event()
         future.add_done_callback(lambda _: loop.call_soon_threadsafe(finished.set))
-        await _first(None, finished, job.stop_asked)
+        await wait_for_first(None, finished.wait(), job.stop_asked.wait())
         if future.cancel():  # it was still waiting for a thread
             return
         try:
@@ -179,11 +179,3 @@ class JobRunner:
             errors = [dict(result), *errors[1:]]
         self._store.add_children(job, problem.children)
         self._store.finish(job, error_result=dict(result), errors=errors, statistics=problem.statistics)
-
-
-async def _first(seconds: float | None, *events: asyncio.Event) -> None:
-    """Wait for one of the events, at most so long."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()

@@ -13,9 +13,9 @@ from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM, SCOPE_ROOT
 from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, tables_routes, upload_routes
 from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, Engine
 from airflow_provider_jobs.sandbox.bigquery.jobs import JobStore
-from airflow_provider_jobs.sandbox.bigquery.journal import Journal
 from airflow_provider_jobs.sandbox.bigquery.reply_fields import REPLIES, check_mask
 from airflow_provider_jobs.sandbox.bigquery.runner import JobRunner
+from airflow_provider_jobs.sandbox.documents import Documents
 from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
 
@@ -40,7 +40,7 @@ class BigQuery:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.engine = Engine(platform.root)
-        self.store = JobStore(Journal(platform.root / "jobs.sqlite"))
+        self.store = JobStore(Documents(platform.root / "jobs.sqlite"))
         self.runner = JobRunner(self.store, self.engine, platform)
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="sandbox-call")
 

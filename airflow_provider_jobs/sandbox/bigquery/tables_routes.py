@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.bigquery.engine import check_project
 from airflow_provider_jobs.sandbox.bigquery.job_resources import etag_of
 from airflow_provider_jobs.sandbox.bigquery.request_parameters import Parameters, make_token, read_token
 from airflow_provider_jobs.sandbox.bigquery.rows import RowRequest, read_page
-from airflow_provider_jobs.sandbox.bigquery.validation import check_message, check_project
+from airflow_provider_jobs.sandbox.bigquery.validation import check_message
 from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:

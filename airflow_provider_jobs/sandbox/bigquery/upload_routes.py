@@ -9,10 +9,10 @@ from urllib.parse import urlencode
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.bigquery import job_resources
-from airflow_provider_jobs.sandbox.bigquery.engine import ApiError
+from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, check_project
 from airflow_provider_jobs.sandbox.bigquery.jobs_routes import new_job
 from airflow_provider_jobs.sandbox.bigquery.media import FOLDER, SERVICE
-from airflow_provider_jobs.sandbox.bigquery.validation import check_job, check_project, invalid
+from airflow_provider_jobs.sandbox.bigquery.validation import check_job, invalid
 from airflow_provider_jobs.sandbox.operations import MOST_BODY_BYTES, read_object
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.body import Body
@@ -186,8 +186,3 @@ async def _expect_end(parts: Multipart) -> None:
 
 def _parts_refusal() -> Refusal:
     return Refusal(400, "badContent", "A multipart upload has two parts: the job, then the file.")
-
-
-async def _refuse_more(parts: Multipart) -> None:
-    if await parts.next_part() is not None:
-        raise _parts_refusal()

@@ -17,7 +17,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine import ApiError
 
 JOB_TYPES = ("query", "load", "extract", "copy")
 JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
-PROJECT_ID = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,62}:)?[a-z][a-z0-9-]{1,61}[a-z0-9]")
 LOCATION = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,62}")
 LABEL_KEY = re.compile(r"[^\W\dA-Z_][\w-]{0,62}")
 LABEL_VALUE = re.compile(r"[\w-]{0,63}")
@@ -70,13 +69,6 @@ def check_job(document: dict[str, Any], project: str) -> dict[str, Any]:
     _check_labels(configuration.get("labels") or {})
     _check_reference(document.get("jobReference") or {}, project)
     return {**configuration, "jobType": kinds[0].upper()}
-
-
-def check_project(project: str) -> str:
-    """Give the project id back, if it is one."""
-    if PROJECT_ID.fullmatch(project) is None:
-        raise invalid(f"Invalid project ID {project[:100]!r}.", "projectId")
-    return project
 
 
 def check_job_id(job_id: str) -> str:

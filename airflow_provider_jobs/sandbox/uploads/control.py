@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.clock import read_seconds
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.book import COMPLETE, EXPIRED, OPEN
-from airflow_provider_jobs.sandbox.uploads.settings import seconds_of
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.operations import Call, Handler, Platform
@@ -70,5 +70,5 @@ class UploadControl:
     async def advance(self, call: Call) -> Reply:
         """Put the clock of sessions forward by ``seconds``."""
         spec = await call.document()
-        self._platform.clock.advance(seconds_of("seconds", spec.get("seconds")))
+        self._platform.clock.advance(read_seconds("seconds", spec.get("seconds")))
         return Reply({"now": self._platform.clock.now()})

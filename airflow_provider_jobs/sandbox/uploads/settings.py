@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.clock import read_seconds
 from airflow_provider_jobs.sandbox.replies import Refusal
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 DAY_SECONDS = 86400.0
 # BigQuery: a week, https://cloud.google.com/bigquery/docs/reference/api-uploads. Redivis: a day.
 LIFETIMES = {"bigquery": 7 * DAY_SECONDS, "redivis": DAY_SECONDS}
-MOST_SECONDS = 366 * DAY_SECONDS
 CHOICES = {"completed_status": (200, 201), "expired_status": (404, 410)}
 
 
@@ -43,17 +43,7 @@ class UploadSettings:
             if name in CHOICES and value not in CHOICES[name]:
                 raise Refusal(400, "invalid", f"{name} must be one of {CHOICES[name]}.")
             if name not in CHOICES and value is not None:
-                seconds_of(name, value)
+                read_seconds(name, value)
         for name, value in spec.items():
             setattr(self, name, value)
         return asdict(self)
-
-
-def seconds_of(name: str, value: Any) -> float:
-    """Give a number of seconds.
-
-    :raises Refusal: 400, it is none.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= MOST_SECONDS:
-        raise Refusal(400, "invalid", f"{name} must be a number between 0 and {MOST_SECONDS:.0f}.")
-    return float(value)

@@ -7,6 +7,7 @@
 """
 
 from airflow_provider_jobs.sandbox.bigquery.engine.engine import Engine
+from airflow_provider_jobs.sandbox.bigquery.engine.names import check_project
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     ApiError,
     ChildJob,
@@ -16,4 +17,13 @@ from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     error_entry,
 )
 
-__all__ = ["ApiError", "ChildJob", "Engine", "JobProblem", "Outcome", "RunningJob", "error_entry"]
+__all__ = [
+    "ApiError",
+    "ChildJob",
+    "Engine",
+    "JobProblem",
+    "Outcome",
+    "RunningJob",
+    "check_project",
+    "error_entry",
+]

@@ -15,7 +15,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     ApiError,
-    ChildJob,
     JobProblem,
     Outcome,
     RunningJob,
@@ -30,8 +29,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-__all__ = ["ChildJob", "Engine", "Outcome", "RunningJob"]
 
 _T = TypeVar("_T")
 

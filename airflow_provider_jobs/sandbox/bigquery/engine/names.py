@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError
 
 # "my-project", or the older "example.com:my-project".
-_PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[A-Za-z0-9][A-Za-z0-9_-]*")
+_PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,62}:)?[a-z][a-z0-9-]{1,61}[a-z0-9]")
 _DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
 # Letters, marks and digits of any script, connectors, dashes, spaces.
 _TABLE = re.compile(r"[\w \-]{1,1024}")
@@ -68,11 +68,6 @@ class TableId:
     def reference(self) -> dict[str, str]:
         """The REST ``tableReference``."""
         return {"projectId": self.project, "datasetId": self.dataset, "tableId": self.table}
-
-    @property
-    def dataset_name(self) -> str:
-        """``project:dataset``."""
-        return f"{self.project}:{self.dataset}"
 
     def __str__(self) -> str:
         return f"{self.project}:{self.dataset}.{self.table}"

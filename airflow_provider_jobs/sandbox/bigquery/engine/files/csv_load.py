@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows, conversion_message, place
-from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import Record, is_gzip, records
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import Record, records
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import column_definitions, duck_type
+from airflow_provider_jobs.sandbox.uploads.long_lines import is_gzip
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
+from airflow_provider_jobs.sandbox.uploads.long_lines import is_gzip
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions
-
-_GZIP_MAGIC = b"\x1f\x8b"
 
 Cell = tuple[str, bool]  # the text, and whether it was quoted
 
@@ -26,12 +26,6 @@ class Record:
     offset: int  # bytes before it
     cells: list[Cell]
     problem: str = ""
-
-
-def is_gzip(path: Path) -> bool:
-    """Whether a file is compressed, whatever its name."""
-    with path.open("rb") as file:
-        return file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
 
 
 def opened(path: Path) -> BinaryIO:
