@@ -11,7 +11,7 @@ import requests
 
 from airflow_provider_jobs.clients.redivis import RedivisClient
 from airflow_provider_jobs.core.transport import Transport
-from tests.integration.redivis_lab import ApiToken
+from tests.integration.redivis.lab import ApiToken
 from tests.integration.sandbox.conftest import wait_until
 from tests.integration.sandbox.redivis_api import CSV, RedivisApi, good, parts, word
 

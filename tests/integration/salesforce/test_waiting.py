@@ -14,7 +14,7 @@ from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest
 from airflow_provider_jobs.core.jobs import JobState, JobStatus
 from airflow_provider_jobs.triggers.job import JobTrigger
 from airflow_provider_jobs.triggers.metrics import PollMetrics
-from tests.integration.salesforce_lab import SalesforceLab
+from tests.integration.salesforce.lab import SalesforceLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
 from airflow_provider_jobs.errors import JobsError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from tests.integration.salesforce_lab import SalesforceLab, perform
+from tests.integration.salesforce.lab import SalesforceLab, perform
 from tests.integration.test_connections import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
 SOQL = "SELECT Id FROM User"
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
 
 
 def app(lab: SalesforceLab) -> dict[str, str]:

@@ -7,28 +7,16 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from airflow_provider_jobs.errors import AuthenticationError, UsageLimitReached
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from tests.integration.lab import TaskRun
-from tests.integration.salesforce_lab import Attempts, SalesforceLab, perform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
+from tests.integration.salesforce.lab import Attempts, SalesforceLab, perform
 
 SOQL = "SELECT Id FROM User"
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
 
 
 def app(lab: SalesforceLab) -> dict[str, str]:

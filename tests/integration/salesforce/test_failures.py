@@ -10,20 +10,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, UncertainSubmission
 from tests.integration.lab import TaskRun
-from tests.integration.salesforce_lab import SOQL, SalesforceLab, perform
+from tests.integration.salesforce.lab import SOQL, SalesforceLab, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
 
 
 @pytest.fixture(params=["synchronous", "deferred"])

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jobs.errors import JobsError
-from tests.integration.redivis_lab import ROWS, Attempts, RedivisLab, perform, write
+from tests.integration.redivis.lab import ROWS, Attempts, RedivisLab, perform, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,14 +70,6 @@ def test_the_original_flow_goes_on_where_it_was_cut(
             jobs_sandbox.clear_faults()
         lab.check(ROWS, "orders.csv")
         assert lab.sent() == SIZE
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Any:
-    lab = RedivisLab(jobs_sandbox, monkeypatch)
-    lab.make_table()
-    yield lab
-    jobs_sandbox.clear_faults()
 
 
 @pytest.fixture

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 from tests.integration.lab import TaskRun
-from tests.integration.salesforce_lab import SalesforceLab, perform
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
+from tests.integration.salesforce.lab import SalesforceLab, perform
 
 
 @pytest.fixture

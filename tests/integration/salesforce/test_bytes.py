@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from airflow_provider_jobs.clients.salesforce_output import LocalSink, Output
 from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest
 from airflow_provider_jobs.errors import JobsError
-from tests.integration.salesforce_lab import SalesforceLab
+from tests.integration.salesforce.lab import SalesforceLab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

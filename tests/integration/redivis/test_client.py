@@ -13,30 +13,17 @@ from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.integration.lab import TaskRun
-from tests.integration.redivis_lab import OWNER, ROWS, RedivisLab, perform, write
+from tests.integration.redivis.lab import OWNER, ROWS, RedivisLab, perform, write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from airflow_provider_jobs.sandbox import Sandbox
 
 
 OTHER = ROWS.replace(b"id,text", b"id,note")
 
 
 SESSION = {"session_bytes": 1}
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[RedivisLab]:
-    lab = RedivisLab(jobs_sandbox, monkeypatch)
-    lab.make_table()
-    jobs_sandbox.clear_requests()
-    yield lab
-    jobs_sandbox.clear_faults()
-    jobs_sandbox.redivis_settings(queued_polls=0)
-    jobs_sandbox.timing(project=OWNER, pending_seconds=0.0, running_seconds=0.0)
 
 
 @pytest.fixture(params=["synchronous", "deferred"])

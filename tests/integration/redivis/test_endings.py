@@ -13,25 +13,15 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs.errors import OutageError, UploadExpired
 from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
 from tests.integration.lab import TaskRun
-from tests.integration.redivis_lab import ROWS, RedivisLab, perform, write
+from tests.integration.redivis.lab import ROWS, RedivisLab, perform, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox import Sandbox
-
 
 class Timeout(BaseException):
     """What Airflow raises in the main thread, by a signal, at the end of execution_timeout."""
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> RedivisLab:
-    lab = RedivisLab(jobs_sandbox, monkeypatch)
-    lab.make_table()
-    jobs_sandbox.clear_requests()
-    return lab
 
 
 @pytest.fixture

@@ -18,20 +18,10 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.integration.lab import TaskRun
-from tests.integration.salesforce_lab import SOQL, Attempts, SalesforceLab, content_of, perform
+from tests.integration.salesforce.lab import SOQL, Attempts, SalesforceLab, content_of, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
 
 
 def states(lab: SalesforceLab) -> list[str]:
@@ -232,7 +222,7 @@ def test_another_worker_begins_the_download_anew(lab: SalesforceLab, tmp_path: P
 
 ATTEMPT = """
 import json, os, pathlib, signal, sys
-from tests.integration.redivis_lab import Attempts, Store
+from tests.integration.redivis.lab import Attempts, Store
 from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
 
 path, results, when = sys.argv[1:]

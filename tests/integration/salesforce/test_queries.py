@@ -14,19 +14,10 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 from tests.integration.lab import TaskRun
-from tests.integration.salesforce_lab import SOQL, SalesforceLab, content_of, csv_rows, perform
+from tests.integration.salesforce.lab import SOQL, SalesforceLab, content_of, csv_rows, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
+    from collections.abc import Callable
 
 
 @pytest.fixture(params=["synchronous", "deferred"])

@@ -18,20 +18,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_jobs.clients import salesforce_change, salesforce_submit
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from tests.integration.lab import TaskRun
-from tests.integration.salesforce_lab import Attempts, SalesforceLab, csv_rows, perform
+from tests.integration.salesforce.lab import Attempts, SalesforceLab, csv_rows, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[SalesforceLab]:
-    lab = SalesforceLab(jobs_sandbox, monkeypatch)
-    yield lab
-    lab.end()
 
 
 @pytest.fixture(params=["synchronous", "deferred"])
@@ -244,7 +235,7 @@ def test_parts_that_somebody_aborts_again_are_not_sent_without_end(
 
 ATTEMPT = """
 import json, os, pathlib, signal, sys
-from tests.integration.redivis_lab import Attempts, Store
+from tests.integration.redivis.lab import Attempts, Store
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator
 
 path, source, when = sys.argv[1:]
