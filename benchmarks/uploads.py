@@ -132,7 +132,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mebibytes", type=int, default=512)
-    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
     megabytes = arguments.mebibytes * 1.048576
     with tempfile.TemporaryDirectory() as name:

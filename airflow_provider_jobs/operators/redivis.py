@@ -37,6 +37,7 @@ class RedivisReleaseOperator(RedivisOperator):
 
     :param dataset: ``owner.dataset``.
     :param release_notes: What is new, for readers.
+    :param execution_timeout: When to give up; default is an hour. None waits without end.
     """
 
     template_fields = ("dataset", "release_notes", *RedivisOperator.template_fields)
