@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow_provider_jobs.core.jobs import JobRequest
+
+#: The wait is made of steps, in seconds: a signal that comes right before one would otherwise be seen at its
+#: end only, and a timeout is a signal.
+STEP_SECONDS = 1.0
 
 R = TypeVar("R", bound="JobRequest")
 S = TypeVar("S")
@@ -32,8 +36,13 @@ def submit_each(submit: Callable[[R], S], requests: Sequence[R], at_a_time: int)
     pool = ThreadPoolExecutor(at_a_time, "upload")
     try:
         futures = [pool.submit(submit, _stopped_by(ended, request)) for request in requests]
-        wait(futures, return_when=FIRST_EXCEPTION)
-        pool.shutdown(cancel_futures=True)
+        until = FIRST_EXCEPTION
+        while (state := wait(futures, STEP_SECONDS, until)).not_done:
+            if until == FIRST_EXCEPTION and any(future.exception() for future in state.done):
+                until = ALL_COMPLETED
+                for future in futures:
+                    future.cancel()
+        pool.shutdown()
         return [future.result() for future in futures]  # who was not begun comes after who failed
     except BaseException:
         ended.set()

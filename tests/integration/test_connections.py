@@ -11,11 +11,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNot
 
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.integration.lab import Lab, TaskRun
+from tests.integration.task_run import TaskRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.integration.lab import Lab
 
 ROBOT = "robot@other-project.iam.gserviceaccount.com"
 Connect = "Callable[..., None]"

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.integration.lab import Lab, TaskRun
+from tests.integration.task_run import TaskRun
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.integration.lab import Lab
 
 REGION = "europe-west6"
 
@@ -161,7 +163,7 @@ def test_two_loads_of_one_task_have_their_own_jobs(lab: Lab) -> None:
 ATTEMPT = """
 import os, signal
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.integration.lab import TaskRun
+from tests.integration.task_run import TaskRun
 
 context = TaskRun().context()
 context["ti"].xcom_push = lambda key, value: os.kill(os.getpid(), signal.SIGKILL)

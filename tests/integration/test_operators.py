@@ -6,7 +6,7 @@ import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -20,7 +20,10 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryQueryOperator,
 )
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
-from tests.integration.lab import Lab, TaskRun, run_deferred
+from tests.integration.task_run import TaskRun, perform
+
+if TYPE_CHECKING:
+    from tests.integration.lab import Lab
 
 Run = Callable[..., Any]
 
@@ -40,7 +43,7 @@ def run(request: pytest.FixtureRequest, lab: Lab) -> Run:
         if not deferred:
             return operator.execute(context or TaskRun().context())
         with lab.slow_jobs(seconds=0.2):  # long enough that there is something to defer for
-            return run_deferred(operator, context or TaskRun().context())
+            return perform(operator, context or TaskRun().context())
 
     return run
 
@@ -156,7 +159,7 @@ def test_failure_says_the_same_in_both_modes(lab: Lab, name: str) -> None:
         )
     operator_class, parameters = FAILURES[name]
     texts = []
-    for execute, deferrable in ((run_sync, False), (run_deferred, True)):
+    for execute, deferrable in ((run_sync, False), (perform, True)):
         operator = operator_class(
             task_id="task", deferrable=deferrable, inline_wait=0, poll_interval=0.5, **parameters
         )

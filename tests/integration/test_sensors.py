@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import airflow.sdk.bases.sensor
 import pytest
@@ -15,7 +15,10 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor
-from tests.integration.lab import Lab, TaskRun, run_deferred
+from tests.integration.task_run import TaskRun, perform
+
+if TYPE_CHECKING:
+    from tests.integration.lab import Lab
 
 #: Its home differs between the Airflow versions; the sensors' own module always has it.
 RESCHEDULE = vars(airflow.sdk.bases.sensor)["AirflowRescheduleException"]
@@ -30,7 +33,7 @@ def submit(sql: str = "SELECT 1 AS x", task_id: str = "task", **parameters: Any)
 
 def sense(sensor_class: type[Any], *, deferrable: bool, **parameters: Any) -> Any:
     settings = {"task_id": "sensor", "poke_interval": 0.3, "timeout": 30, "deferrable": deferrable}
-    return run_deferred(sensor_class(**settings | parameters), TaskRun().context())
+    return perform(sensor_class(**settings | parameters), TaskRun().context())
 
 
 @MODES

@@ -11,11 +11,13 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator, BigQueryUploadOperator
-from tests.integration.lab import Lab, TaskRun, run_deferred
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.integration.lab import Lab
 
 SCHEMA = [{"name": "id", "type": "INTEGER"}, {"name": "name", "type": "STRING"}]
 
@@ -37,7 +39,7 @@ def upload(request: pytest.FixtureRequest, lab: Lab) -> Callable[..., Any]:
         }
         operator = BigQueryUploadOperator(**settings | parameters)
         with lab.slow_jobs(seconds=0.2):
-            return run_deferred(operator, (run or TaskRun()).context())
+            return perform(operator, (run or TaskRun()).context())
 
     return upload
 

@@ -15,13 +15,14 @@ from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.bigquery import BigQueryUploadOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
-from tests.integration.lab import Lab, TaskRun, run_deferred
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_jobs.core.jobs import JobRef, JobStatus
     from airflow_provider_jobs.triggers.job import JobTrigger
+    from tests.integration.lab import Lab
 
 
 @pytest.fixture
@@ -75,20 +76,20 @@ def test_a_failed_job_fails_the_task_and_only_a_retry_sends_it_again(
     (folder / "b.csv").write_text("one\n")
     run = TaskRun()
     with pytest.raises(AirflowFailException, match="2 BigQuery jobs failed") as caught, lab.slow_jobs(0.2):
-        run_deferred(operator(folder, deferrable=deferrable), run.context())
+        perform(operator(folder, deferrable=deferrable), run.context())
     assert len(lab.jobs()) == len(lab.requests("upload.multipart")) == 2
     (failed,) = [job["jobReference"]["jobId"] for job in lab.jobs() if job["status"].get("errorResult")]
     assert f"({failed}" in str(caught.value)
     assert failed in str(caught.value).rpartition("console: ")[2]
     (folder / "b.csv").write_text("3\n")
-    result = run_deferred(operator(folder, deferrable=deferrable), run.context(try_number=2))
+    result = perform(operator(folder, deferrable=deferrable), run.context(try_number=2))
     assert [job["row_count"] for job in result["jobs"]] == [2, 1]
     assert len(lab.jobs()) == len(lab.requests("upload.multipart")) == 3
 
 
 def test_what_the_task_tells_of_several_jobs(lab: Lab, folder: Path) -> None:
     run = TaskRun()
-    result = run_deferred(operator(folder), run.context())
+    result = perform(operator(folder), run.context())
     ids = [job["job_id"] for job in result["jobs"]]
     assert sorted(ids) == sorted(job["jobReference"]["jobId"] for job in lab.jobs())
     for job in result["jobs"]:
@@ -103,12 +104,12 @@ def test_what_the_task_tells_of_several_jobs(lab: Lab, folder: Path) -> None:
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_sensor_waits_for_several_jobs(lab: Lab, folder: Path, *, deferrable: bool) -> None:
     with lab.slow_jobs(0.2):
-        left = run_deferred(operator(folder, wait=False), TaskRun().context())
+        left = perform(operator(folder, wait=False), TaskRun().context())
         assert left["state"] != "succeeded"
         sensor = BigQueryJobSensor(
             task_id="s", job=left, poke_interval=0.2, timeout=30, deferrable=deferrable
         )
-        found = run_deferred(sensor, TaskRun().context())
+        found = perform(sensor, TaskRun().context())
     assert [job["row_count"] for job in found["jobs"]] == [2, 2]
 
 

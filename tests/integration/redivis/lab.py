@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import importlib
 import json
 import random
 import uuid
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_jobs.clients.redivis import RedivisClient
 from airflow_provider_jobs.core.transport import Transport
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
-from tests.integration.lab import TaskRun
 from tests.unit.conftest import Clock
 
 if TYPE_CHECKING:
@@ -25,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from airflow.triggers.base import BaseTrigger, TriggerEvent
 
     from airflow_provider_jobs.sandbox import Sandbox
 
@@ -114,52 +107,6 @@ class RedivisLab:
             "inline_wait": 0.0,
         }
         return RedivisUploadOperator(source=str(source), **{**settings, **changes})
-
-
-@dataclass
-class Store:
-    """Airflow's state store of a task."""
-
-    kept: dict[str, Any] = field(default_factory=dict)
-
-    def get(self, key: str) -> Any:
-        return self.kept.get(key)
-
-    def set(self, key: str, value: Any, **options: Any) -> None:
-        self.kept[key] = json.loads(json.dumps(value))
-
-    def delete(self, key: str) -> None:
-        self.kept.pop(key, None)
-
-
-@dataclass
-class Attempts(TaskRun):
-    """The attempts of one task, which share its state."""
-
-    store: Store = field(default_factory=Store)
-
-    def context(self, try_number: int = 1) -> Any:
-        return {**super().context(try_number), "task_state_store": self.store}
-
-
-def perform(task: Any, context: Any = None) -> Any:
-    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result."""
-    context = context or TaskRun().context()
-    try:
-        return task.execute(context)
-    except TaskDeferred as deferred:
-        path, arguments = deferred.trigger.serialize()
-        module, _, name = path.rpartition(".")
-        row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
-        trigger = getattr(importlib.import_module(module), name)(**row)
-        event = json.loads(json.dumps(asyncio.run(_first_event(trigger)).payload))
-        kept = json.loads(json.dumps(deferred.kwargs or {}))
-        return getattr(task, deferred.method_name)(context, event, **kept)
-
-
-async def _first_event(trigger: BaseTrigger) -> TriggerEvent:
-    event: TriggerEvent = await anext(trigger.run())
-    return event
 
 
 def write(folder: Path, content: bytes = ROWS, name: str = "orders.csv") -> Path:

@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
-from tests.integration.lab import TaskRun
-from tests.integration.redivis.lab import OWNER, ROWS, RedivisLab, perform, write
+from tests.integration.redivis.lab import OWNER, ROWS, RedivisLab, write
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

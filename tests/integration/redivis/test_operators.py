@@ -12,8 +12,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs.errors import ServiceError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
-from tests.integration.lab import TaskRun
-from tests.integration.redivis.lab import OWNER, ROWS, Attempts, RedivisLab, perform, write
+from tests.integration.redivis.lab import OWNER, ROWS, RedivisLab, write
+from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

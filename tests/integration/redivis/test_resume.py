@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jobs.errors import JobsError
-from tests.integration.redivis.lab import ROWS, Attempts, RedivisLab, perform, write
+from tests.integration.redivis.lab import ROWS, RedivisLab, write
+from tests.integration.task_run import Attempts, perform
 
 if TYPE_CHECKING:
     from pathlib import Path

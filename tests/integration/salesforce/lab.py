@@ -15,7 +15,7 @@ from airflow_provider_jobs.core.retry import Timing
 from airflow_provider_jobs.core.transport import Transport
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator, SalesforceQueryOperator
-from tests.integration.redivis.lab import Attempts, perform
+from tests.integration.task_run import Attempts, perform
 
 if TYPE_CHECKING:
     import pytest

@@ -7,14 +7,16 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_jobs.errors import AuthenticationError, UsageLimitReached
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import Attempts, SalesforceLab, perform
+from tests.integration.task_run import Attempts, TaskRun, perform
+
+if TYPE_CHECKING:
+    from tests.integration.salesforce.lab import SalesforceLab
 
 SOQL = "SELECT Id FROM User"
 

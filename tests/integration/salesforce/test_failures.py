@@ -9,8 +9,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, UncertainSubmission
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import SOQL, SalesforceLab, perform
+from tests.integration.salesforce.lab import SOQL, SalesforceLab
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

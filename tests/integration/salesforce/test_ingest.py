@@ -11,8 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import Attempts, SalesforceLab, csv_rows, perform
+from tests.integration.salesforce.lab import SalesforceLab, csv_rows
+from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

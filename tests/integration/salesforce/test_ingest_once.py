@@ -17,8 +17,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_jobs.clients import salesforce_change, salesforce_submit
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import Attempts, SalesforceLab, csv_rows, perform
+from airflow_provider_jobs.sandbox.demo.processes import wait_until
+from tests.integration.salesforce.lab import SalesforceLab, csv_rows
+from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,6 +170,7 @@ def test_who_is_killed_leaves_what_is_complete(lab: SalesforceLab, tmp_path: Pat
     with pytest.raises(JobsError):
         lab.ingest(path, parallel_uploads=1, **settings).execute(run.context())
     lab.sandbox.clear_faults()
+    wait_until(lambda: "JobComplete" in states(lab), 30, "the end of the first part")
     lab.slow(60, pending=60)
     task = lab.ingest(path, **settings)
     with pytest.raises(TaskDeferred):
@@ -235,7 +237,7 @@ def test_parts_that_somebody_aborts_again_are_not_sent_without_end(
 
 ATTEMPT = """
 import json, os, pathlib, signal, sys
-from tests.integration.redivis.lab import Attempts, Store
+from tests.integration.task_run import Attempts, Store
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator
 
 path, source, when = sys.argv[1:]

@@ -17,8 +17,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.triggers.job import JobTrigger
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import SOQL, Attempts, SalesforceLab, content_of, perform
+from tests.integration.salesforce.lab import SOQL, SalesforceLab, content_of
+from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,7 +222,7 @@ def test_another_worker_begins_the_download_anew(lab: SalesforceLab, tmp_path: P
 
 ATTEMPT = """
 import json, os, pathlib, signal, sys
-from tests.integration.redivis.lab import Attempts, Store
+from tests.integration.task_run import Attempts, Store
 from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
 
 path, results, when = sys.argv[1:]

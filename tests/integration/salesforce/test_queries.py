@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import SOQL, SalesforceLab, content_of, csv_rows, perform
+from tests.integration.salesforce.lab import SOQL, SalesforceLab, content_of, csv_rows
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable

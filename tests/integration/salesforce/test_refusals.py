@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
 from airflow_provider_jobs.errors import JobsError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from tests.integration.salesforce.lab import SalesforceLab, perform
+from tests.integration.task_run import perform
 from tests.integration.test_connections import free_port
+
+if TYPE_CHECKING:
+    from tests.integration.salesforce.lab import SalesforceLab
 
 SOQL = "SELECT Id FROM User"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
-from tests.integration.lab import TaskRun
-from tests.integration.salesforce.lab import SalesforceLab, perform
+from tests.integration.task_run import TaskRun, perform
+
+if TYPE_CHECKING:
+    from tests.integration.salesforce.lab import SalesforceLab
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.unit.tasks import faked
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.redivis.lab import Store
+    from tests.integration.task_run import Store
 
 ORG = "acme.my.salesforce.com"
 REF = JobRef("salesforce", ORG, "750000000000001", "v59.0/jobs/query", 1.0)

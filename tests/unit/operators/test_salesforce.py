@@ -14,7 +14,7 @@ from airflow_provider_jobs.core.jobs import JobState, JobStatus
 from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator, SalesforceQueryOperator
 from airflow_provider_jobs.operators.salesforce_job import job_summary
-from tests.integration.redivis.lab import Store
+from tests.integration.task_run import Store
 from tests.unit.operators.salesforce_tasks import (
     NUMBERS,
     REF,

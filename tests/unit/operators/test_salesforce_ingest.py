@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus, Submission
 from airflow_provider_jobs.errors import JobsError, NotFoundError, OutageError
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator
-from tests.integration.redivis.lab import Store
+from tests.integration.task_run import Store
 from tests.unit.operators.salesforce_tasks import (
     NUMBERS,
     ORG,

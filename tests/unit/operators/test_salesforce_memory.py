@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_jobs.operators.salesforce_memory import TaskMemory
-from tests.integration.redivis.lab import Store
+from tests.integration.task_run import Store
 from tests.unit import tasks
 
 

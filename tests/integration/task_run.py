@@ -1,0 +1,90 @@
+"""Tasks as Airflow runs them: attempt after attempt, deferred or not."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import importlib
+import json
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+
+@dataclass
+class TaskRun:
+    """One task of one DAG run, as the operators see it: attempts share everything but their XComs."""
+
+    dag_id: str = "dag"
+    task_id: str = "task"
+    run_id: str = "manual__2026-01-01T00:00:00+00:00"
+    map_index: int = -1
+    max_tries: int = 2
+    started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    xcoms: dict[str, Any] = field(default_factory=dict)
+
+    def context(self, try_number: int = 1) -> Any:
+        """Return the context of an attempt."""
+        self.xcoms.clear()
+        ti = SimpleNamespace(
+            dag_id=self.dag_id,
+            task_id=self.task_id,
+            run_id=self.run_id,
+            map_index=self.map_index,
+            max_tries=self.max_tries,
+            try_number=try_number,
+            start_date=dt.datetime.now(dt.UTC),
+            xcom_push=lambda key, value: self.xcoms.update({key: value}),
+        )
+        return {"ti": ti, "dag_run": SimpleNamespace(start_date=self.started)}
+
+
+@dataclass
+class Store:
+    """Airflow's state store of a task."""
+
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, key: str) -> Any:
+        return self.kept.get(key)
+
+    def set(self, key: str, value: Any, **options: Any) -> None:
+        self.kept[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.kept.pop(key, None)
+
+
+@dataclass
+class Attempts(TaskRun):
+    """The attempts of one task, which share its state."""
+
+    store: Store = field(default_factory=Store)
+
+    def context(self, try_number: int = 1) -> Any:
+        return {**super().context(try_number), "task_state_store": self.store}
+
+
+def perform(task: Any, context: Any = None) -> Any:
+    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result."""
+    context = context or TaskRun().context()
+    try:
+        return task.execute(context)
+    except TaskDeferred as deferred:
+        path, arguments = deferred.trigger.serialize()
+        module, _, name = path.rpartition(".")
+        row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
+        trigger = getattr(importlib.import_module(module), name)(**row)
+        event = json.loads(json.dumps(asyncio.run(_first_event(trigger)).payload))
+        kept = json.loads(json.dumps(deferred.kwargs or {}))
+        return getattr(task, deferred.method_name)(context, event, **kept)
+
+
+async def _first_event(trigger: BaseTrigger) -> TriggerEvent:
+    event: TriggerEvent = await anext(trigger.run())
+    return event
