@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_jobs.core import polling
 from airflow_provider_jobs.sandbox import Sandbox
 from tests.integration.lab import Lab
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 def jobs_sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let tests look at the sandbox's short jobs more often than half a second allows."""
+    monkeypatch.setattr(polling, "FLOOR_SECONDS", 0.05)
 
 
 @pytest.fixture
