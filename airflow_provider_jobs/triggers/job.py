@@ -188,7 +188,7 @@ class JobTrigger(_Trigger):
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
                 await connection.lane.run(partial(connection.client.cancel, self.ref))
-        except Exception:
+        except Exception:  # whatever it is: raised here it reaches nobody, or fails a task that has moved
             self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", self.ref)
         else:
             self.log.info("cancelled %s, since the task was ended", self.ref)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.integration.redivis.lab import RedivisLab
+from tests.integration.redivis.lab import OWNER, RedivisLab
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_jobs.sandbox import Sandbox
 
@@ -22,3 +23,17 @@ def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redi
     yield lab
     jobs_sandbox.clear_faults()
     jobs_sandbox.redivis_settings(queued_polls=0)
+
+
+@pytest.fixture(params=["synchronous", "deferred"])
+def upload(request: pytest.FixtureRequest, lab: RedivisLab) -> Callable[..., Any]:
+    """Return what uploads with the operator in this mode."""
+    deferred = request.param == "deferred"
+    if deferred:  # long enough that there is something to defer for
+        lab.sandbox.timing(project=OWNER, pending_seconds=0.1, running_seconds=0.2)
+
+    def upload(source: Any, run: TaskRun | None = None, **parameters: Any) -> Any:
+        task = lab.operator(source, deferrable=deferred, **parameters)
+        return perform(task, (run or TaskRun()).context())
+
+    return upload

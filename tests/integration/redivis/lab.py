@@ -26,6 +26,10 @@ OWNER = "acme"
 #: Readable rows that are different everywhere, so that nothing lost, doubled or shifted goes unseen.
 _dice = random.Random(5)  # noqa: S311 - the same in each run
 ROWS = b"id,text\n" + b"".join(b"%d,%x\n" % (number, _dice.getrandbits(400)) for number in range(20_000))
+#: The same rows under another header.
+OTHER = ROWS.replace(b"id,text", b"id,note")
+#: Has even a small file sent through a session.
+SESSION = {"session_bytes": 1}
 
 
 class ApiToken:

@@ -12,32 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
-from tests.integration.redivis.lab import OWNER, ROWS, RedivisLab, write
+from tests.integration.redivis.lab import OTHER, OWNER, ROWS, SESSION, RedivisLab, write
 from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-OTHER = ROWS.replace(b"id,text", b"id,note")
-
-
-SESSION = {"session_bytes": 1}
-
-
-@pytest.fixture(params=["synchronous", "deferred"])
-def upload(request: pytest.FixtureRequest, lab: RedivisLab) -> Callable[..., Any]:
-    """Return what uploads with the operator in this mode."""
-    deferred = request.param == "deferred"
-    if deferred:  # long enough that there is something to defer for
-        lab.sandbox.timing(project=OWNER, pending_seconds=0.1, running_seconds=0.2)
-
-    def upload(source: Any, run: TaskRun | None = None, **parameters: Any) -> Any:
-        task = lab.operator(source, deferrable=deferred, **parameters)
-        return perform(task, (run or TaskRun()).context())
-
-    return upload
 
 
 def test_01_a_session_that_kept_less_gets_the_rest(

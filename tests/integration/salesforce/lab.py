@@ -153,6 +153,28 @@ def _request(soql: str) -> Any:
     return SalesforceRequest(body={"operation": "query", "query": soql})
 
 
+def write(lab: SalesforceLab, folder: Path, count: int = 100, *, bad: int = 0, name: str = "a.csv") -> Path:
+    """Write new accounts, of which the last ones have no name; each is this test's alone."""
+    rows = [f'"Zoë ""{n}"",\n{lab.mark}",{lab.mark}-{n},Energy' for n in range(count)]
+    rows += [f",{lab.mark}-bad-{n},Energy" for n in range(bad)]
+    path = folder / name
+    path.write_text("Name,External_Id__c,Industry\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def written(lab: SalesforceLab) -> list[str]:
+    """Return the external ids of this test's records in the org."""
+    return sorted(row["External_Id__c"] for row in lab.own_accounts())
+
+
+def expected(lab: SalesforceLab, count: int = 100) -> list[str]:
+    return sorted(f"{lab.mark}-{number}" for number in range(count))
+
+
+def states(lab: SalesforceLab) -> list[str]:
+    return [job["state"] for job in lab.jobs("ingest")]
+
+
 def csv_rows(content: bytes) -> list[dict[str, str]]:
     """Return records as another reader sees them."""
     return list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))

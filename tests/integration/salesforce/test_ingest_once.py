@@ -18,47 +18,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_jobs.clients import salesforce_change, salesforce_submit
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.sandbox.demo.processes import wait_until
-from tests.integration.salesforce.lab import SalesforceLab, csv_rows
+from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
 from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-@pytest.fixture(params=["synchronous", "deferred"])
-def ingest(request: pytest.FixtureRequest, lab: SalesforceLab) -> Callable[..., Any]:
-    """Return what sends a file in this mode, slow enough that there is something to defer for."""
-    deferred = request.param == "deferred"
-
-    def ingest(source: Any, run: TaskRun | None = None, **parameters: Any) -> Any:
-        lab.slow(0.3, pending=0.1)
-        task = lab.ingest(source, deferrable=deferred, **parameters)
-        return perform(task, (run or TaskRun()).context())
-
-    return ingest
-
-
-def write(lab: SalesforceLab, folder: Path, count: int = 100, *, bad: int = 0, name: str = "a.csv") -> Path:
-    """Write new accounts, of which the last ones have no name; each is this test's alone."""
-    rows = [f'"Zoë ""{n}"",\n{lab.mark}",{lab.mark}-{n},Energy' for n in range(count)]
-    rows += [f",{lab.mark}-bad-{n},Energy" for n in range(bad)]
-    path = folder / name
-    path.write_text("Name,External_Id__c,Industry\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    return path
-
-
-def written(lab: SalesforceLab) -> list[str]:
-    """Return the external ids of this test's records in the org."""
-    return sorted(row["External_Id__c"] for row in lab.own_accounts())
-
-
-def expected(lab: SalesforceLab, count: int = 100) -> list[str]:
-    return sorted(f"{lab.mark}-{number}" for number in range(count))
-
-
-def states(lab: SalesforceLab) -> list[str]:
-    return [job["state"] for job in lab.jobs("ingest")]
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
