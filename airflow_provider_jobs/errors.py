@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 
 class JobsError(Exception):

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def ours(url: str, job_id: str, folder: str) -> Callable[[], int]:
     """Download with this package's client, into one file."""
-    from airflow_provider_jobs.clients.salesforce import SalesforceClient
-    from airflow_provider_jobs.clients.salesforce_output import LocalSink, Output
-    from airflow_provider_jobs.core.transport import Transport
-    from airflow_provider_jobs.hooks.bigquery_credentials import StaticToken
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
+    from airflow_provider_jobs.core.http.transport import Transport
+    from airflow_provider_jobs.hooks.logins.google import StaticToken
 
     client = SalesforceClient(Transport(StaticToken("t", None), user_agent="benchmark"), url)
     return lambda: client.download(job_id, Output("contacts.csv"), LocalSink(folder)).record_count

@@ -20,10 +20,10 @@ from pathlib import Path
 
 def ours(url: str, path: str, at_a_time: int) -> float:
     """Send with this package's client."""
-    from airflow_provider_jobs.clients.bigquery import BigQueryClient
-    from airflow_provider_jobs.core.streams import FileSource, Media
-    from airflow_provider_jobs.core.transport import Transport
-    from airflow_provider_jobs.hooks.bigquery_credentials import StaticToken
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.core.http.transport import Transport
+    from airflow_provider_jobs.core.sources.source import FileSource, Media
+    from airflow_provider_jobs.hooks.logins.google import StaticToken
 
     client = BigQueryClient(Transport(StaticToken("t", None), user_agent="benchmark"), "p", endpoint=url)
     job = {"jobReference": {"projectId": "p", "jobId": "j"}, "configuration": {"load": {}}}

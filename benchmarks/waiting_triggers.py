@@ -127,10 +127,10 @@ def waits(settings: Settings) -> Callable[[Project, int], Coroutine[Any, Any, An
 
 def single_gets(settings: Settings) -> Callable[[Project, int], Coroutine[Any, Any, Any]]:
     """Return a wait in which each job has a poll group, and so a get a tick, to itself."""
-    from airflow_provider_jobs.core.jobs import JobRef
-    from airflow_provider_jobs.core.lanes import Lane
-    from airflow_provider_jobs.core.poll_group import PollGroup
+    from airflow_provider_jobs.core.wait.group import PollGroup
+    from airflow_provider_jobs.core.wait.threads import Lane
     from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+    from airflow_provider_jobs.jobs import JobRef
 
     hooks = [BigQueryHook("bench", project_id=f"session{number}") for number in range(SESSIONS)]
     shared = [(hook.get_conn(), Lane(16)) for hook in hooks]

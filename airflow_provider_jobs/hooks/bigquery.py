@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_jobs import __version__
-from airflow_provider_jobs.core.retry import RetryPolicy
+from airflow_provider_jobs.clients.bigquery.client import ENDPOINT, BigQueryClient
+from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError
 
 if TYPE_CHECKING:
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.clients.bigquery import BigQueryClient
-    from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings
+    from airflow_provider_jobs.hooks.logins.google import BigQuerySettings
 
 
 class BigQueryHook(BaseHook):
@@ -58,7 +59,7 @@ class BigQueryHook(BaseHook):
 
     def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> BigQueryClient:
         """Return the client of a connection that has been looked up already."""
-        from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings  # noqa: PLC0415 - lazy
+        from airflow_provider_jobs.hooks.logins.google import BigQuerySettings  # noqa: PLC0415 - lazy
 
         settings = BigQuerySettings.from_connection(
             self.gcp_conn_id,
@@ -116,9 +117,8 @@ def _extra(conn_id: str, text: str | None) -> dict[str, Any]:
 @lru_cache(maxsize=32)
 def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
     """Return the one client of these settings in this process."""
-    from airflow_provider_jobs.clients.bigquery import ENDPOINT, BigQueryClient  # noqa: PLC0415 - imports requests
-    from airflow_provider_jobs.core.transport import Transport, check_url  # noqa: PLC0415
-    from airflow_provider_jobs.hooks.bigquery_credentials import token_for  # noqa: PLC0415
+    from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415
+    from airflow_provider_jobs.hooks.logins.google import token_for  # noqa: PLC0415
 
     endpoint = check_url(settings.api_endpoint or ENDPOINT, f"connection {settings.conn_id}: api_endpoint")
     token, project = token_for(settings)

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_jobs import __version__
-from airflow_provider_jobs.core.retry import RetryPolicy
+from airflow_provider_jobs.clients.redivis.client import ENDPOINT, RedivisClient
+from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.clients.redivis import RedivisClient
 
 #: A dataset of Redivis's own, public: whether it is there or not, only an accepted token is told.
 _PROBE = "demo.connection_test"
@@ -141,8 +142,7 @@ def _extra(conn_id: str, text: str | None) -> dict[str, Any]:
 @lru_cache(maxsize=32)
 def _client(settings: RedivisSettings, retry: RetryPolicy | None) -> RedivisClient:
     """Return the one client of these settings in this process."""
-    from airflow_provider_jobs.clients.redivis import ENDPOINT, RedivisClient  # noqa: PLC0415 - imports requests
-    from airflow_provider_jobs.core.transport import Transport, check_url  # noqa: PLC0415
+    from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415
 
     endpoint = check_url(settings.endpoint or ENDPOINT, f"connection {settings.conn_id}: host")
     transport = Transport(

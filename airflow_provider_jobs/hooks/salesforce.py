@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_jobs.core.retry import RetryPolicy
+from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import JobsError
 
 if TYPE_CHECKING:
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.clients.salesforce import SalesforceClient
-    from airflow_provider_jobs.core.jobs import JobRef
-    from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
+    from airflow_provider_jobs.jobs import JobRef
 
 
 class SalesforceHook(BaseHook):
@@ -57,8 +57,11 @@ class SalesforceHook(BaseHook):
         :raises ConfigurationError: the connection cannot be used.
         :raises AuthenticationError: Salesforce refuses the login.
         """
-        from airflow_provider_jobs.hooks.salesforce_connect import shared_client  # noqa: PLC0415 - lazy
-        from airflow_provider_jobs.hooks.salesforce_tokens import ReadyToken, token_for  # noqa: PLC0415
+        from airflow_provider_jobs.hooks.logins.salesforce_tokens import (  # noqa: PLC0415 - lazy
+            ReadyToken,
+            shared_client,
+            token_for,
+        )
 
         settings = self._settings(self.get_connection(self.salesforce_conn_id))
         token = token_for(settings)
@@ -70,7 +73,7 @@ class SalesforceHook(BaseHook):
 
     def client_of(self, connection: Connection) -> SalesforceClient:
         """Return the client of a connection that has been looked up already."""
-        from airflow_provider_jobs.hooks.salesforce_connect import shared_client  # noqa: PLC0415 - lazy
+        from airflow_provider_jobs.hooks.logins.salesforce_tokens import shared_client  # noqa: PLC0415 - lazy
 
         return shared_client(self._settings(connection), delete_cancelled=self.delete_cancelled)
 
@@ -127,7 +130,7 @@ class SalesforceHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Log in and ask for the limits, once; return whether that worked and what to tell the user."""
-        from airflow_provider_jobs.hooks.salesforce_connect import fresh_client  # noqa: PLC0415 - lazy
+        from airflow_provider_jobs.hooks.logins.salesforce_tokens import fresh_client  # noqa: PLC0415 - lazy
 
         try:
             settings = self._settings(self.get_connection(self.salesforce_conn_id))
@@ -139,7 +142,7 @@ class SalesforceHook(BaseHook):
         return True, f"{client.scope} answers{left}"
 
     def _settings(self, connection: Connection) -> SalesforceSettings:
-        from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings  # noqa: PLC0415 - lazy
+        from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings  # noqa: PLC0415 - lazy
 
         return SalesforceSettings.from_connection(
             self.salesforce_conn_id, connection, session_id=self._session_id, version=self.version

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
-from airflow_provider_jobs.core.each import for_each
-from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.joint import parts
-from airflow_provider_jobs.core.polling import wait_for
-from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.several import for_each, parts
+from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError, OutageError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_jobs.core.jobs import JobRequest, Submission
-    from airflow_provider_jobs.core.polling import JobClient, StatusClient
+    from airflow_provider_jobs.core.work import JobClient, JobRequest, StatusClient, Submission
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
-from airflow_provider_jobs.core.polling import concerns_job
-from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS
 

@@ -6,11 +6,11 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery_configuration import check_job_id
-from airflow_provider_jobs.clients.bigquery_search import JobSearch
-from airflow_provider_jobs.core.jobs import JobRef, JobState
+from airflow_provider_jobs.clients.bigquery.configuration import check_job_id
+from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.operators.base import failure
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
@@ -18,7 +18,7 @@ from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_jobs.clients.bigquery import BigQueryClient
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 
 __all__ = ["BigQueryJobSensor", "BigQueryJobsSensor"]
 

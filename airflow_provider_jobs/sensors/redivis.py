@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from airflow_provider_jobs.clients.redivis_reference import checked_uri, table_reference, upload_name
-from airflow_provider_jobs.core.jobs import JobRef, JobState
+from airflow_provider_jobs.clients.redivis.names import checked_uri, table_reference, upload_name
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.hooks.redivis import RedivisHook
+from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.operators.base import failure
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobTrigger

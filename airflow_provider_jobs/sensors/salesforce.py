@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.jobs import JobRef, JobState
+from airflow_provider_jobs.clients.salesforce.watch import look
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.operators.base import failure
-from airflow_provider_jobs.operators.salesforce_job import job_summary
+from airflow_provider_jobs.operators.salesforce.job import job_summary
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_jobs.clients.salesforce import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 
 __all__ = ["SalesforceJobSensor"]
 
@@ -60,8 +61,6 @@ class SalesforceJobSensor(JobSensor):
 
     def look(self) -> dict[str, Any] | None:
         """Return the job's state and numbers once it is complete."""
-        from airflow_provider_jobs.clients.salesforce_watch import look  # noqa: PLC0415 - imports requests
-
         client = SalesforceHook(**self.hook_args()).get_conn()
         status = look(client, self._ref(client))
         if not status.state.ended:

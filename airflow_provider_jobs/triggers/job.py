@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.core.jobs import JobRef
-from airflow_provider_jobs.core.lanes import Lane
-from airflow_provider_jobs.core.polling import concerns_job
+from airflow_provider_jobs.core.wait.single import concerns_job
+from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.triggers import sharing
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.core.jobs import JobStatus
+    from airflow_provider_jobs.jobs import JobStatus
     from airflow_provider_jobs.triggers.sharing import Lease, SharedGroup
 
 #: Service -> its hook. A trigger's row names the service only.

@@ -11,7 +11,7 @@ from airflow_provider_jobs import compat
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_jobs.core.poll_group import Tick
+    from airflow_provider_jobs.core.wait.group import Tick
 
 PREFIX = "airflow_provider_jobs"
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]")

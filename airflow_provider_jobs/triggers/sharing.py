@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
-from airflow_provider_jobs.core.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.lanes import Lane
-from airflow_provider_jobs.core.poll_group import CALL_SECONDS, PollGroup
-from airflow_provider_jobs.core.polling import OUTAGE_SECONDS, ManyClient, concerns_job
+from airflow_provider_jobs.core.wait.group import CALL_SECONDS, PollGroup
+from airflow_provider_jobs.core.wait.single import OUTAGE_SECONDS, concerns_job
+from airflow_provider_jobs.core.wait.threads import Lane
+from airflow_provider_jobs.core.work import ManyClient
 from airflow_provider_jobs.errors import JobsError, OutageError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers.metrics import PollMetrics
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from airflow_provider_jobs import errors
 from airflow_provider_jobs.operators import bigquery as operators
 from airflow_provider_jobs.operators import redivis as redivis_operators
 from airflow_provider_jobs.operators import salesforce as salesforce_operators
-from airflow_provider_jobs.operators.bigquery_job import BigQueryJobOperator
-from airflow_provider_jobs.operators.salesforce_job import SalesforceOperator
+from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.sensors import bigquery as sensors
 from airflow_provider_jobs.sensors import redivis as redivis_sensors
 from airflow_provider_jobs.sensors import salesforce as salesforce_sensors

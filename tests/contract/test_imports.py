@@ -89,6 +89,6 @@ from airflow.sdk import Connection
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 extra = '{"access_token": "T", "instance_url": "http://127.0.0.1:9"}'
 SalesforceHook("c").client_of(Connection(conn_id="c", conn_type="salesforce", extra=extra))
-import airflow_provider_jobs.hooks.salesforce_login
+import airflow_provider_jobs.hooks.logins.salesforce
 """
     assert heavy(loaded(program)) & {"simple_salesforce", "zeep"} == set()

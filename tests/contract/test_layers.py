@@ -18,14 +18,15 @@ ALLOWED: dict[str, set[str]] = {
     "__init__": set(),
     "provider_info": set(),
     "compat": set(),
-    "errors": {"core"},  # types only, see below
-    "core": {"errors"},
-    "clients": {"errors", "core"},
+    "jobs": set(),
+    "errors": {"jobs"},  # types only, see below
+    "core": {"errors", "jobs"},
+    "clients": {"errors", "jobs", "core"},
+    "hooks": {"__init__", "errors", "jobs", "core", "clients"},
+    "triggers": {"errors", "jobs", "core", "clients", "hooks", "compat"},
     "links": set(),
-    "hooks": {"__init__", "errors", "core", "clients"},
-    "triggers": {"errors", "core", "clients", "hooks", "compat"},
-    "operators": {"errors", "core", "clients", "hooks", "links", "triggers", "compat"},
-    "sensors": {"errors", "core", "clients", "hooks", "links", "triggers", "operators"},
+    "operators": {"errors", "jobs", "core", "clients", "hooks", "triggers", "links", "compat"},
+    "sensors": {"errors", "jobs", "core", "clients", "hooks", "triggers", "links", "operators"},
     "sandbox": {"__init__"},
 }
 EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=NAMES)
@@ -73,7 +74,7 @@ def test_imports_point_inward(path: Path) -> None:
     assert own(ast.parse(path.read_text(encoding="utf-8"))) <= {layer, *ALLOWED[layer]}
 
 
-def test_errors_need_the_core_for_type_hints_only() -> None:
+def test_errors_need_jobs_for_type_hints_only() -> None:
     tree = ast.parse((PACKAGE / "errors.py").read_text(encoding="utf-8"))
     assert own(without_type_hints(tree)) == set()
 
@@ -81,7 +82,7 @@ def test_errors_need_the_core_for_type_hints_only() -> None:
 @EVERY_FILE
 def test_the_inner_layers_and_the_sandbox_do_not_import_airflow(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    if layer_of(path) in {"errors", "core", "clients", "provider_info", "sandbox"}:
+    if layer_of(path) in {"errors", "jobs", "core", "clients", "provider_info", "sandbox"}:
         assert not {name for name in modules(tree) if name.split(".")[0] == "airflow"}
 
 
@@ -99,7 +100,7 @@ def test_core_and_clients_work_without_airflow() -> None:
     names = [
         ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
         for path in FILES
-        if layer_of(path) in {"errors", "core", "clients"}
+        if layer_of(path) in {"errors", "jobs", "core", "clients"}
     ]
     assert len(names) > 10
     program = f"""
@@ -113,8 +114,8 @@ class Block:
 sys.meta_path.insert(0, Block())
 for name in {names!r}:
     __import__(name)
-from airflow_provider_jobs.clients.bigquery import BigQueryClient
-from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.core.http.transport import Transport
 BigQueryClient(Transport(None, user_agent="x"), "project")
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
@@ -123,7 +124,7 @@ BigQueryClient(Transport(None, user_agent="x"), "project")
 @EVERY_FILE
 def test_files_and_functions_stay_small(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 300
+    assert len(text.splitlines()) <= 400
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])

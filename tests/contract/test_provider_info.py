@@ -13,7 +13,7 @@ import airflow
 import pytest
 
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
-from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings
+from airflow_provider_jobs.hooks.logins.google import BigQuerySettings
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.provider_info import get_provider_info

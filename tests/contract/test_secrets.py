@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_jobs.clients.bigquery import BigQueryClient
-from airflow_provider_jobs.clients.salesforce import SalesforceClient
-from airflow_provider_jobs.core.retry import RetryPolicy
-from airflow_provider_jobs.core.transport import Reply, Request, Transport
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.errors import JobsError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
-from airflow_provider_jobs.hooks.bigquery_credentials import BigQuerySettings, StaticToken, token_for
+from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, StaticToken, token_for
+from airflow_provider_jobs.hooks.logins.salesforce import log_in
+from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
+from airflow_provider_jobs.hooks.logins.salesforce_tokens import token_for as salesforce_token_for
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.hooks.salesforce_credentials import SalesforceSettings
-from airflow_provider_jobs.hooks.salesforce_login import log_in
-from airflow_provider_jobs.hooks.salesforce_tokens import token_for as salesforce_token_for
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
 from airflow_provider_jobs.triggers.job import JobTrigger
@@ -29,7 +30,7 @@ from airflow_provider_jobs.triggers.job import JobTrigger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.core.retry import Timing
+    from airflow_provider_jobs.core.http.retry import Timing
 
 SECRET = "ya29.S3CR3T"
 EXTRA = {

@@ -12,8 +12,8 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_jobs.clients.bigquery_search import JobSearch
-from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.clients.bigquery.search import JobSearch
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.triggers import job as module
 from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_jobs.core import polling
+from airflow_provider_jobs.core.wait import single as polling
 from airflow_provider_jobs.sandbox import Sandbox
 from tests.integration.lab import Lab
 

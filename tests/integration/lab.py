@@ -13,7 +13,7 @@ from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_jobs.clients.bigquery import BigQueryClient
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.sandbox import Sandbox
 
 

@@ -8,10 +8,10 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery import BigQueryClient
-from airflow_provider_jobs.core.jobs import JobRequest, Submission
-from airflow_provider_jobs.core.streams import Media, Source
-from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.core.http.transport import Transport
+from airflow_provider_jobs.core.sources.source import Media, Source
+from airflow_provider_jobs.core.work import JobRequest, Submission
 from tests.unit.conftest import Clock
 
 if TYPE_CHECKING:

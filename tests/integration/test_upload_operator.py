@@ -68,7 +68,7 @@ def test_a_large_file_compressed_on_the_way(
     lab: Lab, upload: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It goes through a session in several windows, its size unknown until the end."""
-    monkeypatch.setattr("airflow_provider_jobs.core.uploader.WINDOW_BYTES", 256 * 1024)
+    monkeypatch.setattr("airflow_provider_jobs.core.upload.uploader.WINDOW_BYTES", 256 * 1024)
     result = upload(source=str(write(tmp_path, "a.csv", 1, 100_000)), compress=True)
     assert result["row_count"] == 100_000
     assert rows(lab)[-1]["id"] == 100_000

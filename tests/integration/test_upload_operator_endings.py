@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.core.joint import parts
-from airflow_provider_jobs.core.polling import wait_for
-from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.bigquery import BigQueryUploadOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
@@ -20,7 +20,7 @@ from tests.integration.task_run import TaskRun, perform
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
     from airflow_provider_jobs.triggers.job import JobTrigger
     from tests.integration.lab import Lab
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.clients import bigquery_upload
-from airflow_provider_jobs.core.polling import wait_for
-from airflow_provider_jobs.core.resumable import UNIT_BYTES
-from airflow_provider_jobs.core.retry import Timing
-from airflow_provider_jobs.core.streams import FileSource, GzipSource, OpenedSource, Source
-from airflow_provider_jobs.core.uploader import Uploader
+from airflow_provider_jobs.clients.bigquery import upload as bigquery_upload
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.sources.source import FileSource, GzipSource, OpenedSource, Source
+from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES
+from airflow_provider_jobs.core.upload.uploader import Uploader
+from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.errors import AuthenticationError, SourceChanged
 from tests.integration.sending import RANDOM, Sender
 

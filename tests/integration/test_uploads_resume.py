@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.clients import bigquery_upload
-from airflow_provider_jobs.core.streams import FileSource, GzipSource, Source
+from airflow_provider_jobs.clients.bigquery import upload as bigquery_upload
+from airflow_provider_jobs.core.sources.source import FileSource, GzipSource, Source
 from airflow_provider_jobs.errors import JobsError, ServiceError
 from tests.integration.sending import RANDOM, Memory, Sender
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.core.jobs import JobRef, JobRequest, JobStatus
+from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.triggers import sharing
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.integration.lab import Lab
@@ -79,7 +80,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it waits for happens in another process's stead
+    while not condition():  # noqa: ASYNC110 - another process sets no event
         await asyncio.sleep(0.01)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.core.http.retry import Timing
 
 
 @dataclass

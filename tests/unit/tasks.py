@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
-from airflow_provider_jobs.core.jobs import JobProblem, JobRef, JobState, JobStatus, Submission
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.core.jobs import JobRequest
+    from airflow_provider_jobs.core.work import JobRequest
     from airflow_provider_jobs.errors import JobsError
 
 REF = JobRef("bigquery", "p", "key_0", "EU", created_at=1_700_000_000.0)

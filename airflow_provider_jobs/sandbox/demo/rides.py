@@ -98,7 +98,7 @@ def write_damaged_rides(buckets: Path) -> int:
     """Write two plain CSV files in which some rows cannot be loaded; returns how many."""
     folder = buckets / BUCKET / "damaged"
     folder.mkdir(parents=True, exist_ok=True)
-    random = Random(SEED)  # noqa: S311 - as above
+    random = Random(SEED)  # noqa: S311 - the same rides every time are the point
     good = list(_rides(random, datetime(2025, 5, 1, tzinfo=UTC), 1, DAMAGED_FILE_ROWS))
     bad = {
         "2025-05.csv": {17: (2, "yesterday"), 230: (3, "a quarter of an hour"), 231: (7, "perhaps")},

@@ -8,8 +8,8 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.redivis import RedivisClient
-from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.clients.redivis.client import RedivisClient
+from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
 from tests.unit.conftest import Clock

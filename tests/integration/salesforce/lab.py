@@ -11,8 +11,8 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.retry import Timing
-from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator, SalesforceQueryOperator
 from tests.integration.task_run import Attempts, perform
@@ -20,7 +20,7 @@ from tests.integration.task_run import Attempts, perform
 if TYPE_CHECKING:
     import pytest
 
-    from airflow_provider_jobs.clients.salesforce import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.sandbox import Sandbox
 
 #: What tests change, as it is without them.
@@ -148,7 +148,7 @@ HASTY: dict[str, Any] = {"poll_interval": 0.2, "inline_wait": 0.0, "deferrable":
 
 
 def _request(soql: str) -> Any:
-    from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest  # noqa: PLC0415 - one user
+    from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest  # noqa: PLC0415 - imports requests
 
     return SalesforceRequest(body={"operation": "query", "query": soql})
 

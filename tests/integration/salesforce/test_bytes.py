@@ -14,8 +14,8 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.clients.salesforce_output import LocalSink, Output
-from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest
+from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
+from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.errors import JobsError
 from tests.integration.salesforce.lab import SalesforceLab
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow_provider_jobs.core.jobs import JobRef
+    from airflow_provider_jobs.jobs import JobRef
     from airflow_provider_jobs.sandbox import Sandbox
 
 #: Of each object what is hardest to carry: long texts, line ends, quotes, NULs, nulls, the parents' values.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.clients import salesforce_change, salesforce_submit
+from airflow_provider_jobs.clients.salesforce import change as salesforce_change
+from airflow_provider_jobs.clients.salesforce import submit as salesforce_submit
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.sandbox.demo.processes import wait_until
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.clients.salesforce_submit import SalesforceRequest
-from airflow_provider_jobs.core.jobs import JobState, JobStatus
+from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
+from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.triggers.job import JobTrigger
 from airflow_provider_jobs.triggers.metrics import PollMetrics
 from tests.integration.salesforce.lab import SalesforceLab
@@ -19,8 +19,8 @@ from tests.integration.salesforce.lab import SalesforceLab
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from airflow_provider_jobs.core.jobs import JobRef
-    from airflow_provider_jobs.core.poll_group import Tick
+    from airflow_provider_jobs.core.wait.group import Tick
+    from airflow_provider_jobs.jobs import JobRef
     from airflow_provider_jobs.sandbox import Sandbox
 
 JOBS = 200

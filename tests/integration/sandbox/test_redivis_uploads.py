@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from airflow_provider_jobs.clients.redivis import RedivisClient
-from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.clients.redivis.client import RedivisClient
+from airflow_provider_jobs.core.http.transport import Transport
 from tests.integration.redivis.lab import ApiToken
 from tests.integration.sandbox.conftest import wait_until
 from tests.integration.sandbox.redivis_api import CSV, RedivisApi, good, parts, word

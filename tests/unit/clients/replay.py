@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery import BigQueryClient
-from airflow_provider_jobs.core.transport import Reply, Request, Transport
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.core.http.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery import BigQueryClient
-from airflow_provider_jobs.core.streams import Media
-from airflow_provider_jobs.core.transport import Reply, Request
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.errors import TransportError
 from tests.unit.clients.replay import Replay
-from tests.unit.core.storage import source_of
+from tests.unit.core.upload.storage import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

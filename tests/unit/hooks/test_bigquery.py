@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_jobs.clients.bigquery import BigQueryClient
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.errors import ConfigurationError, TransportError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 

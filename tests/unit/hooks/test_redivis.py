@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_jobs.clients.redivis import RedivisClient
+from airflow_provider_jobs.clients.redivis.client import RedivisClient
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, NotFoundError
 from airflow_provider_jobs.hooks.redivis import RedivisHook, RedivisSettings
 from airflow_provider_jobs.provider_info import get_provider_info

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from airflow.sdk import Connection
 
-from airflow_provider_jobs.clients.salesforce import SalesforceClient
-from airflow_provider_jobs.core.jobs import JobRef
+from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.logins.salesforce_tokens import DiscardingClient, token_for
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.hooks.salesforce_connect import DiscardingClient
-from airflow_provider_jobs.hooks.salesforce_tokens import token_for
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.provider_info import get_provider_info
 
 URL = "http://127.0.0.1:9"

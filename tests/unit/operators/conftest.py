@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_jobs.core.retry import Timing
+from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.operators import base
 
 if TYPE_CHECKING:

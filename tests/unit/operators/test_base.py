@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.core.jobs import JobRef, JobStatus
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.operators.base import JobOperator, work_digest
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator

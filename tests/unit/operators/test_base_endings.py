@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.core.jobs import JobRef, JobStatus
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -19,6 +18,7 @@ from airflow_provider_jobs.errors import (
     ServiceError,
     TransportError,
 )
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.triggers.job import JobTrigger

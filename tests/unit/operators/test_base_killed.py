@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_jobs.core.jobs import JobRef, JobStatus, Submission
 from airflow_provider_jobs.errors import JobsError, OutageError
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from tests.unit.tasks import REF, FakeClient, context, failed, faked, run, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_jobs.core.jobs import JobRequest
+    from airflow_provider_jobs.core.work import JobRequest, Submission
 
 OTHER = JobRef("bigquery", "p", "key_1", "EU")
 

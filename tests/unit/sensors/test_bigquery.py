@@ -15,9 +15,9 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
-from airflow_provider_jobs.clients.bigquery_search import JobSearch
-from airflow_provider_jobs.core.jobs import JobRef, JobStatus
+from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError, TransportError
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.sensors import base
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor

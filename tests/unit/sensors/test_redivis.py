@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.core.jobs import JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.errors import ServiceError
 from airflow_provider_jobs.hooks.redivis import RedivisHook
+from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.unit.tasks import context
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.clients.salesforce import SalesforceClient
-from airflow_provider_jobs.core.jobs import JobProblem, JobRef, JobState, JobStatus
-from airflow_provider_jobs.core.transport import Transport
+from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.errors import NotFoundError, ServiceError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 from tests.unit.tasks import context
 

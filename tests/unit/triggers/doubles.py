@@ -14,7 +14,7 @@ from tests.unit.tasks import REF, FakeClient
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from airflow_provider_jobs.core.jobs import JobRef
+    from airflow_provider_jobs.jobs import JobRef
 
 T = TypeVar("T")
 #: No test waits longer for anything; seconds.
@@ -57,7 +57,7 @@ async def event_of(trigger: Any) -> dict[str, Any]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - what it waits for happens in threads
+    while not condition():  # noqa: ASYNC110 - another process sets no event
         await asyncio.sleep(0.001)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.core.poll_group import PollGroup
+from airflow_provider_jobs.core.wait.group import PollGroup
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
 from airflow_provider_jobs.triggers import job, sharing
 from airflow_provider_jobs.triggers.job import JobTrigger
@@ -22,8 +22,8 @@ from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_t
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.core.jobs import JobRef, JobStatus
     from airflow_provider_jobs.errors import JobsError
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 T = TypeVar("T")
 GONE = NotFoundError("gone", status=404, reason="notFound")

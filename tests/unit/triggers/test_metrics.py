@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.core.poll_group import Tick
+from airflow_provider_jobs.core.wait.group import Tick
 from airflow_provider_jobs.triggers.metrics import PollMetrics
 from tests.unit.tasks import FakeClient, status
 from tests.unit.triggers.doubles import event_of, job_trigger, run, until

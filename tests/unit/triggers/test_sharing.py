@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.core.jobs import JobRef
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, TransportError
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.triggers import sharing
 from tests.unit.tasks import FakeClient, status
 from tests.unit.triggers.doubles import (
@@ -27,8 +27,8 @@ from tests.unit.triggers.doubles import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.core.jobs import JobStatus
     from airflow_provider_jobs.errors import JobsError
+    from airflow_provider_jobs.jobs import JobStatus
 
 REFS = [JobRef("bigquery", "p", f"j{number}") for number in range(100)]
 

@@ -1,0 +1,293 @@
+"""BigQuery job configurations: references, labels, schemas, and what is refused before anything is sent.
+
+Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfiguration
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The job types that the API takes; ``link`` of its first version is withdrawn.
+JOB_TYPES = ("query", "load", "extract", "copy")
+
+# All of these are for fullmatch: `$` would let a line end pass.
+_PROJECT = r"(?:[a-z0-9.-]+:)?[A-Za-z][A-Za-z0-9-]*"
+_DATASET_ID = r"[A-Za-z0-9_]+"
+_TABLE_ID = r"[\w\- $@*]{1,1024}"
+_TABLE = re.compile(rf"(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>{_DATASET_ID})\.(?P<table>{_TABLE_ID})")
+_DATASET = re.compile(rf"(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>{_DATASET_ID})")
+_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
+_LABEL_LENGTH = 63
+
+
+def check_job_id(job_id: str, parameter: str = "job_id") -> str:
+    """Return a job id that BigQuery would take.
+
+    :raises ConfigurationError: it has other characters than letters, digits, ``_``, ``-``, or over 1,024.
+    """
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+        raise ConfigurationError(
+            f"{parameter} {str(job_id)[:80]!r} is no job id: 1 to 1,024 letters, digits, underscores, dashes"
+        )
+    return job_id
+
+
+def check_project(project: str, parameter: str = "project_id") -> str:
+    """Return a project id that can stand in a path.
+
+    :raises ConfigurationError: it cannot.
+    """
+    if not isinstance(project, str) or not re.fullmatch(_PROJECT, project):
+        raise ConfigurationError(f"{parameter} {str(project)[:80]!r} is no Google Cloud project id")
+    return project
+
+
+def table_reference(table: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
+    """Return the API's TableReference of ``project.dataset.table``, ``dataset.table`` or a mapping.
+
+    :param project: Used where the table names none.
+    :raises ConfigurationError: it is not a table.
+    """
+    if isinstance(table, str):
+        match = _TABLE.fullmatch(table.strip("`"))
+        if not match:
+            raise ConfigurationError(
+                f"{parameter} {table[:200]!r} is no table: write project.dataset.table or dataset.table"
+            )
+        found = match.groupdict()
+        return {
+            "projectId": found["project"] or project,
+            "datasetId": found["dataset"],
+            "tableId": found["table"],
+        }
+    return _reference(table, {"datasetId": _DATASET_ID, "tableId": _TABLE_ID}, project, parameter)
+
+
+def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
+    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or of the mapping itself.
+
+    :raises ConfigurationError: it is not a dataset.
+    """
+    if isinstance(dataset, str):
+        match = _DATASET.fullmatch(dataset.strip("`"))
+        if not match:
+            raise ConfigurationError(f"{parameter} {dataset[:200]!r} is no dataset: write project.dataset")
+        return {"projectId": match["project"] or project, "datasetId": match["dataset"]}
+    return _reference(dataset, {"datasetId": _DATASET_ID}, project, parameter)
+
+
+def _reference(
+    given: Mapping[str, str], parts: Mapping[str, str], project: str, parameter: str
+) -> dict[str, str]:
+    """Return a reference given in the API's form, its project completed and its parts checked."""
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"{parameter} is a {type(given).__name__}, neither text nor a reference")
+    reference = {"projectId": project, **given}
+    patterns = {"projectId": _PROJECT, **parts}
+    if set(reference) != set(patterns):
+        raise ConfigurationError(f"{parameter} needs {' and '.join(parts)}, projectId at most besides")
+    for name, pattern in patterns.items():
+        if not re.fullmatch(pattern, str(reference[name])):
+            raise ConfigurationError(f"{parameter}: {name} {str(reference[name])[:80]!r} is none")
+    return reference
+
+
+def job_type(configuration: Mapping[str, Any]) -> str:
+    """Return the type of job that a configuration describes.
+
+    :raises ConfigurationError: it has none, several, or one that BigQuery has withdrawn.
+    """
+    if "link" in configuration:
+        raise ConfigurationError("configuration has a link job, which BigQuery has withdrawn: use copy")
+    found = [name for name in JOB_TYPES if name in configuration]
+    if not found:
+        raise ConfigurationError(f"configuration has no job type: give one of {', '.join(JOB_TYPES)}")
+    for name in found:
+        if not isinstance(configuration[name], Mapping):
+            raise ConfigurationError(f"configuration: {name} is no mapping of that job type's fields")
+    if len(found) > 1:
+        raise ConfigurationError(f"configuration has {len(found)} job types: {', '.join(found)}; give one")
+    return found[0]
+
+
+def complete_query(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with GoogleSQL chosen where a query leaves the dialect open.
+
+    The API's own default is legacy SQL.
+
+    :raises ConfigurationError: it is no configuration of one job.
+    """
+    if job_type(configuration) != "query":
+        return dict(configuration)
+    return {**configuration, "query": {"useLegacySql": False, **configuration["query"]}}
+
+
+def label(text: str) -> str:
+    """Return the text as a label value: lower case, other characters than letters, digits, ``_`` as ``-``.
+
+    Source: https://cloud.google.com/bigquery/docs/labels-intro#requirements
+    """
+    return re.sub(r"[^\w-]", "-", text.lower())[:_LABEL_LENGTH]
+
+
+def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
+    """Return the URIs as a list.
+
+    :raises ConfigurationError: there is none, or one is not of Cloud Storage.
+    """
+    listed = [uris] if isinstance(uris, str) else list(uris or [])
+    if not listed:
+        raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
+    for uri in map(str, listed):
+        if not re.match(r"gs://[^/]+/.", uri):
+            raise ConfigurationError(
+                f"{parameter} {uri[:200]!r} is no object of Cloud Storage: gs://bucket/object"
+            )
+    return listed
+
+
+def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> list[dict[str, Any]]:
+    """Return the fields of a schema: given as such, as JSON text, or in the API's ``{"fields": […]}``.
+
+    :raises ConfigurationError: it holds something else.
+    """
+    found: Any = json_value(schema, parameter) if isinstance(schema, str) else schema
+    fields = found.get("fields") if isinstance(found, Mapping) else found
+    if not isinstance(fields, list | tuple) or not fields:
+        raise ConfigurationError(f"{parameter} is no list of fields")
+    for field in fields:
+        if not isinstance(field, Mapping) or not {"name", "type"} <= set(field):
+            raise ConfigurationError(f"{parameter}: a field needs name and type, found {str(field)[:80]}")
+    return [dict(field) for field in fields]
+
+
+def with_options(fields: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the fields that are set, and the options.
+
+    :raises ConfigurationError: an option is one of the fields.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    if doubled := sorted(set(given) & set(options or {})):
+        raise ConfigurationError(f"options repeats {', '.join(doubled)}, which a parameter has set")
+    return {**given, **(options or {})}
+
+
+def json_object(text: str, parameter: str) -> dict[str, Any]:
+    """Return the JSON object that a text holds.
+
+    :raises ConfigurationError: it holds none.
+    """
+    value = json_value(text, parameter)
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{parameter} is no JSON object")
+    return value
+
+
+def json_value(text: str, parameter: str) -> Any:
+    """Return the JSON value that a text holds.
+
+    :raises ConfigurationError: it holds none.
+    """
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{parameter} {text[:60]!r} is not JSON: {error}") from None
+
+
+def not_negative(parameter: str, value: Any) -> int | None:
+    """Return a whole number from zero on, or None if none is given.
+
+    :raises ConfigurationError: it is something else.
+    """
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{parameter} is {str(value)[:40]!r}: a whole number is needed") from None
+    if number < 0:
+        raise ConfigurationError(f"{parameter} is {number}: it cannot be negative")
+    return number
+
+
+def query_parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any]:
+    """Return the fields for parameters given as Python values, or as the API's QueryParameter objects.
+
+    A mapping makes named parameters, a sequence positional ones.
+
+    :raises ConfigurationError: a value has no BigQuery type.
+    """
+    if not parameters:
+        return {}
+    if not isinstance(parameters, Mapping | list | tuple):
+        raise ConfigurationError("parameters needs a mapping for @names or a list for question marks")
+    if not isinstance(parameters, Mapping):
+        made = [each if _is_query_parameter(each) else _parameter("parameters", each) for each in parameters]
+        named = any("name" in each for each in made)
+        return {"parameterMode": "NAMED" if named else "POSITIONAL", "queryParameters": made}
+    named_parameters = [{"name": name, **_parameter(name, value)} for name, value in parameters.items()]
+    return {"parameterMode": "NAMED", "queryParameters": named_parameters}
+
+
+_SCALAR_TYPES = {
+    int: "INT64",
+    float: "FLOAT64",
+    Decimal: "NUMERIC",
+    str: "STRING",
+    dt.date: "DATE",
+    dt.time: "TIME",
+}
+
+
+def _is_query_parameter(value: Any) -> bool:
+    return isinstance(value, dict) and {"parameterType", "parameterValue"} <= set(value)
+
+
+def _parameter(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, dict):
+        made = {key: _parameter(f"{name}.{key}", each) for key, each in value.items()}
+        types = [{"name": key, "type": each["parameterType"]} for key, each in made.items()]
+        values = {key: each["parameterValue"] for key, each in made.items()}
+        return {
+            "parameterType": {"type": "STRUCT", "structTypes": types},
+            "parameterValue": {"structValues": values},
+        }
+    if isinstance(value, list | tuple):
+        elements = [_parameter(name, each) for each in value]
+        if not elements or any(each["parameterType"] != elements[0]["parameterType"] for each in elements):
+            raise ConfigurationError(
+                f"parameters: {name} needs values of one type; give an empty list as the API's QueryParameter"
+            )
+        return {
+            "parameterType": {"type": "ARRAY", "arrayType": elements[0]["parameterType"]},
+            "parameterValue": {"arrayValues": [each["parameterValue"] for each in elements]},
+        }
+    type_name, text = _scalar(name, value)
+    return {"parameterType": {"type": type_name}, "parameterValue": {"value": text}}
+
+
+def _scalar(name: str, value: Any) -> tuple[str, str | None]:
+    """Return BigQuery's type of a Python value and the text that the API wants for it."""
+    if value is None:
+        return "STRING", None
+    if isinstance(value, bool):
+        return "BOOL", str(value).lower()
+    if isinstance(value, bytes):
+        return "BYTES", base64.b64encode(value).decode()
+    if isinstance(value, dt.datetime):
+        return ("TIMESTAMP" if value.tzinfo else "DATETIME"), value.isoformat(" ", "microseconds")
+    for kind, type_name in _SCALAR_TYPES.items():
+        if isinstance(value, kind):
+            return type_name, str(value)
+    raise ConfigurationError(f"parameters: {name} is a {type(value).__name__}, which has no BigQuery type")

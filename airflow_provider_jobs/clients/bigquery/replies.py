@@ -1,0 +1,201 @@
+"""What BigQuery's replies mean: one reply, one meaning.
+
+Sources: https://cloud.google.com/bigquery/docs/error-messages and
+https://cloud.google.com/bigquery/docs/reference/rest/v2/Job
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
+from airflow_provider_jobs.core.http.retry import retry_after_seconds
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ServiceError,
+)
+from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_jobs.core.http.messages import Reply
+
+#: A request that ended in one of these may succeed when repeated as it is.
+TRANSIENT_REASONS = frozenset(
+    {"rateLimitExceeded", "backendError", "internalError", "badGateway", "tableUnavailable"}
+)
+#: Work that ended in one of these may succeed as a new job.
+RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | {"jobBackendError", "jobInternalError", "jobRateLimitExceeded"}
+_TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
+    401: AuthenticationError,
+    404: NotFoundError,
+    409: ConflictError,
+}
+_STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}
+
+
+def parse_json(reply: Reply) -> dict[str, Any]:
+    """Return the JSON object of a good reply; an empty one for an empty body.
+
+    :raises ServiceError: BigQuery refused.
+    :raises ProtocolError: the body is not a JSON object.
+    """
+    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+        raise service_error(reply)
+    if not reply.body:
+        return {}
+    document = reply.json()
+    if not isinstance(document, dict):
+        raise ProtocolError(f"HTTP {reply.status} came with a JSON {type(document).__name__}, not an object")
+    return document
+
+
+def job_status(job: Mapping[str, Any]) -> JobStatus:
+    """Return our reading of a Job resource, whole or as a list shows it.
+
+    :raises ProtocolError: it has no job reference or state.
+    """
+    try:
+        return _job_status(job)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ProtocolError("the reply holds a job that is not what the API describes") from None
+
+
+def _job_status(job: Mapping[str, Any]) -> JobStatus:
+    status = job["status"]
+    ref = job_ref(job["jobReference"], created_ms=(job.get("statistics") or {}).get("creationTime"))
+    vendor_state = status["state"]
+    problem = status.get("errorResult")
+    state = _STATES.get(vendor_state, JobState.RUNNING)
+    if state is JobState.SUCCEEDED and problem:
+        state = JobState.CANCELLED if problem.get("reason") == "stopped" else JobState.FAILED
+    errors = (status.get("errors") or []) if problem else []
+    return JobStatus(
+        ref=ref,
+        state=state,
+        vendor_state=vendor_state,
+        title=_title(job.get("configuration") or {}),
+        problem=_problem(problem) if problem else None,
+        problems=tuple(_problem(each) for each in errors[:SHOWN_PROBLEMS]),
+        problem_count=len(errors),
+        retryable=bool(problem) and problem.get("reason") in RETRYABLE_JOB_REASONS,
+        url=console_url(ref) if ref.id else None,
+        statistics=_statistics(job),
+    )
+
+
+def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobRef:
+    """Return the place that a JobReference names."""
+    return JobRef(
+        service="bigquery",
+        scope=reference["projectId"],
+        id=reference["jobId"],
+        location=reference.get("location"),
+        created_at=int(created_ms) / 1000 if created_ms else None,
+    )
+
+
+def listed_jobs(page: Mapping[str, Any]) -> Iterator[tuple[str | None, str, dict[str, Any]]]:
+    """Yield location, id and resource of each job of a page of jobs.list.
+
+    :raises ProtocolError: one has no reference.
+    """
+    try:
+        for job in page.get("jobs") or []:
+            reference = job["jobReference"]
+            yield reference.get("location"), str(reference["jobId"]), job
+    except (KeyError, TypeError, AttributeError):
+        raise ProtocolError("jobs.list answered with a job that has no reference") from None
+
+
+def console_url(ref: JobRef) -> str:
+    """Return the job's page in the Google Cloud console."""
+    job = ":".join(part for part in ("bq", ref.location, ref.id) if part)
+    return "https://console.cloud.google.com/bigquery?" + urlencode(
+        {"project": ref.scope, "j": job, "page": "queryresults"}, safe=":", quote_via=quote
+    )
+
+
+def _title(configuration: Mapping[str, Any]) -> str:
+    kinds = [kind for kind in JOB_TYPES if kind in configuration]
+    return " ".join(["BigQuery", *kinds, "job"])
+
+
+def service_error(reply: Reply) -> ServiceError:
+    """Return the error that a refusal stands for."""
+    error: Any = None
+    try:
+        error = reply.json()["error"]
+    except (ProtocolError, KeyError, TypeError):
+        error = {}  # a proxy's page, or nothing at all: the status has to do
+    error = error if isinstance(error, dict) else {"message": str(error)}
+    entries = error.get("errors")
+    entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
+    reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
+    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
+    return kind(
+        f"BigQuery answered {reply.status} {reason}: {error.get('message') or 'no message'}",
+        status=reply.status,
+        reason=reason,
+        retryable=reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS,
+        retry_after=retry_after_seconds(reply.headers),
+    )
+
+
+def _problem(entry: Mapping[str, str]) -> JobProblem:
+    location = entry.get("location")
+    return JobProblem(
+        reason=str(entry.get("reason") or "unknown"),
+        message=str(entry.get("message") or ""),
+        location=str(location) if location else None,
+    )
+
+
+#: Result field and where the Job resource has it; the first that a job has counts.
+_STATISTICS = (
+    ("statement_type", "query.statementType"),
+    ("bytes_processed", "query.totalBytesProcessed"),
+    ("bytes_billed", "query.totalBytesBilled"),
+    ("cache_hit", "query.cacheHit"),
+    ("slot_ms", "totalSlotMs"),
+    ("row_count", "query.numDmlAffectedRows"),
+    ("row_count", "load.outputRows"),
+    ("row_count", "copy.copiedRows"),
+    ("bad_record_count", "load.badRecords"),
+    ("input_file_count", "load.inputFiles"),
+    ("input_bytes", "load.inputFileBytes"),
+    ("input_bytes", "extract.inputBytes"),
+    ("output_bytes", "load.outputBytes"),
+    ("output_bytes", "copy.copiedLogicalBytes"),
+    ("output_file_counts", "extract.destinationUriFileCounts"),
+    ("child_job_count", "numChildJobs"),
+)
+
+
+def _statistics(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the numbers that people use, those of them that the job has."""
+    found: dict[str, Any] = {}
+    for name, path in _STATISTICS:
+        value: Any = job.get("statistics")
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            found.setdefault(name, _number(value))
+    configuration = job.get("configuration") or {}
+    for kind in ("query", "load", "copy"):
+        if table := (configuration.get(kind) or {}).get("destinationTable"):
+            found["destination_table"] = f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
+    return found
+
+
+def _number(value: Any) -> Any:
+    """Return whole numbers as such: the API writes them as text."""
+    if isinstance(value, list):
+        return [_number(each) for each in value]
+    return int(value) if isinstance(value, str) and value.isdigit() else value

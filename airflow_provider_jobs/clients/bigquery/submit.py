@@ -1,0 +1,130 @@
+"""One piece of work, one job: whatever was lost, killed or answered twice on the way.
+
+BigQuery lets the caller choose a job's id and refuses one that it has seen, so asking again is safe.
+Source: https://cloud.google.com/bigquery/docs/running-jobs#generate-jobid
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.bigquery.replies import job_status, listed_jobs
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.work import JobRequest, Submission
+from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ServiceError
+from airflow_provider_jobs.jobs import JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.core.http.retry import Timing
+
+log = logging.getLogger(__name__)
+
+#: How long a job may stay invisible after its insert was accepted; seconds.
+GRACE_SECONDS = 60.0
+#: Failed jobs of one piece of work that a retry passes over before it gives up.
+MAX_ATTEMPTS = 100
+#: Jobs a page, and pages at most, when a job of unknown location is looked for.
+_SEARCH_PAGE_JOBS, _SEARCH_PAGES = 1000, 20
+#: For a job that was accepted and does not show up yet.
+_GRACE = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, base_seconds=0.2, cap_seconds=5.0)
+_WORTH_ADOPTING = frozenset({JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED})
+
+
+def submit_once(client: BigQueryClient, request: JobRequest, timing: Timing) -> Submission:
+    """Start the work's job, or adopt the one that an earlier attempt started.
+
+    Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
+    succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
+
+    A dry run makes no job: its status has no id.
+
+    :raises ServiceError: BigQuery refused the job.
+    """
+    if request.body.get("dryRun"):
+        return Submission(_dry_run(client, request), adopted=False)
+    for number in range(MAX_ATTEMPTS):
+        reference = {"projectId": request.scope, "jobId": f"{request.key}_{number}"}
+        if request.location:
+            reference["location"] = request.location
+        began = timing.now()
+        try:
+            # Known before bytes are sent in vain; without bytes, insert itself tells.
+            job = _known(client, reference, request.not_before) if request.media else None
+            if job is None:
+                return Submission(job_status(_start(client, reference, request)), adopted=False)
+        except ConflictError:
+            job = _find(client, reference, timing)
+        status = job_status(job)
+        created = status.ref.created_at or began
+        if created >= request.not_before and status.state in _WORTH_ADOPTING:
+            if request.media and request.media.memory:
+                request.media.memory.forget()  # the upload is over
+            return Submission(status, adopted=created < began)
+    raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
+
+
+def _start(client: BigQueryClient, reference: Mapping[str, str], request: JobRequest) -> dict[str, Any]:
+    job = {"jobReference": reference, "configuration": request.body}
+    if request.media:
+        return client.upload_job(job, request.media, request.scope)
+    return client.insert_job(job, request.scope)
+
+
+def _dry_run(client: BigQueryClient, request: JobRequest) -> JobStatus:
+    reference = {"projectId": request.scope, "location": request.location}
+    job = client.insert_job({"configuration": request.body, "jobReference": reference}, request.scope)
+    place = {**reference, **(job.get("jobReference") or {}), "jobId": ""}  # there is no job to name
+    return job_status({**job, "jobReference": place})
+
+
+def _known(client: BigQueryClient, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
+    """Return the job, if there is one; outside of US and EU only a list shows it, where none is named.
+
+    :param since: Of the jobs created before, in seconds since 1970, none is listed; 0 lists nothing.
+    """
+    location = reference.get("location")
+    try:
+        return client.get_job(reference["jobId"], reference["projectId"], location=location)
+    except NotFoundError:
+        place = None if location or not since else _search_location(client, reference, since)
+        return _known(client, {**reference, "location": place}, since) if place else None
+
+
+def _find(client: BigQueryClient, reference: Mapping[str, str], timing: Timing) -> dict[str, Any]:
+    """Return a job that exists, wherever it is: without its location, get does not show all of them."""
+    location = reference.get("location")
+
+    def look() -> dict[str, Any]:
+        nonlocal location
+        try:
+            return client.get_job(reference["jobId"], reference["projectId"], location=location)
+        except NotFoundError as error:
+            location = _search_location(client, reference) or location
+            error.retryable = True  # it is taken, so it shows up in a moment
+            raise
+
+    return _GRACE.call(look, timing=timing)
+
+
+def _search_location(
+    client: BigQueryClient, reference: Mapping[str, str], since: float | None = None
+) -> str | None:
+    pages = client.list_job_pages(
+        reference["projectId"],
+        maxResults=_SEARCH_PAGE_JOBS,
+        projection="minimal",
+        minCreationTime=int(since * 1000) if since else None,
+        fields="nextPageToken,jobs(jobReference)",
+    )
+    try:
+        for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
+            for location, job_id, _job in listed_jobs(page):
+                if job_id == reference["jobId"]:
+                    return location
+    except ServiceError as error:
+        log.warning("the jobs of %s cannot be listed: %s", reference["projectId"], error)
+    return None

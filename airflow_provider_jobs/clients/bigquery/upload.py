@@ -1,0 +1,123 @@
+"""Load jobs whose bytes are sent with them, in one request or through a resumable session.
+
+Source: https://cloud.google.com/bigquery/docs/reference/api-uploads
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.bigquery.replies import parse_json, service_error
+from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
+from airflow_provider_jobs.core.upload.protocol import worth_resuming
+from airflow_provider_jobs.core.upload.uploader import SESSIONS, Uploader
+from airflow_provider_jobs.errors import (
+    JobsError,
+    NotFoundError,
+    ProtocolError,
+    SourceChanged,
+    UploadExpired,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.core.http.transport import Transport
+    from airflow_provider_jobs.core.sources.source import Media
+
+#: Up to this many bytes a file travels in one request with its job.
+MULTIPART_BYTES = 4 * 1024 * 1024
+
+
+class JobUploads:
+    """Uploads of one client."""
+
+    def __init__(self, client: BigQueryClient, transport: Transport, endpoint: str) -> None:
+        self._client = client
+        self._transport = transport
+        self._base = f"{endpoint.rstrip('/')}/upload/bigquery/v2/projects"
+
+    def upload(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
+        """Send the bytes and return the job that loads them."""
+        size = media.source.size
+        if size is not None and size <= MULTIPART_BYTES:
+            return self._multipart(project, job, media)
+        return self._resumable(project, job, media)
+
+    def _multipart(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
+        reader = media.source.open()
+        try:
+            content = b"".join(iter(lambda: reader.read(MULTIPART_BYTES), b""))
+        finally:
+            reader.close()
+        media.source.check()
+        if len(content) != media.source.size:
+            raise SourceChanged(f"{media.source.name} is {len(content)} bytes long, not {media.source.size}")
+        boundary = secrets.token_hex(16)
+        head = (
+            f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(job)}\r\n"
+            f"--{boundary}\r\nContent-Type: */*\r\n\r\n"
+        )
+        request = Request(
+            "POST",
+            f"{self._base}/{project}/jobs",
+            {"uploadType": "multipart"},
+            headers={"Content-Type": f"multipart/related; boundary={boundary}"},
+            content=b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode())),
+        )
+        if media.on_progress:
+            media.on_progress(0, None)
+        made = self._transport.call(request, parse_json)
+        if media.on_progress:
+            media.on_progress(len(content), len(content))
+        return made
+
+    def _resumable(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
+        fingerprint = f"{job['jobReference']['jobId']}:{media.source.fingerprint}"
+        for _ in range(SESSIONS):
+            known = media.memory.recall(fingerprint) if media.memory else None
+            url = check_url(known or self._start(project, job, media.source.size), "the upload session")
+            if media.memory and not known:
+                media.memory.remember(fingerprint, url)
+            try:
+                reply = Uploader(self._transport, url, media).send(service_error, resume=known is not None)
+            except JobsError as error:
+                if media.memory and not worth_resuming(error):
+                    media.memory.forget()
+                if not isinstance(error, UploadExpired):
+                    raise
+                if made := self._made(project, job):
+                    return made
+                continue
+            if media.memory:
+                media.memory.forget()
+            return parse_json(reply)
+        raise UploadExpired(f"{SESSIONS} upload sessions expired one after another")
+
+    def _start(self, project: str, job: Mapping[str, Any], size: int | None) -> str:
+        headers = {"X-Upload-Content-Type": "*/*"}
+        if size is not None:
+            headers["X-Upload-Content-Length"] = str(size)
+        url = f"{self._base}/{project}/jobs"
+        request = Request("POST", url, {"uploadType": "resumable"}, body=job, headers=headers)
+        return self._transport.call(request, _session_url)
+
+    def _made(self, project: str, job: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the job that an upload has made whose last reply was lost and whose session is gone."""
+        reference = job["jobReference"]
+        try:
+            return self._client.get_job(reference["jobId"], project, location=reference.get("location"))
+        except NotFoundError:
+            return None
+
+
+def _session_url(reply: Reply) -> str:
+    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+        raise service_error(reply)
+    url = reply.headers.get("Location")
+    if not url:
+        raise ProtocolError("the upload was accepted without a session to send it to")
+    return url

@@ -1,0 +1,1 @@
+"""Redivis's upload API."""

@@ -1,0 +1,209 @@
+"""What Redivis's replies mean: one reply, one meaning.
+
+Sources: https://docs.redivis.com/api/resource-definitions/upload and
+https://docs.redivis.com/api/resource-definitions/version
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
+
+from airflow_provider_jobs.clients.redivis.names import checked_uri
+from airflow_provider_jobs.core.http.retry import retry_after_seconds
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ServiceError,
+)
+from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.core.http.messages import Reply
+
+_TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
+_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
+    401: AuthenticationError,
+    404: NotFoundError,
+    409: ConflictError,
+}
+#: Redivis's own words for how an upload is doing; None is one that has no bytes yet.
+STATES = {
+    None: JobState.PENDING,
+    "queued": JobState.PENDING,
+    "running": JobState.RUNNING,
+    "completed": JobState.SUCCEEDED,
+    "failed": JobState.FAILED,
+}
+#: Most characters of a service's message that are repeated.
+_MESSAGE_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an upload has to be once it is complete.
+
+    :param size: Bytes that were sent.
+    :param md5: Their MD5, in hexadecimal digits.
+    :param row_count: None if nobody counted.
+    :param bad_records: Rows may have been left out.
+    """
+
+    size: int
+    md5: str
+    row_count: int | None = None
+    bad_records: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return asdict(self)
+
+    def problems(self, statistics: Mapping[str, Any]) -> list[str]:
+        """Return what differs in a complete upload; what Redivis does not tell is not compared."""
+        found = [
+            f"{what} {here} here, {there} there"
+            for what, here, there in (
+                ("size in bytes is", self.size, statistics.get("size_bytes")),
+                ("MD5 is", self.md5, md5_hex(statistics.get("hash"))),
+                ("row count is", self.row_count, statistics.get("row_count")),
+            )
+            if here is not None and there is not None and here != there
+        ]
+        bad = statistics.get("bad_record_count")
+        if bad and not self.bad_records:
+            found.append(f"{bad} records were left out, and skip_bad_records is not set")
+        return found
+
+
+def parse_json(reply: Reply) -> dict[str, Any]:
+    """Return the JSON object of a good reply; an empty one for an empty body.
+
+    :raises ServiceError: Redivis refused.
+    :raises ProtocolError: the body is not a JSON object.
+    """
+    check_good(reply)
+    if not reply.body:
+        return {}
+    document = reply.json()
+    if not isinstance(document, dict):
+        raise ProtocolError(f"HTTP {reply.status} came with a JSON {type(document).__name__}, not an object")
+    return document
+
+
+def check_good(reply: Reply, service: str = "Redivis") -> None:
+    """Accept a good reply, whatever it holds.
+
+    :param service: Who answers, in the message.
+    :raises ServiceError: it is none.
+    """
+    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+        raise service_error(reply, service)
+
+
+def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
+    """Return the error that a refusal stands for; there are two shapes, and HEAD has it in a header."""
+    reason, message = _refusal(_error_document(reply))
+    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
+    return kind(
+        f"{service} answered {reply.status} {reason}".rstrip() + f": {message or 'no message'}",
+        status=reply.status,
+        reason=reason or f"HTTP {reply.status}",
+        retryable=reply.status in _TRANSIENT_STATUSES,
+        retry_after=retry_after_seconds(reply.headers),
+    )
+
+
+def _error_document(reply: Reply) -> Any:
+    try:
+        if payload := reply.headers.get("X-REDIVIS-ERROR-PAYLOAD"):
+            return json.loads(unquote_plus(payload))
+        return reply.json()
+    except (ValueError, RecursionError, ProtocolError):
+        return {}  # a proxy's page, the storage's XML, or nothing at all: the status has to do
+
+
+def _refusal(document: Any) -> tuple[str, str]:
+    """Return Redivis's word for it, and its message."""
+    document = document if isinstance(document, dict) else {"error": document}
+    error = document.get("error")
+    if isinstance(error, dict):  # the older shape
+        reason, message = error.get("status") or error.get("code"), error.get("message")
+    else:
+        reason, message = error, document.get("error_description") or document.get("message")
+    shown = re.sub(r"https?://\S+", "(address)", str(message or ""))  # one could let anybody upload
+    return str(reason or "")[:100], shown[:_MESSAGE_LENGTH]
+
+
+def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = None) -> JobStatus:
+    """Return our reading of an upload, whole or as a list shows it.
+
+    :param table: The reference of its table.
+    :param ref: How the caller names it; default is by its ``uri``.
+    :raises ProtocolError: it has no name or uri.
+    """
+    name, word = upload.get("name"), upload.get("status")
+    if not isinstance(name, str) or not isinstance(word, str | None):
+        raise ProtocolError("the reply holds an upload that is not what the API describes")
+    ref = ref or JobRef("redivis", table, checked_uri(upload.get("uri")))
+    state = STATES.get(word, JobState.RUNNING)
+    failed = state is JobState.FAILED
+    message = str(upload.get("errorMessage") or "Redivis gives no reason")[:_MESSAGE_LENGTH]
+    return JobStatus(
+        ref=ref,
+        state=state,
+        vendor_state=word or "without bytes",
+        title=f"Redivis upload {name}",
+        problem=JobProblem("the upload", message) if failed else None,
+        statistics={
+            "name": name,
+            "row_count": number(upload.get("numRows")),
+            "size_bytes": number(upload.get("size")),
+            "hash": upload.get("hash"),
+            "bad_record_count": number(upload.get("badRecordsCount")),
+        },
+    )
+
+
+def checked_status(status: JobStatus, expected: Expected | None) -> JobStatus:
+    """Return the status of a complete upload, failed if it is not what was sent."""
+    differing = expected.problems(status.statistics) if expected else []
+    if not differing:
+        return status
+    problem = JobProblem("it is not what was sent", "; ".join(differing))
+    return replace(status, state=JobState.FAILED, problem=problem)
+
+
+def gone_status(ref: JobRef) -> JobStatus:
+    """Return the status of what was there, and is no more: somebody has deleted it."""
+    problem = JobProblem("it is gone", "it was deleted, or the token may not see it any more")
+    title = f"Redivis upload {ref.id.rpartition('/')[2]}"
+    return JobStatus(ref, JobState.CANCELLED, "gone", title=title, problem=problem)
+
+
+def number(value: Any) -> int | None:
+    """Return a whole number that may arrive as text; None if it is none."""
+    if isinstance(value, str) and re.fullmatch(r"\d+", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def md5_hex(value: Any) -> str | None:
+    """Return the hexadecimal digits of an MD5 that is written in them or in base64; None of anything else."""
+    if not isinstance(value, str):
+        return None
+    if re.fullmatch(r"[0-9A-Fa-f]{32}", value):
+        return value.lower()
+    try:
+        raw = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw.hex() if len(raw) == 16 else None  # noqa: PLR2004 - bytes of an MD5

@@ -1,0 +1,281 @@
+"""One file, one upload: whatever was lost, killed or answered twice on the way.
+
+An upload's name is its key: before bytes move Redivis is asked what it has of that name, and a create whose
+reply was lost is looked up before it is repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.redivis.fields import check_type
+from airflow_provider_jobs.clients.redivis.names import checked_uri, upload_name, writable_table
+from airflow_provider_jobs.clients.redivis.replies import Expected, md5_hex, number, upload_status
+from airflow_provider_jobs.clients.redivis.transfer import SESSION_BYTES
+from airflow_provider_jobs.core.sources.digest import Digested
+from airflow_provider_jobs.core.upload.protocol import worth_resuming
+from airflow_provider_jobs.core.work import JobRequest, Submission
+from airflow_provider_jobs.errors import (
+    ConfigurationError,
+    ConflictError,
+    JobFailed,
+    JobsError,
+)
+from airflow_provider_jobs.jobs import JobRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.clients.redivis.names import TableReference
+    from airflow_provider_jobs.core.sources.source import Media
+
+log = logging.getLogger(__name__)
+
+ON_CONFLICT = ("fail", "skip", "replace", "rename")
+FLOWS = ("temporary", "original")
+#: Names that are tried when an upload is renamed.
+_MOST_NAMES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRequest(JobRequest):
+    """A file to upload: ``scope`` is the table, ``key`` the upload's name, ``body`` the fields of its create.
+
+    :param on_conflict: What to do if the table has another upload of that name; one of :data:`ON_CONFLICT`.
+    :param flow: ``temporary`` uploads, or the ``original`` way: one of :data:`FLOWS`.
+    :param session_bytes: From this size on bytes are sent through a session.
+    :param row_count: Rows that the upload must have in the end, if they are known.
+    :param on_created: Told of an upload that is there before its bytes are.
+    :raises ConfigurationError: a parameter is wrong, or two clash.
+    """
+
+    on_conflict: str = "fail"
+    flow: str = "temporary"
+    session_bytes: int = SESSION_BYTES
+    row_count: int | None = None
+    on_created: Callable[[JobRef], None] | None = None
+
+    def __post_init__(self) -> None:
+        writable_table(self.scope)
+        check_type(upload_name(self.key), self.body)
+        for parameter, value, allowed in (
+            ("on_conflict", self.on_conflict, ON_CONFLICT),
+            ("flow", self.flow, FLOWS),
+        ):
+            if value not in allowed:
+                raise ConfigurationError(f"{parameter} is {value!r}: it is one of {', '.join(allowed)}")
+        if self.flow == "original" and self.on_conflict == "replace":
+            raise ConfigurationError(
+                "on_conflict 'replace' clashes with flow 'original', which would delete the old upload "
+                "before the new bytes are sent"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class UploadSubmission(Submission):
+    """A submitted upload.
+
+    :param expected: What it has to be in the end; None if it is somebody else's, and left alone.
+    :param sent: Bytes were sent for it now.
+    """
+
+    expected: Expected | None = field(default=None)
+    sent: bool = False
+
+
+class Finding(Enum):
+    """What an upload that has the wanted name is to us."""
+
+    SAME = auto()
+    EMPTY = auto()
+    FAILED = auto()
+    OTHER = auto()
+    #: It has another name, and the address that ours would have.
+    CLASH = auto()
+
+
+def submit_once(client: RedivisClient, request: UploadRequest) -> UploadSubmission:
+    """Upload the file, or adopt what is there of it; nothing is sent that Redivis has already.
+
+    :raises ConflictError: the table has another upload of that name.
+    """
+    if request.media is None:
+        raise ConfigurationError("there is nothing to upload: source is missing")
+    source = Digested(request.media.source)
+    table = writable_table(request.scope)
+    work = _Work(client, request, table, replace(request.media, source=source), source)
+    for name in _names(request):
+        found = client.find_upload(table, name)
+        finding = _look(found, name, source) if found else None
+        if found is None or finding is Finding.FAILED:
+            return work.upload(name, found)
+        if finding is Finding.EMPTY and request.flow == "original":
+            return work.go_on(found)
+        if finding is Finding.SAME:
+            return work.adopt(found)
+        if request.on_conflict == "rename":
+            continue
+        if finding is Finding.CLASH:
+            raise ConfigurationError(
+                f"upload_name {name!r} has the same address in {table} as the upload {found.get('name')!r}: "
+                "choose another name"
+            )
+        if request.on_conflict == "skip":
+            log.info("%s has an upload named %s: it is left as it is", table, name)
+            return UploadSubmission(upload_status(found, str(table)), adopted=True)
+        if request.on_conflict == "replace":
+            return work.upload(name, found)
+        raise _conflict(table, found, source)
+    raise ConfigurationError(f"upload_name {request.key!r}: {_MOST_NAMES} names like it are taken")
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One request being carried out."""
+
+    client: RedivisClient
+    request: UploadRequest
+    table: TableReference
+    media: Media
+    source: Digested
+
+    def upload(self, name: str, old: Mapping[str, Any] | None) -> UploadSubmission:
+        """Send the bytes, delete what has the name, create the upload: in this order."""
+        if self.request.flow == "original":
+            if old:
+                self.client.delete_upload_at(checked_uri(old.get("uri")))
+            return self._send_original(self._create(name), resume=False)
+        client, memory = self.client, self.media.memory
+        sent = client.transfers.send(self.table, name, self.media, self.request.session_bytes)
+        self.source.md5()  # whatever an earlier attempt sent is compared too
+        if old:
+            log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
+            client.delete_upload_at(checked_uri(old.get("uri")))
+        try:
+            made = self._create(name, tempUploadId=sent.id)
+        except JobsError as error:
+            if old:
+                log.warning("%s of %s is deleted, and its replacement could not be created", name, self.table)
+            if memory and not error.retryable:
+                memory.forget()  # what was sent is of no use to a retry
+            raise
+        if memory:
+            memory.forget()
+        return self._submitted(made)
+
+    def adopt(self, found: Mapping[str, Any]) -> UploadSubmission:
+        """Take an upload that holds these bytes, or gets them, for ours."""
+        status = upload_status(found, str(self.table))
+        log.info(
+            "%s of %s is %s already: nothing is sent", found.get("name"), self.table, status.vendor_state
+        )
+        return UploadSubmission(status, adopted=True, expected=self._expected())
+
+    def go_on(self, found: Mapping[str, Any]) -> UploadSubmission:
+        """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
+        memory = self.media.memory
+        if memory and memory.recall(self._fingerprint) == self._path(found):
+            return self._send_original(found, resume=True)
+        log.info("%s of %s may hold a part of other bytes: it is made anew", found.get("name"), self.table)
+        return self.upload(str(found.get("name")), found)
+
+    def _send_original(self, made: Mapping[str, Any], *, resume: bool) -> UploadSubmission:
+        uri, path, memory = checked_uri(made.get("uri")), self._path(made), self.media.memory
+        if self.request.on_created:
+            self.request.on_created(JobRef("redivis", str(self.table), uri))
+        if memory and not resume:
+            memory.remember(self._fingerprint, path)
+        try:
+            self.client.transfers.send_original(path, self.media, resume=resume)
+            self.source.md5()
+        except JobsError as error:
+            if not worth_resuming(error):
+                if memory:
+                    memory.forget()
+                self.client.delete_upload_at(uri)  # it can never be completed
+            raise
+        if memory:
+            memory.forget()
+        return self._submitted(self.client.get_upload_at(uri))
+
+    @property
+    def _fingerprint(self) -> str:
+        return f"original:{self.table}:{self.source.fingerprint}"
+
+    def _path(self, made: Mapping[str, Any]) -> str:
+        """Return where the bytes of an upload go; another upload of the name has another id there."""
+        identity = number(made.get("id"))
+        return checked_uri(made.get("uri")) if identity is None else f"{self.table.path}/uploads/{identity}"
+
+    def _submitted(self, made: Mapping[str, Any]) -> UploadSubmission:
+        status = upload_status(made, str(self.table))
+        return UploadSubmission(status, adopted=False, expected=self._expected(), sent=True)
+
+    def _expected(self) -> Expected:
+        skipped = bool(self.request.body.get("skipBadRecords"))
+        return Expected(self.source.size, self.source.md5(), self.request.row_count, skipped)
+
+    def _create(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Create the upload; if the reply is lost or says that it exists, look whether it is this one."""
+
+        def step() -> dict[str, Any]:
+            try:
+                return self.client.create_upload(
+                    str(self.table), {**self.request.body, "name": name, **fields}
+                )
+            except JobsError as error:
+                lost = error.retryable and error.may_have_happened
+                if not lost and not isinstance(error, ConflictError):
+                    raise
+                found = self.client.find_upload(self.table, name)
+                if found is None:
+                    raise  # it was not made, so asking again is harmless
+                finding = _look(found, name, self.source)
+                if finding in {Finding.SAME, Finding.EMPTY}:
+                    return found
+                if lost and finding is Finding.FAILED:  # what had the name before has made way
+                    raise JobFailed(upload_status(found, str(self.table))) from error
+                raise _conflict(self.table, found, self.source) from error
+
+        return self.client.repeat(step)
+
+
+def _look(found: Mapping[str, Any], name: str, source: Digested) -> Finding:
+    """Return what an upload is to these bytes; they are read only if their number is the same."""
+    if found.get("name") != name:
+        return Finding.CLASH
+    status, size, digest = found.get("status"), number(found.get("size")), found.get("hash")
+    if status == "failed":
+        return Finding.FAILED
+    if status is None and not size:
+        return Finding.EMPTY
+    # What is not known of an upload that is under way is compared once it is complete.
+    may_miss = status != "completed"
+    same_size = size == source.size or (size is None and may_miss)
+    if same_size and (may_miss if digest is None else md5_hex(digest) == source.md5()):
+        return Finding.SAME
+    return Finding.OTHER
+
+
+def _names(request: UploadRequest) -> Iterator[str]:
+    """Yield the wanted name and, where an upload may be renamed, ``name_2.ext`` and so on."""
+    yield request.key
+    if request.on_conflict == "rename":
+        suffix = "".join(PurePosixPath(request.key).suffixes)
+        stem = request.key.removesuffix(suffix)
+        yield from (f"{stem}_{count}{suffix}" for count in range(2, _MOST_NAMES + 1))
+
+
+def _conflict(table: TableReference, found: Mapping[str, Any], source: Digested) -> ConflictError:
+    there = f"{found.get('status')}, {found.get('size')} bytes, MD5 {found.get('hash')}"
+    return ConflictError(
+        f"{table} has another upload named {found.get('name')} ({there}; here {source.size} bytes): set "
+        "on_conflict to replace, rename or skip, or choose another upload_name",
+        status=409,
+        reason="nameTaken",
+    )

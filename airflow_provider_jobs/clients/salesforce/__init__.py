@@ -1,0 +1,1 @@
+"""Salesforce's Bulk API 2.0."""

@@ -1,0 +1,208 @@
+"""Requests to one org, and what every reply tells besides what was asked."""
+
+from __future__ import annotations
+
+import logging
+import re
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from airflow_provider_jobs.clients.salesforce.names import check_instance_url
+from airflow_provider_jobs.clients.salesforce.replies import parse_object, refused
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_jobs.core.http.messages import Body
+    from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
+    from airflow_provider_jobs.core.http.stream import StreamedReply
+    from airflow_provider_jobs.core.http.transport import Transport
+    from airflow_provider_jobs.errors import JobsError
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_OK = 200
+#: Different warnings that are kept in mind, so that each is told once.
+_MOST_SAID = 1000
+
+
+class SalesforceApi:
+    """Sends requests to one org, below ``/services/data/``."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        instance_url: str,
+        client_id: str | None,
+        api_usage_limit: float | None,
+        retry: RetryPolicy,
+    ) -> None:
+        self.instance_url = check_instance_url(instance_url)
+        self.scope = urlsplit(self.instance_url).netloc
+        self.usage = ApiUsage(api_usage_limit, now=transport.timing.now)
+        self.retry = retry
+        self._transport = transport
+        self._headers = {"Accept": "application/json", **_call_options(client_id)}
+        self._said: set[str] = set()
+
+    @property
+    def timing(self) -> Timing:
+        """The clock of the connection."""
+        return self._transport.timing
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        idempotent: bool = True,
+    ) -> dict[str, Any]:
+        """Send a request below ``/services/data/`` and return its JSON."""
+        request = Request(method, self._url(path), params or {}, body, idempotent, self._headers)
+        return self._transport.call(request, self._parse)
+
+    def put(self, path: str, content: Body) -> None:
+        """Send CSV bytes, once.
+
+        :raises JobsError: they were not taken, or nobody knows.
+        """
+        headers = {**self._headers, "Content-Type": "text/csv; charset=UTF-8"}
+        self._parse(self._transport.once(Request("PUT", self._url(path), headers=headers, content=content)))
+
+    @contextmanager
+    def csv(self, path: str, params: Mapping[str, Any]) -> Iterator[StreamedReply]:
+        """Ask for CSV once, and lend the good reply, its body unread.
+
+        :raises ServiceError: Salesforce refused.
+        """
+        headers = {**self._headers, "Accept": "text/csv", "Accept-Encoding": "gzip"}
+        request = Request("GET", self._url(path), params, headers=headers)
+        with self._transport.stream(request) as reply:
+            self._note(reply.headers)
+            if reply.status != _OK:
+                raise refused(reply)
+            yield reply
+
+    def repeat(
+        self,
+        step: Callable[[], T],
+        retry: RetryPolicy | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> T:
+        """Take a step that looks before it acts, again and again as the retry policy allows.
+
+        :param retry: Default is the connection's; a single pause is never longer than that allows in all.
+        :param sleep: Default is the connection's.
+        """
+        timing = replace(self.timing, sleep=sleep) if sleep else self.timing
+        return (retry or self.retry).call(step, timing=timing, on_retry=self._before_pause)
+
+    def pause(self, error: JobsError, failures: int) -> None:
+        """Wait after so many failures, of which this was the last.
+
+        :raises JobsError: the failure itself, if the pause would be longer than all attempts may take.
+        """
+        delay = self.retry.delay_seconds(failures, self.timing.random(), error.retry_after)
+        self._before_pause(error, delay)
+        self.timing.sleep(delay)
+
+    def _before_pause(self, error: JobsError, delay: float) -> None:
+        if delay > self.retry.total_seconds:  # a worker is not held for it
+            raise error
+        log.warning("%s; trying again in %.1f s", error, delay)
+
+    def _url(self, path: str) -> str:
+        return f"{self.instance_url}/services/data/{path}"
+
+    def _parse(self, reply: Reply) -> dict[str, Any]:
+        self._note(reply.headers)
+        return parse_object(reply)
+
+    def _note(self, headers: Mapping[str, str]) -> None:
+        self.usage.note(headers)
+        if warning := headers.get("Warning"):
+            self.say(f"Salesforce warns: {warning[:500]}")
+
+    def say(self, text: str) -> None:
+        """Log a warning, once."""
+        if text not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(text)
+            log.warning("%s", text)
+
+
+def _call_options(client_id: str | None) -> dict[str, str]:
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
+    if not client_id:
+        return {}
+    if not client_id.isascii() or not client_id.isprintable() or "," in client_id:
+        raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
+    return {"Sforce-Call-Options": f"client={client_id}"}
+
+
+log = logging.getLogger(__name__)
+
+#: A value older than this says little: others use the org too; seconds.
+FRESH_SECONDS = 300.0
+#: Told again whenever so many more hundredths are used.
+_STEP_PERCENT = 5
+_USAGE = re.compile(r"(?:^|[;,\s])api-usage\s*=\s*(\d{1,12})\s*/\s*(\d{1,12})")
+
+
+class ApiUsage:
+    """The last value that a service told of ``api-usage``; shared by threads, of which the last one wins.
+
+    Source: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_api_usage.htm
+
+    :param limit: The share, 0 to 1, from which on no new job is made; None sets none.
+    """
+
+    def __init__(self, limit: float | None, *, now: Callable[[], float]) -> None:
+        if limit is not None and not 0 < limit <= 1:
+            raise ConfigurationError(f"api_usage_limit is {limit}: it is a share above 0, and at most 1")
+        self.limit = limit
+        self.used: int | None = None
+        self.allowed: int | None = None
+        self._now = now
+        self._seen_at = float("-inf")
+        self._told: int | None = None
+
+    @property
+    def share(self) -> float | None:
+        """What share of the allowed requests is used; None if it is not known."""
+        return self.used / self.allowed if self.used is not None and self.allowed else None
+
+    @property
+    def fresh(self) -> bool:
+        """True if the value is young enough to decide by."""
+        return self._now() - self._seen_at <= FRESH_SECONDS
+
+    def note(self, headers: Mapping[str, str]) -> None:
+        """Keep what the headers of a reply tell; log a notable change."""
+        match = _USAGE.search(headers.get("Sforce-Limit-Info") or "")
+        if not match:
+            return
+        self.used, self.allowed, self._seen_at = int(match[1]), int(match[2]), self._now()
+        step = int((self.share or 0) * 100) // _STEP_PERCENT
+        if step != self._told:
+            self._told = step
+            log.info("API requests of this org used in 24 hours: %s of %s", self.used, self.allowed)
+
+    def check(self) -> None:
+        """See that a new job may be made.
+
+        :raises UsageLimitReached: too much is used; later, less is.
+        """
+        share = self.share
+        if self.limit is not None and share is not None and share >= self.limit:
+            raise UsageLimitReached(
+                f"{self.used} of {self.allowed} API requests of this org are used, and api_usage_limit is "
+                f"{self.limit:.0%}: no job was made; try again later, or raise the limit"
+            )

@@ -1,0 +1,120 @@
+"""Orgs, API versions and job ids: checked before they become an address. Operators may import it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.jobs import JobRef
+
+#: The two kinds of jobs, as their paths name them.
+QUERY, INGEST = "query", "ingest"
+#: The version of new jobs where nobody asks for another.
+VERSION = "59.0"
+#: Raw bytes that one ingest job takes: base64 makes 150 MB of them, which is Salesforce's own limit.
+MOST_DATA_BYTES = 100_000_000
+#: Hosts that serve pages and answer the API with INVALID_SESSION_ID, and the API's host of the same org.
+_PAGE_HOSTS = {
+    ".lightning.force.com": ".my.salesforce.com",
+    ".my.salesforce-setup.com": ".my.salesforce.com",
+    ".lightning.force.mil": ".my.salesforce.mil",
+}
+#: The first version that lists a query's result pages.
+_PAGES_SINCE = 58
+_VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?")
+_LOCATION = re.compile(r"v(\d{2,3})\.\d/jobs/(query|ingest)")
+_JOB_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+
+
+def check_instance_url(url: str) -> str:
+    """Return the address of an org without what follows the host.
+
+    :raises ConfigurationError: it is no address, or one of Salesforce's pages.
+    """
+    parts = urlsplit(check_url(url.strip(), "instance_url"))
+    check_api_host(parts.hostname or "", "instance_url")
+    if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ConfigurationError("instance_url is the org's address alone: https://acme.my.salesforce.com")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def check_api_host(host: str, what: str) -> None:
+    """See that a host takes requests.
+
+    :param what: What the message calls it.
+    :raises ConfigurationError: it serves pages; the message names the host to use.
+    """
+    for ending, other in _PAGE_HOSTS.items():
+        if host.endswith(ending):
+            raise ConfigurationError(
+                f"{what} is {host}, which serves pages only (the API's answer there is INVALID_SESSION_ID): "
+                f"use https://{host.removesuffix(ending)}{other}"
+            )
+
+
+def api_version(version: str | float) -> str:
+    """Return an API version as paths have it: ``v59.0``.
+
+    :raises ConfigurationError: it is none.
+    """
+    match = _VERSION.fullmatch(str(version).strip())
+    if not match:
+        raise ConfigurationError(f"version is {str(version)[:20]!r}: give one such as {VERSION}")
+    return f"v{match[1]}.{match[2] or 0}"
+
+
+def check_job_id(job_id: Any) -> str:
+    """Return a job id if it is one.
+
+    :raises ConfigurationError: it is none.
+    """
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+        raise ConfigurationError(f"{job_id!r} is no job id: it has 15 or 18 letters and digits, 750 first")
+    return job_id
+
+
+def job_location(kind: str, version: str) -> str:
+    """Return what a reference says of a job's place besides the org: version and kind.
+
+    :raises ConfigurationError: there is no such kind.
+    """
+    if kind not in {QUERY, INGEST}:
+        raise ConfigurationError(f"kind is {kind!r}: jobs are of kind query or ingest")
+    return f"{version}/jobs/{kind}"
+
+
+def kind_of(ref: JobRef) -> str:
+    """Return ``query`` or ``ingest``."""
+    return _located(ref)[2]
+
+
+def version_of(ref: JobRef) -> str:
+    """Return the API version that a job keeps for life, as paths have it."""
+    return (ref.location or "").partition("/")[0]
+
+
+def lists_pages(ref: JobRef) -> bool:
+    """Return True if the job's version lists the pages of its results."""
+    return int(_located(ref)[1]) >= _PAGES_SINCE
+
+
+def job_path(ref: JobRef) -> str:
+    """Return the path of a job below ``/services/data/``.
+
+    :raises ConfigurationError: the reference is not one of a Salesforce job.
+    """
+    return f"{_located(ref)[0]}/{check_job_id(ref.id)}"
+
+
+def _located(ref: JobRef) -> re.Match[str]:
+    match = _LOCATION.fullmatch(ref.location or "")
+    if ref.service != "salesforce" or not match:
+        raise ConfigurationError(
+            f"{ref} is no reference of a Salesforce job: its location is {ref.location!r}"
+        )
+    return match

@@ -1,0 +1,267 @@
+"""What Salesforce's replies mean: one reply, one meaning.
+
+Sources: https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-one-job.html and
+https://developer.salesforce.com/docs/platform/api-asynch/guide/get-job-info.html
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from airflow_provider_jobs.clients.salesforce.names import INGEST, check_job_id, kind_of
+from airflow_provider_jobs.core.http.messages import Reply
+from airflow_provider_jobs.core.http.retry import retry_after_seconds
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    JobsError,
+    NotFoundError,
+    ProtocolError,
+    ServiceError,
+)
+from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.core.http.stream import StreamedReply
+
+#: Salesforce's words for how a job is doing. ``Open`` is an ingest job that waits for its data.
+STATES = {
+    "Open": JobState.PENDING,
+    "UploadComplete": JobState.PENDING,
+    "InProgress": JobState.RUNNING,
+    "JobComplete": JobState.SUCCEEDED,
+    "Failed": JobState.FAILED,
+    "Aborted": JobState.CANCELLED,
+}
+#: States of a job that will never change again.
+ENDED = frozenset(word for word, state in STATES.items() if state.ended)
+#: The service, or what is before it, is busy; after any of them a request may have been carried out.
+_TRANSIENT_STATUSES = frozenset({406, 408, 420, 429, *range(500, 600)})
+#: Whatever the status, repeating changes nothing.
+_FINAL = re.compile(
+    r"REQUEST_LIMIT_EXCEEDED|LIMIT_EXCEEDED|TXN_SECURITY_METERING_ERROR|QUERY_TIMEOUT|INVALID\w*|MALFORMED\w*"
+    r"|retried more than",
+    re.IGNORECASE,
+)
+_BAD_REQUEST = 400
+_FINISHED = "Aborting already Completed Job"
+_UNFINISHED = "the job is not terminated"
+_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
+    401: AuthenticationError,
+    404: NotFoundError,
+    409: ConflictError,
+}
+_HINTS = {
+    "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host",
+    "INVALID_AUTH_HEADER": "the connection's token is no token",
+    "REQUEST_LIMIT_EXCEEDED": "the org has used up its API requests of 24 hours",
+    "LIMIT_EXCEEDED": "the org has used up a limit of the Bulk API; ask its limits",
+    "TXN_SECURITY_METERING_ERROR": "a transaction security policy of the org stops it",
+    "API_DISABLED_FOR_ORG": "the org's edition, or the user's profile, has no API access",
+    "API_CURRENTLY_DISABLED": "the org's API access is disabled",
+    "INSUFFICIENT_ACCESS": "the user lacks a permission: API Enabled, or access to the object",
+    "MALFORMED_QUERY": "Salesforce cannot read the SOQL",
+    "INVALID_FIELD": "a field is misspelled, or the user may not see it",
+    "INVALID_TYPE": "an object is misspelled, or the user may not see it",
+    "INVALIDENTITY": "the object does not exist, has no Bulk API, or the user may not see it",
+    "UNSUPPORTED_API_VERSION": "set a version that the org has",
+    "InvalidVersion": "the API version is retired, or not there yet: set another",
+    "QUERY_TIMEOUT": "filter by an indexed field, or select less",
+}
+_HINTS_BY_STATUS = {
+    404: "it may have been deleted: jobs are kept for 7 days",
+    409: "the job keeps the API version that created it",
+    410: "the API version is retired: set a later one",
+}
+#: Most characters of a service's message that are repeated.
+_MESSAGE_LENGTH = 2000
+#: Most bytes of a refusal that are read.
+_ERROR_BYTES = 64 * 1024
+
+
+def parse_object(reply: Reply) -> dict[str, Any]:
+    """Return the JSON object of a good reply; an empty one for an empty body.
+
+    :raises ServiceError: Salesforce refused.
+    :raises ProtocolError: the body is not a JSON object.
+    """
+    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+        raise service_error(reply)
+    if not reply.body:
+        return {}
+    document = reply.json()
+    if not isinstance(document, dict):
+        raise ProtocolError(f"HTTP {reply.status} came with a JSON {type(document).__name__}, not an object")
+    return document
+
+
+def service_error(reply: Reply) -> ServiceError:
+    """Return the error that a refusal stands for; a proxy's page is one too."""
+    reason, message = _refusal(reply)
+    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
+    final = _FINAL.match(reason) or "retried more than 15 times" in message
+    hint = _HINTS.get(reason) or _HINTS_BY_STATUS.get(reply.status)
+    error = kind(
+        f"Salesforce answered {reply.status} {reason}".rstrip()
+        + f": {message or 'no message'}"
+        + (f" ({hint})" if hint else ""),
+        status=reply.status,
+        reason=reason or f"HTTP {reply.status}",
+        retryable=reply.status in _TRANSIENT_STATUSES and not final,
+        retry_after=retry_after_seconds(reply.headers),
+    )
+    error.may_have_happened = error.retryable
+    return error
+
+
+def refused(reply: StreamedReply) -> JobsError:
+    """Return the error of a reply whose body is not the CSV that was asked for."""
+    if 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+        return ProtocolError(f"results were asked for, and HTTP {reply.status} came without any")
+    body = b""
+    for block in reply.blocks:
+        body += block
+        if len(body) > _ERROR_BYTES:
+            break
+    return service_error(Reply(reply.status, reply.headers, body))
+
+
+def next_locator(page: Mapping[str, Any], name: str) -> str | None:
+    """Return the locator of the page after this one, None after the last.
+
+    Of the address that it comes in nothing else is used: its path may be another's.
+
+    :param name: The locator's query parameter.
+    :raises ProtocolError: the list says that it goes on, and not where.
+    """
+    if page.get("done") is True:
+        return None
+    url = page.get("nextRecordsUrl") or page.get("nextRecordUrl")
+    if not url and page.get("done") is None:
+        return None
+    locator = url_locator(url, name)
+    if locator is None:
+        raise ProtocolError("a list says that it goes on, and not where")
+    return locator
+
+
+def url_locator(url: Any, name: str) -> str | None:
+    """Return the locator in an address, None if it has none.
+
+    :raises ProtocolError: it is no address.
+    """
+    try:
+        values = parse_qs(urlsplit(url).query).get(name)
+    except (TypeError, ValueError, AttributeError):
+        raise ProtocolError("a list names a page by what is no address") from None
+    return values[0] if values else None
+
+
+def _refusal(reply: Reply) -> tuple[str, str]:
+    """Return Salesforce's code and message, of a list or of the one object that the login answers with."""
+    try:
+        document = reply.json()
+    except ProtocolError:
+        return "", ""  # a page, or nothing at all: the status has to do
+    errors = [
+        each for each in (document if isinstance(document, list) else [document]) if isinstance(each, dict)
+    ]
+    first = errors[0] if errors else {}
+    code = first.get("errorCode") or first.get("error") or first.get("exceptionCode") or ""
+    words = [
+        str(each.get("message") or each.get("error_description") or each.get("exceptionMessage") or "")
+        for each in errors
+    ]
+    return str(code)[:100], "; ".join(word for word in words if word)[:_MESSAGE_LENGTH]
+
+
+def has_finished(error: Exception) -> bool:
+    """Return True if a job was not aborted because it had ended already."""
+    return (
+        isinstance(error, ServiceError)
+        and error.status == _BAD_REQUEST
+        and (error.reason == "INVALIDJOBSTATE" or _FINISHED in str(error))
+    )
+
+
+def has_not_finished(error: Exception) -> bool:
+    """Return True if a job was not deleted because it has not ended."""
+    return isinstance(error, ServiceError) and _UNFINISHED in str(error)
+
+
+def job_ref(job: Mapping[str, Any], scope: str, location: str) -> JobRef:
+    """Return the reference of a job that Salesforce tells of.
+
+    :raises ProtocolError: it has no id.
+    """
+    try:
+        job_id = check_job_id(job.get("id"))
+    except ConfigurationError:
+        raise ProtocolError("the reply holds a job without an id") from None
+    return JobRef("salesforce", scope, job_id, location, seconds(job.get("createdDate")))
+
+
+def job_status(job: Mapping[str, Any], ref: JobRef, instance_url: str) -> JobStatus:
+    """Return our reading of a job, whole or as a list shows it.
+
+    :raises ProtocolError: it has no state.
+    """
+    word = job.get("state")
+    if not isinstance(word, str) or not word:
+        raise ProtocolError(f"the reply about {ref} holds a job without a state")
+    state = STATES.get(word, JobState.RUNNING)
+    problem = _problem(job, word) if state in {JobState.FAILED, JobState.CANCELLED} else None
+    operation, name = job.get("operation"), job.get("object")
+    return JobStatus(
+        ref=ref,
+        state=state,
+        vendor_state=word,
+        title=" ".join(
+            str(each)
+            for each in ("Salesforce", operation or kind_of(ref), "job", name and f"on {name}")
+            if each
+        ),
+        problem=problem,
+        problems=(problem,) if problem else (),
+        problem_count=1 if problem else 0,
+        retryable=state is JobState.FAILED and kind_of(ref) != INGEST and not _FINAL.search(str(problem)),
+        url=f"{instance_url}/lightning/setup/AsyncApiJobStatus/page?address={quote('/' + ref.id, safe='')}",
+        statistics={
+            "object": name,
+            "operation": operation,
+            "record_count": number(job.get("numberRecordsProcessed")),
+            "failed_record_count": number(job.get("numberRecordsFailed")),
+            "processing_ms": number(job.get("totalProcessingTime")),
+            "retries": number(job.get("retries")),
+        },
+    )
+
+
+def _problem(job: Mapping[str, Any], word: str) -> JobProblem:
+    message = str(job.get("errorMessage") or "")[:_MESSAGE_LENGTH].strip()
+    match = re.match(r"(\w+)\s*:\s+(.+)", message, re.DOTALL)
+    if match:
+        return JobProblem(match[1], match[2])
+    silent = "somebody aborted it" if word == "Aborted" else "Salesforce gives no reason"
+    return JobProblem(word, message or silent)
+
+
+def number(value: Any) -> int | None:
+    """Return a whole number that may arrive as text; None if it is none."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def seconds(value: Any) -> float | None:
+    """Return a point in time, such as ``2018-12-10T17:50:19.000+0000``, as seconds since 1970."""
+    try:
+        return dt.datetime.fromisoformat(value).timestamp()
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Results of Salesforce jobs, from the service to files."""

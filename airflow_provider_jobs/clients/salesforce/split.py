@@ -1,0 +1,214 @@
+"""Records to ingest, cut into parts that Salesforce takes: at record boundaries, each with the header.
+
+Source: https://developer.salesforce.com/docs/platform/api-asynch/guide/datafiles-prepare-csv.html
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tempfile
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce.results.page import MOST_HEADER_BYTES
+from airflow_provider_jobs.core.sources.csv_records import RecordCounter, last_record_end, record_end
+from airflow_provider_jobs.core.sources.slices import SectionSource
+from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, Source
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: An empty line, which is no record.
+_EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
+_LINE_ENDINGS = ("LF", "CRLF")
+#: How files begin that are no CSV, and what they are.
+_OTHER_FILES = {
+    b"\x1f\x8b": "compressed by gzip",
+    b"PK\x03\x04": "a zip file or a spreadsheet",
+    b"PAR1": "a Parquet file",
+    b"Obj\x01": "an Avro file",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"BZh": "compressed by bzip2",
+    b"\xff\xfe": "text in UTF-16",
+    b"\xfe\xff": "text in UTF-16",
+    b"{": "JSON",
+    b"[": "JSON",
+    b"<": "XML or HTML",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPart:
+    """What one ingest job takes.
+
+    :param source: Header and records; can be opened again and again.
+    :param record_count: Without the header.
+    :param line_ending: ``LF`` or ``CRLF``, as the data has it.
+    """
+
+    source: Source
+    record_count: int
+    line_ending: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    begin: int
+    end: int
+    record_count: int
+
+
+@contextmanager
+def split_csv(
+    source: Source, *, most_bytes: int = MOST_DATA_BYTES, line_ending: str | None = None
+) -> Iterator[list[IngestPart]]:
+    """Lend the parts of a CSV source, of which all is read through once before.
+
+    A source that cannot be read from any offset is copied to a temporary file first.
+
+    :param most_bytes: Of a part, its header included.
+    :param line_ending: ``LF`` or ``CRLF``; default is what ends the header.
+    :raises ConfigurationError: it is no CSV text, has no record, or one that is larger than a part.
+    """
+    if line_ending is not None and line_ending not in _LINE_ENDINGS:
+        raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
+    with tempfile.TemporaryDirectory(prefix="salesforce-ingest-") as folder:
+        where = source if _has_offsets(source) else _copied(source, Path(folder) / "data.csv")
+        header, begin = _header(where, source.name)
+        found = "CRLF" if header.endswith(b"\r\n") else "LF"
+        if line_ending not in {None, found}:
+            raise ConfigurationError(
+                f"{source.name} has lines that end with {found}, and line_ending is {line_ending}"
+            )
+        cuts = _Cutter(where, source.name, len(header), most_bytes).cuts(begin)
+        source.check()
+        yield [
+            IngestPart(SectionSource(where, source.name, header, cut.begin, cut.end), cut.record_count, found)
+            for cut in cuts
+        ]
+
+
+def _has_offsets(source: Source) -> bool:
+    return source.size is not None and getattr(source, "seekable", True) is True
+
+
+def _copied(source: Source, path: Path) -> Source:
+    with closing(source.open()) as reader, path.open("wb") as file:
+        while block := reader.read(BLOCK_BYTES):
+            file.write(block)
+    return FileSource(path)
+
+
+def _header(source: Source, name: str) -> tuple[bytes, int]:
+    """Return the header, and where the records begin."""
+    text = b""
+    with closing(source.open()) as reader:
+        while len(text) <= MOST_HEADER_BYTES and record_end(text) < 0 and (block := reader.read(64 * 1024)):
+            text += block
+    skipped = len(codecs.BOM_UTF8) if text.startswith(codecs.BOM_UTF8) else 0
+    text = text[skipped:]
+    if not text.strip():
+        raise ConfigurationError(f"{name} is empty: there is nothing to ingest")
+    for beginning, kind in _OTHER_FILES.items():
+        if text.startswith(beginning):
+            raise ConfigurationError(f"{name} is {kind}: an ingest job takes CSV in UTF-8")
+    end = record_end(text)
+    if end < 0 and len(text) > MOST_HEADER_BYTES:
+        raise ConfigurationError(f"{name} is no CSV: {MOST_HEADER_BYTES} bytes have no end of a line")
+    header = text[:end] if end >= 0 else text
+    if not header.strip() or b"\0" in header:
+        raise ConfigurationError(f"{name} is no CSV: its first line holds no names of fields")
+    whole = len(text) + skipped == source.size
+    if end < 0 or (whole and not text[end:].strip()):
+        raise ConfigurationError(f"{name} has a header and no records: there is nothing to ingest")
+    return header, skipped + end
+
+
+class _Cutter:
+    """Reads records once, and notes where parts have to end."""
+
+    def __init__(self, source: Source, name: str, header_bytes: int, most_bytes: int) -> None:
+        self._source = source
+        self._name = name
+        self._room = most_bytes - header_bytes
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._cuts: list[_Cut] = []
+        #: Where the part begins, where its last whole record ends, and how many it has up to there.
+        self._begin = self._end = self._records = 0
+        self._before = b"\n"
+
+    def cuts(self, begin: int) -> list[_Cut]:
+        """Return the parts of everything from an offset on."""
+        if self._room <= 0:
+            raise ConfigurationError(f"{self._name} has a header that is larger than a part")
+        self._begin = self._end = at = begin
+        counter = RecordCounter()
+        with closing(self._source.open(begin)) as reader:
+            while block := reader.read(BLOCK_BYTES):
+                self._check_text(block, at)
+                at = self._take(block, at, counter)
+        self._check_text(b"", at, final=True)
+        if counter.quoted:
+            raise ConfigurationError(
+                f"{self._name} is no CSV: a quote opens in record {counter.ends + 1}, and none closes it"
+            )
+        if at > self._end:  # the last record has no line end
+            self._records += 1
+        self._cuts.append(_Cut(self._begin, at, self._records))
+        return self._cuts
+
+    def _take(self, block: bytes, at: int, counter: RecordCounter) -> int:
+        """Take a block that begins at an offset; return the offset behind it."""
+        while block:
+            room = self._begin + self._room - at
+            if not room:
+                self._cut(counter)
+                continue
+            piece, block = block[:room], block[room:]
+            before = counter.ends
+            empty = self._empty_lines(piece, quoted=counter.quoted)
+            counter.take(piece)
+            at += len(piece)
+            if ended := counter.ends - before:
+                self._end = at - len(piece) + last_record_end(piece, quoted=counter.quoted)
+                self._records += ended - empty
+        return at
+
+    def _empty_lines(self, piece: bytes, *, quoted: bool) -> int:
+        """Return how many empty lines outside of quotes end in a piece."""
+        known, text = len(self._before), self._before + piece
+        self._before = text[-2:]
+        if b"\n\n" not in text and b"\n\r\n" not in text:
+            return 0
+        # The bytes before the piece hold a quote only where the state before it is not what they had.
+        before = text[:known].rpartition(b'"')[2]
+        found = 0
+        for number, each in enumerate((before + piece).split(b'"')):
+            if quoted ^ bool(number % 2):
+                continue
+            old = len(before) if number == 0 else 0
+            found += sum(match.end() > old for match in _EMPTY_LINE.finditer(each))
+        return found
+
+    def _cut(self, counter: RecordCounter) -> None:
+        """End the part with its last whole record."""
+        if self._end == self._begin:
+            raise ConfigurationError(
+                f"{self._name} has a record that is larger than a part: record {counter.ends + 1} has more "
+                f"than {self._room} bytes"
+            )
+        self._cuts.append(_Cut(self._begin, self._end, self._records))
+        self._begin, self._records = self._end, 0
+
+    def _check_text(self, block: bytes, at: int, *, final: bool = False) -> None:
+        try:
+            self._decoder.decode(block, final)
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(
+                f"{self._name} is not in UTF-8: see the bytes about {at + error.start}"
+            ) from None

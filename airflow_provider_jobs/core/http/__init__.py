@@ -1,0 +1,1 @@
+"""Requests and replies: what is sent, how, and what to do when nothing comes."""

@@ -1,0 +1,74 @@
+"""Why no reply came, in words that hold no secret."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from airflow_provider_jobs.errors import TransportError
+
+
+def transport_error(method: str, url: str, error: Exception, what: str = "no reply") -> TransportError:
+    """Return the error of a request that got no reply, or not the whole of one.
+
+    :param what: What came.
+    """
+    host = urlsplit(url).netloc.rpartition("@")[2]
+    cause = _root_cause(error)
+    inner = error.args[0] if error.args else None
+    unsent = isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError) or (
+        isinstance(inner, MaxRetryError) and isinstance(inner.reason, NewConnectionError)
+    )
+    refused_certificate = isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(
+        error
+    )
+    return TransportError(
+        f"{what} from {host} to {method}: {cause}",
+        sent=not (unsent or refused_certificate),
+        retryable=not refused_certificate,
+    )
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the operating system's words, or the kind of the error: never a URL."""
+    if isinstance(error, requests.Timeout):
+        return "timed out"
+    if isinstance(error.__context__, TimeoutError) or "timed out" in str(error):
+        return "timed out"
+    seen: BaseException | None = error
+    name = type(error).__name__
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.strerror:
+            return seen.strerror
+        if type(seen).__module__.startswith(("http.", "ssl")):
+            name = type(seen).__name__
+        seen = seen.__cause__ or seen.__context__
+    return name
+
+
+_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
+
+
+class _WithoutSecrets(logging.Filter):
+    """Cuts the query of a URL, and whatever quotes a reply's headers."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info:
+            # The request's address, and all headers from the malformed one on: a session's Location too.
+            record.msg, record.args, record.exc_info = "a reply has headers that cannot be read", (), None
+        elif isinstance(record.args, tuple):
+            cut = (each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
+            record.args = tuple(cut)
+        return True
+
+
+def hide_sessions() -> None:
+    """Filter what the HTTP library logs in this process; a second call changes nothing."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_FILTER)
+
+
+_FILTER = _WithoutSecrets()

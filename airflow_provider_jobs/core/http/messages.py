@@ -1,0 +1,103 @@
+"""Requests and replies, without what sends them."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
+
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    :param params: Query parameters; a list repeats its name, None leaves it out.
+    :param body: Sent as JSON.
+    :param idempotent: False if a repetition could do the work twice.
+    :param headers: Sent besides those that authorise.
+    :param content: Sent as it is, in place of ``body``: bytes, or a :class:`Body`.
+    :param authorized: False keeps the token from a storage host that must not see it.
+    """
+
+    method: str
+    url: str = field(repr=False)  # that of an upload session is a secret
+    params: Mapping[str, Any] = field(default_factory=dict)
+    body: Any = field(default=None, repr=False)
+    idempotent: bool = True
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # a login's are secrets
+    content: bytes | Body | None = field(default=None, repr=False)
+    authorized: bool = True
+
+
+class Body(Protocol):
+    """A request body that is read once, in blocks; its length is known."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to ``size`` bytes, none at the end."""
+
+    def __len__(self) -> int:
+        """Return how many bytes there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply, read to its end. Header names are looked up in any case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """Return the body's JSON document.
+
+        :raises ProtocolError: it is none.
+        """
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON") from None
+
+
+class Token(Protocol):
+    """Where the headers that authorise a request come from; shared by the threads of a process."""
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers, their token fetched or renewed if need be."""
+
+    def renew(self, rejected: Mapping[str, str]) -> bool:
+        """Drop a token that the service rejected; return False if no other can be had."""
+
+
+def check_url(url: str, what: str = "the address") -> str:
+    """Return the URL if credentials may travel to it.
+
+    :param what: What the message calls it.
+    :raises ConfigurationError: it is neither https nor on this machine.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        raise ConfigurationError(f"{what} is no URL") from None
+    if re.search(r"[\\\s\x00-\x20\x7f]", url) or scheme not in {"https", "http"} or not host:
+        raise ConfigurationError(f"{what} is no URL that begins with https://")
+    if scheme == "http" and not _is_loopback(host):
+        raise ConfigurationError(
+            f"{what} http://{host} is refused: credentials travel over https, or to this machine"
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

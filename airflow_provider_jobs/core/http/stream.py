@@ -1,0 +1,79 @@
+"""Replies that are read while they arrive, one block at a time."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from urllib3.exceptions import HTTPError
+
+from airflow_provider_jobs.core.http.failures import transport_error
+from airflow_provider_jobs.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import requests
+
+#: Bytes that are asked of the connection at a time: larger ones are no faster, and each thread holds one.
+READ_BYTES = 256 * 1024
+#: Bytes that one block may grow to when it is decompressed.
+_MOST_BYTES = READ_BYTES
+_GZIP_FORMAT = 31
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedReply:
+    """A reply whose body has not been read. Header names are looked up in any case.
+
+    :param blocks: The body, decompressed, read once; raises what cuts it short.
+    :param close: Lets go of the connection, whatever is left in it.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    blocks: Iterator[bytes]
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+def streamed(response: requests.Response) -> StreamedReply:
+    """Return a reply of requests as one that is read in blocks."""
+    return StreamedReply(response.status_code, response.headers, _blocks(response), response.close)
+
+
+def _blocks(response: requests.Response) -> Iterator[bytes]:
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding in {"gzip", "x-gzip"}:
+        return _inflated(_raw(response))
+    if coding != "identity":
+        raise ProtocolError(f"the body is in the encoding {coding[:50]!r}, which nobody asked for")
+    return _raw(response)
+
+
+def _raw(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it comes; one shorter than its headers promise is an error."""
+    try:
+        while block := response.raw.read(READ_BYTES, decode_content=False):
+            yield block
+    except (HTTPError, OSError) as error:
+        method = response.request.method or "a request"
+        raise transport_error(method, response.url, error, "only a part of the reply") from None
+
+
+def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    decoder = zlib.decompressobj(_GZIP_FORMAT)
+    begun = False
+    try:
+        for block in blocks:
+            begun, left = True, block
+            while left:
+                if decoder.eof:  # another member follows
+                    decoder = zlib.decompressobj(_GZIP_FORMAT)
+                if made := decoder.decompress(left, _MOST_BYTES):
+                    yield made
+                left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    except zlib.error:
+        raise ProtocolError("the body says that it is compressed by gzip, and is not") from None
+    if begun and not decoder.eof:
+        raise ProtocolError("the compressed body ends before its end")

@@ -1,0 +1,194 @@
+"""Sends a source through a resumable session, and goes on after whatever happens on the way."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, contextmanager
+from typing import IO, TYPE_CHECKING
+
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, Media, Reader, drop
+from airflow_provider_jobs.core.upload.body import SectionBody
+from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES, ResumableUpload, Step
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    JobsError,
+    ProtocolError,
+    TransportError,
+    UploadExpired,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from airflow_provider_jobs.core.http.transport import Transport
+    from airflow_provider_jobs.core.sources.source import Source
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a source of unknown size that are kept on disk, so that they can be sent again.
+WINDOW_BYTES = 64 * 1024 * 1024
+#: Sessions that may expire one after another before an upload is given up.
+SESSIONS = 5
+#: For failures in a row; whatever the service confirms begins the count anew.
+PATIENCE = RetryPolicy(attempts=12, total_seconds=600.0, cap_seconds=60.0)
+
+
+class Uploader:
+    """Sends one source to one session.
+
+    A source that knows its size goes in one open request from the confirmed offset on: no pause between
+    chunks, and an interruption costs one question. Another goes in windows, each kept until it is confirmed.
+
+    :param authorized: False keeps our token from the session's host.
+    :param window_bytes: A multiple of :data:`.UNIT_BYTES`.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        url: str,
+        media: Media,
+        *,
+        patience: RetryPolicy = PATIENCE,
+        authorized: bool = True,
+        window_bytes: int = WINDOW_BYTES,
+    ) -> None:
+        self._transport = transport
+        self._url = url
+        self._media = media
+        self._patience = patience
+        self._authorized = authorized
+        self._window_bytes = window_bytes
+        self._failures, self._waited = 0, 0.0
+        self._upload = ResumableUpload(media.source.size)
+
+    def send(self, refusal: Callable[[Reply], JobsError], *, resume: bool = False) -> Reply:
+        """Send everything and return the reply that says so.
+
+        :param refusal: Makes the error of a reply that is not the protocol's.
+        :param resume: Ask first how far an earlier attempt came.
+        :raises UploadExpired: the session is gone.
+        :raises SourceChanged: the bytes were changed meanwhile; the upload is left incomplete.
+        :raises JobsError: the service refused, or was out for longer than the patience.
+        """
+        ask, best = resume, 0
+        if resume:
+            self._upload.sent = None
+        with _pieces(self._media.source, self._window_bytes) as piece:
+            while True:
+                reply, step, problem = self._attempt(None if ask else piece, refusal)
+                if reply and step is Step.DONE:
+                    return reply
+                if self._upload.offset > best:
+                    best, self._failures, self._waited = self._upload.offset, 0, 0.0
+                elif not problem and not ask:
+                    problem = ProtocolError("the service stores nothing of what is sent")
+                ask = step is not Step.SEND
+                if problem:
+                    self._pause(problem)
+
+    def _attempt(
+        self, piece: Piece | None, refusal: Callable[[Reply], JobsError]
+    ) -> tuple[Reply | None, Step, JobsError | None]:
+        """Send a piece; without one, ask how far the service is. What cannot be borne is raised."""
+        try:
+            reply, step = self._send(piece) if piece else self._ask()
+        except (TransportError, AuthenticationError) as error:  # the latter of who gives out tokens
+            if not error.retryable:
+                raise
+            return None, Step.ASK, error
+        if step in {Step.SEND, Step.DONE}:
+            return reply, step, None
+        problem = refusal(reply)
+        if step is Step.REFUSED and not problem.retryable:
+            raise problem
+        return reply, step, problem
+
+    def _pause(self, problem: JobsError) -> None:
+        timing = self._transport.timing
+        self._failures += 1
+        delay = self._patience.delay_seconds(self._failures, timing.random(), problem.retry_after)
+        self._waited += delay
+        if self._failures >= self._patience.attempts or self._waited > self._patience.total_seconds:
+            raise problem
+        log.warning("%s; going on with the upload in %.1f s", problem, delay)
+        timing.sleep(delay)
+
+    def _ask(self) -> tuple[Reply, Step]:
+        reply = self._put({"Content-Range": self._upload.status_range()}, b"")
+        return reply, self._upload.after_status(reply.status, reply.headers)
+
+    def _send(self, piece: Piece) -> tuple[Reply, Step]:
+        with piece(self._upload) as (reader, length):
+            headers = {"Content-Range": self._upload.data_range(length)}
+            section = SectionBody(reader, length, self._media, self._upload)
+            if not length:  # this request ends the upload, and no last byte is left to hold back
+                self._media.source.check()
+            reply = self._put(headers, section if length else b"")
+        return reply, self._upload.after_data(reply.status, reply.headers, section.taken)
+
+    def _put(self, headers: dict[str, str], content: bytes | SectionBody) -> Reply:
+        request = Request("PUT", self._url, headers=headers, content=content, authorized=self._authorized)
+        return self._transport.once(request)
+
+
+#: Opens what comes after the confirmed offset: a reader, and how many bytes of it to send.
+Piece = Callable[[ResumableUpload], AbstractContextManager[tuple[Reader, int]]]
+
+
+@contextmanager
+def _pieces(source: Source, window_bytes: int) -> Iterator[Piece]:
+    if source.size is None:
+        with tempfile.TemporaryFile() as kept, closing(source.open()) as reader:
+            yield _Window(reader, kept, window_bytes).piece
+    else:
+        yield functools.partial(_rest, source)
+
+
+@contextmanager
+def _rest(source: Source, upload: ResumableUpload) -> Iterator[tuple[Reader, int]]:
+    with closing(source.open(upload.offset)) as reader:
+        yield reader, (source.size or 0) - upload.offset
+
+
+class _Window:
+    """The part of a source of unknown size that is being sent, kept on disk until it is confirmed."""
+
+    def __init__(self, reader: Reader, kept: IO[bytes], window_bytes: int) -> None:
+        self._reader = reader
+        self._kept = kept
+        self._window_bytes = window_bytes
+        self._start = self._end = 0
+
+    @contextmanager
+    def piece(self, upload: ResumableUpload) -> Iterator[tuple[Reader, int]]:
+        """Give what is left of the window, in whole units; a new window, once less than a unit is left."""
+        if upload.offset < self._start:
+            raise UploadExpired("the service lost bytes that it had confirmed: start another session")
+        if upload.total is None and self._end - upload.offset < UNIT_BYTES:
+            self._slide(upload.offset)
+            if self._end - self._start < self._window_bytes:
+                upload.total = self._end  # the source ended
+        self._kept.seek(upload.offset - self._start)
+        left = self._end - upload.offset
+        yield self._kept, left - (left % UNIT_BYTES if upload.total is None else 0)
+
+    def _slide(self, offset: int) -> None:
+        """Let the window begin at an offset: in what is kept, or where an earlier attempt came to."""
+        drop(self._reader, max(0, offset - self._end))
+        self._kept.seek(max(0, offset - self._start))
+        rest = self._kept.read()
+        self._kept.seek(0)
+        self._kept.truncate()
+        self._kept.write(rest)
+        self._start, self._end = offset, offset + len(rest)
+        while (left := self._start + self._window_bytes - self._end) and (
+            block := self._reader.read(min(left, BLOCK_BYTES))
+        ):
+            self._kept.write(block)
+            self._end += len(block)

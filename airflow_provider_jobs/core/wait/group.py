@@ -1,0 +1,300 @@
+"""Waiting for many jobs of one connection in one loop.
+
+Asking costs the same however many wait: a tick is one ``status_many`` call, in a thread of the group's own.
+In between nothing runs but one timer for all deadlines. Who waits is woken once, at the end; what it should
+know before is told to it in its own context, so that each line finds the log of its own task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import random
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from airflow_provider_jobs.core.tally import counted_requests
+from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, pause_seconds
+from airflow_provider_jobs.core.wait.threads import Lane
+from airflow_provider_jobs.core.wait.waiter import HEARTBEAT_SECONDS, Waiter
+from airflow_provider_jobs.errors import AuthenticationError, DeadlineExceeded, OutageError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from airflow_provider_jobs.core.work import ManyClient
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
+
+T = TypeVar("T")
+
+#: Seconds between two ticks for each job that waits, where the group is in a hurry: a list of many jobs costs
+#: time to read. From 1,250 jobs on, five seconds are the hurry.
+HURRY_SECONDS_PER_JOB = 0.004
+#: The part of a pause that chance may take away, so that connections drift apart.
+JITTER = 0.1
+#: Deadlines and heartbeats are looked through at most this often, in seconds.
+SWEEP_SECONDS = 1.0
+#: So many waiters are told something before others of the event loop have their turn: some 50 ms.
+BATCH = 250
+#: A call is given up after so many seconds; its own timeouts end it long before, unless the answer trickles.
+CALL_SECONDS = 600.0
+_NEVER = float("inf")
+_NO_ANSWER = ProtocolError("the client said nothing about this job")
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one look at all jobs of a group was like.
+
+    :param waiters: How many wait on after it.
+    :param calls: Requests that it took.
+    :param seconds: How long it took.
+    :param late_seconds: From the moment it was due until everybody had been told.
+    :param failed: True if the service could not be asked.
+    """
+
+    waiters: int
+    calls: int
+    seconds: float
+    late_seconds: float
+    failed: bool
+
+
+class Runner(Protocol):
+    """Where blocking calls run; a :class:`.Lane`."""
+
+    def submit(self, step: Callable[[], object]) -> None:
+        """Run a step some time."""
+
+    async def run(self, step: Callable[[], T]) -> T:
+        """Run a step and return its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a group takes from outside; tests bring their own.
+
+    :param clock: Seconds since 1970.
+    :param dice: A random number between 0 and 1.
+    """
+
+    clock: Callable[[], float] = time.time
+    dice: Callable[[], float] = random.random
+
+
+class PollGroup:
+    """All waiters of one connection and scope share one loop, which runs while anybody waits.
+
+    :param client: Its ``status_many`` is called in a thread.
+    :param hurry: False always pauses for the whole poll interval: a look is dear.
+    :param on_tick: Called after each tick, in the thread.
+    :param runner: Where blocking calls run; default is a lane of the group's own.
+    """
+
+    def __init__(
+        self,
+        client: ManyClient,
+        *,
+        outage_seconds: float = OUTAGE_SECONDS,
+        hurry: bool = True,
+        on_tick: Callable[[Tick], object] | None = None,
+        runner: Runner | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
+        self._client = client
+        self._outage_seconds = outage_seconds
+        self._hurry = hurry
+        self._on_tick = on_tick
+        self._runner: Runner = runner or Lane(2)  # should one hang, there is another
+        self._surroundings = surroundings or Surroundings()
+        self._waiters: dict[Waiter, None] = {}
+        self._tick_timer: asyncio.TimerHandle | None = None
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.Task[None] | None = None
+        self.rejected = False  # the service did not accept the token at the last look
+        self._began = self._stirred_at = -_NEVER
+        self._poll_interval = _NEVER
+        self._luck = 0.0
+
+    @property
+    def size(self) -> int:
+        """How many wait."""
+        return len(self._waiters)
+
+    async def wait(
+        self,
+        ref: JobRef,
+        *,
+        poll_interval: float,
+        deadline: float | None = None,
+        tell: Callable[[str], object] | None = None,
+    ) -> JobStatus:
+        """Wait until the job has ended, and return its last status.
+
+        :param poll_interval: Seconds between two ticks at most; the shortest of all waiters counts.
+        :param deadline: Seconds since 1970.
+        :param tell: Called in the caller's context with each change of state, and every few minutes.
+        :raises DeadlineExceeded: the job was still active then.
+        :raises JobsError: the service stayed silent for the outage budget, or said that the job is gone.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        waiter = Waiter(
+            ref,
+            poll_interval,
+            _NEVER if deadline is None else deadline,
+            tell,
+            loop.create_future(),
+            contextvars.copy_context(),
+            joined_at=now,
+            answered_at=now,
+            # Those who came together should not all speak at once.
+            heartbeat_at=now + HEARTBEAT_SECONDS * (0.5 + self._surroundings.dice() / 2),
+        )
+        self._join(waiter, loop)
+        try:
+            return await waiter.ended
+        finally:
+            self._leave(waiter)
+
+    def _join(self, waiter: Waiter, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._waiters:
+            self._began = self._stirred_at = -_NEVER
+            self._poll_interval = _NEVER
+            self._luck = self._surroundings.dice()
+        self._waiters[waiter] = None
+        self._stirred_at = loop.time()
+        self._poll_interval = min(self._poll_interval, waiter.poll_interval)
+        self._plan_tick(loop)
+        self._plan_sweep(loop, min(SWEEP_SECONDS, waiter.deadline - self._surroundings.clock()))
+
+    def _leave(self, waiter: Waiter) -> None:
+        if waiter in self._waiters:
+            del self._waiters[waiter]
+            self._stop_if_empty()
+
+    def _stop_if_empty(self) -> None:
+        if self._waiters:
+            return
+        for running in (self._tick_timer, self._sweep_timer, self._ticking):
+            if running is not None:
+                running.cancel()
+        self._tick_timer = self._sweep_timer = self._ticking = None
+
+    def _plan_tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Set the timer of the next tick, or bring it forward; a tick under way does so when it is over."""
+        if self._ticking is not None:
+            return
+        now = loop.time()
+        if self._began == -_NEVER:  # many groups that open at once should not all ask at once
+            due = now + FLOOR_SECONDS * self._luck
+        else:
+            due = max(now, self._began + self._pause(now))
+        if self._tick_timer is not None:
+            if self._tick_timer.when() <= due:
+                return
+            self._tick_timer.cancel()
+        # A context of its own: what a tick logs must not land in the log of whoever came first.
+        self._tick_timer = loop.call_at(due, self._start_tick, loop, due, context=contextvars.Context())
+
+    def _pause(self, now: float) -> float:
+        """Return the seconds between two ticks: few while somebody is new or jobs change, never many."""
+        longest = max(FLOOR_SECONDS, self._poll_interval)
+        if not self._hurry:
+            return longest
+        hurry = max(
+            len(self._waiters) * HURRY_SECONDS_PER_JOB, pause_seconds(now - self._stirred_at, longest)
+        )
+        return min(longest, hurry) * (1 - JITTER * self._luck)
+
+    def _start_tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self._tick_timer = None
+        self._ticking = loop.create_task(self._tick(loop, due))
+        self._ticking.add_done_callback(self._tick_over)
+
+    def _tick_over(self, tick: asyncio.Task[None]) -> None:
+        """See to it that a bug ends the waits: nobody may wait for a tick that never comes."""
+        if not tick.cancelled() and (error := tick.exception()):
+            for waiter in self._waiters:
+                waiter.end(error)
+            self._waiters.clear()
+            self._stop_if_empty()
+
+    async def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        self._began = began = loop.time()
+        self._luck = self._surroundings.dice()
+        waiters = list(self._waiters)
+        refs = list(dict.fromkeys(waiter.ref for waiter in waiters))
+        found: Mapping[JobRef, JobStatus | Exception] | Exception
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                found, calls = await self._runner.run(partial(_ask, self._client, refs))
+        except TimeoutError:
+            found, calls = OutageError(f"no answer within {CALL_SECONDS:.0f} s"), 0
+        failed = isinstance(found, Exception)
+        news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
+        self.rejected = any(isinstance(each, AuthenticationError) for each in news.values())
+        answered = loop.time()
+        for first in range(0, len(waiters), BATCH):
+            self._tell(waiters[first : first + BATCH], news, began, answered)
+            await asyncio.sleep(0)
+        self._ticking = None
+        if self._on_tick:
+            tick = Tick(len(self._waiters), calls, answered - began, loop.time() - due, failed)
+            self._runner.submit(partial(self._on_tick, tick))
+        if self._waiters:
+            self._poll_interval = min(waiter.poll_interval for waiter in self._waiters)
+            self._plan_tick(loop)
+        else:
+            self._stop_if_empty()
+
+    def _tell(
+        self,
+        waiters: Sequence[Waiter],
+        news: Mapping[JobRef, JobStatus | Exception],
+        asked: float,
+        answered: float,
+    ) -> None:
+        for waiter in waiters:
+            if waiter in self._waiters:
+                if waiter.hear(news.get(waiter.ref, _NO_ANSWER), asked, answered, self._outage_seconds):
+                    self._stirred_at = answered
+                if waiter.ended.done():
+                    del self._waiters[waiter]
+
+    def _plan_sweep(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        """Set the one timer for all deadlines and heartbeats, or bring it forward."""
+        due = loop.time() + max(0.0, seconds)
+        if self._sweep_timer is not None:
+            if self._sweep_timer.when() <= due:
+                return
+            self._sweep_timer.cancel()
+        self._sweep_timer = loop.call_at(due, self._sweep, loop, context=contextvars.Context())
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._sweep_timer = None
+        now, clock = loop.time(), self._surroundings.clock()
+        due = [each for each in self._waiters if clock >= each.deadline or now >= each.heartbeat_at]
+        for waiter in due[:BATCH]:
+            if clock >= waiter.deadline:
+                waiter.end(DeadlineExceeded(f"{waiter.ref} was still active at its deadline", ref=waiter.ref))
+                del self._waiters[waiter]
+            else:
+                waiter.heartbeat(now, clock)
+        if self._waiters:
+            self._plan_sweep(loop, SWEEP_SECONDS if len(due) <= BATCH else 0.0)
+        else:
+            self._stop_if_empty()
+
+
+def _ask(
+    client: ManyClient, refs: Sequence[JobRef]
+) -> tuple[dict[JobRef, JobStatus | Exception] | Exception, int]:
+    """Return what a client says, or the error that it raises, and how many requests it took."""
+    with counted_requests() as tally:
+        try:
+            return dict(client.status_many(refs)), tally.count
+        except Exception as error:  # noqa: BLE001 - every waiter gets it, and raises what it cannot bear
+            return error, tally.count

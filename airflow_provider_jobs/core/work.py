@@ -1,0 +1,71 @@
+"""A piece of work to submit, and what the engine asks of a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow_provider_jobs.core.sources.source import Media
+    from airflow_provider_jobs.errors import JobsError
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """Work to submit.
+
+    :param scope: The project, org or table that runs it.
+    :param key: The beginning of the job's id where the caller chooses it; the same work has the same key.
+    :param body: The job's configuration, as the vendor's API spells it.
+    :param location: The region to run in; None leaves it to the service.
+    :param media: Bytes to upload with it, a :class:`.Media`.
+    :param not_before: Seconds since 1970: a job of that key created earlier belongs to something else.
+    """
+
+    scope: str
+    key: str
+    body: dict[str, Any]
+    location: str | None = None
+    media: Media | None = None
+    not_before: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A submitted job.
+
+    :param adopted: True if an earlier attempt had submitted it.
+    """
+
+    status: JobStatus
+    adopted: bool
+
+
+class ManyClient(Protocol):
+    """What the wait of many needs of a client."""
+
+    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+        """Return how many jobs are doing."""
+
+
+class StatusClient(Protocol):
+    """What the wait for one job needs of a client."""
+
+    def status(self, ref: JobRef) -> JobStatus:
+        """Return how a job is doing."""
+
+
+class JobClient(StatusClient, Protocol):
+    """What the whole life of a job needs of a client."""
+
+    def submit(self, request: JobRequest) -> Submission:
+        """Start the work once, or adopt what an earlier attempt started."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Ask for a job's end."""
+
+    def failing_statement(self, status: JobStatus) -> str | None:
+        """Return which part of a failed job failed, if it has parts."""

@@ -1,0 +1,269 @@
+"""The logins of a Salesforce org: what is sent, what the reply gives, what a refusal means.
+
+simple-salesforce writes the requests of the logins that it has; only those import it.
+Source: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_flows.htm
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import re
+from base64 import b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
+
+from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
+from airflow_provider_jobs.core.http.retry import RetryPolicy, retry_after_seconds
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ProtocolError,
+    ServiceError,
+    TransportError,
+)
+from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow_provider_jobs.core.http.transport import Transport
+    from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
+
+log = logging.getLogger(__name__)
+
+TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
+#: From version 65 on Salesforce refuses the SOAP login; the version of the jobs is another matter.
+SOAP_VERSION = "64.0"
+_ONCE = RetryPolicy(attempts=1)
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A token, and the org that takes it."""
+
+    token: str = field(repr=False)
+    instance_url: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers that authorise a request."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def log_in(settings: SalesforceSettings, transport: Transport) -> Grant:
+    """Log in once.
+
+    :raises AuthenticationError: the login is refused.
+    :raises ConfigurationError: the private key is unusable.
+    :raises TransportError: the login could not be reached.
+    """
+    sender = _Sender(settings, transport)
+    if settings.flow is Flow.CLIENT:
+        pair = f"{settings.consumer_key}:{settings.consumer_secret}".encode()
+        basic = {"Authorization": f"Basic {b64encode(pair).decode()}"}
+        sender.post(TOKEN_PATH, {"grant_type": "client_credentials"}, headers=basic)
+    elif settings.flow is Flow.PASSWORD:
+        sender.post(TOKEN_PATH, _password_grant(settings))
+    else:
+        _log_in_by_simple_salesforce(settings, sender)
+    if sender.grant is None:
+        raise ProtocolError(f"connection {settings.conn_id}: the login ended without a token")
+    log.info("connection %s: logged in to %s", settings.conn_id, sender.grant.instance_url)
+    return sender.grant
+
+
+def _password_grant(settings: SalesforceSettings) -> dict[str, Any]:
+    return {
+        "grant_type": "password",
+        "client_id": settings.consumer_key,
+        "client_secret": settings.consumer_secret,
+        "username": settings.username,
+        "password": f"{settings.password}{settings.security_token or ''}",
+    }
+
+
+def _log_in_by_simple_salesforce(settings: SalesforceSettings, sender: _Sender) -> None:
+    from simple_salesforce.login import SalesforceLogin  # noqa: PLC0415 - half a second, for who needs it
+
+    # The audience of a JWT is one of the two hosts that all orgs share, wherever it is sent.
+    shared = {
+        "username": settings.username,
+        "domain": "test" if settings.sandbox_org else "login",
+        "session": sender,
+    }
+    if settings.flow is Flow.SOAP:
+        log.warning(
+            "connection %s logs in by SOAP, which Salesforce ends in summer 2027: use client credentials",
+            settings.conn_id,
+        )
+        SalesforceLogin(
+            **shared,
+            password=settings.password,
+            security_token=_escaped(settings.security_token),
+            organizationId=_escaped(settings.organization_id),
+            sf_version=SOAP_VERSION,
+            client_id=settings.client_id,
+        )
+        return
+    from jwt.exceptions import PyJWTError  # noqa: PLC0415 - comes with simple-salesforce
+
+    try:
+        SalesforceLogin(**shared, consumer_key=settings.consumer_key, privatekey=_private_key(settings))
+    # A public key has no sign(). The texts may show a part of the key.
+    except (PyJWTError, ValueError, TypeError, AttributeError):
+        raise ConfigurationError(
+            f"connection {settings.conn_id}: the private key is none: give an RSA key in PEM, unencrypted"
+        ) from None
+
+
+def _escaped(text: str | None) -> str | None:
+    return html.escape(text) if text else None
+
+
+def _private_key(settings: SalesforceSettings) -> str:
+    if settings.private_key:
+        text = settings.private_key  # a form of one line may have made \n of its line ends
+        return text if "\n" in text else text.replace("\\n", "\n")
+    path = settings.private_key_path or ""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(
+            f"connection {settings.conn_id}: private_key_file_path {path[:200]} cannot be read: {reason}"
+        ) from None
+
+
+@dataclass
+class _Answer:
+    """What simple-salesforce reads of a reply."""
+
+    content: bytes
+    json: Callable[[], Any]
+    status_code: int = 200
+
+
+class _Sender:
+    """Sends a login; simple-salesforce takes it for its session.
+
+    The path is the caller's, the host the connection's: simple-salesforce knows hosts that end in
+    salesforce.com only, and has no timeout.
+    """
+
+    def __init__(self, settings: SalesforceSettings, transport: Transport) -> None:
+        self._settings = settings
+        self._transport = transport
+        self.grant: Grant | None = None
+
+    def post(
+        self,
+        url: str,
+        data: str | Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        proxies: object = None,  # noqa: ARG002 - simple-salesforce's; the transport has them
+    ) -> _Answer:
+        """Send one login, once, and keep what it gives.
+
+        :raises AuthenticationError: it is refused.
+        """
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        request = Request(
+            "POST",
+            self._settings.login_url + urlsplit(url).path,
+            content=data.encode() if isinstance(data, str) else urlencode(data).encode(),
+            headers={"Accept": "application/json, text/xml", **form, **(headers or {})},
+            authorized=False,
+        )
+        try:
+            reply = self._transport.call(request, self._read, retry=_ONCE)
+        except TransportError as error:
+            raise TransportError(
+                f"connection {self._settings.conn_id}: {error}; is its domain or instance_url right?",
+                sent=False,
+                retryable=error.retryable,
+            ) from None
+        return _Answer(reply.body, reply.json)
+
+    def _read(self, reply: Reply) -> Reply:
+        if reply.status != 200:  # noqa: PLR2004 - the HTTP status itself
+            raise _refusal(self._settings, reply)
+        if self._settings.flow is Flow.SOAP:
+            text = reply.body.decode("utf-8", "replace")
+            token, url = _element(text, "sessionId"), _element(text, "serverUrl")
+            if _element(text, "passwordExpired") == "true":
+                raise AuthenticationError(
+                    f"connection {self._settings.conn_id}: the user's password has expired",
+                    status=reply.status,
+                    reason="PASSWORD_EXPIRED",
+                )
+        else:
+            document = reply.json()
+            document = document if isinstance(document, dict) else {}
+            token, url = document.get("access_token"), document.get("instance_url")
+        if not isinstance(token, str) or not isinstance(url, str) or not token:
+            raise ProtocolError(f"connection {self._settings.conn_id}: the login's reply holds no token")
+        check_url(url, f"connection {self._settings.conn_id}: the login's instance_url")
+        parts = urlsplit(url)
+        self.grant = Grant(token, f"{parts.scheme}://{parts.netloc}")
+        return reply
+
+
+def _element(text: str, name: str) -> str | None:
+    found = re.search(rf"<(?:\w+:)?{name}[^>]*>([^<]*)<", text)
+    return html.unescape(found[1]) if found else None
+
+
+#: What Salesforce says -> what to look at.
+_HINTS = (
+    ("invalid_grant", "user hasn't approved", "let an administrator pre-authorize the user for the app"),
+    ("invalid_grant", "expired", "the clock of this machine may be wrong, or the app's certificate too old"),
+    ("invalid_grant", "", "look at login, password with security token, and domain: a sandbox org's is test"),
+    ("invalid_client", "", "look at consumer_key and consumer_secret"),
+    ("unsupported_grant_type", "", "the app does not allow this flow: client credentials are for new apps"),
+    ("LOGIN_MUST_USE_SECURITY_TOKEN", "", "set security_token"),
+    ("INVALID_LOGIN", "", "look at login, password with security token, and domain: a sandbox org's is test"),
+    ("", "SOAP API login", "use client credentials: the SOAP login is switched off"),
+    ("UNSUPPORTED_API_VERSION", "", "use client credentials: the SOAP login is gone"),
+)
+_TRANSIENT_STATUSES = frozenset({408, 420, 429, 500, 502, 503, 504})
+
+
+def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
+    """Return the error of a reply that gives no token: Salesforce's words, and what to look at."""
+    reason, message = _words(settings, reply)
+    hint = next((advice for code, words, advice in _HINTS if code in reason and words in message), None)
+    host = urlsplit(settings.login_url).netloc
+    text = f"connection {settings.conn_id}: {host} refused the login ({settings.flow}): {reason}"
+    text += (f": {message}" if message else "") + (f" ({hint})" if hint else "")
+    # A SOAP fault is a 500 too, whatever is wrong, but names it.
+    named = settings.flow is Flow.SOAP and not reason.startswith(("HTTP ", "SERVER_UNAVAILABLE"))
+    transient = reply.status in _TRANSIENT_STATUSES and not named
+    kind = ServiceError if transient else AuthenticationError
+    return kind(
+        text,
+        status=reply.status,
+        reason=reason,
+        retryable=transient,
+        retry_after=retry_after_seconds(reply.headers),
+    )
+
+
+def _words(settings: SalesforceSettings, reply: Reply) -> tuple[str, str]:
+    """Return code and text of a refusal; of a page that is none of Salesforce's the status alone."""
+    reason: Any = None
+    message: Any = None
+    if settings.flow is Flow.SOAP:
+        text = reply.body.decode("utf-8", "replace")
+        reason = _element(text, "exceptionCode") or _element(text, "faultcode")
+        message = _element(text, "exceptionMessage") or _element(text, "faultstring")
+    else:
+        try:
+            document = reply.json()
+        except ProtocolError:
+            document = None
+        if isinstance(document, dict):
+            reason, message = document.get("error"), document.get("error_description")
+    return str(reason or f"HTTP {reply.status}")[:100], str(message or "")[:300]

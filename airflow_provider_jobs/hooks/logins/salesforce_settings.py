@@ -1,0 +1,239 @@
+"""What an Airflow connection says about a Salesforce org, and how to log in to it.
+
+Settings are a pure function of the connection. Existing connections of type ``salesforce`` are read as they
+are, their old ``extra__salesforce__…`` fields included.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_jobs.clients.salesforce.names import VERSION, api_version, check_api_host
+from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow.sdk import Connection
+
+#: Where a whole host name ends; anything shorter is the part before ``.salesforce.com``.
+_HOST_ENDINGS = (".com", ".mil", ".cn")
+_SHARED_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
+
+
+class Flow(StrEnum):
+    """The ways to get a token, in the order in which they are looked for."""
+
+    READY = "ready token"
+    JWT = "JWT bearer"
+    PASSWORD = "username and password"  # noqa: S105 - the flow's name
+    SOAP = "SOAP login"
+    CLIENT = "client credentials"
+
+
+@dataclass(frozen=True)
+class SalesforceSettings:
+    """What a connection says.
+
+    :param login_url: Where tokens are asked for.
+    :param instance_url: The org's own address, as far as the connection knows it.
+    :param sandbox_org: The org is one of Salesforce's sandboxes, for which ``test`` stands surety.
+    :param proxies: Scheme and proxy, in pairs.
+    :param client_id: What the org's logs call the caller.
+    :param api_usage_limit: The share of the org's daily requests from which on no new job is made; waiting
+        and downloads go on.
+    """
+
+    conn_id: str
+    flow: Flow
+    login_url: str
+    instance_url: str | None = None
+    sandbox_org: bool = False
+    version: str = VERSION
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    security_token: str | None = field(default=None, repr=False)
+    organization_id: str | None = None
+    consumer_key: str | None = field(default=None, repr=False)
+    consumer_secret: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+    private_key_path: str | None = None
+    access_token: str | None = field(default=None, repr=False)
+    proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    client_id: str | None = None
+    api_usage_limit: float | None = None
+
+    @classmethod
+    def from_connection(
+        cls,
+        conn_id: str,
+        connection: Connection,
+        *,
+        session_id: str | None = None,
+        version: str | None = None,
+    ) -> SalesforceSettings:
+        """Read a connection. The first flow whose fields are all there counts; an empty field is none.
+
+        :param session_id: A ready token; goes before everything that the connection holds.
+        :param version: Goes before the connection's.
+        :raises ConfigurationError: there is no way to log in, or a field is wrong.
+        """
+        where = f"connection {conn_id}"
+        get = _getter(where, connection.extra)
+        given = {
+            "username": _text(connection.login),
+            "password": connection.password or None,
+            "security_token": get("security_token"),
+            "organization_id": get("organization_id"),
+            "consumer_key": get("consumer_key"),
+            "consumer_secret": get("consumer_secret"),
+            "private_key": get("private_key"),
+            "private_key_path": get("private_key_file_path"),
+            "access_token": _text(session_id) or get("access_token"),
+        }
+        flow = _flow(where, given)
+        instance_url = get("instance_url") or (get("instance") if flow is Flow.READY else None)
+        instance_url = _origin(where, "instance_url", instance_url) if instance_url else None
+        domain = get("domain") or "login"
+        login_url = instance_url or _origin(where, "domain", domain)
+        host = urlsplit(login_url).netloc
+        _check_host(where, flow, instance_url, host)
+        return cls(
+            conn_id=conn_id,
+            flow=flow,
+            login_url=login_url,
+            instance_url=instance_url,
+            sandbox_org=domain == "test" or host.startswith("test.") or bool(_SANDBOX_HOST.search(host)),
+            version=_version(where, version or get("version")),
+            proxies=_proxies(where, get("proxies", as_text=False)),
+            client_id=_client_id(where, get("client_id")),
+            api_usage_limit=_share(where, get("api_usage_limit")),
+            **given,
+        )
+
+
+#: ``acme--dev.sandbox.my.salesforce.com``, and ``acme--dev.my.salesforce.com`` as it was before.
+_SANDBOX_HOST = re.compile(r"--|\.sandbox\.")
+
+
+def _getter(where: str, text: str | None) -> Callable[..., Any]:
+    """Return what looks up an extra field by its name, also under the name that it had before."""
+    try:
+        extra = json.loads(text or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"{where}: the extra field is no JSON object")
+
+    def get(name: str, *, as_text: bool = True) -> Any:
+        found = (extra.get(key) for key in (name, f"extra__salesforce__{name}"))
+        value = next((each for each in found if _text(each)), None)
+        return _text(value) if as_text else value
+
+    return get
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value).strip() or None
+
+
+def _flow(where: str, given: Mapping[str, str | None]) -> Flow:
+    has = {name for name, value in given.items() if value}
+    key = has & {"private_key", "private_key_path"}
+    if "access_token" in has:
+        return Flow.READY
+    if {"username", "consumer_key"} <= has and key:
+        return Flow.JWT
+    if {"username", "password", "consumer_key", "consumer_secret"} <= has:
+        return Flow.PASSWORD
+    if {"username", "password"} <= has:
+        return Flow.SOAP
+    if {"consumer_key", "consumer_secret"} <= has:
+        return Flow.CLIENT
+    raise ConfigurationError(
+        f"{where} holds no way to log in: give consumer_key, consumer_secret and domain; or login, "
+        "consumer_key and private_key; or login, password and security_token; or access_token and "
+        "instance_url"
+    )
+
+
+def _origin(where: str, name: str, text: str) -> str:
+    """Return scheme and host of an address, of a host, or of what stands before ``.salesforce.com``."""
+    if "://" not in text:
+        host = text.partition("/")[0]
+        whole = ":" in host or host == "localhost" or host.lower().endswith(_HOST_ENDINGS)
+        text = f"https://{host if whole else host + '.salesforce.com'}"
+    check_url(text, f"{where}: {name}")
+    parts = urlsplit(text)
+    host = parts.netloc.rpartition("@")[2].lower()
+    check_api_host(parts.hostname or "", f"{where}: {name}")
+    return f"{parts.scheme}://{host}"
+
+
+def _check_host(where: str, flow: Flow, instance_url: str | None, host: str) -> None:
+    if flow is Flow.READY and instance_url is None:
+        raise ConfigurationError(
+            f"{where}: a ready token needs instance_url, the org's own address, such as "
+            "https://acme.my.salesforce.com"
+        )
+    if flow is Flow.CLIENT and host in _SHARED_HOSTS:
+        raise ConfigurationError(
+            f"{where}: client credentials need the org's My Domain: set domain, such as acme.my, or "
+            f"instance_url; {host} does not take them"
+        )
+
+
+def _version(where: str, value: str | None) -> str:
+    if value is None:
+        return VERSION
+    try:
+        return api_version(value).removeprefix("v")
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{where}: {error}") from None
+
+
+def _proxies(where: str, value: Any) -> tuple[tuple[str, str], ...]:
+    """Return the proxies that JSON text, a mapping or one URL for everything names."""
+    if value is None:
+        return ()
+    wrong = f"{where}: proxies is neither a URL nor a JSON object of schemes and URLs"
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ConfigurationError(wrong) from None
+    if isinstance(value, str):
+        value = {"http": value.strip(), "https": value.strip()}
+    if not isinstance(value, dict) or not all(_is_proxy(each) for each in value.values()):
+        raise ConfigurationError(wrong)
+    return tuple(sorted(value.items()))
+
+
+def _is_proxy(value: Any) -> bool:
+    return isinstance(value, str) and bool(re.fullmatch(r"(\w+://)?[^\s/]+/?", value))
+
+
+def _client_id(where: str, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch(r"[\w.:/ -]{1,100}", value, re.ASCII):
+        raise ConfigurationError(f"{where}: client_id is more than letters, digits and . : / -")
+    return value
+
+
+def _share(where: str, value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        share = float(value)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise ConfigurationError(
+            f"{where}: api_usage_limit is {value[:20]!r}: give a share of the daily requests, such as 0.8"
+        )
+    return share

@@ -1,0 +1,60 @@
+"""Tables copied into another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_jobs.clients.bigquery.configuration import (
+    table_reference,
+    with_options,
+)
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.operators.bigquery.job import (
+    BigQueryJobOperator,
+    Table,
+)
+
+
+class BigQueryCopyOperator(BigQueryJobOperator):
+    """Copy one table, or several of equal schema, into another.
+
+    :param source_tables: ``project.dataset.table`` or ``dataset.table``, one or a list.
+    :param destination_table: Likewise.
+    :param write_disposition: ``WRITE_EMPTY``, ``WRITE_APPEND`` or ``WRITE_TRUNCATE``.
+    :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
+    :param options: More fields of the API's JobConfigurationTableCopy, as it names them.
+    """
+
+    template_fields = ("source_tables", "destination_table", "options", *BigQueryJobOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        source_tables: Table | Sequence[Table],
+        destination_table: Table,
+        write_disposition: str = "WRITE_EMPTY",
+        create_disposition: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source_tables = source_tables
+        self.destination_table = destination_table
+        self.write_disposition = write_disposition
+        self.create_disposition = create_disposition
+        self.options = options
+
+    def configuration_of(self, project: str) -> dict[str, Any]:
+        """Return the configuration of a copy job."""
+        sources = self.source_tables
+        tables = [sources] if isinstance(sources, str | Mapping) else list(sources)
+        if not tables:
+            raise ConfigurationError("source_tables is empty: name a table")
+        fields = {
+            "sourceTables": [table_reference(table, project, "source_tables") for table in tables],
+            "destinationTable": table_reference(self.destination_table, project, "destination_table"),
+            "writeDisposition": self.write_disposition,
+            "createDisposition": self.create_disposition,
+        }
+        return {"copy": with_options(fields, self.options)}

@@ -1,0 +1,75 @@
+"""Tables written to files in Cloud Storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.bigquery.configuration import (
+    gcs_uris,
+    table_reference,
+    with_options,
+)
+from airflow_provider_jobs.operators.bigquery.job import (
+    BigQueryJobOperator,
+    Table,
+    csv_only,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class BigQueryExtractOperator(BigQueryJobOperator):
+    """Write a table to files in Cloud Storage.
+
+    :param source_table: ``project.dataset.table`` or ``dataset.table``.
+    :param destination_uris: ``gs://bucket/object``; with a ``*`` BigQuery writes as many files as it needs,
+        and more than 1 GB needs one.
+    :param destination_format: ``CSV``, ``NEWLINE_DELIMITED_JSON``, ``PARQUET`` or ``AVRO``.
+    :param compression: ``NONE``, ``GZIP``, ``DEFLATE``, ``SNAPPY`` or ``ZSTD``, as the format allows.
+    :param print_header: Begin each CSV file with the column names; BigQuery does so by default.
+    :param field_delimiter: Of CSV; default is a comma.
+    :param options: More fields of the API's JobConfigurationExtract, as it names them.
+    """
+
+    template_fields = (
+        "source_table",
+        "destination_uris",
+        "destination_format",
+        "options",
+        *BigQueryJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        source_table: Table,
+        destination_uris: str | Sequence[str],
+        destination_format: str = "CSV",
+        compression: str = "NONE",
+        print_header: bool | None = None,
+        field_delimiter: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.source_table = source_table
+        self.destination_uris = destination_uris
+        self.destination_format = destination_format
+        self.compression = compression
+        self.print_header = print_header
+        self.field_delimiter = field_delimiter
+        self.options = options
+
+    def configuration_of(self, project: str) -> dict[str, Any]:
+        """Return the configuration of an extract job."""
+        csv_only(self, self.destination_format, "destination_format", "print_header", "field_delimiter")
+        fields = {
+            "sourceTable": table_reference(self.source_table, project, "source_table"),
+            "destinationUris": gcs_uris(self.destination_uris, "destination_uris"),
+            "destinationFormat": self.destination_format,
+            "compression": self.compression,
+            "printHeader": self.print_header,
+            "fieldDelimiter": self.field_delimiter,
+        }
+        return {"extract": with_options(fields, self.options)}

@@ -1,0 +1,248 @@
+"""What all BigQuery operators share, and the one that takes any configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_jobs.clients.bigquery.configuration import (
+    check_job_id,
+    complete_query,
+    json_object,
+    label,
+)
+from airflow_provider_jobs.core.work import JobRequest
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.bigquery import BigQueryHook
+from airflow_provider_jobs.links.bigquery import BigQueryJobLink
+from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.jobs import JobStatus
+
+#: ``project.dataset.table``, ``dataset.table``, or the API's TableReference.
+Table = str | Mapping[str, str]
+#: Characters of a job id's beginning; the digest and a number follow, 1,024 in all at most.
+_PREFIX_LENGTH = 990
+
+
+class BigQueryJobOperator(JobOperator):
+    """What all BigQuery operators share; see :class:`.JobOperator` for how they wait.
+
+    The result is a dict: ``job_id``, ``project_id``, ``location``, ``state``, ``url`` and, where the job has
+    them, ``bytes_processed``, ``bytes_billed``, ``slot_ms``, ``cache_hit``, ``row_count``, ``input_bytes``,
+    ``output_bytes``, ``destination_table``, ``statement_type`` and others of BigQuery's statistics.
+
+    :param project_id: The project that runs and pays for the job; default is the connection's.
+    :param location: The region to run in; BigQuery chooses by the tables if neither this nor the connection
+        names one.
+    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
+    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
+    :param labels: Labels of the job, besides those for dag, task and run.
+    :param job_id: How the job's id begins; default names dag, task and run.
+    """
+
+    service = "bigquery"
+    template_fields: Sequence[str] = (
+        "project_id",
+        "location",
+        "gcp_conn_id",
+        "impersonation_chain",
+        "labels",
+        "job_id",
+    )
+    #: The template fields that may name a file; the others never do, whatever they end in.
+    file_fields: ClassVar[tuple[str, ...]] = ()
+    operator_extra_links = (BigQueryJobLink(),)
+    ui_color = "#4285f4"
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        location: str | None = None,
+        gcp_conn_id: str = BigQueryHook.default_conn_name,
+        impersonation_chain: str | Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        job_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.location = location
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+        self.labels = labels
+        self.job_id = job_id
+
+    def resolve_template_files(self) -> None:
+        """Read the files that file fields name; Airflow's own looks for files in every template field."""
+        self.template_fields, every = self.file_fields, self.template_fields
+        try:
+            super().resolve_template_files()
+        finally:
+            self.template_fields = every
+
+    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
+        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are no template files."""
+        looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
+        if looks_like_file and content not in self.files():
+            content += "{# no file #}"  # Airflow goes by the ending, and a comment leaves no trace
+        return super().render_template(content, context, *args, **kwargs)
+
+    def files(self) -> list[Any]:
+        """Return the values that may name a file."""
+        return [getattr(self, field) for field in self.file_fields]
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook."""
+        return {
+            "gcp_conn_id": self.gcp_conn_id,
+            "project_id": self.project_id or None,
+            "impersonation_chain": self.impersonation_chain or None,
+        }
+
+    def client(self) -> BigQueryClient:
+        """Return the client."""
+        return BigQueryHook(**self.hook_args()).get_conn()
+
+    def configuration_of(self, project: str) -> dict[str, Any]:
+        """Return the job's configuration, checked.
+
+        :raises ConfigurationError: parameters are wrong or clash.
+        """
+        raise NotImplementedError
+
+    def request(self, client: BigQueryClient, context: Context) -> JobRequest:
+        """Return the work to submit, its id derived from what it is."""
+        configuration = complete_query(self.configuration_of(client.project))
+        ti = context["ti"]
+        readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"airflow_{ti.dag_id}_{ti.task_id}_{ti.run_id}")
+        prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])
+        if len(prefix) > _PREFIX_LENGTH:
+            raise ConfigurationError(f"job_id is longer than {_PREFIX_LENGTH} characters: it gets a suffix")
+        return JobRequest(
+            scope=client.project,
+            key=f"{prefix}_{work_digest(context, configuration)}",
+            body={**configuration, "labels": self._labels(ti, configuration)},
+            location=self.location or client.location,
+            not_before=run_started_at(context),
+        )
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says about the job."""
+        ref = status.ref
+        summary = {"project_id": ref.scope, "location": ref.location, **super().summary(status)}
+        return summary if ref.id else {"dry_run": True, **summary, "job_id": None}
+
+    def completed(self, client: BigQueryClient, status: JobStatus) -> JobStatus:
+        """Return the status, for a SELECT with the number of its rows."""
+        if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
+            return status
+        rows = {"row_count": client.row_count(status.ref)}
+        return replace(status, statistics={**status.statistics, **rows})
+
+    def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
+        own = [("configuration.labels", configuration.get("labels")), ("labels", self.labels)]
+        for parameter, labels in own:
+            if labels is not None and not isinstance(labels, Mapping):
+                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
+        automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
+        return {
+            **{name: label(text) for name, text in automatic.items()},
+            **(own[0][1] or {}),
+            **(own[1][1] or {}),
+        }
+
+
+class BigQueryInsertJobOperator(BigQueryJobOperator):
+    """Run a job of any configuration; takes over from Google's operator of the same name.
+
+    The result is the job's id, as that operator's is; the dict is the XCom ``job``.
+
+    :param configuration: As the API's JobConfiguration; also a .json file or JSON text. SQL in it may be a
+        .sql file. GoogleSQL unless it says ``useLegacySql``.
+    :param force_rerun: Not needed, like the following: a clear always runs anew.
+    :param reattach_states: A retry always adopts its job, whatever state it is in.
+    :param result_retry: Waiting tolerates outages as it is.
+    :param result_timeout: Every request has its timeouts.
+    :param durable: The job's id needs no store.
+    """
+
+    template_fields = ("configuration", *BigQueryJobOperator.template_fields)
+    template_ext: Sequence[str] = (".json", ".sql")
+    file_fields = ("configuration",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "configuration": "json",
+        "configuration.query.query": "sql",
+    }
+
+    def __init__(
+        self,
+        *,
+        configuration: Mapping[str, Any] | str,
+        force_rerun: bool | None = None,
+        reattach_states: set[str] | None = None,
+        result_retry: Any = None,
+        result_timeout: float | None = None,
+        durable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.configuration = configuration
+        unneeded = {
+            "force_rerun": force_rerun,
+            "reattach_states": reattach_states,
+            "result_retry": result_retry,
+            "result_timeout": result_timeout,
+            "durable": durable,
+        }
+        self._unneeded = [name for name, value in unneeded.items() if value is not None]
+
+    def files(self) -> list[Any]:
+        """Return the values that may name a file: the configuration itself, and the SQL in it."""
+        query = self.configuration.get("query") if isinstance(self.configuration, dict) else None
+        return [self.configuration, query.get("query") if isinstance(query, dict) else None]
+
+    def prepare_template(self) -> None:
+        """Read a .json file, and let what it holds be templated field by field."""
+        if isinstance(self.configuration, str) and self.configuration.endswith(".json"):
+            self.configuration = Path(self.configuration).read_text(encoding="utf-8")
+        if isinstance(self.configuration, str) and "{{" not in self.configuration:
+            self.configuration = json_object(self.configuration, "configuration")
+
+    def execute(self, context: Context) -> Any:
+        """Submit the job, wait, and return its id."""
+        if self._unneeded:
+            self.log.info("not needed, and without effect: %s", ", ".join(self._unneeded))
+        return super().execute(context)
+
+    def configuration_of(self, project: str) -> dict[str, Any]:  # noqa: ARG002 - it names its projects itself
+        """Return the configuration."""
+        if isinstance(self.configuration, str):
+            return dict(json_object(self.configuration, "configuration"))
+        return dict(self.configuration)
+
+    def result(self, status: JobStatus) -> Any:
+        """Return the job's id; of a dry run, which has none, the summary."""
+        return status.ref.id or self.summary(status)
+
+
+def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:
+    """Refuse parameters that only CSV has.
+
+    :raises ConfigurationError: one is given with another format.
+    """
+    for parameter in parameters:
+        if file_format != "CSV" and getattr(operator, parameter) is not None:
+            raise ConfigurationError(
+                f"{parameter} clashes with {format_parameter} {file_format}: it is for CSV"
+            )

@@ -1,0 +1,225 @@
+"""The files that an upload operator's ``source`` names: on this machine, or in an object store."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part, Sink
+from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, OpenedSource, Source
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import ObjectStoragePath
+
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
+
+_WILDCARDS = "*?["
+#: Where the stores say which version of an object it is.
+_VERSIONS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "content_md5",
+    "generation",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+)
+
+
+def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
+    """Return the files that a path, a URL, an ObjectStoragePath, a pattern or a list of these names.
+
+    :param conn_id: The connection of URLs.
+    :raises ConfigurationError: one is missing, no file, or named twice, or a pattern matches none.
+    """
+    return list(sources_by_place(source, conn_id).values())
+
+
+def sources_by_place(source: Any, conn_id: str | None = None) -> dict[str, Source]:
+    """Return the same, each under the path or the URL that tells it from others of its name."""
+    if isinstance(source, list | tuple):
+        found: dict[str, Source] = {}
+        for each in source:
+            for place, file in sources_by_place(each, conn_id).items():
+                if place in found:
+                    raise ConfigurationError(f"source names {place} twice")
+                found[place] = file
+        if not found:
+            raise ConfigurationError("source is empty: name a file")
+        return found
+    if (isinstance(source, str) and "://" not in source) or isinstance(source, Path):
+        return _local(str(source))
+    if isinstance(source, str):
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
+
+        return _remote(ObjectStoragePath(source, conn_id=conn_id))
+    if hasattr(source, "fs") and hasattr(source, "open"):
+        return _remote(source)
+    raise ConfigurationError(f"source is a {type(source).__name__}: give a path or an ObjectStoragePath")
+
+
+def _local(path: str) -> dict[str, Source]:
+    if _as_written(path, Path(path)):
+        return {path: FileSource(path)}
+    names = glob.glob(path, recursive=True)  # noqa: PTH207 - a pattern may be absolute, which Path refuses
+    found = sorted(name for name in names if Path(name).is_file())
+    if not found:
+        raise ConfigurationError(f"source {path} matches no file")
+    return {name: FileSource(name) for name in found}
+
+
+def _remote(path: ObjectStoragePath) -> dict[str, Source]:
+    text = str(path)
+    if _as_written(text, path):
+        return {text: _object(path)}
+    at = min(text.index(wildcard) for wildcard in _WILDCARDS if wildcard in text)
+    before, _, _ = text[:at].rpartition("/")
+    parent = type(path)(before + "/", conn_id=path.conn_id)
+    found = sorted((each for each in parent.glob(text[len(before) + 1 :]) if each.is_file()), key=str)
+    if not found:
+        raise ConfigurationError(f"source {text} matches no object")
+    return {str(each): _object(each) for each in found}
+
+
+def _as_written(text: str, path: Path | ObjectStoragePath) -> bool:
+    """Return False of a pattern; a file may have a name that looks like one."""
+    return not any(wildcard in text for wildcard in _WILDCARDS) or path.is_file()
+
+
+def _object(path: ObjectStoragePath) -> Source:
+    try:
+        info = path.fs.info(path.path)
+        if info.get("type") == "directory":
+            raise ConfigurationError(f"{path} is no file")
+        with path.open("rb") as file:
+            seekable = file.seekable()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} does not exist") from None
+    except PermissionError:
+        raise ConfigurationError(f"{path} cannot be read") from None
+
+    def look() -> str:
+        path.fs.invalidate_cache()
+        return _fingerprint(path.name, path.fs.info(path.path))
+
+    return OpenedSource(
+        name=path.name,
+        size=info.get("size"),
+        fingerprint=_fingerprint(path.name, info),
+        opener=lambda: path.open("rb"),
+        look=look,
+        seekable=seekable,
+    )
+
+
+def _fingerprint(name: str, info: dict[str, Any]) -> str:
+    versions = [str(info[key]) for key in _VERSIONS if info.get(key) is not None]
+    return ":".join([name, str(info.get("size")), *versions])
+
+
+#: Files that are sent to an object store at a time.
+_UPLOADS = 4
+
+
+class StoreSink(LocalSink):
+    """A folder of an object store; files are drafted on this machine, and sent once all of them are whole.
+
+    :param key: As of :class:`.LocalSink`.
+    """
+
+    def __init__(self, folder: ObjectStoragePath, key: str) -> None:
+        super().__init__(_private_folder(key), key)
+        self._target = folder
+
+    def publish(self, parts: Sequence[Part]) -> list[str]:
+        """Send all drafts, see that they arrived whole, and delete them here.
+
+        :raises ProtocolError: the store has not what was sent.
+        """
+        if "file" in self._target.fs.protocol:  # the only store that has folders
+            self._target.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(_UPLOADS) as pool:
+            places = list(pool.map(self._send, parts))
+        for part in parts:
+            self.discard(part.name)
+        if not any(self._folder.iterdir()):
+            self._folder.rmdir()
+        return places
+
+    def _send(self, part: Part) -> str:
+        place = self._target / part.name
+        with self.draft(part.name).open("rb") as draft, place.open("wb") as file:
+            while block := draft.read(BLOCK_BYTES):
+                file.write(block)
+        place.fs.invalidate_cache()
+        size = place.fs.info(place.path).get("size")
+        if size != part.size_bytes:
+            raise ProtocolError(f"{place} has {size} bytes, and {part.size_bytes} were sent")
+        return str(place)
+
+
+def _private_folder(key: str) -> Path:
+    """Return a folder for drafts that nobody else on this machine reads; the same one for the same key."""
+    folder = Path(tempfile.gettempdir(), f"airflow-provider-jobs-{os.getuid()}-{key}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        return Path(tempfile.mkdtemp(prefix="airflow-provider-jobs-"))  # somebody else was here first
+    return folder
+
+
+def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
+    """Return the folder of a path, a URL or an ObjectStoragePath, and what follows it.
+
+    :raises ConfigurationError: it is none of them, or names no file.
+    """
+    whole = opened(path, conn_id)
+    if not whole.name:
+        raise ConfigurationError(f"results_path {str(path)[:200]!r} names no file")
+    if isinstance(whole, Path) and whole.is_dir():
+        raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
+    return whole.parent, whole.name
+
+
+def opened(path: Any, conn_id: str | None) -> Any:
+    """Return a Path, or for a URL an ObjectStoragePath.
+
+    :raises ConfigurationError: it is neither.
+    """
+    if isinstance(path, str) and "://" in path:
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
+
+        return ObjectStoragePath(path, conn_id=conn_id)
+    if isinstance(path, str | Path):
+        return Path(path)
+    if hasattr(path, "fs") and hasattr(path, "open"):
+        return path
+    raise ConfigurationError(f"results_path is a {type(path).__name__}: give a path or an ObjectStoragePath")
+
+
+def sink_for(folder: Any, key: str) -> Sink:
+    """Return what writes files to a folder; equal keys find each other's drafts."""
+    return LocalSink(folder, key) if isinstance(folder, Path) else StoreSink(folder, key)
+
+
+def written(downloaded: Downloaded) -> list[dict[str, Any]]:
+    """Return what a result says about the files of a download."""
+    return [
+        {
+            "path": file.place,
+            "record_count": file.record_count,
+            "size_bytes": file.size_bytes,
+            "sha256": file.sha256,
+        }
+        for file in downloaded.files
+    ]

@@ -1,0 +1,46 @@
+"""What an upload leaves for the next attempt of its task, and what it tells the log meanwhile."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+#: Between two lines of progress.
+_QUIET_SECONDS = 10.0
+_PERCENT_STEP = 10
+
+
+class ProgressLog:
+    """Writes how far an upload is: every ten percent, and not more often than every ten seconds."""
+
+    def __init__(self, log: Any, name: str) -> None:
+        self._log = log
+        self._name = name
+        self._began = self._last = time.monotonic()
+        self._percent = 0
+        self._first: int | None = None
+
+    def __call__(self, sent: int, total: int | None) -> None:
+        """Take note of the bytes sent, and of the bytes in all if they are known."""
+        now = time.monotonic()
+        self._first = sent if self._first is None else self._first
+        percent = int(sent * 100 / total) if total else 0
+        ended = sent == total
+        if not ended and now < self._last + _QUIET_SECONDS and percent < self._percent + _PERCENT_STEP:
+            return
+        if not ended and now < self._last + 1.0:
+            return
+        self._last, self._percent = now, percent
+        rate = (sent - self._first) / max(now - self._began, 0.001)
+        if total is None:
+            self._log.info("%s: %s sent, %s/s", self._name, _megabytes(sent), _megabytes(rate))
+        else:
+            left = (total - sent) / rate if rate else 0.0
+            self._log.info(
+                "%s: %s of %s (%d %%), %s/s, %.0f s left",
+                *(self._name, _megabytes(sent), _megabytes(total), percent, _megabytes(rate), left),
+            )
+
+
+def _megabytes(count: float) -> str:
+    return f"{count / 1e6:,.1f} MB"

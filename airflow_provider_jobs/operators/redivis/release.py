@@ -1,0 +1,90 @@
+"""Releases: a version of a dataset becomes readable for everybody."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.redivis.names import dataset_reference
+from airflow_provider_jobs.clients.redivis.release import ReleaseRequest, released_tag
+from airflow_provider_jobs.errors import DeadlineExceeded
+from airflow_provider_jobs.operators.redivis.job import RedivisOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.jobs import JobStatus
+
+
+_HOUR = dt.timedelta(hours=1)
+_STATE_KEY = "release"
+
+
+class RedivisReleaseOperator(RedivisOperator):
+    """Release the next version of a dataset, and wait until it is released.
+
+    What has happened already does not happen again: a dataset without a next version is left as it is, and a
+    retry releases nothing that was opened after the first attempt. A release cannot be cancelled.
+
+    The result is a dict: ``job_id``, ``dataset``, ``state`` and ``version``, the tag of what is released.
+
+    :param dataset: ``owner.dataset``.
+    :param release_notes: What is new, for readers.
+    :param execution_timeout: When to give up; default is an hour. None waits without end.
+    """
+
+    template_fields = ("dataset", "release_notes", *RedivisOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        dataset: str,
+        release_notes: str | None = None,
+        execution_timeout: dt.timedelta | None = _HOUR,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(execution_timeout=execution_timeout, **kwargs)
+        self.cancel_on_kill = False  # there is nothing to cancel with
+        self.dataset = dataset
+        self.release_notes = release_notes
+
+    def request(self, client: RedivisClient, context: Context) -> ReleaseRequest:
+        """Return the work to submit."""
+        reference = str(dataset_reference(self.dataset).at(None))
+        return ReleaseRequest(
+            scope=reference,
+            key="release",
+            body={"release_notes": self.release_notes or None},
+            after=self._after(client, context, reference),
+        )
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says about the release."""
+        return {
+            "job_id": status.ref.id,
+            "dataset": status.ref.scope,
+            "state": status.state,
+            **status.statistics,
+        }
+
+    def _after(self, client: RedivisClient, context: Context, reference: str) -> str:
+        """Return what was released when the first attempt began; a clear begins anew."""
+        store: Any = context.get("task_state_store")
+        max_tries = context["ti"].max_tries
+        kept = store.get(_STATE_KEY) if store is not None else None
+        if isinstance(kept, dict) and (kept.get("dataset"), kept.get("max_tries")) == (reference, max_tries):
+            return str(kept["after"])
+        after = released_tag(client.get_dataset(reference))
+        if store is not None:
+            store.set(_STATE_KEY, {"dataset": reference, "max_tries": max_tries, "after": after})
+        return after
+
+    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        """Fail: the release goes on, and a retry finds what became of it."""
+        if status.state.ended:
+            return self._finish(client, context, status, adopted=adopted)
+        raise DeadlineExceeded(
+            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}), and may still",
+            ref=status.ref,
+        )

@@ -1,0 +1,271 @@
+"""Files of this machine or of an object store, sent to a table of Redivis."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_jobs.clients.redivis.fields import upload_fields
+from airflow_provider_jobs.clients.redivis.names import path_name, writable_table
+from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
+from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status, number
+from airflow_provider_jobs.clients.redivis.submit import UploadRequest
+from airflow_provider_jobs.clients.redivis.watch import joint_status
+from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.operators.files import sources_of
+from airflow_provider_jobs.operators.memory import TaskSession
+from airflow_provider_jobs.operators.progress import ProgressLog
+from airflow_provider_jobs.operators.redivis.job import RedivisOperator
+from airflow_provider_jobs.operators.side_by_side import submit_each
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.clients.redivis.submit import UploadSubmission
+    from airflow_provider_jobs.core.sources.source import Source
+
+
+class RedivisUploadOperator(RedivisOperator):
+    """Send files of this machine or of any object store to a table of Redivis.
+
+    An upload's name is its key: a retry finds what an earlier attempt made, and what is there with the same
+    bytes is not sent again. A file of any size is sent with little memory; an interruption costs one question
+    how far Redivis came, also from one attempt of the task to the next. Several files go side by side.
+
+    The result is a dict: ``job_id`` (the upload's uri), ``table``, ``name``, ``state``, ``row_count``,
+    ``size_bytes``, ``hash``, ``bad_record_count``; of several files ``job_id``, ``table``, ``state`` and
+    ``uploads``, a list of such.
+
+    :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
+        list of these.
+    :param table: ``owner.dataset:next.table``; ``:next`` may be left out before the first release.
+    :param upload_name: The upload's name; default is the file's. For one file.
+    :param source_conn_id: The connection of the object store, for URLs.
+    :param file_type: ``delimited``, ``parquet``, ``ndjson`` and so on; Redivis goes by the file's name if not
+        given.
+    :param has_header_row: The first row holds the names of the variables.
+    :param delimiter: Between fields; Redivis finds it if not given.
+    :param null_markers: What stands for no value.
+    :param skip_bad_records: Leave out rows that cannot be read; otherwise they fail the task.
+    :param options: More fields of the API's Upload, as it names them.
+    :param on_conflict: If the table has another upload of that name: ``fail``, ``skip`` (leave it),
+        ``replace`` it, or ``rename`` this one.
+    :param merge_strategy: ``append`` to the rows of the version before, or ``replace`` them; default leaves
+        the table's.
+    :param create_missing: True, or some of ``dataset``, ``version`` and ``table``.
+    :param owner_type: ``organization`` or ``user``: whose a new dataset is.
+    :param dataset_options: More fields of a new dataset, such as ``publicAccessLevel``.
+    :param expected_row_count: Fail if the upload has another number of rows. Not with ``wait=False``, which
+        compares nothing.
+    :param session_bytes: From this size on a file is sent through a session, which can be resumed; default
+        32 MiB.
+    :param flow: ``temporary`` uploads, or the ``original`` way of the API.
+    :param parallel_uploads: Files to send at a time.
+    """
+
+    template_fields = (
+        "source",
+        "table",
+        "upload_name",
+        "source_conn_id",
+        "options",
+        "dataset_options",
+        "expected_row_count",
+        *RedivisOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        table: str,
+        upload_name: str | None = None,
+        source_conn_id: str | None = None,
+        file_type: str | None = None,
+        has_header_row: bool | None = None,
+        delimiter: str | None = None,
+        null_markers: Sequence[str] | None = None,
+        skip_bad_records: bool | None = None,
+        options: Mapping[str, Any] | None = None,
+        on_conflict: str = "fail",
+        merge_strategy: str | None = None,
+        create_missing: bool | Collection[str] = False,
+        owner_type: str = "organization",
+        dataset_options: Mapping[str, Any] | None = None,
+        expected_row_count: int | str | None = None,
+        session_bytes: int | None = None,
+        flow: str = "temporary",
+        parallel_uploads: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if parallel_uploads < 1:
+            raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
+        if expected_row_count not in {None, ""} and not self.wait:
+            raise ValueError("expected_row_count clashes with wait=False, which compares nothing")
+        self.source = source
+        self.table = table
+        self.upload_name = upload_name
+        self.source_conn_id = source_conn_id
+        self.file_type = file_type
+        self.has_header_row = has_header_row
+        self.delimiter = delimiter
+        self.null_markers = null_markers
+        self.skip_bad_records = skip_bad_records
+        self.options = options
+        self.on_conflict = on_conflict
+        self.merge_strategy = merge_strategy
+        self.create_missing = create_missing
+        self.owner_type = owner_type
+        self.dataset_options = dataset_options
+        self.expected_row_count = expected_row_count
+        self.session_bytes = session_bytes
+        self.flow = flow
+        self.parallel_uploads = parallel_uploads
+        self._expected: dict[str, Expected] = {}
+
+    def requests(self, context: Context) -> list[UploadRequest]:
+        """Return the work to submit, one request for each file; sends nothing.
+
+        :raises ConfigurationError: a parameter is wrong, or two clash.
+        """
+        table = str(writable_table(self.table))
+        fields = self._fields()
+        how: dict[str, Any] = {"on_conflict": self.on_conflict, "flow": self.flow}
+        if self.session_bytes is not None:
+            how["session_bytes"] = self.session_bytes
+        sources = sources_of(self.source, self.source_conn_id or None)
+        names = self._names(sources)
+        rows = self._row_count(len(sources))
+        return [
+            UploadRequest(
+                scope=table,
+                key=name,
+                body=fields,
+                media=Media(source, TaskSession(context, f"{table}/{name}"), ProgressLog(self.log, name)),
+                row_count=rows,
+                on_created=self._note,
+                **how,
+            )
+            for source, name in zip(sources, names, strict=True)
+        ]
+
+    def preparation(self) -> Preparation:
+        """Return what has to be there before bytes are sent, checked."""
+        create = self.create_missing
+        if isinstance(create, str):
+            raise ConfigurationError("create_missing is text: it is True, or a list")
+        wanted = CREATABLE if create is True else frozenset(create or ())
+        return Preparation(
+            create=wanted,
+            owner_type=self.owner_type,
+            dataset_fields=self.dataset_options or {},
+            merge_strategy=self.merge_strategy,
+            replacing=self.on_conflict == "replace",
+        ).check()
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says about an upload, or about several."""
+        return {
+            "job_id": status.ref.id,
+            "table": status.ref.scope,
+            "state": status.state,
+            **status.statistics,
+        }
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], expected: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Go on with what the trigger found.
+
+        :param expected: What the uploads have to be in the end, by their uri.
+        """
+        self._expected = {uri: Expected(**each) for uri, each in (expected or {}).items()}
+        return super().execute_complete(context, event)
+
+    def defer(self, **arguments: Any) -> NoReturn:
+        """Wait in the triggerer; what the uploads have to be in the end comes back from there."""
+        expected = {uri: each.to_json() for uri, each in self._expected.items()}
+        super().defer(**arguments, kwargs={"expected": expected})
+
+    def completed(self, client: RedivisClient, status: JobStatus) -> JobStatus:
+        """Return the status, of each upload that what arrived is what was sent.
+
+        :raises JobFailed: it is not.
+        """
+        refs = parts(status.ref)
+        told = len(refs) == 1 and status.statistics.get("bad_record_count") is not None
+        statuses = [status] if told else [client.status(ref) for ref in refs]
+        status = joint_status(
+            status.ref, [checked_status(each, self._expected.get(each.ref.id)) for each in statuses]
+        )
+        if status.state is not JobState.SUCCEEDED:
+            raise failure(client, status)
+        return status
+
+    def _run(self, client: Any, context: Context) -> Any:
+        requests, preparation = self.requests(context), self.preparation()
+        prepare(client, self.table, preparation)
+        submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
+        # What is under way and left alone is neither waited for nor ever deleted.
+        followed = [each for each in submissions if each.expected or each.status.state.ended]
+        if not followed:
+            return self.summary(joint_status(None, [each.status for each in submissions]))
+        status = joint_status(None, [each.status for each in followed])
+        # One that has succeeded cannot turn out to be deleted by an earlier attempt.
+        adopted = any(each.adopted and not each.status.state.ended for each in followed)
+        return self._follow(client, context, Submission(status, adopted))
+
+    def _submit(self, client: RedivisClient, request: UploadRequest) -> UploadSubmission:
+        self._check_killed()
+        submission = client.submit_upload(request)
+        ref = submission.status.ref
+        if submission.expected:
+            self._note(ref)
+            self._expected[ref.id] = submission.expected
+            self._cancel_if_killed(ref)
+        return submission
+
+    def _note(self, ref: JobRef) -> None:
+        """Note an upload at once, so that the end of the task can delete it."""
+        if ref not in self._refs:
+            self._refs.append(ref)
+
+    def _fields(self) -> dict[str, Any]:
+        given = {
+            "type": self.file_type,
+            "hasHeaderRow": self.has_header_row,
+            "delimiter": self.delimiter,
+            "nullMarkers": list(self.null_markers) if self.null_markers is not None else None,
+            "skipBadRecords": self.skip_bad_records,
+        }
+        return upload_fields(given, self.options)
+
+    def _names(self, sources: Sequence[Source]) -> list[str]:
+        if self.upload_name and len(sources) > 1:
+            raise ConfigurationError(f"upload_name clashes with source, which names {len(sources)} files")
+        names = [self.upload_name or source.name for source in sources]
+        addresses: dict[str, str] = {}
+        for name in names:
+            other = addresses.setdefault(path_name(name), name)
+            if other is not name:
+                raise ConfigurationError(f"source names two files whose uploads are one: {other}, {name}")
+        return names
+
+    def _row_count(self, files: int) -> int | None:
+        if self.expected_row_count in {None, ""}:
+            return None
+        count = number(self.expected_row_count)
+        if count is None or count < 0:
+            raise ConfigurationError(f"expected_row_count is {self.expected_row_count!r}: it is a number")
+        if files > 1:
+            raise ConfigurationError(f"expected_row_count clashes with source, which names {files} files")
+        return count

@@ -1,0 +1,262 @@
+"""A CSV file becomes records of Salesforce: inserted, updated, upserted or deleted."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
+from airflow_provider_jobs.clients.salesforce.results.files import Output
+from airflow_provider_jobs.clients.salesforce.split import split_csv
+from airflow_provider_jobs.clients.salesforce.watch import joint_status
+from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
+from airflow_provider_jobs.jobs import JobState, JobStatus
+from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
+from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
+from airflow_provider_jobs.operators.salesforce.parts import PartJobs
+from airflow_provider_jobs.operators.salesforce.rejections import Tolerance, check_counts, counted, rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.core.sources.source import Source
+
+_OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
+_ON_FAILED = ("fail", "warn", "pass")
+
+
+class SalesforceIngestOperator(SalesforceOperator):
+    """Insert, update, upsert or delete the records of a CSV file, and wait without holding a worker.
+
+    A file of any size is split between records into as many jobs as Salesforce needs. Nothing is processed
+    before a job has all of its data, and each is remembered before that: on Airflow 3.3 or newer a retry goes
+    on with the jobs of the attempt before it, and no record is written twice. An older Airflow keeps no state
+    of a task: there a retry sends the whole file again, and an insert writes its records twice.
+
+    The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
+    ``record_count``, ``failed_record_count``, ``processing_seconds``, ``retries``, ``url``; of several jobs
+    also ``jobs``, a list of such dicts; if files were written ``files``, a list of ``records``, ``path``,
+    ``record_count``, ``size_bytes`` and ``sha256``.
+
+    :param source: The CSV file, in UTF-8, its first line the names of fields: a path, a URL such as
+        ``s3://bucket/key``, or an ObjectStoragePath.
+    :param object_name: The API name of the object, such as ``Account``.
+    :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
+    :param external_id_field: The field that tells which records are there already; for upsert.
+    :param source_conn_id: The connection of the object store that ``source`` is in, for URLs.
+    :param column_delimiter: ``COMMA`` (Salesforce's default), ``TAB``, ``SEMICOLON``, ``PIPE``, ``CARET`` or
+        ``BACKQUOTE``.
+    :param line_ending: ``LF`` or ``CRLF``; default is what ends the file's first line.
+    :param assignment_rule_id: The assignment rule for Case or Lead records.
+    :param results_path: The folder for ``successful.csv``, ``failed.csv`` and ``unprocessed.csv``: a path, a
+        URL or an ObjectStoragePath. Without it they are not written.
+    :param results_conn_id: The connection of the object store that ``results_path`` is in, for URLs.
+    :param max_failed_records: Largest number of rejected records that still counts as success. If both limits
+        are set, both apply; if neither is, one rejected record fails the task.
+    :param max_failed_share: Largest share of rejected records that still counts as success, 0 to 1.
+    :param on_failed_records: What more rejected records do: ``fail`` the task, ``warn`` in the log, or
+        ``pass``.
+    :param part_bytes: At most so many bytes a job; Salesforce takes 100 MB.
+    :param parallel_uploads: Parts to send at a time.
+    """
+
+    template_fields = (
+        "source",
+        "object_name",
+        "operation",
+        "external_id_field",
+        "source_conn_id",
+        "column_delimiter",
+        "line_ending",
+        "assignment_rule_id",
+        "results_path",
+        "results_conn_id",
+        *SalesforceOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        source: Any,
+        object_name: str,
+        operation: str,
+        external_id_field: str | None = None,
+        source_conn_id: str | None = None,
+        column_delimiter: str | None = None,
+        line_ending: str | None = None,
+        assignment_rule_id: str | None = None,
+        results_path: str | Path | ObjectStoragePath | None = None,
+        results_conn_id: str | None = None,
+        max_failed_records: int | None = None,
+        max_failed_share: float | None = None,
+        on_failed_records: str = "fail",
+        part_bytes: int = MOST_DATA_BYTES,
+        parallel_uploads: int = 4,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if on_failed_records not in _ON_FAILED:
+            raise ValueError(f"on_failed_records is {on_failed_records!r}: it is fail, warn or pass")
+        if max_failed_records is not None and max_failed_records < 0:
+            raise ValueError(f"max_failed_records is {max_failed_records}: it cannot be negative")
+        if max_failed_share is not None and not 0 <= max_failed_share <= 1:
+            raise ValueError(f"max_failed_share is {max_failed_share}: it is between 0 and 1")
+        if not 0 < part_bytes <= MOST_DATA_BYTES:
+            raise ValueError(f"part_bytes is {part_bytes}: it is above 0, and at most {MOST_DATA_BYTES}")
+        if parallel_uploads < 1:
+            raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
+        self.source = source
+        self.object_name = object_name
+        self.operation = operation
+        self.external_id_field = external_id_field
+        self.source_conn_id = source_conn_id
+        self.column_delimiter = column_delimiter
+        self.line_ending = line_ending
+        self.assignment_rule_id = assignment_rule_id
+        self.results_path = results_path
+        self.results_conn_id = results_conn_id
+        self.max_failed_records = max_failed_records
+        self.max_failed_share = max_failed_share
+        self.on_failed_records = on_failed_records
+        self.part_bytes = part_bytes
+        self.parallel_uploads = parallel_uploads
+        self._sent: dict[str, int] = {}
+
+    def body(self) -> dict[str, Any]:
+        """Return the fields of every job.
+
+        :raises ConfigurationError: a parameter is wrong, or two clash.
+        """
+        operation = {"hard_delete": "hardDelete"}.get(self.operation, self.operation)
+        if operation not in _OPERATIONS:
+            raise ConfigurationError(f"operation is {operation!r}: it is one of {', '.join(_OPERATIONS)}")
+        if not self.object_name:
+            raise ConfigurationError("object_name is empty: give the API name of an object")
+        if (operation == "upsert") != bool(self.external_id_field):
+            raise ConfigurationError("external_id_field belongs to an upsert, and an upsert needs it")
+        fields = {
+            "object": self.object_name,
+            "operation": operation,
+            "contentType": "CSV",
+            "externalIdFieldName": self.external_id_field,
+            "assignmentRuleId": self.assignment_rule_id,
+            "columnDelimiter": self.column_delimiter,
+        }
+        return {name: value for name, value in fields.items() if value}
+
+    def execute_complete(
+        self, context: Context, event: dict[str, Any], sent: Mapping[str, int] | None = None
+    ) -> Any:
+        """Go on with what the trigger found.
+
+        :param sent: How many records were sent to each job.
+        """
+        self._sent = dict(sent or {})
+        return super().execute_complete(context, event)
+
+    def defer(self, **arguments: Any) -> NoReturn:
+        """Wait in the triggerer; how many records were sent comes back from there."""
+        super().defer(**arguments, kwargs={"sent": self._sent})
+
+    def completed(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
+        """Return the status, once no more records were rejected than are borne.
+
+        :raises JobFailed: more were, and ``on_failed_records`` is ``fail``.
+        """
+        check_counts(status, self._sent)
+        processed, failed = counted(status)
+        if not Tolerance(self.max_failed_records, self.max_failed_share).bears(failed, processed):
+            if self.on_failed_records != "pass":
+                told = rejected(client, status, self.column_delimiter or "COMMA")
+                if self.on_failed_records == "fail":
+                    raise JobFailed(told)
+                self.log.warning("%s", told.failure_report())
+        elif failed:
+            self.log.warning(
+                "%s: %s of %s records were rejected, which is borne", status.ref, failed, processed
+            )
+        if self.delete_job:
+            self._delete(client, status.ref)
+        return status
+
+    def _run(self, client: Any, context: Context) -> Any:
+
+        self._check_wait(
+            results_path=self.results_path,
+            max_failed_records=self.max_failed_records is not None,
+            max_failed_share=self.max_failed_share is not None,
+            on_failed_records=self.on_failed_records != "fail",
+            delete_job=self.delete_job,
+        )
+        body, source = self.body(), self._file()
+        if self.results_path:
+            opened(self.results_path, self.results_conn_id or None)
+        version = self.api_version or None
+        work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
+        memory = TaskMemory(context, "salesforce_ingest", work)
+        self._say_if_forgetful(memory)
+        jobs = PartJobs(client, memory, body, version, self._refs.append, lambda: self._killed)
+        ending = self.line_ending or None
+        with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
+            submissions = jobs.submit(ingest_parts, self.parallel_uploads)
+            self._sent = {
+                submission.status.ref.id: part.record_count
+                for submission, part in zip(submissions, ingest_parts, strict=True)
+            }
+        statuses = [submission.status for submission in submissions]
+        status = joint_status(None, statuses)
+        # One that has succeeded cannot turn out to be aborted by an earlier attempt.
+        adopted = any(each.adopted and not each.status.state.ended for each in submissions)
+        return self._follow(client, context, Submission(status, adopted=adopted))
+
+    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        status = client.status(status.ref)  # a list has no counters and no reasons
+        if self.results_path and not (status.state is JobState.CANCELLED and adopted):
+            try:
+                status = self._with_files(client, status)
+            except JobsError as error:
+                if status.state is JobState.SUCCEEDED:
+                    raise
+                self.log.warning("what became of the records could not be written: %s", error)
+            self._remember(context, status)
+        return super()._finish(client, context, status, adopted=adopted)
+
+    def _file(self) -> Source:
+        sources = sources_of(self.source, self.source_conn_id or None)
+        if len(sources) > 1:
+            raise ConfigurationError(
+                f"source names {len(sources)} files: give one, or map the task over them"
+            )
+        return sources[0]
+
+    def _with_files(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
+        """Return the status, what became of all records written to files."""
+        folder = opened(self.results_path, self.results_conn_id or None)
+        files = []
+        for which, name in INGESTED.items():
+            sink = sink_for(folder, parts(status.ref)[0].id)
+            downloaded = client.download_ingested(status.ref, which, Output(f"{name}.csv"), sink)
+            files += [{"records": name, **each} for each in written(downloaded)]
+        return replace(status, statistics={**status.statistics, "files": files})
+
+
+def _identity(source: Source) -> str:
+    """Return what is equal for equal bytes, also on another worker that has the file from elsewhere."""
+    if not isinstance(source, FileSource):
+        return source.fingerprint
+    digest = hashlib.sha256()
+    with closing(source.open()) as reader:
+        while block := reader.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()

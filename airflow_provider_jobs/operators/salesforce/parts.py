@@ -1,0 +1,143 @@
+"""The ingest jobs of one file: each remembered before it has data, none run twice by a retry."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
+from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, OutageError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.progress import ProgressLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.split import IngestPart
+    from airflow_provider_jobs.operators.memory import TaskMemory
+
+log = logging.getLogger(__name__)
+
+#: Sending the same records again changes nothing.
+_REPEATABLE = frozenset({"update", "upsert"})
+
+
+@dataclass
+class PartJobs:
+    """Makes a job of each part, or goes on with that of an earlier attempt.
+
+    :param body: The fields of each job.
+    :param on_created: Told every job as soon as it exists, and those of an earlier attempt before anything
+        else: a kill has to find them.
+    """
+
+    client: SalesforceClient
+    memory: TaskMemory
+    body: dict[str, Any]
+    version: str | None
+    on_created: Callable[[JobRef], None]
+    killed: Callable[[], bool] = bool
+    _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def submit(self, parts: Sequence[IngestPart], at_a_time: int) -> list[Submission]:
+        """Return the jobs of all parts, their data sent; those that failed leave the others alone.
+
+        :raises ConfigurationError: an earlier attempt has written records that would be written again.
+        :raises JobsError: the first of what went wrong.
+        """
+        known = self._known()
+        with ThreadPoolExecutor(at_a_time, "salesforce-part") as pool:
+            futures = [
+                pool.submit(self._submission, number, part, known.get(number))
+                for number, part in enumerate(parts)
+            ]
+        errors = [error for future in futures if (error := future.exception())]
+        if errors:
+            sent = [future.result().status.ref.id for future in futures if not future.exception()]
+            if sent:
+                log.warning("%s of %s parts were sent, and go on: %s", len(sent), len(parts), ", ".join(sent))
+            raise errors[0]
+        return [future.result() for future in futures]
+
+    def _submission(self, number: int, part: IngestPart, known: JobStatus | None) -> Submission:
+
+        if known:
+            log.info("part %s is in %s, %s, of an earlier attempt", number + 1, known.ref, known.vendor_state)
+            return Submission(known, adopted=True)
+        self._check_stop()
+        return self.client.submit(
+            SalesforceRequest(
+                body={**self.body, "lineEnding": part.line_ending},
+                media=Media(part.source, None, ProgressLog(log, f"{part.source.name}, part {number + 1}")),
+                version=self.version,
+                on_created=lambda ref: self._remember(number, ref),
+                before_close=self._check_stop,
+            )
+        )
+
+    def _remember(self, number: int, ref: JobRef) -> None:
+        with self._lock:
+            self._refs[str(number)] = ref.to_json()
+            self.memory.remember(dict(self._refs))
+        self.on_created(ref)
+        self._check_stop()  # what was made too late for on_kill has no data, and gets none
+
+    def _check_stop(self) -> None:
+        if self.killed():
+            raise OutageError("the task was ended while its parts were sent")
+
+    def _known(self) -> dict[int, JobStatus]:
+        """Return the jobs of an earlier attempt to go on with, by the number of their part."""
+        for document in (self.memory.recall_other() or {}).values():
+            ref = JobRef.from_json(document)
+            status = self._usable(ref) if ref.scope == self.client.scope else None
+            if status or ref.scope != self.client.scope:
+                self._refuse(ref, "has other records than those to send now")
+            if status and not status.state.ended:  # its old values must not come after the new ones
+                self.client.cancel(ref)
+        earlier = {int(number): JobRef.from_json(ref) for number, ref in (self.memory.recall() or {}).items()}
+        for ref in earlier.values():
+            self.on_created(ref)
+        usable = {number: status for number, ref in earlier.items() if (status := self._usable(ref))}
+        self._refs = {str(number): earlier[number].to_json() for number in usable}
+        return usable
+
+    def _usable(self, ref: JobRef) -> JobStatus | None:
+        """Return the status of a job that has its data, or has processed it; None if it has written nothing.
+
+        :raises ConfigurationError: it has written some of its records, or nobody knows.
+        """
+        try:
+            status = self.client.status(ref)
+        except NotFoundError:
+            self._refuse(ref, "is gone, and whether it has written records is not known")
+            return None
+        if status.vendor_state == "Open":
+            log.info("%s, of an earlier attempt, may not have its data: it is aborted", ref)
+            self.client.cancel(ref)
+            status = self.client.status(ref)  # which may have been closed meanwhile
+            aborted = status.state is JobState.CANCELLED and not status.statistics.get("record_count")
+            if aborted or status.vendor_state == "Open":
+                return None
+        if status.state in {JobState.FAILED, JobState.CANCELLED}:
+            if status.statistics.get("record_count") != 0:  # None: nobody knows
+                self._refuse(ref, f"is {status.vendor_state}, and may have processed some of its records")
+            return None
+        return status
+
+    def _refuse(self, ref: JobRef, reason: str) -> None:
+        operation = self.body["operation"]
+        if operation in _REPEATABLE:
+            log.warning("%s, of an earlier attempt, %s: they are sent again", ref, reason)
+            return
+        raise ConfigurationError(
+            f"{ref}, of an earlier attempt, {reason}: a retry would {operation} records twice. Look what "
+            "became of them, then clear the task to send the whole file"
+        )

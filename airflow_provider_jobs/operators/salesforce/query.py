@@ -1,0 +1,210 @@
+"""Records of Salesforce, selected by SOQL and written to files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
+from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.files import folder_and_name, opened, sink_for, written
+from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from airflow.sdk import Context, ObjectStoragePath
+
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
+
+_OUTPUTS = ("file", "parts")
+_COMPRESSIONS = (None, "gzip")
+#: Pages to read at a time, at most.
+_MOST_DOWNLOADS = 16
+#: Airflow's store takes 64 KB at most; a checkpoint of very many parts is longer, and is not kept.
+_MOST_STATE_BYTES = 60_000
+
+
+class SalesforceQueryOperator(SalesforceOperator):
+    """Run a Bulk API 2.0 query, wait without holding a worker, and write its results to files if wanted.
+
+    Bytes are written as Salesforce sends them. Every record is accounted for: those of each page, and all of
+    them. An interrupted download goes on after its last whole page; on Airflow 3.3 or newer in a retry on the
+    same worker too. Files appear under their names once everything is there.
+
+    The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
+    ``record_count``, ``processing_seconds``, ``retries``, ``url`` and, if files were written, ``files``: a
+    list of ``path``, ``record_count``, ``size_bytes`` and ``sha256``.
+
+    :param soql: The query, or a .soql file.
+    :param operation: ``query``, or ``queryAll`` for deleted and archived records too.
+    :param column_delimiter: ``COMMA`` (Salesforce's default), ``TAB``, ``SEMICOLON``, ``PIPE``, ``CARET`` or
+        ``BACKQUOTE``.
+    :param line_ending: ``LF`` (Salesforce's default) or ``CRLF``.
+    :param results_path: The file to write, or for parts the folder: a path, a URL such as
+        ``s3://bucket/key``, or an ObjectStoragePath. Without it nothing is downloaded.
+    :param results_conn_id: The connection of the object store, for URLs.
+    :param results_as: ``file`` for one file, or ``parts`` for one for each page, each with the header.
+    :param compression: ``gzip``, or None. Names of files are left as they are; those of parts end in ``.gz``.
+    :param page_records: At most so many records a page; pages are read one by one then.
+    :param parallel_downloads: Pages to read at a time; default 8, most 16.
+    """
+
+    template_fields = (
+        "soql",
+        "operation",
+        "column_delimiter",
+        "line_ending",
+        "results_path",
+        "results_conn_id",
+        *SalesforceOperator.template_fields,
+    )
+    template_ext: Sequence[str] = (".soql", ".sql")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
+
+    def __init__(
+        self,
+        *,
+        soql: str,
+        operation: str = "query",
+        column_delimiter: str | None = None,
+        line_ending: str | None = None,
+        results_path: str | Path | ObjectStoragePath | None = None,
+        results_conn_id: str | None = None,
+        results_as: str = "file",
+        compression: str | None = None,
+        page_records: int | None = None,
+        parallel_downloads: int = 8,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if results_as not in _OUTPUTS:
+            raise ValueError(f"results_as is {results_as!r}: it is file or parts")
+        if compression not in _COMPRESSIONS:
+            raise ValueError(f"compression is {compression!r}: it is gzip or None")
+        if not 1 <= parallel_downloads <= _MOST_DOWNLOADS:
+            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {_MOST_DOWNLOADS}")
+        if page_records is not None and page_records < 1:
+            raise ValueError(f"page_records is {page_records}: at least 1 is needed")
+        self.soql = soql
+        self.operation = operation
+        self.column_delimiter = column_delimiter
+        self.line_ending = line_ending
+        self.results_path = results_path
+        self.results_conn_id = results_conn_id
+        self.results_as = results_as
+        self.compression = compression
+        self.page_records = page_records
+        self.parallel_downloads = parallel_downloads
+        self._checkpoints: TaskMemory | None = None
+
+    def request(self, client: SalesforceClient, context: Context) -> SalesforceRequest:
+        """Return the work to submit; what the job is, is remembered as soon as there is one.
+
+        :raises ConfigurationError: a parameter is wrong, or two clash.
+        """
+        if not isinstance(self.soql, str) or not self.soql.strip():
+            raise ConfigurationError("soql is empty: give a query")
+        if self.delete_job and not self.results_path:
+            raise ConfigurationError("delete_job needs results_path: the results would be lost")
+        self._check_wait(results_path=self.results_path)
+        if self.results_path:
+            self._place("check")
+        body = {
+            "operation": self.operation,
+            "query": self.soql,
+            "contentType": "CSV",
+            "columnDelimiter": self.column_delimiter or None,
+            "lineEnding": self.line_ending or None,
+        }
+        body = {name: value for name, value in body.items() if value is not None}
+        memory = self._memory(client, context, body)
+        return SalesforceRequest(
+            body=body,
+            version=self.api_version or None,
+            on_created=lambda ref: memory.remember(ref.to_json()),
+        )
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook: with ``delete_job`` its client deletes what it aborts."""
+        return {**super().hook_args(), **({"delete_cancelled": True} if self.delete_job else {})}
+
+    def completed(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
+        """Return the status; the results are downloaded first if that is wanted."""
+        if not self.results_path:
+            return status
+        downloaded = self._download(client, status.ref)
+        if self.delete_job:
+            self._delete(client, downloaded.ref)
+        return replace(status, statistics={**status.statistics, "files": written(downloaded)})
+
+    def _run(self, client: Any, context: Context) -> Any:
+        request = self.request(client, context)
+        memory = self._memory(client, context, request.body)
+        kept = memory.recall()
+        status = self._adoptable(client, JobRef.from_json(kept)) if kept else None
+        if status:
+            return self._follow(client, context, Submission(status, adopted=True))
+        self._say_if_forgetful(memory)
+        return self._follow(client, context, client.submit(request))
+
+    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        self._checkpoints = TaskMemory(
+            context, "salesforce_download", [status.ref.id, str(self.results_path)]
+        )
+        result = super()._finish(client, context, status, adopted=adopted)
+        if status.state.ended:
+            TaskMemory(context, "salesforce_job", None).forget()
+        return result
+
+    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+        try:
+            return super()._end_at_deadline(client, context, status, adopted=adopted)
+        except NotFoundError:  # aborted, and deleted at once
+            raise self._overdue(replace(status, state=JobState.CANCELLED)) from None
+
+    def _memory(self, client: SalesforceClient, context: Context, body: Any) -> TaskMemory:
+        return TaskMemory(context, "salesforce_job", [client.scope, self.api_version or client.version, body])
+
+    def _download(self, client: SalesforceClient, ref: JobRef) -> Downloaded:
+        folder, output = self._place(ref.id)
+        memory = self._checkpoints
+        kept = memory.recall() if memory else None
+        return client.download(
+            ref,
+            output,
+            sink_for(folder, ref.id),
+            workers=self.parallel_downloads,
+            page_records=self.page_records,
+            checkpoint=Checkpoint.from_json(kept) if kept else None,
+            on_checkpoint=self._keep_checkpoint if memory and memory.lasts else None,
+        )
+
+    def _keep_checkpoint(self, checkpoint: Checkpoint | None) -> None:
+        memory = self._checkpoints
+        if memory is None:
+            return
+        document = checkpoint.to_json() if checkpoint else None
+        if document is None or len(json.dumps(document)) > _MOST_STATE_BYTES:
+            memory.forget()
+        else:
+            memory.remember(document)
+
+    def _place(self, job_id: str) -> tuple[Any, Output]:
+        """Return the folder to write to, and what.
+
+        :raises ConfigurationError: results_path names nothing to write to.
+        """
+        conn_id, compress = self.results_conn_id or None, self.compression == "gzip"
+        if self.results_as == "parts":
+            name = f"{job_id}.csv.gz" if compress else f"{job_id}.csv"
+            return opened(self.results_path, conn_id), Output(name, split=True, compress=compress)
+        folder, name = folder_and_name(self.results_path, conn_id)
+        return folder, Output(name, compress=compress)

@@ -1,0 +1,130 @@
+"""What became of ingested records: which were rejected and why, and how many of them are too many."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.clients.salesforce.names import job_path
+from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.errors import JobsError, ProtocolError
+from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.jobs import JobRef
+
+DELIMITERS = {
+    "BACKQUOTE": "`",
+    "CARET": "^",
+    "COMMA": ",",
+    "PIPE": "|",
+    "SEMICOLON": ";",
+    "TAB": "\t",
+}
+#: Bytes of a job's rejected records that are read to show some of them.
+_READ_BYTES = 1024 * 1024
+_FIELD_CHARACTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How many rejected records are borne.
+
+    :param records: At most so many; None leaves it to the share.
+    :param share: At most this share of all records, 0 to 1; None leaves it to the number. Neither: none.
+    """
+
+    records: int | None = None
+    share: float | None = None
+
+    def bears(self, failed: int, processed: int) -> bool:
+        """Return True if so many rejected records are not too many: by both, if both are given."""
+        if self.records is None and self.share is None:
+            return not failed
+        few = self.records is None or failed <= self.records
+        return few and (self.share is None or failed / max(processed, 1) <= self.share)
+
+
+def counted(status: JobStatus) -> tuple[int, int]:
+    """Return how many records a job has processed, or several have, and how many of them it rejected."""
+    jobs = status.statistics.get("jobs") or [status.statistics]
+    processed = sum(job.get("record_count") or 0 for job in jobs)
+    return processed, sum(job.get("failed_record_count") or 0 for job in jobs)
+
+
+def check_counts(status: JobStatus, sent: Mapping[str, int]) -> None:
+    """See that each job has processed the records that were sent to it.
+
+    :param sent: Records by job id; what is not known is not compared.
+    :raises ProtocolError: it has not.
+    """
+    jobs = status.statistics.get("jobs") or [{"job_id": status.ref.id, **status.statistics}]
+    for job in jobs:
+        expected, found = sent.get(job["job_id"]), job.get("record_count")
+        if expected is not None and found is not None and expected != found:
+            raise _Miscounted(
+                f"job {job['job_id']} has processed {found} records, and {expected} were sent to it"
+            )
+
+
+class _Miscounted(ProtocolError):
+    """Sending again would not mend it, and might write records twice."""
+
+    retryable = False
+
+
+def rejected(client: SalesforceClient, status: JobStatus, delimiter: str) -> JobStatus:
+    """Return the status of a job as one that failed by its records, the first of them named."""
+    processed, failed = counted(status)
+    problems: list[JobProblem] = []
+    try:
+        for ref in parts(status.ref):
+            if len(problems) < SHOWN_PROBLEMS:
+                problems += _rejected(client, ref, delimiter, SHOWN_PROBLEMS - len(problems))
+    except JobsError as error:
+        problems.append(JobProblem("unknown", f"the rejected records could not be read: {error}"))
+    return replace(
+        status,
+        state=JobState.FAILED,
+        problem=JobProblem("rejected records", f"{failed} of {processed} records were rejected"),
+        problems=tuple(problems),
+        problem_count=max(failed, len(problems)),
+        retryable=False,
+    )
+
+
+def _rejected(client: SalesforceClient, ref: JobRef, delimiter: str, most: int) -> list[JobProblem]:
+    """Return the first rejected records of one job."""
+    text, whole = b"", True
+    with client.csv(f"{job_path(ref)}/failedResults/", {}) as reply:
+        for block in reply.blocks:
+            text += block
+            if len(text) > _READ_BYTES:
+                whole = False
+                break
+    reader = csv.DictReader(
+        io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=DELIMITERS.get(delimiter, ",")
+    )
+    found: list[JobProblem] = []
+    try:
+        for row in reader:
+            found.append(_problem(row))
+            if len(found) > most:
+                break
+    except csv.Error:
+        whole = False  # a value longer than the reader takes
+    return (found if whole else found[:-1])[:most]
+
+
+def _problem(row: Mapping[str, str | None]) -> JobProblem:
+    reason, _, message = (row.get("sf__Error") or "no reason").partition(":")
+    own = [(name, value) for name, value in row.items() if name and not name.startswith("sf__") and value]
+    place = next(iter([each for each in own if each[0].lower() == "id"] or own), None)
+    value = " ".join(str(place[1]).split())[:_FIELD_CHARACTERS] if place else ""
+    location = f"record with {place[0]} {value}" if place else None
+    return JobProblem(reason.strip(), message.strip().removesuffix("--").strip() or "no message", location)

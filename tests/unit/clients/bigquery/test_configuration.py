@@ -1,0 +1,203 @@
+"""What is refused before anything is sent, and what passes unchanged."""
+
+from __future__ import annotations
+
+import string
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_jobs.clients.bigquery.configuration import (
+    check_job_id,
+    check_project,
+    complete_query,
+    dataset_reference,
+    gcs_uris,
+    job_type,
+    json_object,
+    label,
+    table_reference,
+    table_schema,
+    with_options,
+)
+from airflow_provider_jobs.errors import ConfigurationError
+
+WORD = string.ascii_letters + string.digits
+PROJECT = st.from_regex(r"(?:[a-z]{1,9}\.com:)?[a-z][a-z0-9-]{0,20}", fullmatch=True)
+DATASET = st.text(WORD + "_", min_size=1, max_size=30)
+TABLE = st.text(WORD + "_- $üß日", min_size=1, max_size=30)
+
+
+@pytest.mark.parametrize("job_id", ["a", "A-b_9", "x" * 1024])
+def test_a_job_id_passes(job_id: str) -> None:
+    assert check_job_id(job_id) == job_id
+
+
+@pytest.mark.parametrize("job_id", ["", "a b", "a/b", "ä", "a\n", "\n", "a.b", "../x", "x" * 1025])
+def test_what_is_no_job_id_is_refused(job_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        check_job_id(job_id, "my_parameter")
+
+
+@pytest.mark.parametrize("project", ["my-project", "example.com:my-project", "P1"])
+def test_a_project_passes(project: str) -> None:
+    assert check_project(project) == project
+
+
+@pytest.mark.parametrize("project", ["", "a/b", "a b", "../x", "p\n", "p?x=1", "ü", ":p"])
+def test_what_is_no_project_is_refused(project: str) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        check_project(project, "my_parameter")
+
+
+@given(project=PROJECT, dataset=DATASET, table=TABLE, separator=st.sampled_from(".:"))
+def test_a_table_is_taken_apart(project: str, dataset: str, table: str, separator: str) -> None:
+    reference = {"projectId": project, "datasetId": dataset, "tableId": table}
+    text = f"{project}{separator}{dataset}.{table}"
+    assert table_reference(text, "other", "x") == reference
+    assert table_reference(f"`{text}`", "other", "x") == reference
+    assert table_reference(f"{dataset}.{table}", project, "x") == reference
+    assert table_reference(reference, "other", "x") == reference
+
+
+@given(project=PROJECT, dataset=DATASET)
+def test_a_dataset_is_taken_apart(project: str, dataset: str) -> None:
+    reference = {"projectId": project, "datasetId": dataset}
+    assert dataset_reference(f"{project}.{dataset}", "other", "x") == reference
+    assert dataset_reference(dataset, project, "x") == reference
+    assert dataset_reference({"datasetId": dataset}, project, "x") == reference
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "t",
+        "",
+        "a.b.c.d",
+        "d.t/x",
+        "d.t\n",
+        "d.",
+        ".t",
+        "p.d-x.t",
+        "SELECT 1",
+        {},
+        {"tableId": "t"},
+        {"datasetId": "d", "tableId": ""},
+        {"datasetId": "d", "tableId": "t", "extra": "x"},
+        {"dataset": "d", "table": "t"},
+    ],
+)
+def test_what_is_no_table_is_refused(table: Any) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        table_reference(table, "p", "my_parameter")
+
+
+@pytest.mark.parametrize("dataset", ["", "a.b.c", "d-x", "d\n", {}, {"datasetId": ""}, {"tableId": "t"}])
+def test_what_is_no_dataset_is_refused(dataset: Any) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        dataset_reference(dataset, "p", "my_parameter")
+
+
+@pytest.mark.parametrize("name", ["query", "load", "extract", "copy"])
+def test_a_configuration_has_one_type(name: str) -> None:
+    assert job_type({name: {}, "labels": {}, "jobTimeoutMs": "1"}) == name
+
+
+@pytest.mark.parametrize(
+    ("configuration", "text"),
+    [
+        ({}, "no job type"),
+        ({"labels": {}}, "no job type"),
+        ({"query": {}, "load": {}}, "2 job types: query, load"),
+        ({"link": {}}, "link job, which BigQuery has withdrawn"),
+    ],
+)
+def test_another_number_of_types_is_refused(configuration: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigurationError, match=text):
+        job_type(configuration)
+
+
+def test_a_query_is_googlesql_unless_it_says_otherwise() -> None:
+    assert complete_query({"query": {"query": "x"}})["query"] == {"query": "x", "useLegacySql": False}
+    legacy = {"query": {"query": "x", "useLegacySql": True}}
+    assert complete_query(legacy) == legacy
+    assert complete_query({"load": {"new": 1}}) == {"load": {"new": 1}}
+
+
+@pytest.mark.parametrize("configuration", [{"query": "SELECT 1"}, {"query": None}])
+def test_a_type_without_fields_is_refused(configuration: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError, match="query"):
+        complete_query(configuration)
+
+
+@given(text=st.text(max_size=200))
+def test_a_label_is_always_one(text: str) -> None:
+    made = label(text)
+    assert len(made) <= 63
+    assert made == made.lower()
+    assert all(character in "-_" or character.isalnum() or character.isidentifier() for character in made)
+    assert label(made) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("team.daily", "team-daily"),
+        ("manual__2026-01-01T00:00:00+00:00", "manual__2026-01-01t00-00-00-00-00"),
+        ("", ""),
+        ("ÄÖÜ", "äöü"),
+    ],
+)
+def test_a_label_loses_only_what_is_not_allowed(text: str, made: str) -> None:
+    assert label(text) == made
+
+
+def test_uris_are_listed() -> None:
+    assert gcs_uris("gs://b/a*", "x") == ["gs://b/a*"]
+    assert gcs_uris(("gs://b/a", "gs://b/c"), "x") == ["gs://b/a", "gs://b/c"]
+
+
+@pytest.mark.parametrize("uris", [[], "", "s3://b/o", "gs://b", "gs://b/", ["gs://b/o", "/data/x"], [None]])
+def test_what_is_no_object_is_refused(uris: Any) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        gcs_uris(uris, "my_parameter")
+
+
+FIELDS = [{"name": "a", "type": "STRING"}]
+
+
+@pytest.mark.parametrize(
+    "schema", [FIELDS, tuple(FIELDS), {"fields": FIELDS}, '[{"name": "a", "type": "STRING"}]']
+)
+def test_a_schema_is_its_fields(schema: Any) -> None:
+    assert table_schema(schema, "x") == FIELDS
+
+
+@pytest.mark.parametrize(
+    "schema", [[], {}, {"fields": []}, "[]", "{", "a:STRING", [{"name": "a"}], ["a"], '"a"', 5]
+)
+def test_what_is_no_schema_is_refused(schema: Any) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        table_schema(schema, "my_parameter")
+
+
+def test_options_add_to_the_fields_that_are_set() -> None:
+    assert with_options({"a": 1, "b": None, "c": False}, {"b": 2}) == {"a": 1, "b": 2, "c": False}
+    assert with_options({"a": 1}, None) == {"a": 1}
+
+
+def test_an_option_that_a_parameter_sets_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="options repeats a, b"):
+        with_options({"b": 1, "a": 0}, {"a": 1, "b": 1})
+
+
+def test_a_json_object_is_read() -> None:
+    assert json_object('{"a": 1}', "x") == {"a": 1}
+
+
+@pytest.mark.parametrize("text", ["[]", "{", "", "SELECT 1"])
+def test_what_is_no_json_object_is_refused(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        json_object(text, "my_parameter")

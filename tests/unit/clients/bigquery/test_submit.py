@@ -1,0 +1,135 @@
+"""One job for one piece of work, whatever gets lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_jobs.clients.bigquery.submit import GRACE_SECONDS, MAX_ATTEMPTS
+from airflow_provider_jobs.core.work import JobRequest
+from airflow_provider_jobs.errors import (
+    JobsError,
+    NotFoundError,
+    ServiceError,
+    TransportError,
+)
+from airflow_provider_jobs.jobs import JobRef, JobState
+from tests.unit.clients.replay import client_of, job, refusal
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Clock
+
+REF = JobRef("bigquery", "p", "j_0", "EU", created_at=1_700_000_000.5)
+WORK = JobRequest(scope="p", key="j", body={"query": {"query": "SELECT 1"}})
+LOST = TransportError("cut")
+
+
+def made(state: str, created_ms: int = 1_700_000_000_500, **more: Any) -> dict[str, Any]:
+    return job("j_0", state, statistics={"creationTime": str(created_ms)}, **more)
+
+
+def ended(reason: str, created_ms: int = 1_700_000_000_500) -> dict[str, Any]:
+    status = {"state": "DONE", "errorResult": {"reason": reason, "message": "m"}}
+    return made("DONE", created_ms, status=status)
+
+
+class TestSubmit:
+    """One job for one piece of work, whatever gets lost."""
+
+    def test_starts_the_job(self, clock: Clock) -> None:
+        client, replay = client_of(clock, "insert_running")
+        submission = client.submit(WORK)
+        assert not submission.adopted
+        assert submission.status.ref == REF
+        assert replay.sent[0].body == {
+            "jobReference": {"projectId": "p", "jobId": "j_0"},
+            "configuration": WORK.body,
+        }
+
+    def test_a_location_goes_with_the_job(self, clock: Clock) -> None:
+        client, replay = client_of(clock, "insert_running")
+        client.submit(JobRequest(scope="p", key="j", body={}, location="EU"))
+        assert replay.sent[0].body["jobReference"]["location"] == "EU"
+
+    def test_a_lost_reply_makes_no_second_job(self, clock: Clock) -> None:
+        client, replay = client_of(clock, LOST, "duplicate", made("RUNNING"))
+        submission = client.submit(WORK)
+        assert not submission.adopted
+        assert submission.status.state is JobState.RUNNING
+        assert replay.asked == ["POST p/jobs", "POST p/jobs", "GET p/jobs/j_0"]
+
+    @pytest.mark.parametrize("state", ["PENDING", "RUNNING", "DONE"])
+    def test_adopts_the_job_of_an_earlier_attempt(self, clock: Clock, state: str) -> None:
+        clock.time += 3600
+        client, replay = client_of(clock, "duplicate", made(state))
+        submission = client.submit(WORK)
+        assert submission.adopted
+        assert submission.status.ref == REF
+        assert len(replay.sent) == 2
+
+    @pytest.mark.parametrize("reason", ["stopped", "backendError", "invalidQuery"])
+    def test_steps_over_a_job_that_failed(self, clock: Clock, reason: str) -> None:
+        client, replay = client_of(clock, "duplicate", ended(reason), "insert_running")
+        assert not client.submit(WORK).adopted
+        ids = [each.body["jobReference"]["jobId"] for each in replay.sent if each.body]
+        assert ids == ["j_0", "j_1"]
+
+    def test_steps_over_a_job_that_is_older_than_the_run(self, clock: Clock) -> None:
+        client, replay = client_of(clock, "duplicate", made("DONE"), "insert_running")
+        client.submit(JobRequest(scope="p", key="j", body={}, not_before=1_700_000_001.0))
+        assert replay.sent[-1].body["jobReference"]["jobId"] == "j_1"
+
+    def test_finds_a_job_wherever_it_is(self, clock: Clock) -> None:
+        """Outside of US and EU a job is not found without its location, which a list tells."""
+        there = {"projectId": "p", "jobId": "j_0", "location": "asia-east1"}
+        client, replay = client_of(
+            clock,
+            "duplicate",
+            "not_found",
+            {"jobs": [job("other")], "nextPageToken": "t"},
+            {"jobs": [{"jobReference": there}]},
+            made("RUNNING", jobReference=there),
+        )
+        assert client.submit(WORK).status.ref.location == "asia-east1"
+        assert replay.asked[1:] == ["GET p/jobs/j_0", "GET p/jobs", "GET p/jobs", "GET p/jobs/j_0"]
+        assert replay.params[-1] == {"location": "asia-east1"}
+
+    def test_waits_for_a_job_that_does_not_show_up_yet(self, clock: Clock) -> None:
+        nothing: list[Any] = ["not_found", {}]
+        client, _ = client_of(clock, "duplicate", *nothing * 3, made("RUNNING"))
+        assert client.submit(WORK).status.state is JobState.RUNNING
+
+    def test_a_job_that_never_shows_up_is_an_error_to_retry(self, clock: Clock) -> None:
+        nothing: list[Any] = ["not_found", {}]
+        client, _ = client_of(clock, "duplicate", *nothing * 99)
+        began = clock.time
+        with pytest.raises(NotFoundError) as caught:
+            client.submit(WORK)
+        assert caught.value.retryable
+        assert clock.time - began <= GRACE_SECONDS
+
+    def test_who_may_not_list_waits_for_the_job_too(self, clock: Clock) -> None:
+        """The role jobUser may get its own jobs and not list them."""
+        client, _ = client_of(clock, "duplicate", "not_found", refusal(403, "accessDenied"), made("RUNNING"))
+        assert client.submit(WORK).status.state is JobState.RUNNING
+
+    def test_a_refused_job_is_an_error(self, clock: Clock) -> None:
+        client, replay = client_of(clock, refusal(400, "invalidQuery"))
+        with pytest.raises(ServiceError) as caught:
+            client.submit(WORK)
+        assert not caught.value.retryable
+        assert len(replay.sent) == 1
+
+    def test_gives_up_on_work_that_always_fails(self, clock: Clock) -> None:
+        failed: list[Any] = ["duplicate", ended("backendError")]
+        client, _ = client_of(clock, *failed * MAX_ATTEMPTS)
+        with pytest.raises(JobsError, match="100 jobs of the id j_… failed"):
+            client.submit(WORK)
+
+    def test_a_dry_run_through_submit_is_no_job(self, clock: Clock) -> None:
+        """BigQuery's answer to one names no job id."""
+        client, _ = client_of(clock, "dry_run")
+        submission = client.submit(JobRequest(scope="p", key="j", body={"dryRun": True, "query": {}}))
+        assert submission.status.state is JobState.SUCCEEDED
+        assert submission.status.statistics["bytes_processed"] == 4096

@@ -1,0 +1,240 @@
+"""What has to be there is read first, and created once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_jobs.clients.redivis.fields import upload_fields
+from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
+from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
+from airflow_provider_jobs.errors import ConfigurationError, ServiceError, TransportError
+from airflow_provider_jobs.jobs import JobRef, JobState
+from tests.unit.clients.redivis.replay import MISSING, TABLE, T, client_of, refused
+
+if TYPE_CHECKING:
+    from tests.unit.conftest import Clock
+
+D = "/datasets/acme.sales"
+LOST = TransportError("cut")
+NEXT = {"tag": "next", "datasetUri": f"{D}%3Anext"}
+EVERYTHING = Preparation(create=CREATABLE)
+
+
+def dataset(tag: str = "v1.0", *, released: bool = True, following: Any = None) -> dict[str, Any]:
+    return {"uri": D, "version": {"tag": tag, "isReleased": released}, "nextVersion": following}
+
+
+NEW = dataset("next", released=False)
+OPEN = dataset(following=NEXT)
+
+
+def table(strategy: str = "append") -> dict[str, Any]:
+    return {"uri": T, "name": "orders", "uploadMergeStrategy": strategy}
+
+
+def prepared(clock: Clock, wanted: Preparation, *replies: Any, of: str = TABLE) -> list[str]:
+    client, replay = client_of(clock, *replies)
+    prepare(client, of, wanted)
+    assert not replay.replies
+    return replay.asked
+
+
+def test_the_next_version_needs_no_question(clock: Clock) -> None:
+    assert prepared(clock, Preparation()) == []
+
+
+def test_without_a_version_the_current_one_must_not_be_released(clock: Clock) -> None:
+    assert prepared(clock, Preparation(), NEW, of="acme.sales.orders") == [f"GET {D}"]
+    for text in ("acme.sales.orders", "acme.sales:current.orders"):
+        with pytest.raises(ConfigurationError, match=r"released version.*write acme.sales:next.orders"):
+            prepared(clock, Preparation(), OPEN, of=text)
+
+
+def test_everything_is_created(clock: Clock) -> None:
+    created = prepared(clock, EVERYTHING, MISSING, NEW, MISSING, table())
+    assert created == [f"GET {D}", "POST /organizations/acme/datasets", f"GET {T}", f"POST {D}%3Anext/tables"]
+
+
+def test_nothing_is_created_twice(clock: Clock) -> None:
+    assert prepared(clock, EVERYTHING, OPEN, table()) == [f"GET {D}", f"GET {T}"]
+
+
+def test_what_is_created_is_what_was_wanted(clock: Clock) -> None:
+    client, replay = client_of(clock, MISSING, NEW, MISSING, table("replace"))
+    wanted = Preparation(
+        CREATABLE, "user", {"publicAccessLevel": "overview", "description": "d"}, merge_strategy="replace"
+    )
+    prepare(client, TABLE, wanted)
+    assert replay.body("POST /users/acme/datasets") == {
+        "name": "sales",
+        "publicAccessLevel": "overview",
+        "description": "d",
+    }
+    assert replay.body(f"POST {D}%3Anext/tables") == {"name": "orders", "uploadMergeStrategy": "replace"}
+
+
+def test_the_next_version_is_opened_only_if_there_is_none(clock: Clock) -> None:
+    version = Preparation(create=frozenset({"version"}))
+    assert prepared(clock, version, OPEN) == [f"GET {D}"]
+    assert prepared(clock, version, NEW) == [f"GET {D}"]
+    opened = prepared(clock, version, dataset(), dataset(), {"tag": "next"})
+    assert opened == [f"GET {D}", f"GET {D}", f"POST {D}/versions"]
+
+
+def test_a_lost_creation_is_looked_up(clock: Clock) -> None:
+    version = Preparation(create=frozenset({"version"}))
+    asked = prepared(clock, version, dataset(), dataset(), LOST, OPEN)
+    assert asked.count(f"POST {D}/versions") == 1
+    asked = prepared(clock, version, dataset(), dataset(), LOST, dataset(), {"tag": "next"})
+    assert asked.count(f"POST {D}/versions") == 2
+
+
+def test_somebody_who_was_faster_is_welcome(clock: Clock) -> None:
+    prepared(clock, Preparation(create=frozenset({"table"})), OPEN, MISSING, refused(409), table())
+    with pytest.raises(ServiceError, match="401"):
+        prepared(clock, Preparation(create=frozenset({"table"})), OPEN, MISSING, refused(401))
+    with pytest.raises(ServiceError, match="400"):
+        prepared(clock, Preparation(create=frozenset({"table"})), OPEN, MISSING, refused(400), MISSING)
+
+
+@pytest.mark.parametrize(
+    ("create", "replies", "says"),
+    [
+        ({"table"}, [MISSING], "dataset acme.sales does not exist"),
+        ({"table"}, [dataset(), dataset()], "no unreleased version"),
+    ],
+)
+def test_what_is_missing_and_may_not_be_created_is_named(
+    clock: Clock, create: set[str], replies: list[Any], says: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{says}.*create_missing"):
+        prepared(clock, Preparation(create=frozenset(create)), *replies)
+
+
+def test_the_merge_strategy_is_set(clock: Clock) -> None:
+    wanted = Preparation(merge_strategy="replace")
+    assert prepared(clock, wanted, table(), table("replace")) == [f"GET {T}", f"PATCH {T}"]
+    assert prepared(clock, wanted, table("replace")) == [f"GET {T}"]
+
+
+def test_rows_that_stay_after_a_replacement_are_told(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """Seen elsewhere: rows doubled after a replacement in a table that had been released."""
+    wanted = Preparation(replacing=True)
+    current = "/tables/acme.sales%3Acurrent.orders"
+    assert prepared(clock, wanted, table(), OPEN, table()) == [f"GET {T}", f"GET {D}", f"GET {current}"]
+    assert "keeps the rows of the released version" in caplog.text
+    caplog.clear()
+    prepared(clock, wanted, table("replace"))
+    prepared(clock, wanted, table(), NEW)
+    prepared(clock, wanted, table(), OPEN, MISSING)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wanted", "says"),
+    [
+        (Preparation(create=frozenset({"row"})), "create_missing"),
+        (Preparation(merge_strategy="mix"), "merge_strategy"),
+        (Preparation(owner_type="team"), "owner_type"),
+        (Preparation(dataset_fields="x"), "dataset_options"),  # type: ignore[arg-type]
+    ],
+)
+def test_wrong_wishes_are_refused(clock: Clock, wanted: Preparation, says: str) -> None:
+    with pytest.raises(ConfigurationError, match=says):
+        prepared(clock, wanted)
+
+
+class TestRelease:
+    """A version is released once."""
+
+    REQUEST = ReleaseRequest("acme.sales", "release", {"release_notes": "n"})
+    POST = f"POST {D}/versions/next/release"
+
+    def test_it_is_released(self, clock: Clock) -> None:
+        client, replay = client_of(clock, OPEN, {"tag": "v2.0"}, dataset("v2.0"))
+        submission = client.submit(self.REQUEST)
+        assert replay.asked == [f"GET {D}", self.POST, f"GET {D}"]
+        assert replay.body(self.POST) == {"releaseNotes": "n"}
+        assert submission.status.state is JobState.SUCCEEDED
+        assert submission.status.statistics == {"version": "v2.0"}
+
+    def test_it_may_run_on(self, clock: Clock) -> None:
+        running = dataset(following={**NEXT, "status": "releasing"})
+        client, _ = client_of(clock, OPEN, {}, running, running, dataset("v2.0"))
+        ref = client.submit(self.REQUEST).status.ref
+        assert [client.status(ref).state for _ in range(2)] == [JobState.RUNNING, JobState.SUCCEEDED]
+
+    def test_the_first_release_too(self, clock: Clock) -> None:
+        client, _ = client_of(clock, NEW, {}, dataset())
+        assert client.submit(self.REQUEST).status.statistics == {"version": "v1.0"}
+
+    def test_a_lost_reply_is_looked_up(self, clock: Clock) -> None:
+        client, replay = client_of(clock, OPEN, LOST, dataset("v2.0", following=NEXT))
+        submission = client.submit(self.REQUEST)
+        assert submission.status.state is JobState.SUCCEEDED
+        assert replay.asked.count(self.POST) == 1
+
+    def test_what_had_no_effect_is_repeated(self, clock: Clock) -> None:
+        client, replay = client_of(clock, OPEN, refused(500), OPEN, {}, dataset("v2.0"))
+        client.submit(self.REQUEST)
+        assert replay.asked.count(self.POST) == 2
+
+    def test_one_that_is_under_way_is_waited_for(self, clock: Clock) -> None:
+        client, _ = client_of(clock, OPEN, LOST, OPEN, refused(409))
+        submission = client.submit(self.REQUEST)
+        assert (submission.status.state, submission.adopted) == (JobState.RUNNING, True)
+
+    def test_a_retry_releases_nothing_that_was_opened_meanwhile(self, clock: Clock) -> None:
+        request = ReleaseRequest("acme.sales", "release", {}, after="v1.0")
+        client, replay = client_of(clock, dataset("v2.0", following=NEXT))
+        assert client.submit(request).adopted
+        assert len(replay.sent) == 1
+
+    def test_without_a_next_version_it_has_happened(self, clock: Clock) -> None:
+        client, replay = client_of(clock, dataset())
+        submission = client.submit(self.REQUEST)
+        assert (submission.status.state, submission.adopted) == (JobState.SUCCEEDED, True)
+        assert len(replay.sent) == 1
+
+    def test_its_failure_is_told(self, clock: Clock) -> None:
+        failed = dataset(following={**NEXT, "status": "failed", "releaseErrorMessage": "Table x is empty"})
+        client, _ = client_of(clock, failed)
+        status = client.status(JobRef("redivis", "acme.sales", "release-after-v1.0"))
+        assert (
+            "Redivis release of acme.sales failed: the release: Table x is empty" in status.failure_report()
+        )
+
+    def test_an_earlier_failure_is_no_reason_not_to_try(self, clock: Clock) -> None:
+        failed = dataset(following={**NEXT, "releaseErrorMessage": "Table x is empty"})
+        client, replay = client_of(clock, failed, {}, dataset("v2.0"))
+        client.submit(self.REQUEST)
+        assert self.POST in replay.asked
+
+
+class TestFields:
+    """Fields are checked before bytes are sent for them."""
+
+    def test_parameters_and_options_are_one(self) -> None:
+        given = {"type": "delimited", "delimiter": None}
+        assert upload_fields(given, {"quoteCharacter": "'", "escapeCharacter": None}) == {
+            "type": "delimited",
+            "quoteCharacter": "'",
+        }
+
+    @pytest.mark.parametrize(
+        ("given", "options", "says"),
+        [
+            ({"type": "csv"}, {}, "type is 'csv'"),
+            ({"hasHeaderRow": "yes"}, {}, "hasHeaderRow"),
+            ({}, {"colour": 1}, "'colour'"),
+            ({}, {"name": "x"}, "'name'"),
+            ({"delimiter": ";"}, {"delimiter": ";"}, "given as a parameter too"),
+            ({}, {"schema": [{"name": "x"}]}, "type stream only"),
+            ({}, "text", "options is a str"),
+        ],
+    )
+    def test_what_is_wrong_is_named(self, given: Any, options: Any, says: str) -> None:
+        with pytest.raises(ConfigurationError, match=says):
+            upload_fields(given, options)

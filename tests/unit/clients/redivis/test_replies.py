@@ -1,0 +1,191 @@
+"""One reply, one meaning."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from airflow_provider_jobs.clients.redivis.replies import (
+    Expected,
+    checked_status,
+    gone_status,
+    md5_hex,
+    number,
+    parse_json,
+    service_error,
+    upload_status,
+)
+from airflow_provider_jobs.core.http.messages import Reply
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ServiceError,
+)
+from airflow_provider_jobs.jobs import JobRef, JobState
+from tests.unit.clients.redivis.replay import TABLE, U, upload
+from tests.unit.clients.replay import recorded
+
+MD5 = hashlib.md5(b"hello").hexdigest()  # noqa: S324 - what Redivis compares
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        (None, "pending"),
+        ("queued", "pending"),
+        ("running", "running"),
+        ("completed", "succeeded"),
+        ("failed", "failed"),
+        ("pondering", "running"),
+    ],
+)
+def test_states(word: str | None, state: str) -> None:
+    status = upload_status(upload(status=word), TABLE)
+    assert status.state is JobState(state)
+    assert status.vendor_state == (word or "without bytes")
+
+
+def test_numbers_may_be_text() -> None:
+    status = upload_status(upload(), TABLE)
+    assert status.ref == JobRef("redivis", TABLE, U)
+    assert status.statistics == {
+        "name": "orders.csv",
+        "row_count": 1,
+        "size_bytes": 5,
+        "hash": MD5,
+        "bad_record_count": 0,
+    }
+    assert [number(each) for each in (7, "7", None, "x", True, 1.5, "-1")] == [
+        7,
+        7,
+        None,
+        None,
+        None,
+        None,
+        None,
+    ]
+
+
+def test_a_failure_says_what_redivis_said() -> None:
+    status = upload_status(recorded("redivis_upload_failed").json(), TABLE)
+    assert "Redivis upload orders.csv failed: the upload: Row 3 has 4 fields" in status.failure_report()
+    assert U in status.failure_report()
+    assert "gives no reason" in upload_status(upload(status="failed"), TABLE).failure_report()
+
+
+@pytest.mark.parametrize(
+    "changes", [{"name": None}, {"status": 7}, {"uri": None}, {"uri": "https://x.example"}]
+)
+def test_what_is_no_upload_is_said(changes: dict[str, Any]) -> None:
+    with pytest.raises(ProtocolError):
+        upload_status(upload(**changes), TABLE)
+
+
+def test_what_is_gone_counts_as_cancelled() -> None:
+    assert "deleted, or the token may not see it" in gone_status(JobRef("redivis", TABLE, U)).failure_report()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (MD5, MD5),
+        (MD5.upper(), MD5),
+        (base64.b64encode(bytes.fromhex(MD5)).decode(), MD5),
+        ("crc32c=abcd", None),
+        (base64.b64encode(b"short").decode(), None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_an_md5_is_read_in_both_spellings(value: Any, expected: str | None) -> None:
+    assert md5_hex(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "says"),
+    [
+        ({}, {}, None),
+        ({"size": 4}, {}, "size in bytes is 5 here, 4 there"),
+        ({"hash": "0" * 32}, {}, "MD5 is"),
+        ({"hash": "of another kind"}, {}, None),
+        ({"numRows": 2}, {"row_count": 3}, "row count is 3 here, 2 there"),
+        ({"numRows": 2}, {}, None),
+        ({"badRecordsCount": "2"}, {}, "2 records were left out"),
+        ({"badRecordsCount": 2}, {"bad_records": True}, None),
+        ({"size": None, "hash": None}, {}, None),
+    ],
+)
+def test_what_arrived_is_compared_with_what_was_sent(
+    changes: dict[str, Any], expected: dict[str, Any], says: str | None
+) -> None:
+    complete = upload_status(upload(**changes), TABLE)
+    status = checked_status(complete, Expected(5, MD5, **expected))
+    assert (status.state is JobState.FAILED) is (says is not None)
+    assert (says or "succeeded") in status.failure_report()
+    assert checked_status(complete, None) is complete
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "message"),
+    [
+        ({"error": "not_found", "error_description": "No such table"}, "not_found", "No such table"),
+        ({"error": {"status": "gone", "message": "was here"}}, "gone", "was here"),
+        ({"error": "insufficient_scope", "scope": "data.edit"}, "insufficient_scope", "no message"),
+        ([], "HTTP 400", "no message"),
+        ("text", "text", "no message"),
+        (
+            {"error": "x", "error_description": "see https://storage.example/?key=SECRET"},
+            "x",
+            "see (address)",
+        ),
+    ],
+)
+def test_both_shapes_of_an_error_are_read(body: Any, reason: str, message: str) -> None:
+    error = service_error(Reply(400, {}, json.dumps(body).encode()))
+    assert error.reason == reason
+    assert str(error).endswith(message)
+    assert "SECRET" not in str(error)
+
+
+def test_the_error_of_head_is_in_a_header() -> None:
+    payload = quote_plus(json.dumps({"error": "not_found", "error_description": "No such upload & more"}))
+    error = service_error(Reply(404, {"X-REDIVIS-ERROR-PAYLOAD": payload}, b""))
+    assert isinstance(error, NotFoundError)
+    assert "No such upload & more" in str(error)
+    assert service_error(Reply(404, {"X-REDIVIS-ERROR-PAYLOAD": "%%%"}, b"")).reason == "HTTP 404"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "retryable"),
+    [
+        (400, ServiceError, False),
+        (401, AuthenticationError, False),
+        (403, ServiceError, False),
+        (404, NotFoundError, False),
+        (408, ServiceError, True),
+        (409, ConflictError, False),
+        (429, ServiceError, True),
+        (500, ServiceError, True),
+        (507, ServiceError, True),
+        (302, ServiceError, False),
+    ],
+)
+def test_what_can_be_repeated(status: int, kind: type[ServiceError], *, retryable: bool) -> None:
+    with pytest.raises(ServiceError) as caught:
+        parse_json(Reply(status, {"Retry-After": "7"}, b"<html>"))
+    assert type(caught.value) is kind
+    assert (caught.value.retryable, caught.value.retry_after) == (retryable, 7.0)
+
+
+def test_a_good_reply_is_an_object_or_empty() -> None:
+    assert parse_json(Reply(200, {}, b"")) == {}
+    for body in (b"[]", b"not json"):
+        with pytest.raises(ProtocolError):
+            parse_json(Reply(200, {}, body))

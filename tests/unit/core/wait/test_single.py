@@ -1,0 +1,134 @@
+"""Waiting of one thread for one job. Time comes from outside, so none passes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from airflow_provider_jobs.core.wait.single import concerns_job, pause_seconds, wait_for
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    NotFoundError,
+    ServiceError,
+    TransportError,
+)
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Coroutine, Sequence
+
+T = TypeVar("T")
+PENDING, RUNNING, SUCCEEDED = JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED
+REF = JobRef("bigquery", "p", "one")
+OTHER = JobRef("bigquery", "p", "two")
+GONE = NotFoundError("gone", status=404, reason="notFound")
+#: No test waits longer for anything; seconds.
+PATIENCE = 10.0
+
+
+def is_(state: JobState, ref: JobRef = REF) -> JobStatus:
+    return JobStatus(ref, state, state.upper())
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+class Service:
+    """Tells of each job what it is told to tell, one entry a look, the last one again and again."""
+
+    def __init__(self, **news: Sequence[JobState | BaseException]) -> None:
+        self.news = {name: list(entries) for name, entries in news.items()}
+        self.ticks: list[set[str]] = []
+        self.threads: set[threading.Thread] = set()
+        self.broken: BaseException | None = None
+
+    def status(self, ref: JobRef) -> JobStatus:
+        news = self.news[ref.id]
+        found = news.pop(0) if len(news) > 1 else news[0]
+        if isinstance(found, BaseException):
+            raise found
+        return is_(found, ref)
+
+
+@pytest.mark.parametrize(
+    ("waited", "interval", "pause"),
+    [(0, 5, 0.5), (2, 5, 0.5), (10, 5, 2), (1000, 5, 5), (1000, 0.1, 0.5), (0, 0.001, 0.5)],
+)
+def test_pauses_grow_with_the_wait(waited: float, interval: float, pause: float) -> None:
+    assert pause_seconds(waited, interval) == pause
+
+
+@pytest.mark.parametrize(
+    ("error", "concerns"),
+    [
+        (GONE, True),
+        (ConfigurationError("x"), True),
+        (KeyError("bug"), True),
+        (TransportError("x"), False),
+        (AuthenticationError("x", status=401, reason="r"), False),
+        (ServiceError("x", status=503, reason="r"), False),
+    ],
+)
+def test_tells_trouble_of_the_service_from_trouble_of_the_job(
+    error: BaseException, *, concerns: bool
+) -> None:
+    assert concerns_job(error) is concerns
+
+
+class TestWaitFor:
+    """The wait of one thread."""
+
+    def wait(self, clock: Any, service: Service, first: JobState = PENDING, **options: Any) -> JobStatus:
+        options = {"until": float("inf"), "poll_interval": 5.0, **options}
+        return wait_for(service, is_(first), timing=clock.timing, **options)
+
+    def test_asks_nothing_of_a_job_that_has_ended(self, clock: Any) -> None:
+        assert self.wait(clock, Service(), SUCCEEDED).state is SUCCEEDED
+        assert clock.pauses == []
+
+    def test_waits_until_it_has_ended_and_tells_of_changes(self, clock: Any) -> None:
+        told: list[JobStatus] = []
+        service = Service(one=[PENDING, RUNNING, RUNNING, SUCCEEDED])
+        last = self.wait(clock, service, on_change=told.append)
+        assert last.state is SUCCEEDED
+        assert [status.state for status in told] == [RUNNING, SUCCEEDED]
+        assert clock.pauses == [0.5] * 4
+
+    def test_returns_the_active_job_at_the_time_given(self, clock: Any) -> None:
+        began = clock.time
+        last = self.wait(clock, Service(one=[RUNNING]), until=began + 4.2)
+        assert last.state is RUNNING
+        assert clock.time == pytest.approx(began + 4.2)
+
+    def test_does_not_look_after_the_time_given(self, clock: Any) -> None:
+        assert self.wait(clock, Service(), until=clock.time).state is PENDING
+        assert clock.pauses == []
+
+    def test_never_pauses_longer_than_the_interval(self, clock: Any) -> None:
+        self.wait(clock, Service(one=[RUNNING] * 200 + [SUCCEEDED]))
+        assert max(clock.pauses) == 5.0
+
+    def test_bears_an_outage_within_the_budget(self, clock: Any) -> None:
+        outage = [TransportError("x")] * 9
+        service = Service(one=[*outage, RUNNING, TransportError("x"), SUCCEEDED])
+        assert self.wait(clock, service, outage_seconds=60).state is SUCCEEDED
+
+    def test_an_outage_beyond_the_budget_is_raised(self, clock: Any) -> None:
+        began = clock.time
+        with pytest.raises(TransportError):
+            self.wait(clock, Service(one=[TransportError("x")]), outage_seconds=60)
+        assert 60 < clock.time - began <= 65
+
+    def test_each_answer_renews_the_budget(self, clock: Any) -> None:
+        news: list[JobState | BaseException] = [TransportError("x"), RUNNING] * 40
+        assert self.wait(clock, Service(one=[*news, SUCCEEDED]), outage_seconds=8).state is SUCCEEDED
+
+    def test_a_job_that_is_gone_is_raised_at_once(self, clock: Any) -> None:
+        with pytest.raises(NotFoundError):
+            self.wait(clock, Service(one=[GONE]))
+        assert len(clock.pauses) == 1

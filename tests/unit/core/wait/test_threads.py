@@ -1,0 +1,166 @@
+"""Blocking calls beside an event loop: what hangs holds up nobody but its own lane."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from airflow_provider_jobs.core.wait.threads import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+#: No test waits longer for anything; seconds.
+PATIENCE = 10.0
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+class Gate:
+    """A step that does not return before it is let."""
+
+    def __init__(self) -> None:
+        self.started, self.release, self.finished = threading.Event(), threading.Event(), threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def __call__(self) -> None:
+        self.thread = threading.current_thread()
+        self.started.set()
+        self.release.wait(PATIENCE)
+        self.finished.set()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - another process sets no event
+        await asyncio.sleep(0.001)
+
+
+def test_returns_the_result_of_another_thread() -> None:
+    assert run(Lane().run(threading.get_ident)) != threading.get_ident()
+
+
+def test_raises_its_error() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(Lane().run(lambda: 1 // 0))
+
+
+def test_an_error_that_futures_refuse_is_raised_too() -> None:
+    """``next()`` on an exhausted iterator would otherwise hang the waiter for ever."""
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        run(Lane().run(lambda: next(iter(()))))
+
+
+def test_a_thread_serves_many_steps() -> None:
+    async def scene() -> set[int]:
+        lane = Lane()
+        return {await lane.run(threading.get_ident) for _ in range(20)}
+
+    assert len(run(scene())) == 1
+
+
+def test_runs_no_more_at_once_than_it_may() -> None:
+    gates = [Gate() for _ in range(3)]
+
+    async def scene() -> None:
+        lane = Lane(2)
+        tasks = [asyncio.create_task(lane.run(gate)) for gate in gates]
+        await until(lambda: gates[0].started.is_set() and gates[1].started.is_set())
+        assert not gates[2].started.is_set()
+        gates[0].release.set()
+        await until(gates[2].started.is_set)
+        for gate in gates:
+            gate.release.set()
+        await asyncio.gather(*tasks)
+
+    run(scene())
+    assert gates[2].thread is gates[0].thread
+
+
+def test_what_hangs_does_not_hold_up_another_lane() -> None:
+    gate = Gate()
+
+    async def scene() -> None:
+        hung = asyncio.create_task(Lane().run(gate))
+        await until(gate.started.is_set)
+        assert await Lane().run(lambda: 7) == 7
+        gate.release.set()
+        await hung
+
+    run(scene())
+
+
+def test_who_is_cancelled_does_not_wait_for_the_call() -> None:
+    gate = Gate()
+
+    async def scene() -> None:
+        lane = Lane()
+        task = asyncio.create_task(lane.run(gate))
+        await until(gate.started.is_set)
+        waiting = asyncio.create_task(lane.run(pytest.fail))  # nobody wants it by the time it could run
+        await asyncio.sleep(0)
+        for each in (task, waiting):
+            each.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await each
+        gate.release.set()
+        assert await lane.run(gate.finished.is_set)
+
+    run(scene())
+
+
+def test_a_loop_that_is_gone_gets_no_result() -> None:
+    gate = Gate()
+    lane = Lane(linger_seconds=0.0)
+
+    async def scene() -> None:
+        task = asyncio.create_task(lane.run(gate))
+        await until(gate.started.is_set)
+        task.cancel()
+
+    run(scene())
+    gate.release.set()
+    assert gate.thread
+    gate.thread.join(PATIENCE)
+    assert not gate.thread.is_alive()
+
+
+def test_threads_end_when_there_is_nothing_to_do_and_come_back() -> None:
+    lane = Lane(linger_seconds=0.0)
+    first, second = Gate(), Gate()
+    for gate in (first, second):
+        gate.release.set()
+        lane.submit(gate)
+        assert gate.finished.wait(PATIENCE)
+        assert gate.thread
+        gate.thread.join(PATIENCE)
+        assert not gate.thread.is_alive()
+
+
+def test_a_failure_that_nobody_waits_for_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    lane, gate = Lane(), Gate()
+    gate.release.set()
+    lane.submit(lambda: 1 // 0)
+    lane.submit(gate)
+    assert gate.finished.wait(PATIENCE)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_call_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
+    program = (
+        "import asyncio, threading\n"
+        "from airflow_provider_jobs.core.wait.threads import Lane\n"
+        "async def main():\n"
+        "    started = threading.Event()\n"
+        "    task = asyncio.create_task(Lane().run(lambda: (started.set(), threading.Event().wait())))\n"
+        "    while not started.is_set(): await asyncio.sleep(0.01)\n"
+        "asyncio.run(main())\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=PATIENCE, check=False).returncode == 0

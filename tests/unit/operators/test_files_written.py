@@ -1,0 +1,88 @@
+"""Where files go: a folder of this machine, or of an object store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import ObjectStoragePath
+
+from airflow_provider_jobs.clients.salesforce.results.files import Draft, LocalSink, Part
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+from airflow_provider_jobs.operators.files import StoreSink, folder_and_name, opened, sink_for
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for drafts of this test alone."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def drafted(sink: LocalSink, name: str = "a.csv", content: bytes = b"hello") -> Part:
+    with sink.draft(name).open("wb") as file:
+        draft = Draft(file, compress=False)
+        draft.write(content)
+        draft.end()
+    part = Part(name, 1, draft.size_bytes, draft.sha256)
+    sink.keep(part)
+    return part
+
+
+def test_what_a_path_is() -> None:
+    assert opened("/data/a.csv", None) == Path("/data/a.csv")
+    assert opened(Path("/data"), None) == Path("/data")
+    assert opened("s3://bucket/a.csv", "conn").conn_id == "conn"
+    place = ObjectStoragePath("file:///data/a.csv")
+    assert opened(place, None) is place
+    assert folder_and_name("/data/a.csv", None) == (Path("/data"), "a.csv")
+    folder, name = folder_and_name("s3://bucket/b/a.csv", None)
+    assert (str(folder).rstrip("/"), name) == ("s3://bucket/b", "a.csv")
+    for wrong in (7, None, ["a"]):
+        with pytest.raises(ConfigurationError, match="results_path is a"):
+            opened(wrong, None)
+    with pytest.raises(ConfigurationError, match="names no file"):
+        folder_and_name("/", None)
+
+
+def test_a_store_gets_files_once_all_are_whole(tmp_path: Path, scratch: Path) -> None:
+    target = tmp_path / "target"
+    sink: Any = sink_for(ObjectStoragePath(f"file://{target}"), "750")
+    parts = [drafted(sink, "a.csv"), drafted(sink, "b.csv", b"you")]
+    assert not target.exists()
+    assert sink.publish(parts) == [f"file://{target}/a.csv", f"file://{target}/b.csv"]
+    assert [(target / name).read_bytes() for name in ("a.csv", "b.csv")] == [b"hello", b"you"]
+    assert list(scratch.iterdir()) == []
+
+
+def test_drafts_are_found_again_and_private(tmp_path: Path, scratch: Path) -> None:
+    target = ObjectStoragePath(f"file://{tmp_path}")
+    part = drafted(StoreSink(target, "750"))
+    again = StoreSink(target, "750")
+    assert again.has(part)
+    assert not StoreSink(target, "751").has(part)
+    folder = again.draft("a.csv").parent
+    assert folder.parent == scratch
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_others_may_read_is_not_used(tmp_path: Path, scratch: Path) -> None:
+    theirs = scratch / f"airflow-provider-jobs-{os.getuid()}-750"
+    theirs.mkdir()
+    theirs.chmod(0o755)
+    sink = StoreSink(ObjectStoragePath(f"file://{tmp_path}"), "750")
+    assert sink.draft("a.csv").parent != theirs
+    assert sink.draft("a.csv").parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_file_that_arrived_short_is_noticed(tmp_path: Path) -> None:
+    sink = StoreSink(ObjectStoragePath(f"file://{tmp_path}"), "750")
+    part = drafted(sink)
+    with pytest.raises(ProtocolError, match="has 5 bytes, and 6 were sent"):
+        sink.publish([Part(part.name, 1, 6, part.sha256)])
+    assert sink.draft("a.csv").exists()
