@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
@@ -12,7 +13,12 @@ from urllib.parse import urlsplit
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+log = logging.getLogger(__name__)
+
+#: Different warnings that are kept in mind, so that each is logged once: memory stays flat.
+_MOST_WARNINGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,29 @@ class Reply:
     def json(self) -> Any:
         """Return the body's JSON document.
 
-        :raises ProtocolError: it is none.
+        :raises ProtocolError: it holds something else.
         """
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
             raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON") from None
+
+    def json_object(self) -> dict[str, Any]:
+        """Return the body's JSON object; an empty one for an empty body.
+
+        :raises ProtocolError: it holds something else.
+        """
+        document = self.json() if self.body else {}
+        if not isinstance(document, dict):
+            raise ProtocolError(
+                f"HTTP {self.status} came with a JSON {type(document).__name__}, not an object"
+            )
+        return document
+
+    @property
+    def good(self) -> bool:
+        """True if the request was carried out, or accepted."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP statuses themselves
 
 
 class Token(Protocol):
@@ -76,6 +99,45 @@ class Token(Protocol):
         """Drop a token that the service rejected; return False if no other can be had."""
 
 
+def pages(
+    ask: Callable[[str | None], dict[str, Any]],
+    next_token: Callable[[dict[str, Any]], str | None],
+    what: str,
+    first: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield the pages of a list.
+
+    :param ask: Returns the page of a token; None is the first page.
+    :param next_token: Returns the token of the page after this one, None after the last.
+    :param what: What the message calls the list.
+    :param first: The token to begin with.
+    :raises ProtocolError: a token came twice: the list would never end.
+    """
+    token, seen = first, {first}
+    while True:
+        page = ask(token)
+        yield page
+        token = next_token(page)
+        if not token:
+            return
+        if token in seen:
+            raise ProtocolError(f"{what} goes in a circle: a page token came twice")
+        seen.add(token)
+
+
+class WarnOnce:
+    """Logs each warning once, however many replies carry it; threads share it."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        """Log a warning that was not logged before."""
+        if text not in self._seen and len(self._seen) < _MOST_WARNINGS:
+            self._seen.add(text)
+            log.warning("%s", text)
+
+
 def check_url(url: str, what: str = "the address") -> str:
     """Return the URL if credentials may travel to it.
 
@@ -86,9 +148,9 @@ def check_url(url: str, what: str = "the address") -> str:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname or "", parts.port
     except ValueError:
-        raise ConfigurationError(f"{what} is no URL") from None
+        raise ConfigurationError(f"{what} is not a URL") from None
     if re.search(r"[\\\s\x00-\x20\x7f]", url) or scheme not in {"https", "http"} or not host:
-        raise ConfigurationError(f"{what} is no URL that begins with https://")
+        raise ConfigurationError(f"{what} is not a URL that begins with https://")
     if scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(
             f"{what} http://{host} is refused: credentials travel over https, or to this machine"

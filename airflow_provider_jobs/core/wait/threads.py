@@ -1,4 +1,4 @@
-"""Blocking calls beside an event loop: each purpose has a few threads of its own.
+"""Blocking calls in threads, beside an event loop or side by side: each purpose has a few of its own.
 
 A call that hangs holds up its own lane only. Nobody waits for the threads: not a pool's shutdown, since there
 is none, and not the end of the process, since they are daemons.
@@ -10,11 +10,13 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +24,9 @@ T = TypeVar("T")
 
 #: How long a thread waits for its next step before it ends, in seconds: longer than most poll intervals.
 LINGER_SECONDS = 20.0
+#: A wait for threads is made of steps, in seconds: a signal that comes right before a wait would otherwise be
+#: seen at its end only, and Airflow's timeout is a signal.
+STEP_SECONDS = 1.0
 
 
 class Lane:
@@ -93,3 +98,80 @@ class Lane:
                 self._threads -= 1
                 return None
             return self._steps.popleft()
+
+
+class Pool:
+    """Runs steps side by side for one thread, which may be ended at any moment; a context manager.
+
+    Who leaves it by an error or a signal waits for nothing: what has not begun never does, what is under way
+    goes on in daemon threads until it looks at :attr:`stopped`, and no process waits for those at its end.
+
+    :param at_a_time: How many steps may run at once.
+    """
+
+    def __init__(self, at_a_time: int) -> None:
+        self._lane = Lane(at_a_time, linger_seconds=0.0)
+        self._futures: list[Future[object]] = []
+        self._closed = False
+        #: Set once nobody waits for the steps any more: they should end soon.
+        self.stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is not None:
+            self.stopped.set()
+            self.cancel()
+
+    def submit(self, step: Callable[[], T]) -> Future[T]:
+        """Run a step some time."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            if self._closed:
+                future.cancel()
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                result = step()
+            except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self._futures.append(future)  # type: ignore[arg-type]
+        self._lane.submit(run)
+        return future
+
+    def cancel(self) -> None:
+        """Let nothing begin that has not begun."""
+        self._closed = True
+        for future in self._futures:
+            future.cancel()
+
+    def result(self, future: Future[T]) -> T:
+        """Wait for a step, and return its result or raise its error."""
+        while not future.done():
+            wait([future], STEP_SECONDS)
+        return future.result()
+
+    def results(self, steps: Sequence[Callable[[], T]]) -> list[T]:
+        """Run all steps and return their results, in their order.
+
+        After a failure nothing more is begun, and what is under way is finished first.
+
+        :raises Exception: the first that a step raised.
+        """
+
+        def guarded(step: Callable[[], T]) -> T:
+            try:
+                return step()
+            except BaseException:
+                self.cancel()
+                raise
+
+        futures = [self.submit(partial(guarded, step)) for step in steps]
+        while wait(futures, STEP_SECONDS).not_done:
+            pass  # a signal has its turn
+        return [future.result() for future in futures]  # who was not begun comes after who failed

@@ -63,7 +63,7 @@ def test_a_task_chooses_the_project() -> None:
         ({"project": None}, "name no project"),
         ({"project": "a/b"}, "project"),
         ({"api_endpoint": "http://198.51.100.1"}, "credentials travel over https"),
-        ({"api_endpoint": "bigquery.googleapis.com"}, "c: api_endpoint is no URL"),
+        ({"api_endpoint": "bigquery.googleapis.com"}, "c: api_endpoint is not a URL"),
         ({"is_anonymous": True}, "is_anonymous is not supported"),
     ],
 )

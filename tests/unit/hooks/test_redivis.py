@@ -54,7 +54,7 @@ def test_the_storage_gets_the_token_if_the_connection_says_so(extra: dict[str, A
         ({"password": None}, "c has no API token"),
         ({"password": "  "}, "c has no API token"),
         ({"host": "http://198.51.100.1/api/v1"}, "credentials travel over https"),
-        ({"host": "redivis.com/api/v1"}, "c: host is no URL"),
+        ({"host": "redivis.com/api/v1"}, "c: host is not a URL"),
         ({"host": "https://redivis.com"}, "ends in /api/v1"),
         ({"extra": "[1]"}, "no JSON object"),
         ({"extra": "{broken"}, "no JSON object"),

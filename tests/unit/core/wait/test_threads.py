@@ -6,11 +6,14 @@ import asyncio
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from functools import partial
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from airflow_provider_jobs.core.wait.threads import Lane
+from airflow_provider_jobs.core.wait.threads import Lane, Pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -156,7 +159,7 @@ def test_a_failure_that_nobody_waits_for_is_logged(caplog: pytest.LogCaptureFixt
 def test_a_call_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
     program = (
         "import asyncio, threading\n"
-        "from airflow_provider_jobs.core.wait.threads import Lane\n"
+        "from airflow_provider_jobs.core.wait.threads import Lane, Pool\n"
         "async def main():\n"
         "    started = threading.Event()\n"
         "    task = asyncio.create_task(Lane().run(lambda: (started.set(), threading.Event().wait())))\n"
@@ -164,3 +167,77 @@ def test_a_call_that_hangs_does_not_hold_up_the_end_of_the_process() -> None:
         "asyncio.run(main())\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=PATIENCE, check=False).returncode == 0
+
+
+class Ended(BaseException):
+    """What Airflow raises in the main thread, by a signal, at the end of execution_timeout."""
+
+
+class TestPool:
+    """Steps side by side, for a thread that may be ended."""
+
+    @pytest.mark.parametrize("at_a_time", [1, 3, 20])
+    def test_results_come_in_the_order_of_the_steps(self, at_a_time: int) -> None:
+        running, most, lock = 0, 0, threading.Lock()
+
+        def step(number: int) -> int:
+            nonlocal running, most
+            with lock:
+                running += 1
+                most = max(most, running)
+            with lock:
+                running -= 1
+            return number
+
+        with Pool(at_a_time) as pool:
+            assert pool.results([partial(step, number) for number in range(10)]) == list(range(10))
+        assert most <= at_a_time
+
+    def test_after_a_failure_what_runs_is_finished_and_nothing_more_is_begun(self) -> None:
+        begun, failed, done = threading.Event(), threading.Event(), list[str]()
+
+        def slow() -> object:
+            begun.set()
+            assert failed.wait(PATIENCE)
+            done.append("slow")
+            return None
+
+        def failing() -> object:
+            assert begun.wait(PATIENCE)
+            failed.set()
+            raise ValueError("first")
+
+        with pytest.raises(ValueError, match="first"), Pool(2) as pool:
+            late: list[Callable[[], object]] = [partial(done.append, "late")] * 50
+            pool.results([slow, failing, *late])
+        assert done == ["slow"]
+        assert pool.stopped.is_set()
+
+    def test_who_is_ended_waits_for_nothing(self) -> None:
+        """The step under way is told; the one after it never begins."""
+        began, go_on, told = threading.Event(), threading.Event(), SimpleQueue[bool]()
+
+        def slow() -> None:
+            began.set()
+            assert go_on.wait(PATIENCE)
+            told.put(pool.stopped.is_set())
+
+        pool = Pool(1)
+        with suppress(Ended), pool:
+            first, second = pool.submit(slow), pool.submit(slow)
+            assert began.wait(PATIENCE)
+            raise Ended
+        assert not first.done()
+        assert second.cancelled()
+        go_on.set()
+        assert told.get(timeout=PATIENCE)
+
+    def test_what_a_step_raises_is_raised_where_its_result_is_asked_for(self) -> None:
+        def failing() -> None:
+            raise Ended
+
+        with Pool(1) as pool:
+            future = pool.submit(failing)
+            with pytest.raises(Ended):
+                pool.result(future)
+            assert pool.result(pool.submit(lambda: 7)) == 7

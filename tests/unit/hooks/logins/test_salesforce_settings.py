@@ -148,8 +148,8 @@ def test_proxies_are_text_a_mapping_or_a_url(value: Any, pairs: Any) -> None:
         ({"consumer_key": "KEY"}, "no way to log in: give consumer_key, consumer_secret and domain"),
         ({**APP, "instance_url": "http://acme.my.salesforce.com"}, "instance_url http://acme.*is refused"),
         ({**APP, "instance_url": "http://198.51.100.7"}, "credentials travel over https"),
-        ({**APP, "instance_url": "ftp://acme"}, "instance_url is no URL"),
-        ({**APP, "domain": "ac me"}, "domain is no URL"),
+        ({**APP, "instance_url": "ftp://acme"}, "instance_url is not a URL"),
+        ({**APP, "domain": "ac me"}, "domain is not a URL"),
         (
             {**APP, "instance_url": "https://acme.lightning.force.com/lightning/page/home"},
             "INVALID_SESSION_ID.*: use https://acme.my.salesforce.com",

@@ -1,0 +1,61 @@
+"""What replies hold, lists that go on for several pages, and warnings that are told once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from airflow_provider_jobs.core.http.messages import Reply, WarnOnce, pages
+from airflow_provider_jobs.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@pytest.mark.parametrize(("body", "expected"), [(b"", {}), (b'{"a": 1}', {"a": 1})])
+def test_a_body_is_an_object(body: bytes, expected: Any) -> None:
+    assert Reply(200, {}, body).json_object() == expected
+
+
+@pytest.mark.parametrize("body", [b"[]", b"1", b"null", b"no", b"[" * 100_000])
+def test_a_body_that_is_another_document_is_refused(body: bytes) -> None:
+    with pytest.raises(ProtocolError, match="HTTP 200 came with a"):
+        Reply(200, {}, body).json_object()
+
+
+@pytest.mark.parametrize(("status", "good"), [(199, False), (200, True), (299, True), (300, False)])
+def test_a_good_reply_is_one_of_the_two_hundreds(status: int, *, good: bool) -> None:
+    assert Reply(status, {}, b"").good is good
+
+
+def listed(following: Mapping[str | None, str | None], first: str | None = None) -> list[Any]:
+    """Return the tokens that pages were asked for with."""
+
+    def ask(token: str | None) -> dict[str, Any]:
+        return {"asked": token, "next": following[token]}
+
+    return [page["asked"] for page in pages(ask, lambda page: page["next"], "the list", first)]
+
+
+def test_pages_follow_each_other_until_one_names_no_next() -> None:
+    assert listed({None: "a", "a": "b", "b": None}) == [None, "a", "b"]
+    assert listed({"a": "b", "b": ""}, "a") == ["a", "b"]
+
+
+@pytest.mark.parametrize("following", [{None: "a", "a": "a"}, {None: "a", "a": "b", "b": "a"}])
+def test_pages_that_go_in_a_circle_end(following: dict[str | None, str | None]) -> None:
+    with pytest.raises(ProtocolError, match="the list goes in a circle"):
+        listed(following)
+
+
+def test_the_first_token_counts_too() -> None:
+    with pytest.raises(ProtocolError, match="circle"):
+        listed({"a": "b", "b": "a"}, "a")
+
+
+def test_a_warning_is_told_once_and_memory_stays_flat(caplog: pytest.LogCaptureFixture) -> None:
+    warn = WarnOnce()
+    for number in (*range(1500), *range(1500)):
+        warn(f"warning {number}")
+    assert [record.message for record in caplog.records] == [f"warning {number}" for number in range(1000)]
