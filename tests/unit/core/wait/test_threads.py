@@ -207,8 +207,8 @@ class TestPool:
             failed.set()
             raise ValueError("first")
 
+        late: list[Callable[[], object]] = [partial(done.append, "late")] * 50
         with pytest.raises(ValueError, match="first"), Pool(2) as pool:
-            late: list[Callable[[], object]] = [partial(done.append, "late")] * 50
             pool.results([slow, failing, *late])
         assert done == ["slow"]
         assert pool.stopped.is_set()
