@@ -88,6 +88,7 @@ class JobStatus:
     :param statement: For a script, the statement that failed and its place.
     :param url: The job's page in the vendor's console.
     :param statistics: The few numbers that people use; names carry their unit.
+    :param whole: False if the reply that was read tells less than the job itself would: a list, for example.
     """
 
     ref: JobRef
@@ -101,6 +102,7 @@ class JobStatus:
     statement: str | None = None
     url: str | None = None
     statistics: dict[str, Any] = field(default_factory=dict)
+    whole: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""

@@ -138,7 +138,7 @@ def single_gets(settings: Settings) -> Callable[[Project, int], Coroutine[Any, A
     def wait(project: Project, number: int) -> Coroutine[Any, Any, Any]:
         client, lane = shared[number % SESSIONS]
         ref = JobRef("bigquery", project.name, f"j{number}", "US", project.created)
-        group = PollGroup(client, hurry=False, runner=lane)
+        group = PollGroup(client, hurry=False, lane=lane)
         return group.wait(ref, poll_interval=settings.interval)
 
     return wait

@@ -1,19 +1,22 @@
-"""Several jobs that one reference stands for: their ids, with a space between them."""
+"""Several jobs of one task: one state, one report, one summary, one parallel cancel."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import JobsError
-from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobRef, JobState, JobStatus
+from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    News = Mapping[JobRef, JobStatus | JobsError]
+    from airflow_provider_jobs.core.work import CancelClient
 
-#: No service's id holds it.
+#: Cancels that go out at once: Airflow kills a task's process five seconds after it has told it to stop.
+CANCELS_AT_ONCE = 8
+#: Between the ids in the one text that a result names several jobs by; no service's id holds it.
 _AND = " "
 _WORST_FIRST = (
     JobState.RUNNING,
@@ -22,6 +25,151 @@ _WORST_FIRST = (
     JobState.CANCELLED,
     JobState.SUCCEEDED,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What several jobs of one service are called, and what is told of them together.
+
+    :param title: In a failure report.
+    :param key: Under which a result lists them.
+    :param shared: Fields of a job's summary that are told once, if all jobs have the same.
+    :param summed: Numbers of a job's summary that are added up, if all jobs tell them.
+    """
+
+    title: str = "jobs"
+    key: str = "jobs"
+    shared: tuple[str, ...] = ()
+    summed: tuple[str, ...] = ()
+
+
+def joined_ids(refs: Sequence[JobRef]) -> str:
+    """Return the one text that a result's ``job_id`` names jobs by; :func:`split_ids` reads it."""
+    return _AND.join(ref.id for ref in refs)
+
+
+def split_ids(job_id: str) -> list[str]:
+    """Return the ids that the ``job_id`` of a result names."""
+    return job_id.split(_AND)
+
+
+def refs_of(document: Mapping[str, Any]) -> list[JobRef]:
+    """Read the jobs of a trigger's row or event; the version before wrote one ``ref`` of joined ids."""
+    if "refs" in document:
+        return [JobRef.from_json(each) for each in document["refs"]]
+    ref = JobRef.from_json(document["ref"])
+    return [replace(ref, id=each) for each in split_ids(ref.id)]
+
+
+def names(refs: Sequence[JobRef]) -> str:
+    """Return what a message calls these jobs."""
+    return ", ".join(map(str, refs))
+
+
+def state_of(statuses: Sequence[JobStatus]) -> JobState:
+    """Return one state for all: active as long as one is, failed if one did."""
+    return next(state for state in _WORST_FIRST if any(status.state is state for status in statuses))
+
+
+def summary(
+    statuses: Sequence[JobStatus], of_one: Callable[[JobStatus], dict[str, Any]], several: Several
+) -> dict[str, Any]:
+    """Return what a result says: of one job its summary, of several what they share, sums, and each."""
+    each = [of_one(status) for status in statuses]
+    if len(each) == 1:
+        return each[0]
+    return {
+        **{name: each[0][name] for name in several.shared if len({str(job.get(name)) for job in each}) == 1},
+        "job_id": joined_ids([status.ref for status in statuses]),
+        "state": state_of(statuses),
+        **{name: sum(job[name] for job in each) for name in several.summed if _all_tell(each, name)},
+        several.key: each,
+        **({"url": _telling(statuses).url} if "url" in each[0] else {}),
+    }
+
+
+def report(statuses: Sequence[JobStatus], several: Several) -> JobStatus:
+    """Return one status that tells what went wrong in each of several jobs."""
+    if len(statuses) == 1:
+        return statuses[0]
+    state, telling = state_of(statuses), _telling(statuses)
+    bad = [status for status in statuses if status.problem]
+    problems = [
+        _placed(problem, _name(status, statuses))
+        for status in bad
+        for problem in status.problems or (status.problem,)
+        if problem
+    ]
+    completed = sum(status.state is JobState.SUCCEEDED for status in statuses)
+    failed = [status for status in bad if status.state is JobState.FAILED]
+    return JobStatus(
+        replace(statuses[0].ref, id=joined_ids([status.ref for status in statuses])),
+        state,
+        f"{completed} of {len(statuses)} completed",
+        title=f"{len(statuses)} {several.title}",
+        problem=_placed(telling.problem, _name(telling, statuses)) if telling.problem else None,
+        problems=tuple(problems[:SHOWN_PROBLEMS]),
+        problem_count=sum(max(status.problem_count, 1) for status in bad),
+        # A new attempt sends again what failed, so it can help only if it can help each of them.
+        retryable=state is JobState.FAILED and all(status.retryable for status in failed),
+        url=telling.url,
+    )
+
+
+def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> None:
+    """Ask for the end of jobs, several at a time and the newest first.
+
+    The caller may be a signal handler that has seconds left, and holds whatever lock its thread held before:
+    so it takes its turn as each of the threads does.
+
+    :raises JobsError: the first failure, once all have had their turn.
+    """
+    turns = iter(list(refs)[::-1])  # all threads take from it
+    failures: list[JobsError] = []
+
+    def take_turns() -> None:
+        for ref in turns:
+            try:
+                client.cancel(ref)
+            except JobsError as error:
+                failures.append(error)
+
+    threads = [
+        threading.Thread(target=take_turns, name="cancel-jobs", daemon=True) for _ in refs[1:CANCELS_AT_ONCE]
+    ]
+    for thread in threads:
+        thread.start()
+    take_turns()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _telling(statuses: Sequence[JobStatus]) -> JobStatus:
+    """Return the status to look at first: of a job that failed if one did, of one that still runs."""
+    state = state_of(statuses)
+    return next(status for status in statuses if status.state is state)
+
+
+def _name(status: JobStatus, statuses: Sequence[JobStatus]) -> str:
+    """Return what tells a job from the others: its title if that does, else its id."""
+    titles = [each.title for each in statuses]
+    return status.title if titles.count(status.title) == 1 else status.ref.id
+
+
+def _placed(problem: JobProblem, name: str) -> JobProblem:
+    return replace(problem, location=", ".join(part for part in (name, problem.location) if part))
+
+
+def _all_tell(jobs: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return all(isinstance(job.get(name), int) for job in jobs)
+
+
+# SHIM BEGIN
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def parts(ref: JobRef) -> list[JobRef]:
@@ -79,9 +227,6 @@ def statuses_of(
         errors = [each for each in news if isinstance(each, JobsError)]
         found[ref] = errors[0] if errors else join(ref, told)
     return found
-
-
-T = TypeVar("T")
 
 
 def for_each(things: Iterable[T], act: Callable[[T], object]) -> None:

@@ -38,34 +38,40 @@ class Submission:
     """A submitted job.
 
     :param adopted: True if an earlier attempt had submitted it.
+    :param left_alone: It is somebody else's: neither waited for nor cancelled.
     """
 
     status: JobStatus
     adopted: bool
+    left_alone: bool = False
+
+
+class CancelClient(Protocol):
+    """What a kill needs of a client."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Ask for a job's end; harmless if it has ended or is gone."""
 
 
 class ManyClient(Protocol):
-    """What the wait of many needs of a client."""
+    """What the wait of many tasks needs of a client."""
 
     def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing."""
 
 
-class StatusClient(Protocol):
-    """What the wait for one job needs of a client."""
+class StatusClient(ManyClient, Protocol):
+    """What the wait of one task needs of a client."""
 
     def status(self, ref: JobRef) -> JobStatus:
         """Return how a job is doing."""
 
 
-class JobClient(StatusClient, Protocol):
+class JobClient(StatusClient, CancelClient, Protocol):
     """What the whole life of a job needs of a client."""
 
     def submit(self, request: JobRequest) -> Submission:
         """Start the work once, or adopt what an earlier attempt started."""
-
-    def cancel(self, ref: JobRef) -> None:
-        """Ask for a job's end."""
 
     def failing_statement(self, status: JobStatus) -> str | None:
         """Return which part of a failed job failed, if it has parts."""

@@ -12,19 +12,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.several import for_each, parts
-from airflow_provider_jobs.core.wait.single import wait_for
-from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobFailed, JobsError, OutageError
+from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.core.wait.single import look, wait_for
+from airflow_provider_jobs.errors import (
+    DeadlineExceeded,
+    JobCancelled,
+    JobFailed,
+    JobsError,
+    NotFoundError,
+    OutageError,
+)
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_jobs.core.work import JobClient, JobRequest, StatusClient, Submission
+    from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +57,10 @@ class JobOperator(BaseOperator):
     """
 
     service: ClassVar[str]
+    #: What several jobs of a task are called, and what is told of them together.
+    together: ClassVar[Several] = Several()
+    #: False if the service has no way to end a job.
+    can_cancel: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -73,6 +85,8 @@ class JobOperator(BaseOperator):
         self._client: Any = None
         self._refs: list[JobRef] = []
         self._killed = False
+        #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
+        self._carried: dict[str, Any] = {}
 
     # What the operators of a service add.
 
@@ -88,45 +102,60 @@ class JobOperator(BaseOperator):
         """Return the work to submit, checked."""
         raise NotImplementedError
 
+    def submissions(self, client: Any, context: Context) -> Sequence[Submission]:
+        """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
+        return [client.submit(self.request(client, context))]
+
     def summary(self, status: JobStatus) -> dict[str, Any]:
         """Return what the XCom ``job`` says about a job."""
         return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
 
-    def completed(self, client: Any, status: JobStatus) -> JobStatus:  # noqa: ARG002 - others ask for more
-        """Return the status of a job that has succeeded, with what its service tells only on request."""
-        return status
+    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:  # noqa: ARG002 - others do more
+        """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
+        return statuses
 
-    def watched(self, client: JobClient, ref: JobRef) -> StatusClient:  # noqa: ARG002 - others ask for more
-        """Return what tells on the worker how the job is doing."""
-        return client
+    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:  # noqa: ARG002 - others ask for more
+        """Return the statuses of jobs that have succeeded, with what their service tells only on request."""
+        return statuses
 
-    def result(self, status: JobStatus) -> Any:
+    def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the task's result after success."""
-        return self.summary(status)
+        return self.summary_of(statuses)
+
+    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        """Return what the XCom ``job`` says: about the one job, or about all of them."""
+        return several.summary(statuses, self.summary, self.together)
 
     # The life cycle.
 
     def execute(self, context: Context) -> Any:
-        """Submit the job, wait, and return the result."""
+        """Submit the work, wait, and return the result."""
         with airflow_failures(self):
             self._client = self.client()
             return self._run(self._client, context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with what the trigger found."""
+    def execute_complete(self, context: Context, event: dict[str, Any], **before: Any) -> Any:
+        """Go on with what the trigger found.
+
+        :param before: What a task carries that the version before has deferred.
+        """
         with airflow_failures(self):
             client = self._client = self.client()
-            ref = JobRef.from_json(event["ref"])
-            self._refs = [ref]
+            refs = self._refs = several.refs_of(event)
+            self._carried = {**before, **event.get("carried", {})}
+            adopted = event["adopted"]
             if event["outcome"] == "error":
-                raise OutageError(f"{ref}: {event['message']}", retryable=event["retryable"])
+                text = f"{several.names(refs)}: {event['message']}"
+                raise OutageError(text, retryable=event["retryable"])
             if event["outcome"] == "deadline":
-                return self._end_at_deadline(
-                    client, context, _last_look(client, ref), adopted=event["adopted"]
-                )
-            return self._finish(
-                client, context, JobStatus.from_json(event["status"]), adopted=event["adopted"]
-            )
+                return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
+            if event["outcome"] != "ended":
+                raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
+            if "statuses" in event:
+                statuses = [JobStatus.from_json(each) for each in event["statuses"]]
+            else:  # the version before told of all in one
+                statuses = [client.status(ref) for ref in refs]
+            return self._finish(client, context, statuses, adopted=adopted)
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted.
@@ -134,12 +163,14 @@ class JobOperator(BaseOperator):
         Airflow calls this in a signal handler, and lets the task go on after it.
         """
         self._killed = True
-        for_each(self._refs if self.cancel_on_kill else [], self._cancel)
+        if self.cancel_on_kill:
+            self._cancel(self._refs)
 
-    def _cancel(self, ref: JobRef) -> None:
-        self.log.info("cancelling %s, since the task was ended", ref)
-        # Not another client: its look-up may wait for a lock that the interrupted frame holds.
-        self._client.cancel(ref)
+    def _cancel(self, refs: Sequence[JobRef]) -> None:
+        if refs:
+            self.log.info("cancelling %s, since the task was ended", several.names(refs))
+            # Not another client: its look-up may wait for a lock that the interrupted frame holds.
+            several.cancel_all(self._client, refs)
 
     def _check_killed(self) -> None:
         """Let a task that was ended go no further; its retry begins anew.
@@ -149,49 +180,62 @@ class JobOperator(BaseOperator):
         if self._killed:
             raise OutageError("the task was ended while it ran")
 
-    def _cancel_if_killed(self, ref: JobRef) -> None:
-        """Cancel what came to be too late for :meth:`on_kill`.
+    def _submit(self, client: JobClient, request: JobRequest) -> Submission:
+        """Submit one of several jobs; the end of the task can cancel it at once.
+
+        :raises OutageError: the task was ended.
+        """
+        self._check_killed()
+        submission = client.submit(request)
+        if not submission.left_alone:
+            self._follow([submission.status.ref])
+        return submission
+
+    def _follow(self, refs: Sequence[JobRef]) -> None:
+        """Note jobs for :meth:`on_kill`, and cancel what came to be too late for it.
 
         :raises OutageError: it did.
         """
+        self._refs += [ref for ref in refs if ref not in self._refs]
         if self._killed and self.cancel_on_kill:
-            self._cancel(ref)
+            self._cancel(refs)
             self._check_killed()
 
     def _run(self, client: JobClient, context: Context) -> Any:
-        return self._follow(client, context, client.submit(self.request(client, context)))
+        submissions = self.submissions(client, context)
+        # What is somebody else's and still under way is not waited for.
+        followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
+        statuses = [each.status for each in followed or submissions]
+        for each in followed:
+            verb = "adopted" if each.adopted else "submitted"
+            self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
+        # A dry run has no job.
+        self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
+        self._remember(context, statuses)
+        if not self.wait or not followed:
+            return self.summary_of(statuses)
+        # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
+        adopted = any(each.adopted and each.status.state is not JobState.SUCCEEDED for each in followed)
+        return self._wait(client, context, statuses, adopted=adopted)
 
-    def _follow(self, client: JobClient, context: Context, submission: Submission) -> Any:
-        status = submission.status
-        if status.ref.id:  # a dry run has none
-            # In one step: a kill between two would find neither the several jobs nor what stands for them.
-            self._refs = [*(ref for ref in self._refs if ref not in parts(status.ref)), status.ref]
-            verb = "adopted" if submission.adopted else "submitted"
-            self.log.info("%s %s, %s", verb, status.ref, status.url or status.vendor_state)
-            self._cancel_if_killed(status.ref)
-        self._remember(context, status)
-        if not self.wait:
-            return self.summary(status)
-        return self._wait(client, context, status, adopted=submission.adopted)
-
-    def _wait(self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+    def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         inline_end = time.time() + self.inline_wait if self.deferrable else None
-        status = wait_for(
-            self.watched(client, status.ref),
-            status,
+        statuses = wait_for(
+            client,
+            statuses,
             until=min((end for end in (deadline, inline_end) if end is not None), default=float("inf")),
             poll_interval=self.poll_interval,
             timing=Timing(),
             on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
         )
-        if status.state.ended:
-            return self._finish(client, context, status, adopted=adopted)
+        if several.state_of(statuses).ended:
+            return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and (deadline is None or time.time() < deadline):
-            return self._defer(context, status, adopted=adopted)
-        return self._end_at_deadline(client, context, status, adopted=adopted)
+            return self._defer(context, statuses, adopted=adopted)
+        return self._end_at_deadline(client, context, statuses, adopted=adopted)
 
-    def _defer(self, context: Context, status: JobStatus, *, adopted: bool) -> Any:
+    def _defer(self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
         trigger = JobTrigger(
@@ -200,28 +244,36 @@ class JobOperator(BaseOperator):
             poll_interval=self.poll_interval,
             deadline=self._deadline(context),
             first_poll_at=time.time() + FIRST_POLL_SECONDS,
-            ref=status.ref.to_json(),
+            refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
+            carried=self._carried,
             cancel_on_kill=self.cancel_on_kill,
         )
         return self.defer(trigger=trigger, method_name="execute_complete")
 
-    def _finish(self, client: JobClient, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        if status.state is JobState.CANCELLED:
+    def _finish(
+        self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool
+    ) -> Any:
+        statuses = [status if status.whole else client.status(status.ref) for status in statuses]
+        state = several.state_of(statuses)
+        if state is JobState.CANCELLED:
             self._check_killed()
-        if status.state is JobState.CANCELLED and adopted:
-            self.log.warning("%s was cancelled by the end of an earlier attempt; submitting anew", status.ref)
-            return self._run(client, context)
-        if status.state is not JobState.SUCCEEDED:
-            raise failure(client, status)
-        status = self.completed(client, status)
-        self._remember(context, status)
-        return self.result(status)
+            if adopted:
+                jobs = several.names([status.ref for status in statuses])
+                self.log.warning("%s was cancelled by the end of an earlier attempt; submitting anew", jobs)
+                return self._run(client, context)
+        statuses = self.ended(client, context, statuses)
+        if state is not JobState.SUCCEEDED:
+            raise failure(client, statuses, self.together)
+        statuses = self.completed(client, context, statuses)
+        self._remember(context, statuses)
+        return self.result(statuses)
 
-    def _remember(self, context: Context, status: JobStatus) -> None:
-        context["ti"].xcom_push(key="job", value=self.summary(status))
+    def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
+        summary = self.summary_of(statuses)
+        context["ti"].xcom_push(key="job", value=summary)
         for link in self.operator_extra_links:
-            context["ti"].xcom_push(key=link.xcom_key, value=status.url)
+            context["ti"].xcom_push(key=link.xcom_key, value=summary.get("url"))
 
     def _deadline(self, context: Context) -> float | None:
         """Return when ``execution_timeout`` ends; Airflow watches over it on the worker alone."""
@@ -230,37 +282,50 @@ class JobOperator(BaseOperator):
             return None
         return float((started + self.execution_timeout).timestamp())
 
-    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        """Cancel a job that outlasted ``execution_timeout``, see it end, fail; unless it has just ended."""
-        if not status.state.ended:
-            client.cancel(status.ref)
-            end = time.time() + CANCEL_SECONDS
-            status = wait_for(client, status, until=end, poll_interval=1.0, timing=Timing())
-            if status.state is not JobState.SUCCEEDED:
-                raise self._overdue(status)
-        return self._finish(client, context, status, adopted=adopted)
+    def _end_at_deadline(
+        self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool
+    ) -> Any:
+        """Cancel jobs that outlasted ``execution_timeout``, see them end, fail; unless they just ended."""
+        if active := [status.ref for status in statuses if not status.state.ended]:
+            if not self.can_cancel:
+                raise self._overdue(statuses, "may still")
+            several.cancel_all(client, active)
+            until = time.time() + CANCEL_SECONDS
+            try:
+                statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
+            except NotFoundError:  # cancelled, and deleted at once
+                raise self._overdue(statuses, f"is {JobState.CANCELLED}") from None
+            state = several.state_of(statuses)
+            if state is not JobState.SUCCEEDED:
+                outcome = f"is {state}" if state.ended else "was asked to stop and still runs"
+                raise self._overdue(statuses, outcome)
+        return self._finish(client, context, statuses, adopted=adopted)
 
-    def _overdue(self, status: JobStatus) -> DeadlineExceeded:
-        outcome = f"is {status.state}" if status.state.ended else "was asked to stop and still runs"
+    def _overdue(self, statuses: Sequence[JobStatus], outcome: str) -> DeadlineExceeded:
+        refs = [status.ref for status in statuses]
         return DeadlineExceeded(
-            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}) and {outcome}",
-            ref=status.ref,
+            f"{several.names(refs)} did not end within execution_timeout ({self.execution_timeout}) "
+            f"and {outcome}",
+            ref=refs[0],
         )
 
 
-def _last_look(client: JobClient, ref: JobRef) -> JobStatus:
-    """Return how a job is doing; one that cannot be asked for counts as active, so that it is cancelled."""
-    try:
-        return client.status(ref)
-    except JobsError as error:
-        log.warning("how %s is doing could not be found out: %s", ref, error)
-        return JobStatus(ref, JobState.RUNNING, "unknown")
+def _last_look(client: JobClient, refs: Sequence[JobRef]) -> list[JobStatus]:
+    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
+    statuses = []
+    for ref, news in look(client, refs).items():
+        if isinstance(news, JobsError):
+            log.warning("how %s is doing could not be found out: %s", ref, news)
+        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
+    return statuses
 
 
-def failure(client: JobClient, status: JobStatus) -> JobFailed:
-    """Return the error of a job that ended without success, the failing part of it named."""
+def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:
+    """Return the error of jobs that ended without success, the failing part of a single one named."""
+    status = several.report(statuses, together)
     try:
-        status = replace(status, statement=client.failing_statement(status))
+        if len(statuses) == 1:
+            status = replace(status, statement=client.failing_statement(status))
     except JobsError as error:
         log.warning("which part of %s failed could not be found out: %s", status.ref, error)
     return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)

@@ -6,15 +6,18 @@ import glob
 import os
 import stat
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part, Sink
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, OpenedSource, Source
-from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+from airflow_provider_jobs.core.wait.threads import Pool
+from airflow_provider_jobs.errors import ConfigurationError, OutageError, ProtocolError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Sequence
 
     from airflow.sdk import ObjectStoragePath
@@ -148,24 +151,34 @@ class StoreSink(LocalSink):
         """
         if "file" in self._target.fs.protocol:  # the only store that has folders
             self._target.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(_UPLOADS) as pool:
-            places = list(pool.map(self._send, parts))
+        with Pool(_UPLOADS) as pool:
+            places = pool.results([partial(self._send, part, pool.stopped) for part in parts])
         for part in parts:
             self.discard(part.name)
         if not any(self._folder.iterdir()):
             self._folder.rmdir()
         return places
 
-    def _send(self, part: Part) -> str:
+    def _send(self, part: Part, stopped: threading.Event) -> str:
         place = self._target / part.name
-        with self.draft(part.name).open("rb") as draft, place.open("wb") as file:
-            while block := draft.read(BLOCK_BYTES):
-                file.write(block)
+        try:
+            self._copy(part, place, stopped)
+        except BaseException:
+            with suppress(OSError):
+                place.unlink(missing_ok=True)  # a part of a file must not pass for the file
+            raise
         place.fs.invalidate_cache()
         size = place.fs.info(place.path).get("size")
         if size != part.size_bytes:
             raise ProtocolError(f"{place} has {size} bytes, and {part.size_bytes} were sent")
         return str(place)
+
+    def _copy(self, part: Part, place: ObjectStoragePath, stopped: threading.Event) -> None:
+        with self.draft(part.name).open("rb") as draft, place.open("wb") as file:
+            while block := draft.read(BLOCK_BYTES):
+                if stopped.is_set():
+                    raise OutageError(f"the task was ended before {place} was sent")
+                file.write(block)
 
 
 def _private_folder(key: str) -> Path:

@@ -1,6 +1,6 @@
-"""What a Salesforce task leaves in Airflow's state store for its next attempt: ids and places, no secrets.
+"""What a task leaves in Airflow's state store for its next attempt: ids and places, no secret in clear.
 
-A retry goes on with it; a clear, which raises ``max_tries``, begins anew. Airflow before 3.3 has no store.
+Airflow before 3.3 has no store: there nothing is kept, and a retry begins anew.
 """
 
 from __future__ import annotations
@@ -13,92 +13,90 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs import compat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow.sdk import Context
 
-
-#: Salesforce keeps a job, and its results, for 7 days after its end.
+#: Salesforce, the one service that says how long, keeps a job and its results for 7 days after its end.
 RETENTION = dt.timedelta(days=8)
+#: Upload sessions live a day, at the one service that says so; BigQuery's live longer.
+SESSION_RETENTION = dt.timedelta(days=1)
 
 
-class TaskMemory:
-    """One entry of the store: what is kept holds for one piece of work, and for one clear.
+class _Entry:
+    """One entry of the store, a JSON object."""
 
-    :param work: What has to be equal for a retry to go on: what is asked, and of which org.
-    """
-
-    def __init__(self, context: Context, key: str, work: Any) -> None:
+    def __init__(self, context: Context, key: str, retention: dt.timedelta) -> None:
         self._store: Any = context.get("task_state_store")
         self._key = key
-        self._max_tries = context["ti"].max_tries
-        self._work = hashlib.sha256(json.dumps(work, sort_keys=True, default=str).encode()).hexdigest()[:20]
+        self._retention = retention
 
     @property
     def lasts(self) -> bool:
         """True if the next attempt will find what is kept."""
         return self._store is not None
 
+    def forget(self) -> None:
+        """Drop what is kept."""
+        if self.lasts:
+            self._store.delete(self._key)
+
+    def _get(self) -> dict[str, Any]:
+        kept = self._store.get(self._key) if self.lasts else None
+        return kept if isinstance(kept, dict) else {}
+
+    def _set(self, kept: dict[str, Any]) -> None:
+        if self.lasts:
+            self._store.set(self._key, kept, retention=self._retention)
+
+
+class TaskMemory(_Entry):
+    """What is kept holds for one piece of work, and until a clear, which raises ``max_tries``.
+
+    :param work: What has to be equal for a retry to go on: what is asked, and of which org.
+    """
+
+    def __init__(self, context: Context, key: str, work: Any) -> None:
+        super().__init__(context, key, RETENTION)
+        self._max_tries = context["ti"].max_tries
+        self._work = _digest(json.dumps(work, sort_keys=True, default=str))[:20]
+
     def recall(self) -> Any:
         """Return what was kept of this work; None if nothing was."""
-        kept = self._kept()
-        return kept["kept"] if kept and kept["work"] == self._work else None
+        kept = self._get()
+        return kept.get("kept") if self._is_of_this_clear(kept) and kept.get("work") == self._work else None
 
     def recall_other(self) -> Any:
         """Return what an attempt before this one has kept of other work; None if nothing was."""
-        kept = self._kept()
-        return kept["kept"] if kept and kept["work"] != self._work else None
+        kept = self._get()
+        return kept.get("kept") if self._is_of_this_clear(kept) and kept.get("work") != self._work else None
 
     def remember(self, value: Any) -> None:
         """Keep a JSON value, in place of what was kept before."""
-        if self._store is not None:
-            kept = {"max_tries": self._max_tries, "work": self._work, "kept": value}
-            self._store.set(self._key, kept, retention=RETENTION)
+        self._set({"max_tries": self._max_tries, "work": self._work, "kept": value})
 
-    def forget(self) -> None:
-        """Drop what is kept."""
-        if self._store is not None:
-            self._store.delete(self._key)
-
-    def _kept(self) -> Mapping[str, Any] | None:
-        kept = self._store.get(self._key) if self._store is not None else None
-        if not isinstance(kept, dict) or not {"max_tries", "work", "kept"} <= kept.keys():
-            return None
-        return kept if kept["max_tries"] == self._max_tries else None
+    def _is_of_this_clear(self, kept: dict[str, Any]) -> bool:
+        return {"work", "kept"} <= kept.keys() and kept.get("max_tries") == self._max_tries
 
 
-#: Sessions live a day, at the one service that says so; BigQuery's live longer.
-SESSION_RETENTION = dt.timedelta(days=1)
+class TaskSession(_Entry):
+    """The upload session of one file: encrypted, short-lived, gone on success.
 
-
-class TaskSession:
-    """The session of one file in Airflow's state store of the task: encrypted, short-lived, gone on success.
-
-    Without a store (Airflow before 3.3) or without a Fernet key nothing is kept, and a retry begins anew.
+    Without a Fernet key nothing is kept.
     """
 
     def __init__(self, context: Context, name: str) -> None:
-        self._store: Any = context.get("task_state_store")
-        self._key = "upload_session_" + hashlib.sha256(name.encode()).hexdigest()[:16]
+        super().__init__(context, "upload_session_" + _digest(name)[:16], SESSION_RETENTION)
 
     def recall(self, fingerprint: str) -> str | None:
         """Return the session that was begun for these bytes."""
-        kept = self._store.get(self._key) if self._store is not None else None
-        if not isinstance(kept, dict) or kept.get("source") != _digest(fingerprint):
+        kept = self._get()
+        if kept.get("source") != _digest(fingerprint):
             return None
         return compat.decrypt(str(kept.get("session")), int(SESSION_RETENTION.total_seconds()))
 
     def remember(self, fingerprint: str, url: str) -> None:
         """Keep a session."""
-        session = compat.encrypt(url) if self._store is not None else None
-        if session:
-            kept = {"source": _digest(fingerprint), "session": session}
-            self._store.set(self._key, kept, retention=SESSION_RETENTION)
-
-    def forget(self) -> None:
-        """Drop the session."""
-        if self._store is not None:
-            self._store.delete(self._key)
+        if self.lasts and (session := compat.encrypt(url)):
+            self._set({"source": _digest(fingerprint), "session": session})
 
 
 def _digest(text: str) -> str:

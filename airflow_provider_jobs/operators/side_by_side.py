@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ALL_COMPLETED, FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import OutageError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Sequence
 
     from airflow_provider_jobs.core.work import JobRequest
-
-#: The wait is made of steps, in seconds: a signal that comes right before one would otherwise be seen at its
-#: end only, and a timeout is a signal.
-STEP_SECONDS = 1.0
 
 R = TypeVar("R", bound="JobRequest")
 S = TypeVar("S")
@@ -32,22 +29,8 @@ def submit_each(submit: Callable[[R], S], requests: Sequence[R], at_a_time: int)
     """
     if len(requests) == 1:
         return [submit(requests[0])]
-    ended = threading.Event()
-    pool = ThreadPoolExecutor(at_a_time, "upload")
-    try:
-        futures = [pool.submit(submit, _stopped_by(ended, request)) for request in requests]
-        until = FIRST_EXCEPTION
-        while (state := wait(futures, STEP_SECONDS, until)).not_done:
-            if until == FIRST_EXCEPTION and any(future.exception() for future in state.done):
-                until = ALL_COMPLETED
-                for future in futures:
-                    future.cancel()
-        pool.shutdown()
-        return [future.result() for future in futures]  # who was not begun comes after who failed
-    except BaseException:
-        ended.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+    with Pool(at_a_time) as pool:
+        return pool.results([partial(submit, _stopped_by(pool.stopped, request)) for request in requests])
 
 
 def _stopped_by(ended: threading.Event, request: R) -> R:

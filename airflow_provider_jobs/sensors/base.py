@@ -13,14 +13,20 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
-from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS
+from airflow_provider_jobs.jobs import JobState
+from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
+
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 
 class JobSensor(BaseSensorOperator):
@@ -34,6 +40,8 @@ class JobSensor(BaseSensorOperator):
     """
 
     service: ClassVar[str]
+    #: What several jobs are called, and what is told of them together.
+    together: ClassVar[Several] = Several()
 
     def __init__(
         self,
@@ -44,6 +52,7 @@ class JobSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self.deferrable = deferrable
+        self._seen: list[JobRef] = []
 
     # What the sensors of a service add.
 
@@ -51,16 +60,44 @@ class JobSensor(BaseSensorOperator):
         """Return the keyword arguments of the service's hook."""
         raise NotImplementedError
 
+    def client(self) -> Any:
+        """Return the service's client."""
+        raise NotImplementedError
+
+    def refs(self, client: Any) -> list[JobRef]:
+        """Return the jobs to wait for, as the parameters name them."""
+        raise NotImplementedError
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the result says about a job."""
+        raise NotImplementedError
+
+    def statuses(self, client: Any, refs: list[JobRef]) -> list[JobStatus]:
+        """Return how the jobs are doing, whoever has looked before."""
+        return [client.status(ref) for ref in refs]
+
     def look(self) -> dict[str, Any] | None:
         """Return the sensor's result if what it waits for has ended well, None if it goes on.
 
         :raises JobFailed: it ended otherwise.
         """
-        raise NotImplementedError
+        client = self.client()
+        statuses = self.statuses(client, self.refs(client))
+        self._seen = [status.ref for status in statuses]
+        state = several.state_of(statuses)
+        if not state.ended:
+            for status in statuses:
+                self.log.info("%s is %s", status.ref, status.vendor_state)
+            return None
+        if state is not JobState.SUCCEEDED:
+            raise failure(client, statuses, self.together)
+        return several.summary(statuses, self.summary, self.together)
 
     def trigger(self, **shared: Any) -> BaseTrigger:
         """Return what waits for the same in the triggerer."""
-        raise NotImplementedError
+        # As the service names them, if it has: with the location that a listing tells them by.
+        refs = self._seen or self.refs(self.client())
+        return JobTrigger(refs=[ref.to_json() for ref in refs], **shared)
 
     # The life cycle.
 
@@ -94,7 +131,7 @@ class JobSensor(BaseSensorOperator):
                 raise AirflowFailException(event["message"])
             self.log.warning("%s; looking again", event["message"])
         elif event["outcome"] != "ended":
-            raise AirflowFailException(f"the trigger sent an outcome that is none: {event['outcome']}")
+            raise AirflowFailException(f"the trigger sent an outcome that is not one: {event['outcome']}")
         return self._found_or_defer(context)
 
     def _found_or_defer(self, context: Context) -> Any:

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.configuration import check_job_id
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.operators.bigquery.job import BIGQUERY_JOBS, job_summary
 from airflow_provider_jobs.sensors.base import JobSensor
-from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
+from airflow_provider_jobs.triggers.job import JobsTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.jobs import JobStatus
 
 __all__ = ["BigQueryJobSensor", "BigQueryJobsSensor"]
 
@@ -32,6 +35,7 @@ class _BigQuerySensor(JobSensor):
     """
 
     service = "bigquery"
+    together = BIGQUERY_JOBS
     template_fields: Sequence[str] = ("project_id", "gcp_conn_id", "impersonation_chain")
 
     def __init__(
@@ -77,38 +81,28 @@ class BigQueryJobSensor(_BigQuerySensor):
         self.job = job
         self.location = location
 
-    def look(self) -> dict[str, Any] | None:
-        """Return the job's state and statistics once it has succeeded."""
-        client = self.client()
-        status = client.status(self._ref(client))
-        if not status.state.ended:
-            self.log.info("%s is %s", status.ref, status.vendor_state)
-            return None
-        if status.state is not JobState.SUCCEEDED:
-            raise failure(client, status)
-        return {
-            "job_id": status.ref.id,
-            "project_id": status.ref.scope,
-            "location": status.ref.location,
-            "state": status.state,
-            **status.statistics,
-        }
-
-    def trigger(self, **shared: Any) -> JobTrigger:
-        """Return what waits for the job."""
-        return JobTrigger(ref=self._ref(self.client()).to_json(), **shared)
-
-    def _ref(self, client: BigQueryClient) -> JobRef:
-        job = self.job if isinstance(self.job, Mapping) else {"job_id": self.job}
+    def refs(self, client: BigQueryClient) -> list[JobRef]:
+        """Return the jobs that ``job`` names."""
+        job: Mapping[str, Any] = self.job if isinstance(self.job, Mapping) else {"job_id": self.job}
         job_id = job.get("job_id")
         if not isinstance(job_id, str):
             raise ConfigurationError(f"job is {str(job)[:80]}: give a job id, or a dict with job_id")
-        return JobRef(
-            service="bigquery",
-            scope=job.get("project_id") or client.project,
-            id=" ".join(check_job_id(each, "job") for each in job_id.split(" ")),
-            location=job.get("location") or self.location or client.location,
-        )
+        places = {
+            each.get("job_id"): each for each in job.get("jobs") or []
+        }  # of several each may be elsewhere
+        return [
+            JobRef(
+                service="bigquery",
+                scope=job.get("project_id") or client.project,
+                id=check_job_id(each, "job"),
+                location=places.get(each, job).get("location") or self.location or client.location,
+            )
+            for each in several.split_ids(job_id)
+        ]
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the result says about a job."""
+        return job_summary(status)
 
 
 class BigQueryJobsSensor(_BigQuerySensor):
@@ -169,7 +163,7 @@ class BigQueryJobsSensor(_BigQuerySensor):
             self.log.error(
                 "%d of %d jobs failed: %s", len(failed), len(jobs), ", ".join(str(job.ref) for job in failed)
             )
-            raise failure(client, failed[0])
+            raise failure(client, failed[:1], self.together)
         return {"job_count": len(jobs), "failed_job_count": len(failed)}
 
     def trigger(self, **shared: Any) -> JobsTrigger:
@@ -197,7 +191,7 @@ def _milliseconds(parameter: str, time: dt.datetime | str | None) -> int | None:
     try:
         moment = time if isinstance(time, dt.datetime) else dt.datetime.fromisoformat(time)
     except (TypeError, ValueError):
-        raise ConfigurationError(f"{parameter} {time!r} is no time: give ISO 8601") from None
+        raise ConfigurationError(f"{parameter} {time!r} is not a time: give ISO 8601") from None
     if moment.tzinfo is None:
         raise ConfigurationError(f"{parameter} {time!r} has no time zone")
     return int(moment.timestamp() * 1000)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from airflow_provider_jobs.clients.redivis.names import checked_uri, table_reference, upload_name
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.hooks.redivis import RedivisHook
-from airflow_provider_jobs.jobs import JobRef, JobState
-from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.operators.redivis.job import REDIVIS_UPLOADS, upload_summary
 from airflow_provider_jobs.sensors.base import JobSensor
-from airflow_provider_jobs.triggers.job import JobTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.jobs import JobStatus
 
 __all__ = ["RedivisUploadSensor"]
 
@@ -32,6 +35,7 @@ class RedivisUploadSensor(JobSensor):
     """
 
     service = "redivis"
+    together = REDIVIS_UPLOADS
     template_fields: Sequence[str] = ("upload", "table", "redivis_conn_id")
 
     def __init__(
@@ -51,23 +55,12 @@ class RedivisUploadSensor(JobSensor):
         """Return the keyword arguments of the hook."""
         return {"redivis_conn_id": self.redivis_conn_id}
 
-    def look(self) -> dict[str, Any] | None:
-        """Return the upload's state and numbers once it is complete."""
-        ref = self._ref()
-        client = RedivisHook(**self.hook_args()).get_conn()
-        status = client.status(ref)
-        if not status.state.ended:
-            self.log.info("%s is %s", ref, status.vendor_state)
-            return None
-        if status.state is not JobState.SUCCEEDED:
-            raise failure(client, status)
-        return {"job_id": ref.id, "table": ref.scope, "state": status.state, **status.statistics}
+    def client(self) -> RedivisClient:
+        """Return the client."""
+        return RedivisHook(**self.hook_args()).get_conn()
 
-    def trigger(self, **shared: Any) -> JobTrigger:
-        """Return what waits for the upload."""
-        return JobTrigger(ref=self._ref().to_json(), **shared)
-
-    def _ref(self) -> JobRef:
+    def refs(self, client: RedivisClient) -> list[JobRef]:  # noqa: ARG002 - others ask it
+        """Return the uploads that ``upload`` names."""
         uri = self.upload.get("job_id") if isinstance(self.upload, Mapping) else self.upload
         if not isinstance(uri, str) or not uri:
             raise ConfigurationError(f"upload is {str(self.upload)[:80]!r}: give a result, a uri or a name")
@@ -75,9 +68,13 @@ class RedivisUploadSensor(JobSensor):
             if not self.table:
                 raise ConfigurationError(f"upload {uri[:80]!r} is a name: give its table too")
             table = table_reference(self.table)
-            return JobRef("redivis", str(table), table.upload_path(upload_name(uri, "upload")))
+            return [JobRef("redivis", str(table), table.upload_path(upload_name(uri, "upload")))]
         try:
-            uris = [checked_uri(each) for each in uri.split(" ")]
+            uris = [checked_uri(each) for each in several.split_ids(uri)]
         except ProtocolError:
-            raise ConfigurationError(f"upload {uri[:80]!r} is no uri of an upload") from None
-        return JobRef("redivis", unquote(uris[0].split("/")[2]), uri)
+            raise ConfigurationError(f"upload {uri[:80]!r} is not the uri of an upload") from None
+        return [JobRef("redivis", unquote(each.split("/")[2]), each) for each in uris]
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the result says about an upload."""
+        return upload_summary(status)

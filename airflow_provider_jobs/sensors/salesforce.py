@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.watch import look
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.jobs import JobRef, JobState
-from airflow_provider_jobs.operators.base import failure
-from airflow_provider_jobs.operators.salesforce.job import job_summary
+from airflow_provider_jobs.operators.salesforce.job import SALESFORCE_JOBS, job_summary
 from airflow_provider_jobs.sensors.base import JobSensor
-from airflow_provider_jobs.triggers.job import JobTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 __all__ = ["SalesforceJobSensor"]
 
@@ -38,6 +35,7 @@ class SalesforceJobSensor(JobSensor):
     """
 
     service = "salesforce"
+    together = SALESFORCE_JOBS
     template_fields: Sequence[str] = ("job", "kind", "api_version", "salesforce_conn_id")
 
     def __init__(
@@ -59,27 +57,23 @@ class SalesforceJobSensor(JobSensor):
         """Return the keyword arguments of the hook."""
         return {"salesforce_conn_id": self.salesforce_conn_id}
 
-    def look(self) -> dict[str, Any] | None:
-        """Return the job's state and numbers once it is complete."""
-        client = SalesforceHook(**self.hook_args()).get_conn()
-        status = look(client, self._ref(client))
-        if not status.state.ended:
-            self.log.info("%s is %s", status.ref, status.vendor_state)
-            return None
-        if status.state is not JobState.SUCCEEDED:
-            raise failure(client, status)
-        return job_summary(status)
+    def client(self) -> SalesforceClient:
+        """Return the client."""
+        return SalesforceHook(**self.hook_args()).get_conn()
 
-    def trigger(self, **shared: Any) -> JobTrigger:
-        """Return what waits for the job."""
-        client = SalesforceHook(**self.hook_args()).get_conn()
-        return JobTrigger(ref=self._ref(client).to_json(), **shared)
-
-    def _ref(self, client: SalesforceClient) -> JobRef:
+    def refs(self, client: SalesforceClient) -> list[JobRef]:
+        """Return the jobs that ``job`` names."""
         job = self.job if isinstance(self.job, Mapping) else {"job_id": self.job}
         job_id = job.get("job_id")
         if not isinstance(job_id, str) or not job_id.strip():
             raise ConfigurationError(f"job is {str(self.job)[:80]!r}: give a job id, or an operator's result")
         kind, version = job.get("kind") or self.kind, job.get("api_version") or self.api_version or None
-        refs = [client.ref(each, kind, version) for each in job_id.split()]
-        return replace(refs[0], id=" ".join(ref.id for ref in refs))
+        return [client.ref(each, kind, version) for each in several.split_ids(job_id)]
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the result says about a job."""
+        return job_summary(status)
+
+    def statuses(self, client: SalesforceClient, refs: list[JobRef]) -> list[JobStatus]:
+        """Return how the jobs are doing, in few requests: each counts against the org's daily limit."""
+        return client.look(refs)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
@@ -19,7 +20,7 @@ from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.triggers import sharing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from airflow.sdk import Connection
 
@@ -94,24 +95,29 @@ class _Trigger(BaseTrigger):
         return await Lane(linger_seconds=0.0).run(partial(hook.client_of, connection))
 
     async def _watched(
-        self, ref: JobRef, group_of: Callable[[], Coroutine[Any, Any, Lease[SharedGroup]]]
-    ) -> JobStatus:
-        """Wait until the job has ended, in a loop with others.
+        self, refs: Sequence[JobRef], group_of: Callable[[], Coroutine[Any, Any, Lease[SharedGroup]]]
+    ) -> list[JobStatus]:
+        """Wait until the jobs have ended, in a loop with others.
 
-        :raises DeadlineExceeded: the job was still active then.
+        :raises DeadlineExceeded: one was still active then.
         """
         try:
             async with asyncio.timeout(self._seconds_left()) as limit:
                 lease = await group_of()
         except TimeoutError:
             if limit.expired():
-                raise DeadlineExceeded(f"{ref} was not asked for before its deadline", ref=ref) from None
+                text = f"{several.names(refs)} was not asked for before its deadline"
+                raise DeadlineExceeded(text, ref=refs[0]) from None
             raise
         with lease:
             await self._until_first_poll()
-            return await lease.thing.group.wait(
-                ref, poll_interval=self.poll_interval, deadline=self.deadline, tell=self._tell
+            wait = partial(
+                lease.thing.group.wait,
+                poll_interval=self.poll_interval,
+                deadline=self.deadline,
+                tell=self._tell,
             )
+            return await _all([wait(ref) for ref in refs])
 
     def _tell(self, line: str) -> None:
         self.logger().info("%s", line)  # one logger for all triggers, not one for each
@@ -133,30 +139,45 @@ class _Trigger(BaseTrigger):
 
 
 class JobTrigger(_Trigger):
-    """Waits until a job has ended; one class for every service.
+    """Waits until the jobs of one task have ended; one class for every service.
 
-    Its one event is ``{"outcome": "ended", "ref": JobRef, "adopted": bool, "status": JobStatus}``; outcome
-    ``deadline`` means that the job still runs, ``error`` with a ``message`` and ``retryable`` that nobody
-    could be asked.
+    Its one event is ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses":
+    [JobStatus]}``; outcome ``deadline`` means that a job still runs, ``error`` with a ``message`` and
+    ``retryable`` that nobody could be asked.
 
-    :param ref: The job, as :meth:`.JobRef.to_json` writes it.
+    :param refs: The jobs, as :meth:`.JobRef.to_json` writes them.
+    :param ref: The same, as the version before wrote it: rows of its deferred tasks still wake up.
     :param adopted: Handed back in the event.
-    :param cancel_on_kill: Cancel the job when a user ends the task.
+    :param carried: Handed back in the event: what the task needs again at its end.
+    :param cancel_on_kill: Cancel the jobs when a user ends the task.
     """
 
     def __init__(
-        self, *, ref: dict[str, Any], adopted: bool = False, cancel_on_kill: bool = False, **shared: Any
+        self,
+        *,
+        refs: Sequence[dict[str, Any]] | None = None,
+        ref: dict[str, Any] | None = None,
+        adopted: bool = False,
+        carried: dict[str, Any] | None = None,
+        cancel_on_kill: bool = False,
+        **shared: Any,
     ) -> None:
         super().__init__(**shared)
-        self.ref = JobRef.from_json(ref)
+        self.refs = several.refs_of({"ref": ref} if refs is None else {"refs": refs})
         self.adopted = adopted
+        self.carried = carried or {}
         self.cancel_on_kill = cancel_on_kill
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return everything that the constructor takes."""
-        return self._serialized(
-            ref=self.ref.to_json(), adopted=self.adopted, cancel_on_kill=self.cancel_on_kill
-        )
+        return self._serialized(**self._handed_back(), cancel_on_kill=self.cancel_on_kill)
+
+    def _handed_back(self) -> dict[str, Any]:
+        return {
+            "refs": [ref.to_json() for ref in self.refs],
+            "adopted": self.adopted,
+            "carried": self.carried,
+        }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
@@ -166,7 +187,7 @@ class JobTrigger(_Trigger):
             if not compat.TRIGGER_HAS_ON_KILL:
                 await self.on_kill()
             raise
-        yield TriggerEvent({"ref": self.ref.to_json(), "adopted": self.adopted, **event})
+        yield TriggerEvent({**self._handed_back(), **event})
 
     async def on_kill(self) -> None:
         """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.
@@ -181,27 +202,30 @@ class JobTrigger(_Trigger):
             await asyncio.shield(cancellation)
 
     async def _cancel_if_killed(self) -> None:
+        jobs = several.names(self.refs)
         try:
             if await self._still_waited_for():
-                self.log.info("leaving %s alone: only the trigger has moved, the task still waits", self.ref)
+                self.log.info("leaving %s alone: only the trigger has moved, the task still waits", jobs)
                 return
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
-                await connection.lane.run(partial(connection.client.cancel, self.ref))
+                await connection.lane.run(partial(several.cancel_all, connection.client, self.refs))
         except Exception:  # whatever it is: raised here it reaches nobody, or fails a task that has moved
-            self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", self.ref)
+            self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", jobs)
         else:
-            self.log.info("cancelled %s, since the task was ended", self.ref)
+            self.log.info("cancelled %s, since the task was ended", jobs)
 
     async def _wait(self) -> dict[str, Any]:
         try:
-            status = await self._watched(self.ref, partial(sharing.group_of_jobs, self, self.ref.scope))
+            statuses = await self._watched(
+                self.refs, partial(sharing.group_of_jobs, self, self.refs[0].scope)
+            )
         except JobsError as error:
             return await self._told(error)
-        return {"outcome": "ended", "status": status.to_json()}
+        return {"outcome": "ended", "statuses": [status.to_json() for status in statuses]}
 
     async def _still_waited_for(self) -> bool:
-        """Return True if this task is still deferred on this very job; ask again if Airflow cannot say."""
+        """Return True if this task is still deferred on these very jobs; ask again if Airflow cannot say."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:
@@ -210,7 +234,9 @@ class JobTrigger(_Trigger):
             except Exception as error:
                 if loop.time() > began + sharing.LOOK_UP_SECONDS:
                     raise
-                self.log.warning("whether %s is to be cancelled is not known yet: %s", self.ref, error)
+                self.log.warning(
+                    "whether %s is to be cancelled is not known yet: %s", several.names(self.refs), error
+                )
             await asyncio.sleep(sharing.REOPEN_SECONDS)
 
     async def _is_waited_for(self) -> bool:
@@ -222,7 +248,7 @@ class JobTrigger(_Trigger):
         if await sync_to_async(compat.task_state, thread_sensitive=False)(ti) != "deferred":
             return False
         job = await sync_to_async(compat.task_xcom, thread_sensitive=False)(ti, "job")
-        return isinstance(job, dict) and job.get("job_id") == self.ref.id
+        return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
 
 
 class JobsTrigger(_Trigger):
@@ -248,7 +274,7 @@ class JobsTrigger(_Trigger):
     async def _search(self) -> dict[str, Any]:
         ref = JobRef(self.service, "search", json.dumps(self.search, sort_keys=True))
         try:
-            await self._watched(ref, partial(sharing.group_of_search, self, self.search))
+            await self._watched([ref], partial(sharing.group_of_search, self, self.search))
         except JobsError as error:
             return await self._told(error)
         return {"outcome": "ended"}
@@ -256,3 +282,15 @@ class JobsTrigger(_Trigger):
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.
 _cancellations: set[asyncio.Task[None]] = set()
+
+
+async def _all(waits: Sequence[Coroutine[Any, Any, JobStatus]]) -> list[JobStatus]:
+    """Return what all waits return; once one has failed, nobody waits for the others."""
+    if len(waits) == 1:
+        return [await waits[0]]
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -39,8 +39,6 @@ class PollMetrics:
         stats.incr(f"{PREFIX}.ticks", tags=self._tags)
         if tick.failed:
             stats.incr(f"{PREFIX}.failed_ticks", tags=self._tags)
-        if tick.calls:
-            stats.incr(f"{PREFIX}.calls", tick.calls, tags=self._tags)
         stats.timing(f"{PREFIX}.tick_seconds", dt.timedelta(seconds=tick.seconds), tags=self._tags)
         stats.timing(f"{PREFIX}.late_detection", dt.timedelta(seconds=tick.late_seconds), tags=self._tags)
 

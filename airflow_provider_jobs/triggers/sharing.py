@@ -241,7 +241,7 @@ async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) ->
         _Searches(client) if searches else client,
         hurry=not searches and trigger.service not in COUNTED,
         on_tick=metrics.ticked,
-        runner=lease.thing.polls,
+        lane=lease.thing.polls,
     )
     return SharedGroup(group, metrics, lease)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SIZE = int(os.environ.get("UPLOAD_GIBIBYTES", "1")) << 30
 SEND = textwrap.dedent("""
     import sys, uuid
-    from airflow_provider_jobs.clients import bigquery_upload
+    from airflow_provider_jobs.clients.bigquery import upload as bigquery_upload
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.sources.source import FileSource, Media, OpenedSource
     from airflow_provider_jobs.core.http.transport import Transport

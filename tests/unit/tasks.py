@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow.sdk.bases.operator import ExecutorSafeguard
 
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
+from airflow_provider_jobs.triggers.job import JobTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +112,26 @@ def faked(operator: Any, client: Any) -> Any:
     """Return the operator, speaking to another client."""
     operator.client = lambda: client
     return operator
+
+
+def event(*found: JobStatus, outcome: str = "ended", **more: Any) -> dict[str, Any]:
+    """Return what the trigger tells, as it comes out of Airflow's database."""
+    refs = [each.ref.to_json() for each in found] or [REF.to_json()]
+    told = {"outcome": outcome, "refs": refs, "adopted": False, "carried": {}, **more}
+    if found:
+        told["statuses"] = [each.to_json() for each in found]
+    restored: dict[str, Any] = json.loads(json.dumps(told))
+    return restored
+
+
+def deferred(task: Any, with_context: Any = None) -> JobTrigger:
+    """Return the trigger that a task defers to."""
+    with pytest.raises(TaskDeferred) as caught:
+        run(task, with_context)
+    assert caught.value.method_name == "execute_complete"
+    trigger = caught.value.trigger
+    assert isinstance(trigger, JobTrigger)
+    return trigger
 
 
 def run(operator: Any, with_context: Any = None) -> Any:

@@ -127,7 +127,7 @@ def submit_once(client: RedivisClient, request: UploadRequest) -> UploadSubmissi
             )
         if request.on_conflict == "skip":
             log.info("%s has an upload named %s: it is left as it is", table, name)
-            return UploadSubmission(upload_status(found, str(table)), adopted=True)
+            return UploadSubmission(upload_status(found, str(table)), adopted=True, left_alone=True)
         if request.on_conflict == "replace":
             return work.upload(name, found)
         raise _conflict(table, found, source)

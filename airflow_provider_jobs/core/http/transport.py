@@ -17,7 +17,6 @@ from airflow_provider_jobs.core.http.messages import Reply, Request, Token, chec
 from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
 from airflow_provider_jobs.core.http.stream import StreamedReply, streamed
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.core.tally import count_request
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
@@ -143,7 +142,6 @@ class Transport:
         if request.body is not None:
             body = _json(request.body)
             more["Content-Type"] = "application/json"
-        count_request()
         try:
             return self._session.request(
                 request.method,

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import random
-import time
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.core.tally import counted_requests
+from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, pause_seconds
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.core.wait.waiter import HEARTBEAT_SECONDS, Waiter
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.core.work import ManyClient
     from airflow_provider_jobs.jobs import JobRef, JobStatus
-
-T = TypeVar("T")
 
 #: Seconds between two ticks for each job that waits, where the group is in a hurry: a list of many jobs costs
 #: time to read. From 1,250 jobs on, five seconds are the hurry.
@@ -49,39 +45,15 @@ class Tick:
     """What one look at all jobs of a group was like.
 
     :param waiters: How many wait on after it.
-    :param calls: Requests that it took.
     :param seconds: How long it took.
     :param late_seconds: From the moment it was due until everybody had been told.
     :param failed: True if the service could not be asked.
     """
 
     waiters: int
-    calls: int
     seconds: float
     late_seconds: float
     failed: bool
-
-
-class Runner(Protocol):
-    """Where blocking calls run; a :class:`.Lane`."""
-
-    def submit(self, step: Callable[[], object]) -> None:
-        """Run a step some time."""
-
-    async def run(self, step: Callable[[], T]) -> T:
-        """Run a step and return its result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a group takes from outside; tests bring their own.
-
-    :param clock: Seconds since 1970.
-    :param dice: A random number between 0 and 1.
-    """
-
-    clock: Callable[[], float] = time.time
-    dice: Callable[[], float] = random.random
 
 
 class PollGroup:
@@ -90,7 +62,7 @@ class PollGroup:
     :param client: Its ``status_many`` is called in a thread.
     :param hurry: False always pauses for the whole poll interval: a look is dear.
     :param on_tick: Called after each tick, in the thread.
-    :param runner: Where blocking calls run; default is a lane of the group's own.
+    :param lane: Where blocking calls run; default is one of the group's own.
     """
 
     def __init__(
@@ -100,15 +72,15 @@ class PollGroup:
         outage_seconds: float = OUTAGE_SECONDS,
         hurry: bool = True,
         on_tick: Callable[[Tick], object] | None = None,
-        runner: Runner | None = None,
-        surroundings: Surroundings | None = None,
+        lane: Lane | None = None,
+        timing: Timing | None = None,
     ) -> None:
         self._client = client
         self._outage_seconds = outage_seconds
         self._hurry = hurry
         self._on_tick = on_tick
-        self._runner: Runner = runner or Lane(2)  # should one hang, there is another
-        self._surroundings = surroundings or Surroundings()
+        self._lane = lane or Lane(2)  # should one call hang, there is another thread
+        self._timing = timing or Timing()
         self._waiters: dict[Waiter, None] = {}
         self._tick_timer: asyncio.TimerHandle | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -151,7 +123,7 @@ class PollGroup:
             joined_at=now,
             answered_at=now,
             # Those who came together should not all speak at once.
-            heartbeat_at=now + HEARTBEAT_SECONDS * (0.5 + self._surroundings.dice() / 2),
+            heartbeat_at=now + HEARTBEAT_SECONDS * (0.5 + self._timing.random() / 2),
         )
         self._join(waiter, loop)
         try:
@@ -163,12 +135,12 @@ class PollGroup:
         if not self._waiters:
             self._began = self._stirred_at = -_NEVER
             self._poll_interval = _NEVER
-            self._luck = self._surroundings.dice()
+            self._luck = self._timing.random()
         self._waiters[waiter] = None
         self._stirred_at = loop.time()
         self._poll_interval = min(self._poll_interval, waiter.poll_interval)
         self._plan_tick(loop)
-        self._plan_sweep(loop, min(SWEEP_SECONDS, waiter.deadline - self._surroundings.clock()))
+        self._plan_sweep(loop, min(SWEEP_SECONDS, waiter.deadline - self._timing.now()))
 
     def _leave(self, waiter: Waiter) -> None:
         if waiter in self._waiters:
@@ -224,15 +196,15 @@ class PollGroup:
 
     async def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self._began = began = loop.time()
-        self._luck = self._surroundings.dice()
+        self._luck = self._timing.random()
         waiters = list(self._waiters)
         refs = list(dict.fromkeys(waiter.ref for waiter in waiters))
         found: Mapping[JobRef, JobStatus | Exception] | Exception
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                found, calls = await self._runner.run(partial(_ask, self._client, refs))
+                found = await self._lane.run(partial(_ask, self._client, refs))
         except TimeoutError:
-            found, calls = OutageError(f"no answer within {CALL_SECONDS:.0f} s"), 0
+            found = OutageError(f"no answer within {CALL_SECONDS:.0f} s")
         failed = isinstance(found, Exception)
         news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
         self.rejected = any(isinstance(each, AuthenticationError) for each in news.values())
@@ -242,8 +214,8 @@ class PollGroup:
             await asyncio.sleep(0)
         self._ticking = None
         if self._on_tick:
-            tick = Tick(len(self._waiters), calls, answered - began, loop.time() - due, failed)
-            self._runner.submit(partial(self._on_tick, tick))
+            tick = Tick(len(self._waiters), answered - began, loop.time() - due, failed)
+            self._lane.submit(partial(self._on_tick, tick))
         if self._waiters:
             self._poll_interval = min(waiter.poll_interval for waiter in self._waiters)
             self._plan_tick(loop)
@@ -275,7 +247,7 @@ class PollGroup:
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweep_timer = None
-        now, clock = loop.time(), self._surroundings.clock()
+        now, clock = loop.time(), self._timing.now()
         due = [each for each in self._waiters if clock >= each.deadline or now >= each.heartbeat_at]
         for waiter in due[:BATCH]:
             if clock >= waiter.deadline:
@@ -289,12 +261,9 @@ class PollGroup:
             self._stop_if_empty()
 
 
-def _ask(
-    client: ManyClient, refs: Sequence[JobRef]
-) -> tuple[dict[JobRef, JobStatus | Exception] | Exception, int]:
-    """Return what a client says, or the error that it raises, and how many requests it took."""
-    with counted_requests() as tally:
-        try:
-            return dict(client.status_many(refs)), tally.count
-        except Exception as error:  # noqa: BLE001 - every waiter gets it, and raises what it cannot bear
-            return error, tally.count
+def _ask(client: ManyClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | Exception] | Exception:
+    """Return what a client says, or the error that it raises."""
+    try:
+        return dict(client.status_many(refs))
+    except Exception as error:  # noqa: BLE001 - every waiter gets it, and raises what it cannot bear
+        return error

@@ -1,4 +1,4 @@
-"""What waiting for a job means, and how one thread waits for one job; ``poll_group`` waits for many.
+"""What waiting for jobs means, and how one thread waits for those of one task; ``group`` waits for many.
 
 A look that fails is not a failed job: an outage budget bounds how long the service may stay silent.
 """
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_jobs.core.http.retry import Timing
     from airflow_provider_jobs.core.work import StatusClient
-    from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 #: How long a service may stay silent before its waiters fail, in seconds.
 OUTAGE_SECONDS = 900.0
@@ -35,35 +35,48 @@ def concerns_job(error: BaseException) -> bool:
     return not isinstance(error, JobsError) or isinstance(error, NotFoundError | ConfigurationError)
 
 
+def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+    """Return how the jobs of one task are doing, each failure in the place of its job."""
+    try:
+        return {refs[0]: client.status(refs[0])} if len(refs) == 1 else client.status_many(refs)
+    except JobsError as error:
+        return dict.fromkeys(refs, error)
+
+
 def wait_for(
     client: StatusClient,
-    status: JobStatus,
+    statuses: Sequence[JobStatus],
     *,
     until: float,
     poll_interval: float,
     timing: Timing,
     outage_seconds: float = OUTAGE_SECONDS,
     on_change: Callable[[JobStatus], None] | None = None,
-) -> JobStatus:
-    """Wait in this thread and return the job's last status: ended, or still active at the time ``until``.
+) -> list[JobStatus]:
+    """Wait in this thread and return the jobs' last statuses: ended, or still active at the time ``until``.
 
+    :param statuses: How the jobs are doing now.
     :param until: Seconds since 1970; infinity waits without end.
-    :raises JobsError: the service stayed silent for ``outage_seconds``, or said that the job is gone.
+    :raises JobsError: the service stayed silent for ``outage_seconds``, or said that a job is gone.
     """
     began = timing.now()
     failing_since: float | None = None
-    while not status.state.ended and (now := timing.now()) < until:
+    known = {status.ref: status for status in statuses}
+    while (active := [ref for ref in known if not known[ref].state.ended]) and (now := timing.now()) < until:
         timing.sleep(max(0.0, min(pause_seconds(now - began, poll_interval), until - now)))
         asked = timing.now()
-        try:
-            news = client.status(status.ref)
-        except JobsError as error:
-            failing_since = asked if failing_since is None else failing_since
-            if concerns_job(error) or timing.now() > failing_since + outage_seconds:
-                raise
+        error: JobsError | None = None
+        for ref, news in look(client, active).items():
+            if isinstance(news, JobsError):
+                error = error if error and concerns_job(error) else news
+                continue
+            if on_change and news.state != known[ref].state:
+                on_change(news)
+            known[ref] = news
+        if error is None:
+            failing_since = None
             continue
-        failing_since = None
-        if on_change and news.state != status.state:
-            on_change(news)
-        status = news
-    return status
+        failing_since = asked if failing_since is None else failing_since
+        if concerns_job(error) or timing.now() > failing_since + outage_seconds:
+            raise error
+    return list(known.values())

@@ -13,7 +13,7 @@ from collections import deque
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -155,6 +155,12 @@ class Pool:
         while not future.done():
             wait([future], STEP_SECONDS)
         return future.result()
+
+    def outcome(self, future: Future[Any]) -> Any:
+        """Wait for a step, and return its result or its error."""
+        while not future.done():
+            wait([future], STEP_SECONDS)
+        return future.exception() or future.result()
 
     def results(self, steps: Sequence[Callable[[], T]]) -> list[T]:
         """Run all steps and return their results, in their order.

@@ -14,6 +14,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
     json_object,
     label,
 )
+from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.jobs import JobStatus
 
+#: What is told of several jobs together.
+BIGQUERY_JOBS = Several(
+    title="BigQuery jobs",
+    shared=("project_id", "location"),
+    summed=("row_count", "bad_record_count", "input_file_count", "input_bytes", "output_bytes"),
+)
 #: ``project.dataset.table``, ``dataset.table``, or the API's TableReference.
 Table = str | Mapping[str, str]
 #: Characters of a job id's beginning; the digest and a number follow, 1,024 in all at most.
@@ -51,6 +58,7 @@ class BigQueryJobOperator(JobOperator):
     """
 
     service = "bigquery"
+    together = BIGQUERY_JOBS
     template_fields: Sequence[str] = (
         "project_id",
         "location",
@@ -138,17 +146,22 @@ class BigQueryJobOperator(JobOperator):
         )
 
     def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about the job."""
-        ref = status.ref
-        summary = {"project_id": ref.scope, "location": ref.location, **super().summary(status)}
-        return summary if ref.id else {"dry_run": True, **summary, "job_id": None}
+        """Return what the XCom ``job`` says about a job."""
+        return job_summary(status)
 
-    def completed(self, client: BigQueryClient, status: JobStatus) -> JobStatus:
-        """Return the status, for a SELECT with the number of its rows."""
-        if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
-            return status
-        rows = {"row_count": client.row_count(status.ref)}
-        return replace(status, statistics={**status.statistics, **rows})
+    def completed(
+        self,
+        client: BigQueryClient,
+        context: Context,  # noqa: ARG002 - others ask for more
+        statuses: list[JobStatus],
+    ) -> list[JobStatus]:
+        """Return the statuses, those of a SELECT with the number of its rows."""
+        return [
+            replace(status, statistics={**status.statistics, "row_count": client.row_count(status.ref)})
+            if status.statistics.get("statement_type") == "SELECT" and status.ref.id
+            else status
+            for status in statuses
+        ]
 
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
         own = [("configuration.labels", configuration.get("labels")), ("labels", self.labels)]
@@ -231,9 +244,23 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
             return dict(json_object(self.configuration, "configuration"))
         return dict(self.configuration)
 
-    def result(self, status: JobStatus) -> Any:
+    def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
-        return status.ref.id or self.summary(status)
+        return statuses[0].ref.id or self.summary_of(statuses)
+
+
+def job_summary(status: JobStatus) -> dict[str, Any]:
+    """Return what a result says about a job: where it is, its state, and the numbers that people use."""
+    ref = status.ref
+    summary = {
+        "project_id": ref.scope,
+        "location": ref.location,
+        "job_id": ref.id or None,
+        "state": status.state,
+        **status.statistics,
+        "url": status.url,
+    }
+    return summary if ref.id else {"dry_run": True, **summary}
 
 
 def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:

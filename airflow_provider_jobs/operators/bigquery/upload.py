@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.configuration import (
     not_negative,
 )
-from airflow_provider_jobs.clients.bigquery.joint import joint_status
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
-from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.base import work_digest
 from airflow_provider_jobs.operators.bigquery.load import _LoadingOperator
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.core.work import JobRequest, Submission
 
 
 _TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
@@ -112,20 +111,11 @@ class BigQueryUploadOperator(_LoadingOperator):
         session = TaskSession(context, key)
         return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
 
-    def _run(self, client: Any, context: Context) -> Any:
+    def submissions(self, client: BigQueryClient, context: Context) -> list[Submission]:
+        """Send the files side by side, and return the jobs that load them."""
         requests = self.requests(client, context)
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
-        status = joint_status(None, [each.status for each in submissions])
-        # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
-        adopted = any(each.adopted and not each.status.state.ended for each in submissions)
-        return self._follow(client, context, Submission(status, adopted))
-
-    def _submit(self, client: BigQueryClient, request: JobRequest) -> Submission:
-        self._check_killed()
-        submission = client.submit(request)
-        ref = submission.status.ref
-        self._refs.append(ref)  # at once, so that the end of the task can cancel it
-        if request.media:
-            self.log.info("%s is loaded by %s", request.media.source.name, ref)
-        self._cancel_if_killed(ref)
-        return submission
+        for request, submission in zip(requests, submissions, strict=True):
+            if request.media:
+                self.log.info("%s is loaded by %s", request.media.source.name, submission.status.ref)
+        return submissions

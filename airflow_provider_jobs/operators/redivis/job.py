@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.operators.base import JobOperator
 
@@ -12,8 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.jobs import JobStatus
 
 _DAY = dt.timedelta(days=1)
+#: What is told of several uploads together.
+REDIVIS_UPLOADS = Several(title="Redivis uploads", key="uploads", shared=("table",))
 
 
 class RedivisOperator(JobOperator):
@@ -24,6 +28,7 @@ class RedivisOperator(JobOperator):
     """
 
     service = "redivis"
+    together = REDIVIS_UPLOADS
     template_fields: Sequence[str] = ("redivis_conn_id",)
     ui_color = "#d5c8e8"
 
@@ -44,3 +49,17 @@ class RedivisOperator(JobOperator):
     def client(self) -> RedivisClient:
         """Return the client."""
         return RedivisHook(**self.hook_args()).get_conn()
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says about an upload."""
+        return upload_summary(status)
+
+
+def upload_summary(status: JobStatus) -> dict[str, Any]:
+    """Return what a result says about an upload."""
+    return {
+        "job_id": status.ref.id,
+        "table": status.ref.scope,
+        "state": status.state,
+        **status.statistics,
+    }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.names import dataset_reference
 from airflow_provider_jobs.clients.redivis.release import ReleaseRequest, released_tag
-from airflow_provider_jobs.errors import DeadlineExceeded
+from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.redivis.job import RedivisOperator
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 _HOUR = dt.timedelta(hours=1)
-_STATE_KEY = "release"
 
 
 class RedivisReleaseOperator(RedivisOperator):
@@ -34,6 +33,7 @@ class RedivisReleaseOperator(RedivisOperator):
     :param execution_timeout: When to give up; default is an hour. None waits without end.
     """
 
+    can_cancel = False
     template_fields = ("dataset", "release_notes", *RedivisOperator.template_fields)
 
     def __init__(
@@ -45,7 +45,7 @@ class RedivisReleaseOperator(RedivisOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(execution_timeout=execution_timeout, **kwargs)
-        self.cancel_on_kill = False  # there is nothing to cancel with
+        self.cancel_on_kill = False
         self.dataset = dataset
         self.release_notes = release_notes
 
@@ -70,21 +70,9 @@ class RedivisReleaseOperator(RedivisOperator):
 
     def _after(self, client: RedivisClient, context: Context, reference: str) -> str:
         """Return what was released when the first attempt began; a clear begins anew."""
-        store: Any = context.get("task_state_store")
-        max_tries = context["ti"].max_tries
-        kept = store.get(_STATE_KEY) if store is not None else None
-        if isinstance(kept, dict) and (kept.get("dataset"), kept.get("max_tries")) == (reference, max_tries):
-            return str(kept["after"])
-        after = released_tag(client.get_dataset(reference))
-        if store is not None:
-            store.set(_STATE_KEY, {"dataset": reference, "max_tries": max_tries, "after": after})
-        return after
-
-    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        """Fail: the release goes on, and a retry finds what became of it."""
-        if status.state.ended:
-            return self._finish(client, context, status, adopted=adopted)
-        raise DeadlineExceeded(
-            f"{status.ref} did not end within execution_timeout ({self.execution_timeout}), and may still",
-            ref=status.ref,
-        )
+        memory = TaskMemory(context, "release", reference)
+        after = memory.recall()
+        if after is None:
+            after = released_tag(client.get_dataset(reference))
+            memory.remember(after)
+        return str(after)

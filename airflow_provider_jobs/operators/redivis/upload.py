@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
 from airflow_provider_jobs.clients.redivis.names import path_name, writable_table
 from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
 from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status, number
-from airflow_provider_jobs.clients.redivis.submit import UploadRequest
-from airflow_provider_jobs.clients.redivis.watch import joint_status
-from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import Media
-from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.base import failure
 from airflow_provider_jobs.operators.files import sources_of
 from airflow_provider_jobs.operators.memory import TaskSession
@@ -29,8 +27,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
-    from airflow_provider_jobs.clients.redivis.submit import UploadSubmission
     from airflow_provider_jobs.core.sources.source import Source
+    from airflow_provider_jobs.core.work import Submission
 
 
 class RedivisUploadOperator(RedivisOperator):
@@ -130,7 +128,6 @@ class RedivisUploadOperator(RedivisOperator):
         self.session_bytes = session_bytes
         self.flow = flow
         self.parallel_uploads = parallel_uploads
-        self._expected: dict[str, Expected] = {}
 
     def requests(self, context: Context) -> list[UploadRequest]:
         """Return the work to submit, one request for each file; sends nothing.
@@ -152,7 +149,7 @@ class RedivisUploadOperator(RedivisOperator):
                 body=fields,
                 media=Media(source, TaskSession(context, f"{table}/{name}"), ProgressLog(self.log, name)),
                 row_count=rows,
-                on_created=self._note,
+                on_created=lambda ref: self._follow([ref]),
                 **how,
             )
             for source, name in zip(sources, names, strict=True)
@@ -172,72 +169,33 @@ class RedivisUploadOperator(RedivisOperator):
             replacing=self.on_conflict == "replace",
         ).check()
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about an upload, or about several."""
-        return {
-            "job_id": status.ref.id,
-            "table": status.ref.scope,
-            "state": status.state,
-            **status.statistics,
-        }
-
-    def execute_complete(
-        self, context: Context, event: dict[str, Any], expected: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Go on with what the trigger found.
-
-        :param expected: What the uploads have to be in the end, by their uri.
-        """
-        self._expected = {uri: Expected(**each) for uri, each in (expected or {}).items()}
-        return super().execute_complete(context, event)
-
-    def defer(self, **arguments: Any) -> NoReturn:
-        """Wait in the triggerer; what the uploads have to be in the end comes back from there."""
-        expected = {uri: each.to_json() for uri, each in self._expected.items()}
-        super().defer(**arguments, kwargs={"expected": expected})
-
-    def completed(self, client: RedivisClient, status: JobStatus) -> JobStatus:
-        """Return the status, of each upload that what arrived is what was sent.
-
-        :raises JobFailed: it is not.
-        """
-        refs = parts(status.ref)
-        told = len(refs) == 1 and status.statistics.get("bad_record_count") is not None
-        statuses = [status] if told else [client.status(ref) for ref in refs]
-        status = joint_status(
-            status.ref, [checked_status(each, self._expected.get(each.ref.id)) for each in statuses]
-        )
-        if status.state is not JobState.SUCCEEDED:
-            raise failure(client, status)
-        return status
-
-    def _run(self, client: Any, context: Context) -> Any:
+    def submissions(self, client: RedivisClient, context: Context) -> list[Submission]:
+        """See to the table, send the files side by side, and return their uploads."""
         requests, preparation = self.requests(context), self.preparation()
         prepare(client, self.table, preparation)
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
-        # What is under way and left alone is neither waited for nor ever deleted.
-        followed = [each for each in submissions if each.expected or each.status.state.ended]
-        if not followed:
-            return self.summary(joint_status(None, [each.status for each in submissions]))
-        status = joint_status(None, [each.status for each in followed])
-        # One that has succeeded cannot turn out to be deleted by an earlier attempt.
-        adopted = any(each.adopted and not each.status.state.ended for each in followed)
-        return self._follow(client, context, Submission(status, adopted))
+        self._carried["expected"] = {
+            each.status.ref.id: each.expected.to_json()
+            for each in submissions
+            if isinstance(each, UploadSubmission) and each.expected
+        }
+        return submissions
 
-    def _submit(self, client: RedivisClient, request: UploadRequest) -> UploadSubmission:
-        self._check_killed()
-        submission = client.submit_upload(request)
-        ref = submission.status.ref
-        if submission.expected:
-            self._note(ref)
-            self._expected[ref.id] = submission.expected
-            self._cancel_if_killed(ref)
-        return submission
+    def completed(
+        self,
+        client: RedivisClient,
+        context: Context,  # noqa: ARG002 - others ask for more
+        statuses: list[JobStatus],
+    ) -> list[JobStatus]:
+        """Return the statuses, once each upload is what was sent.
 
-    def _note(self, ref: JobRef) -> None:
-        """Note an upload at once, so that the end of the task can delete it."""
-        if ref not in self._refs:
-            self._refs.append(ref)
+        :raises JobFailed: one is not.
+        """
+        expected = {uri: Expected(**each) for uri, each in self._carried.get("expected", {}).items()}
+        statuses = [checked_status(status, expected.get(status.ref.id)) for status in statuses]
+        if several.state_of(statuses) is not JobState.SUCCEEDED:
+            raise failure(client, statuses, self.together)
+        return statuses
 
     def _fields(self) -> dict[str, Any]:
         given = {

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import closing
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
 from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
 from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.clients.salesforce.split import split_csv
-from airflow_provider_jobs.clients.salesforce.watch import joint_status
-from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource
-from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
@@ -24,13 +21,14 @@ from airflow_provider_jobs.operators.salesforce.parts import PartJobs
 from airflow_provider_jobs.operators.salesforce.rejections import Tolerance, check_counts, counted, rejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
     from pathlib import Path
 
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.core.sources.source import Source
+    from airflow_provider_jobs.core.work import Submission
 
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 _ON_FAILED = ("fail", "warn", "pass")
@@ -131,7 +129,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.on_failed_records = on_failed_records
         self.part_bytes = part_bytes
         self.parallel_uploads = parallel_uploads
-        self._sent: dict[str, int] = {}
+        self._files: list[dict[str, Any]] = []
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job.
@@ -155,43 +153,8 @@ class SalesforceIngestOperator(SalesforceOperator):
         }
         return {name: value for name, value in fields.items() if value}
 
-    def execute_complete(
-        self, context: Context, event: dict[str, Any], sent: Mapping[str, int] | None = None
-    ) -> Any:
-        """Go on with what the trigger found.
-
-        :param sent: How many records were sent to each job.
-        """
-        self._sent = dict(sent or {})
-        return super().execute_complete(context, event)
-
-    def defer(self, **arguments: Any) -> NoReturn:
-        """Wait in the triggerer; how many records were sent comes back from there."""
-        super().defer(**arguments, kwargs={"sent": self._sent})
-
-    def completed(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
-        """Return the status, once no more records were rejected than are borne.
-
-        :raises JobFailed: more were, and ``on_failed_records`` is ``fail``.
-        """
-        check_counts(status, self._sent)
-        processed, failed = counted(status)
-        if not Tolerance(self.max_failed_records, self.max_failed_share).bears(failed, processed):
-            if self.on_failed_records != "pass":
-                told = rejected(client, status, self.column_delimiter or "COMMA")
-                if self.on_failed_records == "fail":
-                    raise JobFailed(told)
-                self.log.warning("%s", told.failure_report())
-        elif failed:
-            self.log.warning(
-                "%s: %s of %s records were rejected, which is borne", status.ref, failed, processed
-            )
-        if self.delete_job:
-            self._delete(client, status.ref)
-        return status
-
-    def _run(self, client: Any, context: Context) -> Any:
-
+    def submissions(self, client: SalesforceClient, context: Context) -> list[Submission]:
+        """Split the file, send each part to a job of its own, and return the jobs."""
         self._check_wait(
             results_path=self.results_path,
             max_failed_records=self.max_failed_records is not None,
@@ -210,27 +173,54 @@ class SalesforceIngestOperator(SalesforceOperator):
         ending = self.line_ending or None
         with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)
-            self._sent = {
+            self._carried["sent"] = {
                 submission.status.ref.id: part.record_count
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
-        statuses = [submission.status for submission in submissions]
-        status = joint_status(None, statuses)
-        # One that has succeeded cannot turn out to be aborted by an earlier attempt.
-        adopted = any(each.adopted and not each.status.state.ended for each in submissions)
-        return self._follow(client, context, Submission(status, adopted=adopted))
+        return submissions
 
-    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        status = client.status(status.ref)  # a list has no counters and no reasons
-        if self.results_path and not (status.state is JobState.CANCELLED and adopted):
+    def ended(self, client: SalesforceClient, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
+        """Return the statuses, once what became of the records is written to files, if that is wanted."""
+        if self.results_path:
             try:
-                status = self._with_files(client, status)
+                self._files = self._written(client, statuses)
             except JobsError as error:
-                if status.state is JobState.SUCCEEDED:
+                if several.state_of(statuses) is JobState.SUCCEEDED:
                     raise
                 self.log.warning("what became of the records could not be written: %s", error)
-            self._remember(context, status)
-        return super()._finish(client, context, status, adopted=adopted)
+            self._remember(context, statuses)
+        return statuses
+
+    def completed(
+        self,
+        client: SalesforceClient,
+        context: Context,  # noqa: ARG002 - others ask for more
+        statuses: list[JobStatus],
+    ) -> list[JobStatus]:
+        """Return the statuses, unless too many records were rejected.
+
+        :raises JobFailed: too many were, and ``on_failed_records`` is ``fail``.
+        """
+        check_counts(statuses, self._carried.get("sent", {}))
+        processed, failed = counted(statuses)
+        if not Tolerance(self.max_failed_records, self.max_failed_share).allows(failed, processed):
+            if self.on_failed_records != "pass":
+                told = rejected(client, statuses, self.column_delimiter or "COMMA")
+                if self.on_failed_records == "fail":
+                    raise JobFailed(told)
+                self.log.warning("%s", told.failure_report())
+        elif failed:
+            jobs = several.names([status.ref for status in statuses])
+            self.log.warning(
+                "%s: %s of %s records were rejected, which is within the limit", jobs, failed, processed
+            )
+        if self.delete_job:
+            self._delete(client, statuses)
+        return statuses
+
+    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        """Return what the XCom ``job`` says, with the files that were written."""
+        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)
@@ -240,15 +230,16 @@ class SalesforceIngestOperator(SalesforceOperator):
             )
         return sources[0]
 
-    def _with_files(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
-        """Return the status, what became of all records written to files."""
+    def _written(self, client: SalesforceClient, statuses: Sequence[JobStatus]) -> list[dict[str, Any]]:
+        """Write what became of all records to files, and return what the result says about these."""
+        refs = [status.ref for status in statuses]
         folder = opened(self.results_path, self.results_conn_id or None)
         files = []
         for which, name in INGESTED.items():
-            sink = sink_for(folder, parts(status.ref)[0].id)
-            downloaded = client.download_ingested(status.ref, which, Output(f"{name}.csv"), sink)
+            sink = sink_for(folder, refs[0].id)
+            downloaded = client.download_ingested(refs, which, Output(f"{name}.csv"), sink)
             files += [{"records": name, **each} for each in written(downloaded)]
-        return replace(status, statistics={**status.statistics, "files": files})
+        return files
 
 
 def _identity(source: Source) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.several import joint_ref, parts
+from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobState
@@ -13,15 +13,19 @@ from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.base import JobOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from airflow.sdk import Context
+    from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef, JobStatus
     from airflow_provider_jobs.operators.memory import TaskMemory
 
 _DAY = dt.timedelta(days=1)
+#: What is told of several jobs together.
+SALESFORCE_JOBS = Several(
+    title="Salesforce jobs",
+    shared=("kind", "api_version", "object", "operation"),
+    summed=("record_count", "failed_record_count", "retries"),
+)
 
 
 class SalesforceOperator(JobOperator):
@@ -39,6 +43,7 @@ class SalesforceOperator(JobOperator):
     """
 
     service = "salesforce"
+    together = SALESFORCE_JOBS
     template_fields: Sequence[str] = ("salesforce_conn_id", "api_version")
     operator_extra_links = (SalesforceJobLink(),)
     ui_color = "#b9dff5"
@@ -67,14 +72,8 @@ class SalesforceOperator(JobOperator):
         return SalesforceHook(**self.hook_args()).get_conn()
 
     def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about the job."""
+        """Return what the XCom ``job`` says about a job."""
         return job_summary(status)
-
-    def on_kill(self) -> None:
-        """Abort what this attempt has created or adopted, all at a time: soon Airflow ends the process."""
-        self._killed = True
-        if self.cancel_on_kill and self._refs:
-            self._cancel(joint_ref(self._refs))
 
     def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
         """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
@@ -97,23 +96,15 @@ class SalesforceOperator(JobOperator):
                 "this Airflow keeps no state of a task: a retry cannot adopt the job, it makes another"
             )
 
-    def watched(self, client: Any, ref: JobRef) -> Any:
-        """Return what tells on the worker how the job is doing."""
-        return _Listing(client) if len(parts(ref)) > 1 else client
-
-    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        """Finish with what the job itself tells: a list of jobs has no counters and no reasons."""
-        if "record_count" in status.statistics and status.statistics["record_count"] is None:
-            status = client.status(status.ref)
-        return super()._finish(client, context, status, adopted=adopted)
-
-    def _delete(self, client: SalesforceClient, ref: JobRef) -> None:
+    def _delete(self, client: SalesforceClient, statuses: Sequence[JobStatus]) -> None:
         """Delete what is of no more use; no task fails by what cannot be deleted: Salesforce will do it."""
-        for each in parts(ref):
+        for status in statuses:
             try:
-                client.delete_job(each)
+                client.delete_job(status.ref)
             except JobsError as error:
-                self.log.warning("%s could not be deleted, Salesforce does it in 7 days: %s", each, error)
+                self.log.warning(
+                    "%s could not be deleted, Salesforce does it in 7 days: %s", status.ref, error
+                )
 
     def _check_wait(self, **for_the_end: object) -> None:
         """See that nothing is wanted of a task that does not wait for the job's end.
@@ -129,46 +120,14 @@ class SalesforceOperator(JobOperator):
 def job_summary(status: JobStatus) -> dict[str, Any]:
     """Return what a result says about a job: where it is, and the numbers that people use."""
     version, _, kind = (status.ref.location or "").partition("/jobs/")
-    jobs = [_named(job) for job in status.statistics.get("jobs") or []]
-    more = (
-        {"object": jobs[0].get("object"), "operation": jobs[0].get("operation"), **_sums(jobs)}
-        if jobs
-        else {}
-    )
+    known = {name: value for name, value in status.statistics.items() if value is not None}
+    if (milliseconds := known.pop("processing_ms", None)) is not None:
+        known["processing_seconds"] = milliseconds / 1000
     return {
         "job_id": status.ref.id,
         "kind": kind,
         "api_version": version.removeprefix("v"),
         "state": status.state,
-        **_named({**more, **status.statistics}),
-        **({"jobs": jobs} if jobs else {}),
+        **known,
         "url": status.url,
     }
-
-
-def _named(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is known of a job's numbers, its time in seconds."""
-    known = {name: value for name, value in numbers.items() if value is not None and name != "processing_ms"}
-    if numbers.get("processing_ms") is not None:
-        known["processing_seconds"] = numbers["processing_ms"] / 1000
-    return known
-
-
-def _sums(jobs: Sequence[Mapping[str, Any]]) -> dict[str, int | None]:
-    names = ("record_count", "failed_record_count", "retries")
-    known = {name: [job[name] for job in jobs if name in job] for name in names}
-    return {name: sum(values) if len(values) == len(jobs) else None for name, values in known.items()}
-
-
-class _Listing:
-    """Asks for several jobs in as few requests as the triggerer does."""
-
-    def __init__(self, client: SalesforceClient) -> None:
-        self._client = client
-
-    def status(self, ref: JobRef) -> JobStatus:
-        """Return how the jobs are doing."""
-        found = self._client.status_many([ref])[ref]
-        if isinstance(found, JobsError):
-            raise found
-        return found

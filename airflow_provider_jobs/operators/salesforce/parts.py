@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, OutageError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -44,6 +45,7 @@ class PartJobs:
     on_created: Callable[[JobRef], None]
     killed: Callable[[], bool] = bool
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _pool: Pool | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(self, parts: Sequence[IngestPart], at_a_time: int) -> list[Submission]:
@@ -53,18 +55,20 @@ class PartJobs:
         :raises JobsError: the first of what went wrong.
         """
         known = self._known()
-        with ThreadPoolExecutor(at_a_time, "salesforce-part") as pool:
+        with Pool(at_a_time) as pool:
+            self._pool = pool
             futures = [
-                pool.submit(self._submission, number, part, known.get(number))
+                pool.submit(partial(self._submission, number, part, known.get(number)))
                 for number, part in enumerate(parts)
             ]
-        errors = [error for future in futures if (error := future.exception())]
+            outcomes = [pool.outcome(future) for future in futures]
+        submissions = [each for each in outcomes if isinstance(each, Submission)]
+        errors = [each for each in outcomes if isinstance(each, BaseException)]
         if errors:
-            sent = [future.result().status.ref.id for future in futures if not future.exception()]
-            if sent:
+            if sent := [each.status.ref.id for each in submissions]:
                 log.warning("%s of %s parts were sent, and go on: %s", len(sent), len(parts), ", ".join(sent))
             raise errors[0]
-        return [future.result() for future in futures]
+        return submissions
 
     def _submission(self, number: int, part: IngestPart, known: JobStatus | None) -> Submission:
 
@@ -90,7 +94,7 @@ class PartJobs:
         self._check_stop()  # what was made too late for on_kill has no data, and gets none
 
     def _check_stop(self) -> None:
-        if self.killed():
+        if self.killed() or (self._pool and self._pool.stopped.is_set()):
             raise OutageError("the task was ended while its parts were sent")
 
     def _known(self) -> dict[int, JobStatus]:

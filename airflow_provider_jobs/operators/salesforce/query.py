@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
-from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.operators.files import folder_and_name, opened, sink_for, written
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
@@ -103,7 +103,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         self.compression = compression
         self.page_records = page_records
         self.parallel_downloads = parallel_downloads
-        self._checkpoints: TaskMemory | None = None
+        self._files: list[dict[str, Any]] = []
 
     def request(self, client: SalesforceClient, context: Context) -> SalesforceRequest:
         """Return the work to submit; what the job is, is remembered as soon as there is one.
@@ -136,47 +136,44 @@ class SalesforceQueryOperator(SalesforceOperator):
         """Return the keyword arguments of the hook: with ``delete_job`` its client deletes what it aborts."""
         return {**super().hook_args(), **({"delete_cancelled": True} if self.delete_job else {})}
 
-    def completed(self, client: SalesforceClient, status: JobStatus) -> JobStatus:
-        """Return the status; the results are downloaded first if that is wanted."""
-        if not self.results_path:
-            return status
-        downloaded = self._download(client, status.ref)
-        if self.delete_job:
-            self._delete(client, downloaded.ref)
-        return replace(status, statistics={**status.statistics, "files": written(downloaded)})
+    def submissions(self, client: SalesforceClient, context: Context) -> list[Submission]:
+        """Create the query's job, or go on with that of an earlier attempt.
 
-    def _run(self, client: Any, context: Context) -> Any:
+        The job stays remembered after success, until a clear: Airflow may lose a success that it has not
+        recorded yet, and runs the task again.
+        """
         request = self.request(client, context)
         memory = self._memory(client, context, request.body)
         kept = memory.recall()
-        status = self._adoptable(client, JobRef.from_json(kept)) if kept else None
-        if status:
-            return self._follow(client, context, Submission(status, adopted=True))
+        if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
+            return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
-        return self._follow(client, context, client.submit(request))
+        return [client.submit(request)]
 
-    def _finish(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        self._checkpoints = TaskMemory(
-            context, "salesforce_download", [status.ref.id, str(self.results_path)]
-        )
-        result = super()._finish(client, context, status, adopted=adopted)
-        if status.state.ended:
-            TaskMemory(context, "salesforce_job", None).forget()
-        return result
+    def completed(
+        self, client: SalesforceClient, context: Context, statuses: list[JobStatus]
+    ) -> list[JobStatus]:
+        """Return the statuses; the results are downloaded first if that is wanted."""
+        if self.results_path:
+            self._files = written(self._download(client, context, statuses[0].ref))
+            if self.delete_job:
+                self._delete(client, statuses)
+        return statuses
 
-    def _end_at_deadline(self, client: Any, context: Context, status: JobStatus, *, adopted: bool) -> Any:
-        try:
-            return super()._end_at_deadline(client, context, status, adopted=adopted)
-        except NotFoundError:  # aborted, and deleted at once
-            raise self._overdue(replace(status, state=JobState.CANCELLED)) from None
+    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        """Return what the XCom ``job`` says, with the files that were written."""
+        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
     def _memory(self, client: SalesforceClient, context: Context, body: Any) -> TaskMemory:
         return TaskMemory(context, "salesforce_job", [client.scope, self.api_version or client.version, body])
 
-    def _download(self, client: SalesforceClient, ref: JobRef) -> Downloaded:
+    def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(ref.id)
-        memory = self._checkpoints
-        kept = memory.recall() if memory else None
+        memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)])
+        kept = memory.recall()
+        ti = context["ti"]
+        # Drafts are kept for another attempt only.
+        another = memory.lasts and ti.try_number <= (ti.max_tries or 0)
         return client.download(
             ref,
             output,
@@ -184,18 +181,8 @@ class SalesforceQueryOperator(SalesforceOperator):
             workers=self.parallel_downloads,
             page_records=self.page_records,
             checkpoint=Checkpoint.from_json(kept) if kept else None,
-            on_checkpoint=self._keep_checkpoint if memory and memory.lasts else None,
+            on_checkpoint=partial(_keep_checkpoint, memory) if another else None,
         )
-
-    def _keep_checkpoint(self, checkpoint: Checkpoint | None) -> None:
-        memory = self._checkpoints
-        if memory is None:
-            return
-        document = checkpoint.to_json() if checkpoint else None
-        if document is None or len(json.dumps(document)) > _MOST_STATE_BYTES:
-            memory.forget()
-        else:
-            memory.remember(document)
 
     def _place(self, job_id: str) -> tuple[Any, Output]:
         """Return the folder to write to, and what.
@@ -208,3 +195,11 @@ class SalesforceQueryOperator(SalesforceOperator):
             return opened(self.results_path, conn_id), Output(name, split=True, compress=compress)
         folder, name = folder_and_name(self.results_path, conn_id)
         return folder, Output(name, compress=compress)
+
+
+def _keep_checkpoint(memory: TaskMemory, checkpoint: Checkpoint | None) -> None:
+    document = checkpoint.to_json() if checkpoint else None
+    if document is None or len(json.dumps(document)) > _MOST_STATE_BYTES:
+        memory.forget()
+    else:
+        memory.remember(document)

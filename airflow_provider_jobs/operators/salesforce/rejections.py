@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
-from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
+from airflow_provider_jobs.operators.salesforce.job import SALESFORCE_JOBS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef
@@ -33,7 +34,7 @@ _FIELD_CHARACTERS = 80
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How many rejected records are borne.
+    """How many rejected records are too many for a success.
 
     :param records: At most so many; None leaves it to the share.
     :param share: At most this share of all records, 0 to 1; None leaves it to the number. Neither: none.
@@ -42,7 +43,7 @@ class Tolerance:
     records: int | None = None
     share: float | None = None
 
-    def bears(self, failed: int, processed: int) -> bool:
+    def allows(self, failed: int, processed: int) -> bool:
         """Return True if so many rejected records are not too many: by both, if both are given."""
         if self.records is None and self.share is None:
             return not failed
@@ -50,25 +51,23 @@ class Tolerance:
         return few and (self.share is None or failed / max(processed, 1) <= self.share)
 
 
-def counted(status: JobStatus) -> tuple[int, int]:
-    """Return how many records a job has processed, or several have, and how many of them it rejected."""
-    jobs = status.statistics.get("jobs") or [status.statistics]
-    processed = sum(job.get("record_count") or 0 for job in jobs)
-    return processed, sum(job.get("failed_record_count") or 0 for job in jobs)
+def counted(statuses: Sequence[JobStatus]) -> tuple[int, int]:
+    """Return how many records the jobs have processed, and how many of them they rejected."""
+    processed = sum(status.statistics.get("record_count") or 0 for status in statuses)
+    return processed, sum(status.statistics.get("failed_record_count") or 0 for status in statuses)
 
 
-def check_counts(status: JobStatus, sent: Mapping[str, int]) -> None:
+def check_counts(statuses: Sequence[JobStatus], sent: Mapping[str, int]) -> None:
     """See that each job has processed the records that were sent to it.
 
     :param sent: Records by job id; what is not known is not compared.
     :raises ProtocolError: it has not.
     """
-    jobs = status.statistics.get("jobs") or [{"job_id": status.ref.id, **status.statistics}]
-    for job in jobs:
-        expected, found = sent.get(job["job_id"]), job.get("record_count")
+    for status in statuses:
+        expected, found = sent.get(status.ref.id), status.statistics.get("record_count")
         if expected is not None and found is not None and expected != found:
             raise _Miscounted(
-                f"job {job['job_id']} has processed {found} records, and {expected} were sent to it"
+                f"job {status.ref.id} has processed {found} records, and {expected} were sent to it"
             )
 
 
@@ -78,18 +77,18 @@ class _Miscounted(ProtocolError):
     retryable = False
 
 
-def rejected(client: SalesforceClient, status: JobStatus, delimiter: str) -> JobStatus:
-    """Return the status of a job as one that failed by its records, the first of them named."""
-    processed, failed = counted(status)
+def rejected(client: SalesforceClient, statuses: Sequence[JobStatus], delimiter: str) -> JobStatus:
+    """Return one status of jobs that failed by their records, the first of these named."""
+    processed, failed = counted(statuses)
     problems: list[JobProblem] = []
     try:
-        for ref in parts(status.ref):
+        for status in statuses:
             if len(problems) < SHOWN_PROBLEMS:
-                problems += _rejected(client, ref, delimiter, SHOWN_PROBLEMS - len(problems))
+                problems += _rejected(client, status.ref, delimiter, SHOWN_PROBLEMS - len(problems))
     except JobsError as error:
         problems.append(JobProblem("unknown", f"the rejected records could not be read: {error}"))
     return replace(
-        status,
+        several.report(statuses, SALESFORCE_JOBS),
         state=JobState.FAILED,
         problem=JobProblem("rejected records", f"{failed} of {processed} records were rejected"),
         problems=tuple(problems),

@@ -8,15 +8,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
-from airflow_provider_jobs.jobs import JobRef, JobStatus
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.operators.base import JobOperator, work_digest
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
-from tests.unit.tasks import REF, STARTED, FakeClient, context, failed, faked, run, status
+from tests.unit.tasks import REF, STARTED, FakeClient, context, deferred, event, failed, faked, run, status
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Clock
@@ -27,24 +27,6 @@ OTHER = JobRef("bigquery", "p", "key_1", "EU")
 def operator(client: FakeClient, **options: Any) -> Any:
     options = {"task_id": "task", "sql": "SELECT 1", "deferrable": True, "inline_wait": 0, **options}
     return faked(BigQueryQueryOperator(**options), client)
-
-
-def deferred(task: Any, with_context: Any = None) -> JobTrigger:
-    with pytest.raises(TaskDeferred) as caught:
-        run(task, with_context)
-    assert caught.value.method_name == "execute_complete"
-    trigger = caught.value.trigger
-    assert isinstance(trigger, JobTrigger)
-    return trigger
-
-
-def event(found: JobStatus | None = None, outcome: str = "ended", **more: Any) -> dict[str, Any]:
-    """Return what the trigger tells, as it comes out of Airflow's database."""
-    told = {"outcome": outcome, "ref": REF.to_json(), "adopted": False, **more}
-    if found:
-        told["status"] = found.to_json()
-    restored: dict[str, Any] = json.loads(json.dumps(told))
-    return restored
 
 
 class TestWaitingHere:
@@ -121,8 +103,9 @@ class TestDeferring:
             "hook_args": {"gcp_conn_id": "c", "project_id": "q", "impersonation_chain": ["a", "b"]},
             "poll_interval": 7,
             "deadline": STARTED.timestamp() + 36500 * 86400,
-            "ref": REF.to_json(),
+            "refs": [REF.to_json()],
             "adopted": False,
+            "carried": {},
             "cancel_on_kill": False,
         }
         assert JobTrigger(**arguments, first_poll_at=first).serialize() == trigger.serialize()
@@ -146,7 +129,9 @@ class TestDeferring:
         assert there["ti"].pushed == here["ti"].pushed
         assert client.counted == [REF]
 
-    @pytest.mark.parametrize("told", [None, {}, {"outcome": "ended"}, event(outcome="strange")])
+    @pytest.mark.parametrize(
+        "told", [None, {}, {"outcome": "ended"}, {**event(status()), "outcome": "strange"}]
+    )
     def test_a_strange_event_fails_loudly(self, told: Any) -> None:
         with pytest.raises((KeyError, TypeError, JobsError, AirflowFailException)):
             operator(FakeClient()).execute_complete(context(), told)
@@ -162,6 +147,34 @@ class TestDeferring:
         told = event(outcome="error", message="the job is gone", retryable=False)
         with pytest.raises(AirflowFailException, match="the job is gone"):
             operator(FakeClient()).execute_complete(context(), told)
+
+
+class TestVersionBefore:
+    """Tasks that the version before has deferred end as they should."""
+
+    def old(self, job_id: str = "key_0", outcome: str = "ended", **more: Any) -> dict[str, Any]:
+        ref = {"service": "bigquery", "scope": "p", "id": job_id, "location": "EU", "created_at": 1.0}
+        return {"outcome": outcome, "ref": ref, "adopted": False, **more}
+
+    def test_its_event_finishes_the_task(self) -> None:
+        client = FakeClient(looks=(status(statistics={"slot_ms": 5}),))
+        told = self.old(status={"state": "succeeded", "vendor_state": "DONE"})
+        assert operator(client).execute_complete(context(), told)["slot_ms"] == 5
+
+    def test_several_jobs_were_one_reference(self) -> None:
+        client = FakeClient(looks=(status(), status(ref=OTHER)))
+        told = self.old("key_0 key_1", status={"state": "succeeded"})
+        result = operator(client).execute_complete(context(), told, sent={"key_0": 1})
+        assert result["job_id"] == "key_0 key_1"
+        assert [job["job_id"] for job in result["jobs"]] == ["key_0", "key_1"]
+
+    @pytest.mark.parametrize(
+        "more", [{"outcome": "deadline"}, {"outcome": "error", "message": "m", "retryable": True}]
+    )
+    def test_its_other_events_are_read_too(self, more: dict[str, Any]) -> None:
+        client = FakeClient(looks=(status("running"), failed("stopped", state="cancelled")))
+        with pytest.raises(JobsError, match="p:EU:key_0"):
+            operator(client).execute_complete(context(), self.old(**more))
 
 
 class TestWork:
@@ -209,10 +222,10 @@ def test_the_base_leaves_the_service_open() -> None:
         with pytest.raises(NotImplementedError):
             call()
     done = status()
-    assert task.completed(client, done) is done
-    assert task.result(done)["job_id"] == "key_0"
+    assert task.ended(client, context(), [done]) == task.completed(client, context(), [done]) == [done]
+    assert task.result([done])["job_id"] == "key_0"
 
 
 def test_cancelled_is_a_kind_of_failed() -> None:
-    found = base.failure(FakeClient(), failed(state="cancelled"))
+    found = base.failure(FakeClient(), [failed(state="cancelled")], JobOperator.together)
     assert isinstance(found, JobCancelled)

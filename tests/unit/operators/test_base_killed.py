@@ -10,7 +10,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_jobs.errors import JobsError, OutageError
 from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.unit.tasks import REF, FakeClient, context, failed, faked, run, status
+from tests.unit.tasks import REF, FakeClient, context, event, failed, faked, run, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,8 +101,7 @@ def test_a_kill_asks_airflow_for_nothing(*, deferred: bool) -> None:
     client = FakeClient(status("running"))
     task = faked(BigQueryQueryOperator(task_id="task", sql="SELECT 1", wait=False), client)
     if deferred:
-        told = {"outcome": "ended", "ref": REF.to_json(), "adopted": False, "status": status().to_json()}
-        task.execute_complete(context(), told)
+        task.execute_complete(context(), event(status()))
     else:
         run(task)
     task.client = None

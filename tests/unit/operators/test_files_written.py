@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, LocalSink, Part
+from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.operators.files import StoreSink, folder_and_name, opened, sink_for
+from tests.unit.operators.conftest import Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(autouse=True)
@@ -85,4 +92,41 @@ def test_a_file_that_arrived_short_is_noticed(tmp_path: Path) -> None:
     part = drafted(sink)
     with pytest.raises(ProtocolError, match="has 5 bytes, and 6 were sent"):
         sink.publish([Part(part.name, 1, 6, part.sha256)])
+    assert sink.draft("a.csv").exists()
+
+
+def test_the_end_of_the_task_waits_for_no_file_that_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end_of_task: Callable[[], None]
+) -> None:
+    """The thread is still sending when publish has raised; what it has sent of the file goes."""
+    go_on, thread = threading.Event(), SimpleQueue[threading.Thread]()
+    open_ = ObjectStoragePath.open
+
+    class Slow:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self.file.close()
+
+        def write(self, block: bytes) -> None:
+            self.file.write(block)
+            thread.put(threading.current_thread())
+            end_of_task()
+            assert go_on.wait(10)
+
+    monkeypatch.setattr(ObjectStoragePath, "open", lambda path, mode: Slow(open_(path, mode)))
+    sink: Any = sink_for(ObjectStoragePath(f"file://{tmp_path}/target"), "750")
+    part = drafted(sink, content=b"x" * 3 * BLOCK_BYTES)
+    with pytest.raises(Timeout):
+        sink.publish([part])
+    sending = thread.get(timeout=10)
+    assert sending.is_alive()
+    assert sending.daemon
+    go_on.set()
+    sending.join(10)
+    assert list((tmp_path / "target").iterdir()) == []
     assert sink.draft("a.csv").exists()

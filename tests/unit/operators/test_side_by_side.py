@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -14,23 +13,10 @@ from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError, JobsError
 from airflow_provider_jobs.operators.side_by_side import submit_each
 from tests.unit.core.upload.storage import source_of
+from tests.unit.operators.conftest import Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-class Timeout(BaseException):
-    """What Airflow raises in the main thread, by a signal, at the end of execution_timeout."""
-
-
-@pytest.fixture
-def end_of_task() -> Iterator[None]:
-    def end(*_: object) -> None:
-        raise Timeout
-
-    before = signal.signal(signal.SIGUSR1, end)
-    yield
-    signal.signal(signal.SIGUSR1, before)
+    from collections.abc import Callable
 
 
 def requests(count: int, told: list[int] | None = None) -> list[JobRequest]:
@@ -85,8 +71,9 @@ def test_after_a_failure_what_is_under_way_is_finished_and_no_more_is_begun() ->
     assert done == ["0"]
 
 
-@pytest.mark.usefixtures("end_of_task")
-def test_the_end_of_the_task_stops_what_is_sent_and_waits_for_nothing() -> None:
+def test_the_end_of_the_task_stops_what_is_sent_and_waits_for_nothing(
+    end_of_task: Callable[[], None],
+) -> None:
     """Both threads are still sending when submit_each has raised; neither gets past its next block."""
     ended, outcomes = threading.Event(), SimpleQueue[str]()
     both = threading.Barrier(2)
@@ -96,7 +83,7 @@ def test_the_end_of_the_task_stops_what_is_sent_and_waits_for_nothing() -> None:
             send(request)
             both.wait(10)
             if request.key == "0":
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+                end_of_task()
             assert ended.wait(10)
             return send(request, 2)
         except JobsError as error:

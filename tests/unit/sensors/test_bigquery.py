@@ -63,7 +63,12 @@ class TestJobSensor:
     def test_a_job_that_has_ended_is_the_result(self) -> None:
         found = poked(sensor(status(statistics={"row_count": 3})))
         assert found.is_done
-        assert found.xcom_value == {**JOB, "state": "succeeded", "row_count": 3}
+        assert found.xcom_value == {
+            **JOB,
+            "state": "succeeded",
+            "row_count": 3,
+            "url": "https://console/key_0",
+        }
 
     def test_a_job_that_runs_goes_on(self) -> None:
         found = poked(sensor(status("running")))
@@ -105,7 +110,26 @@ class TestJobSensor:
     )
     def test_a_job_is_an_id_or_a_result(self, job: Any, options: dict[str, Any], ref: JobRef) -> None:
         task = sensor(job=job, **options)
-        assert task._ref(task.double) == ref
+        assert task.refs(task.double) == [ref]
+
+    def test_a_result_may_name_several_jobs(self) -> None:
+        jobs = [{"job_id": "a", "location": "EU"}, {"job_id": "b", "location": "US"}]
+        task = sensor(job={"job_id": "a b", "project_id": "q", "jobs": jobs})
+        assert task.refs(task.double) == [
+            JobRef("bigquery", "q", "a", "EU"),
+            JobRef("bigquery", "q", "b", "US"),
+        ]
+
+    def test_all_of_several_jobs_have_to_end_well(self) -> None:
+        named = {"job": {"job_id": "key_0 key_1", "location": "EU"}}
+        other = status(ref=JobRef("bigquery", "p", "key_1", "EU"), statistics={"row_count": 4})
+        done = status(statistics={"row_count": 3})
+        assert not poked(sensor(done, status("running"), **named)).is_done
+        assert poked(sensor(done, other, **named)).xcom_value["row_count"] == 7
+        with pytest.raises(
+            AirflowFailException, match=r"2 BigQuery jobs failed: invalidQuery \(key_0, query\)"
+        ):
+            poked(sensor(failed(), other, **named))
 
     @pytest.mark.parametrize("job", ["", "a  b", "a\n", {}, {"job_id": None}, {"job_id": 3}, None, 3, []])
     def test_what_names_no_job_is_refused(self, job: Any) -> None:
@@ -139,12 +163,20 @@ class TestDeferring:
             run(task)
         trigger = caught.value.trigger
         assert isinstance(trigger, JobTrigger)
-        assert trigger.ref == REF
+        assert trigger.refs == [REF]
         assert not trigger.cancel_on_kill
         assert trigger.poll_interval == 7
         assert trigger.deadline == STARTED.timestamp() + 60
         assert trigger.hook_args == {"gcp_conn_id": "c", "project_id": None, "impersonation_chain": None}
         assert caught.value.method_name == "execute_complete"
+
+    def test_the_trigger_waits_for_the_job_where_the_service_says_that_it_is(self) -> None:
+        """A list names jobs with their locations: one without would be asked for by itself, each tick."""
+        task = sensor(status("running"), job="key_0", deferrable=True)
+        with pytest.raises(TaskDeferred) as caught:
+            run(task)
+        (ref,) = caught.value.trigger.serialize()[1]["refs"]
+        assert (ref["location"], ref["created_at"]) == (REF.location, REF.created_at)
 
     def test_without_a_start_the_limit_begins_now(self) -> None:
         task = sensor(status("running"), deferrable=True, timeout=60)
@@ -308,7 +340,7 @@ class TestJobsSensor:
             ({"job_id_prefix": "a b"}, "job_id_prefix"),
             ({"parent_job_id": "a/b"}, "parent_job_id"),
             ({"min_jobs": -1}, "min_jobs"),
-            ({"min_creation_time": "yesterday"}, "min_creation_time 'yesterday' is no time"),
+            ({"min_creation_time": "yesterday"}, "min_creation_time 'yesterday' is not a time"),
             ({"max_creation_time": "2026-01-01T00:00:00"}, "max_creation_time .* has no time zone"),
             ({"min_creation_time": 7}, "min_creation_time"),
             ({"labels": "x"}, "labels"),

@@ -88,7 +88,7 @@ def test_deferred_it_waits_for_the_same(poke: Any) -> None:
     with pytest.raises(TaskDeferred) as caught:
         poke(Client(status("running")), deferrable=True)
     row = caught.value.trigger.serialize()[1]
-    assert (row["service"], row["ref"]["id"], row["ref"]["scope"]) == ("redivis", URI, TABLE)
+    assert (row["service"], row["refs"][0]["id"], row["refs"][0]["scope"]) == ("redivis", URI, TABLE)
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_deferred_it_waits_for_the_same(poke: Any) -> None:
         ({"upload": None}, "upload is 'None'"),
         ({"upload": {}}, "upload is"),
         ({"upload": "orders.csv"}, "give its table too"),
-        ({"upload": "/users/me"}, "no uri"),
-        ({"upload": f"{URI} https://x.example"}, "no uri"),
+        ({"upload": "/users/me"}, "is not the uri"),
+        ({"upload": f"{URI} https://x.example"}, "is not the uri"),
         ({"upload": "orders.csv", "table": "orders"}, "table 'orders'"),
     ],
 )

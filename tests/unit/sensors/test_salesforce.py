@@ -97,7 +97,7 @@ def test_deferred_it_waits_for_the_same(poke: Any) -> None:
         poke(Client(status("running")), deferrable=True)
     row = caught.value.trigger.serialize()[1]
     assert row["hook_args"] == {"salesforce_conn_id": "salesforce_default"}
-    assert (row["service"], row["ref"]["id"], row["ref"]["scope"]) == ("salesforce", ID, ORG)
+    assert (row["service"], row["refs"][0]["id"], row["refs"][0]["scope"]) == ("salesforce", ID, ORG)
 
 
 @pytest.mark.parametrize(

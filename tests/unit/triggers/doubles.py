@@ -37,9 +37,11 @@ def watching(trigger: Any, client: Any) -> Any:
     return trigger
 
 
-def job_trigger(client: Any, ref: JobRef = REF, **options: Any) -> Any:
+def job_trigger(client: Any, ref: JobRef = REF, *others: JobRef, **options: Any) -> Any:
     shared = {"service": "bigquery", "hook_args": {"gcp_conn_id": "c"}, "poll_interval": 0.01}
-    return watching(JobTrigger(ref=ref.to_json(), **{**shared, **options}), client)
+    return watching(
+        JobTrigger(refs=[each.to_json() for each in (ref, *others)], **{**shared, **options}), client
+    )
 
 
 def jobs_trigger(client: Any, **options: Any) -> Any:

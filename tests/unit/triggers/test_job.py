@@ -7,24 +7,26 @@ import json
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import pytest
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.wait.group import PollGroup
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.triggers import job, sharing
 from airflow_provider_jobs.triggers.job import JobTrigger
-from tests.unit.tasks import REF, FakeClient, FakeTi, failed, status
-from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_trigger, run, until
+from tests.unit.tasks import REF, FakeClient, FakeTi, event, failed, status
+from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_trigger, run, until, watching
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_jobs.errors import JobsError
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobStatus
 
+OTHER = JobRef("bigquery", "p", "key_1", "EU")
 T = TypeVar("T")
 GONE = NotFoundError("gone", status=404, reason="notFound")
 #: No test waits longer for anything; seconds.
@@ -38,12 +40,12 @@ class TestJobTrigger:
     def test_tells_how_the_job_ended(self, found: JobStatus) -> None:
         client = FakeClient(looks=(status("running"), found))
         told = run(event_of(job_trigger(client, adopted=True)))
-        assert told == {"outcome": "ended", "ref": REF.to_json(), "adopted": True, "status": found.to_json()}
+        assert told == event(found, adopted=True)
 
     def test_tells_that_time_is_up(self) -> None:
         client = FakeClient(looks=(status("running"),))
         told = run(event_of(job_trigger(client, deadline=time.time() + 0.1)))
-        assert told == {"outcome": "deadline", "ref": REF.to_json(), "adopted": False}
+        assert told == event(outcome="deadline")
 
     @pytest.mark.parametrize("kind", [job_trigger, jobs_trigger])
     @pytest.mark.parametrize("broken", [True, False])
@@ -103,6 +105,59 @@ class TestJobTrigger:
             "poll_interval": 1,
         }
         assert run(JobTrigger(ref=REF.to_json(), **shared).client()).project == "p"
+
+
+class TestSeveral:
+    """Several jobs of one task."""
+
+    def test_tells_how_each_ended_once_all_have(self) -> None:
+        class Telling(FakeClient):
+            looked = 0
+
+            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                self.looked += 1
+                states = {REF: "succeeded", OTHER: "succeeded" if self.looked > 2 else "running"}
+                return {ref: status(states[ref], ref) for ref in refs}
+
+        told = run(event_of(job_trigger(Telling(), REF, OTHER, carried={"sent": {"key_0": 1}})))
+        assert told == event(status(), status(ref=OTHER), carried={"sent": {"key_0": 1}})
+
+    def test_one_that_is_gone_ends_the_wait_for_all(self) -> None:
+        class Telling(FakeClient):
+            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+                return {ref: GONE if ref == OTHER else status("running", ref) for ref in refs}
+
+        told = run(event_of(job_trigger(Telling(), REF, OTHER)))
+        assert (told["outcome"], told["message"]) == ("error", "gone")
+        assert len(told["refs"]) == 2
+
+    def test_a_kill_cancels_each(self) -> None:
+        client = FakeClient()
+        run(job_trigger(client, REF, OTHER, cancel_on_kill=True).on_kill())
+        assert sorted(ref.id for ref in client.cancelled) == ["key_0", "key_1"]
+
+
+class TestVersionBefore:
+    """Rows that the version before has written wake up."""
+
+    SHARED: ClassVar[dict[str, Any]] = {
+        "service": "bigquery",
+        "hook_args": {"gcp_conn_id": "c", "project_id": None, "impersonation_chain": None},
+        "poll_interval": 0.01,
+        "deadline": None,
+        "first_poll_at": 0.0,
+        "adopted": True,
+        "cancel_on_kill": True,
+    }
+
+    @pytest.mark.parametrize(("job_id", "refs"), [("key_0", [REF]), ("key_0 key_1", [REF, OTHER])])
+    def test_one_reference_stood_for_all(self, job_id: str, refs: list[JobRef]) -> None:
+        old = {"service": "bigquery", "scope": "p", "id": job_id, "location": "EU", "created_at": 1.0}
+        trigger = JobTrigger(ref=old, **self.SHARED)
+        assert trigger.refs == refs
+        assert JobTrigger(**trigger.serialize()[1]).refs == refs
+        told = run(event_of(watching(trigger, FakeClient(looks=(status(),)))))
+        assert (told["outcome"], told["adopted"], len(told["statuses"])) == ("ended", True, len(refs))
 
 
 class TestKill:

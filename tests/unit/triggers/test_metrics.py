@@ -49,27 +49,26 @@ class Stats:
 def test_a_tick_is_reported() -> None:
     stats = Stats()
     metrics = PollMetrics("bigquery", "my conn", "p.q", lambda: stats)
-    metrics.ticked(Tick(waiters=7, calls=2, seconds=0.25, late_seconds=0.5, failed=False))
+    metrics.ticked(Tick(waiters=7, seconds=0.25, late_seconds=0.5, failed=False))
     assert stats.told == [
         ("gauge", "waiters.bigquery.my_conn.p_q", 7),
         ("incr", "ticks", 1),
-        ("incr", "calls", 2),
         ("timing", "tick_seconds", dt.timedelta(seconds=0.25)),
         ("timing", "late_detection", dt.timedelta(seconds=0.5)),
     ]
-    assert stats.tags == [TAGS] * 5
+    assert stats.tags == [TAGS] * 4
 
 
 def test_a_tick_that_failed_is_counted_too() -> None:
     stats = Stats()
-    PollMetrics("bigquery", "c", "p", lambda: stats).ticked(Tick(7, 0, 0.25, 0.5, failed=True))
+    PollMetrics("bigquery", "c", "p", lambda: stats).ticked(Tick(7, 0.25, 0.5, failed=True))
     counted = [name for kind, name, _ in stats.told if kind == "incr"]
     assert counted == ["ticks", "failed_ticks"]
 
 
 def test_airflow_takes_them() -> None:
     """Whichever version it is."""
-    PollMetrics("bigquery", "c", "p").ticked(Tick(7, 1, 0.25, 0.5, failed=True))
+    PollMetrics("bigquery", "c", "p").ticked(Tick(7, 0.25, 0.5, failed=True))
 
 
 def test_a_group_reports_until_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,7 @@ class TestLooks:
             triggers = [job_trigger(client, ref) for ref in REFS]
             opened = counted(triggers, client)
             told = await asyncio.gather(*map(event_of, triggers))
-            assert [each["ref"]["id"] for each in told] == [ref.id for ref in REFS]
+            assert [each["refs"][0]["id"] for each in told] == [ref.id for ref in REFS]
             assert len(opened) == 1
             assert nothing_is_left()
 
@@ -119,7 +119,7 @@ class TestLooks:
             tasks = [asyncio.create_task(event_of(trigger)) for trigger in triggers]
             groups = sharing.groups.items()
             await until(lambda: len(groups) == 100 and all(each.opened for each in groups.values()))
-            assert len({id(each.opening.result().group._runner) for each in groups.values()}) == 1
+            assert len({id(each.opening.result().group._lane) for each in groups.values()}) == 1
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -227,7 +227,7 @@ class TestLeaving:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            run(group_of(Service(one=0), runner=Broken()).wait(REF, poll_interval=1))
+            run(group_of(Service(one=0), lane=Broken()).wait(REF, poll_interval=1))
 
 
 class TestOutage:
@@ -277,12 +277,12 @@ class TestOutage:
             run(group_of(Forgetful(), outage_seconds=60).wait(REF, poll_interval=5))
 
     def test_an_answer_that_never_ends_is_given_up(self) -> None:
-        runner = Inline()
-        runner.hung = True
+        lane = Inline()
+        lane.hung = True
 
         async def scene() -> None:
             with pytest.raises(OutageError):
-                await ended_at(group_of(Service(one=0), runner=runner))
+                await ended_at(group_of(Service(one=0), lane=lane))
             assert OUTAGE_SECONDS <= now() <= OUTAGE_SECONDS + CALL_SECONDS
 
         run(scene())

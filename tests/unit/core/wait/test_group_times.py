@@ -26,7 +26,7 @@ from tests.unit.core.wait.virtual import (
     group_of,
     now,
     run,
-    surroundings,
+    timing,
 )
 
 if TYPE_CHECKING:
@@ -56,12 +56,12 @@ class TestDeadline:
         run(scene())
 
     def test_a_deadline_does_not_wait_for_a_service_that_is_silent(self) -> None:
-        runner = Inline()
-        runner.hung = True
+        lane = Inline()
+        lane.hung = True
 
         async def scene() -> None:
             with pytest.raises(DeadlineExceeded):
-                await ended_at(group_of(Service(one=0), runner=runner), deadline=EPOCH + 7)
+                await ended_at(group_of(Service(one=0), lane=lane), deadline=EPOCH + 7)
             assert now() <= 8
 
         run(scene())
@@ -106,11 +106,11 @@ class TestDeadline:
 class TestHeartbeat:
     """A line every few minutes, in the log of the task."""
 
-    def lines(self, service: Service, *, runner: Inline | None = None, seconds: float = 1300) -> list[str]:
+    def lines(self, service: Service, *, lane: Inline | None = None, seconds: float = 1300) -> list[str]:
         told: list[str] = []
 
         async def scene() -> None:
-            group = group_of(service, runner=runner or Inline())
+            group = group_of(service, lane=lane or Inline())
             waiter = asyncio.create_task(
                 group.wait(REF, poll_interval=5, tell=lambda line: told.append(f"{now():.0f} {line}"))
             )
@@ -139,9 +139,9 @@ class TestHeartbeat:
         assert lines[-1] == "1050 p:one is RUNNING; waiting for 18 min"
 
     def test_says_that_a_look_has_not_come_back(self) -> None:
-        runner = Inline()
-        runner.hung = True
-        lines = self.lines(Service(one=10_000), runner=runner, seconds=200)
+        lane = Inline()
+        lane.hung = True
+        lines = self.lines(Service(one=10_000), lane=lane, seconds=200)
         assert lines == [
             "150 p:one is not seen yet as far as is known; no answer since 22:13:20 UTC; waiting for 2 min"
         ]
@@ -151,9 +151,7 @@ class TestHeartbeat:
         throws = iter([0.5, 0.1, 0.9, *[0.0] * 1000])  # the first is the group's own
 
         async def scene() -> None:
-            group = group_of(
-                Service(one=10_000), surroundings=replace(surroundings(), dice=lambda: next(throws))
-            )
+            group = group_of(Service(one=10_000), timing=replace(timing(), random=lambda: next(throws)))
             waiters = [
                 asyncio.create_task(group.wait(REF, poll_interval=5, tell=lambda _: told.append(now())))
                 for _ in range(2)

@@ -11,6 +11,7 @@ from airflow_provider_jobs.core.wait.single import concerns_job, pause_seconds, 
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
+    JobsError,
     NotFoundError,
     ServiceError,
     TransportError,
@@ -54,6 +55,16 @@ class Service:
             raise found
         return is_(found, ref)
 
+    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+        self.ticks.append({ref.id for ref in refs})
+        found: dict[JobRef, JobStatus | JobsError] = {}
+        for ref in refs:
+            try:
+                found[ref] = self.status(ref)
+            except JobsError as error:
+                found[ref] = error
+        return found
+
 
 @pytest.mark.parametrize(
     ("waited", "interval", "pause"),
@@ -85,7 +96,8 @@ class TestWaitFor:
 
     def wait(self, clock: Any, service: Service, first: JobState = PENDING, **options: Any) -> JobStatus:
         options = {"until": float("inf"), "poll_interval": 5.0, **options}
-        return wait_for(service, is_(first), timing=clock.timing, **options)
+        (last,) = wait_for(service, [is_(first)], timing=clock.timing, **options)
+        return last
 
     def test_asks_nothing_of_a_job_that_has_ended(self, clock: Any) -> None:
         assert self.wait(clock, Service(), SUCCEEDED).state is SUCCEEDED
@@ -132,3 +144,42 @@ class TestWaitFor:
         with pytest.raises(NotFoundError):
             self.wait(clock, Service(one=[GONE]))
         assert len(clock.pauses) == 1
+
+
+class TestSeveral:
+    """Several jobs of one task are waited for in one."""
+
+    def wait(self, clock: Any, service: Service, **options: Any) -> list[JobStatus]:
+        options = {"until": float("inf"), "poll_interval": 5.0, **options}
+        return wait_for(service, [is_(RUNNING), is_(RUNNING, OTHER)], timing=clock.timing, **options)
+
+    def test_waits_until_all_have_ended_and_asks_for_those_that_have_not(self, clock: Any) -> None:
+        told: list[JobStatus] = []
+        service = Service(one=[SUCCEEDED], two=[RUNNING, RUNNING, SUCCEEDED])
+        found = self.wait(clock, service, on_change=told.append)
+        assert found == [is_(SUCCEEDED), is_(SUCCEEDED, OTHER)]
+        assert service.ticks == [{"one", "two"}]
+        assert [status.ref for status in told] == [REF, OTHER]
+
+    def test_one_that_is_gone_ends_the_wait(self, clock: Any) -> None:
+        with pytest.raises(NotFoundError):
+            self.wait(clock, Service(one=[TransportError("x")], two=[GONE]))
+        assert len(clock.pauses) == 1
+
+    def test_the_others_are_heard_while_one_cannot_be_asked_for(self, clock: Any) -> None:
+        service = Service(one=[TransportError("x")] * 3 + [SUCCEEDED], two=[SUCCEEDED])
+        assert [status.state for status in self.wait(clock, service, outage_seconds=60)] == [SUCCEEDED] * 2
+
+    def test_an_outage_of_one_beyond_the_budget_is_raised(self, clock: Any) -> None:
+        with pytest.raises(TransportError):
+            self.wait(clock, Service(one=[TransportError("x")], two=[RUNNING]), outage_seconds=60)
+
+    def test_an_outage_of_all_is_borne_within_the_budget(self, clock: Any) -> None:
+        class Out(Service):
+            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+                if len(clock.pauses) < 4:
+                    raise TransportError("x")
+                return super().status_many(refs)
+
+        found = self.wait(clock, Out(one=[SUCCEEDED], two=[SUCCEEDED]), outage_seconds=60)
+        assert [status.state for status in found] == [SUCCEEDED] * 2

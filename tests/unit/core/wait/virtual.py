@@ -6,8 +6,9 @@ import asyncio
 import selectors
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_jobs.core.tally import count_request
-from airflow_provider_jobs.core.wait.group import PollGroup, Surroundings
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.wait.group import PollGroup
+from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import TransportError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
@@ -62,14 +63,15 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         return runner.run(coroutine)
 
 
-def surroundings(dice: float = 0.0) -> Surroundings:
-    return Surroundings(clock=clock, dice=lambda: dice)
+def timing(dice: float = 0.0) -> Timing:
+    return Timing(now=clock, random=lambda: dice)
 
 
-class Inline:
+class Inline(Lane):
     """Runs each step where it is, after some seconds; ``hung`` runs none."""
 
     def __init__(self, seconds: float = 0.0) -> None:
+        super().__init__()
         self.seconds = seconds
         self.hung = False
         self.submitted = 0
@@ -98,7 +100,6 @@ class Service:
         self.looks: list[tuple[float, set[str]]] = []
 
     def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-        count_request()
         self.looks.append((now(), {ref.id for ref in refs}))
         if self.outage[0] <= now() < self.outage[1]:
             raise DOWN
@@ -114,7 +115,7 @@ class Service:
 
 
 def group_of(service: Any, seconds: float = 0.0, *, dice: float = 0.0, **options: Any) -> PollGroup:
-    options = {"runner": Inline(seconds), "surroundings": surroundings(dice), **options}
+    options = {"lane": Inline(seconds), "timing": timing(dice), **options}
     return PollGroup(service, **options)
 
 

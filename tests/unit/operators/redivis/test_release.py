@@ -15,7 +15,7 @@ from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from tests.unit import tasks
-from tests.unit.tasks import faked
+from tests.unit.tasks import event, faked
 
 
 def context(**changes: Any) -> Any:
@@ -130,8 +130,8 @@ def test_what_is_no_dataset_is_refused(dataset: str) -> None:
 def test_a_release_that_ends_at_its_deadline_is_fine() -> None:
     done = JobStatus(ref(), JobState.SUCCEEDED, "released", statistics={"version": "v2.0"})
     task = faked(RedivisReleaseOperator(task_id="t", dataset="acme.sales"), Client(done))
-    event = {"outcome": "deadline", "ref": ref().to_json(), "adopted": False}
-    assert task.execute_complete(context(), event)["version"] == "v2.0"
+    told = event(outcome="deadline", refs=[ref().to_json()])
+    assert task.execute_complete(context(), told)["version"] == "v2.0"
 
 
 def test_the_connection_is_looked_up_when_the_task_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +148,6 @@ def test_a_release_that_outlasts_its_time_is_told() -> None:
         RedivisReleaseOperator(task_id="t", dataset="acme.sales"),
         Client(JobStatus(ref(), JobState.RUNNING, "releasing")),
     )
-    event = {"outcome": "deadline", "ref": ref().to_json(), "adopted": False}
+    told = event(outcome="deadline", refs=[ref().to_json()])
     with pytest.raises(DeadlineExceeded, match="and may still"):
-        task.execute_complete(context(), event)
+        task.execute_complete(context(), told)

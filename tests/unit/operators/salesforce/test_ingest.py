@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.errors import JobsError, NotFoundError, OutageError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator
 from tests.integration.task_run import Store
+from tests.unit.operators.conftest import Timeout
 from tests.unit.operators.salesforce.tasks import (
     NUMBERS,
     ORG,
@@ -22,8 +24,10 @@ from tests.unit.operators.salesforce.tasks import (
     run,
     status,
 )
+from tests.unit.tasks import deferred, event
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from airflow_provider_jobs.core.work import Submission
@@ -64,18 +68,24 @@ def test_parameters_of_an_ingest_become_fields(file: Path) -> None:
 def test_the_numbers_of_records_sent_come_back_from_the_triggerer(file: Path) -> None:
     client = Client(status("running"))
     task = ingest(client, file, deferrable=True, inline_wait=0.0)
-    with pytest.raises(TaskDeferred) as caught:
-        run(task)
-    kept = json.loads(json.dumps(caught.value.kwargs))
+    trigger = deferred(task, context())
     ref = JobRef("salesforce", ORG, "750000000000001", "v59.0/jobs/ingest")
-    assert kept == {"sent": {ref.id: 7}}
-    event = {"outcome": "ended", "ref": ref.to_json(), "adopted": False, "status": status(ref=ref).to_json()}
-    client.looks = [status(ref=ref, record_count=6)]
+    assert trigger.carried == {"sent": {ref.id: 7}}
+    told = event(status(ref=ref, record_count=6), carried=trigger.carried)
     with pytest.raises(AirflowFailException, match="has processed 6 records, and 7 were sent"):
-        task.execute_complete(context(), event, **kept)
-    client.looks = [status(ref=ref)]
-    assert task.execute_complete(context(), event, **kept)["record_count"] == 7
-    assert task.execute_complete(context(), event)["record_count"] == 7
+        task.execute_complete(context(), told)
+    told = event(status(ref=ref), carried=trigger.carried)
+    assert task.execute_complete(context(), told)["record_count"] == 7
+    assert task.execute_complete(context(), event(status(ref=ref)))["record_count"] == 7
+
+
+def test_a_task_that_the_version_before_deferred_counts_too(file: Path) -> None:
+    """It kept the numbers beside the trigger, and told of all jobs in one status."""
+    ref = JobRef("salesforce", ORG, "750000000000001", "v59.0/jobs/ingest")
+    old = {"outcome": "ended", "ref": ref.to_json(), "adopted": False, "status": {"state": "succeeded"}}
+    task = ingest(Client(status(ref=ref, record_count=6)), file, deferrable=True)
+    with pytest.raises(AirflowFailException, match="has processed 6 records, and 7 were sent"):
+        task.execute_complete(context(), old, sent={ref.id: 7})
 
 
 GONE = NotFoundError("gone", status=404, reason="NOT_FOUND")
@@ -135,7 +145,7 @@ def test_who_is_killed_while_parts_are_sent_sends_no_more(file: Path) -> None:
     with pytest.raises(OutageError, match="ended while its parts were sent"):
         run(task, context(Store()))
     assert client.made == 2
-    assert client.did == ["cancel 750000000000001 750000000000002"]
+    assert sorted(client.did) == ["cancel 750000000000001", "cancel 750000000000002"]
 
 
 def test_who_is_killed_while_parts_are_sent_aborts_those_of_the_attempt_before(file: Path) -> None:
@@ -154,8 +164,31 @@ def test_who_is_killed_while_parts_are_sent_aborts_those_of_the_attempt_before(f
     task = ingest(client, file, **settings)
     with pytest.raises(OutageError):
         run(task, context(store, try_number=2))
-    (did,) = client.did
-    assert did.split()[1:] == [f"75000000000000{number}" for number in range(1, 7)]
+    assert sorted(client.did) == [f"cancel 75000000000000{number}" for number in range(1, 7)]
+
+
+def test_the_end_of_the_task_waits_for_no_part_that_is_sent(
+    file: Path, end_of_task: Callable[[], None]
+) -> None:
+    """One part is still being sent when the task has raised; it is never closed, and no other is begun."""
+    go_on, outcome = threading.Event(), SimpleQueue[BaseException | None]()
+
+    class Hanging(Client):
+        def submit(self, request: Any) -> Submission:
+            end_of_task()
+            assert go_on.wait(10)
+            try:
+                return super().submit(request)
+            except OutageError as error:
+                outcome.put(error)
+                raise
+
+    client = Hanging(status("running"))
+    with pytest.raises(Timeout):
+        run(ingest(client, file, part_bytes=7, parallel_uploads=1), context(Store()))
+    go_on.set()
+    assert "ended while its parts were sent" in str(outcome.get(timeout=10))
+    assert client.made == 1
 
 
 @pytest.mark.parametrize(
@@ -258,11 +291,11 @@ def test_several_jobs_are_looked_at_by_lists(file: Path) -> None:
 
     def status_many(refs: list[JobRef]) -> Any:
         looks.append(refs)
-        found = GONE if len(looks) == 1 else status("running" if len(looks) == 2 else "succeeded", refs[0])
-        return dict.fromkeys(refs, found)
+        state = "running" if len(looks) == 2 else "succeeded"
+        return {ref: GONE if len(looks) == 1 else status(state, ref, record_count=1) for ref in refs}
 
     client.status_many = status_many  # type: ignore[attr-defined]
     with pytest.raises(AirflowFailException, match="gone"):
         run(ingest(client, file, part_bytes=30))
-    assert run(ingest(client, file, part_bytes=30))["record_count"] == 7
+    assert run(ingest(client, file, part_bytes=30))["record_count"] == 2
     assert len(looks) == 3

@@ -8,15 +8,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
 from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError
-from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator, SalesforceQueryOperator
-from airflow_provider_jobs.operators.salesforce.job import job_summary
 from tests.integration.task_run import Store
 from tests.unit.operators.salesforce.tasks import (
-    NUMBERS,
     REF,
     Client,
     context,
@@ -24,9 +22,12 @@ from tests.unit.operators.salesforce.tasks import (
     run,
     status,
 )
+from tests.unit.tasks import event
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from airflow_provider_jobs.jobs import JobRef
 
 
 def test_parameters_become_fields() -> None:
@@ -62,27 +63,21 @@ def test_the_result_has_what_is_known() -> None:
 
 
 def test_several_jobs_are_summed_up_as_far_as_they_are_known() -> None:
-    jobs = [{"job_id": "1", **NUMBERS}, {"job_id": "2", **NUMBERS, "retries": None, "failed_record_count": 1}]
-    summed = job_summary(JobStatus(REF, JobState.SUCCEEDED, "x", statistics={"jobs": jobs, "files": []}))
+    first, second = status(), status(ref=replace(REF, id="2"), retries=None, failed_record_count=1)
+    summed = query(Client()).summary_of([first, second])
     assert (summed["record_count"], summed["object"]) == (14, "Account")
     assert "retries" not in summed
     assert "failed_record_count" not in summed
-    assert [job["job_id"] for job in summed["jobs"]] == ["1", "2"]
+    assert [job["job_id"] for job in summed["jobs"]] == [REF.id, "2"]
+    assert summed["job_id"] == f"{REF.id} 2"
     assert "processing_ms" not in str(summed)
 
 
 def test_what_a_list_does_not_tell_is_asked_for() -> None:
     """A trigger sees lists, which have neither counters nor reasons."""
-    client = Client(status())
-    task = query(client, deferrable=True)
-    client.looks = [status("running")]
-    with pytest.raises(TaskDeferred) as caught:
-        run(task)
-    event = {"outcome": "ended", "ref": REF.to_json(), "adopted": False}
-    listed = status(record_count=None, processing_ms=None, retries=None)
-    client.looks = [status()]
-    resume = getattr(task, caught.value.method_name)
-    assert resume(context(), {**event, "status": listed.to_json()})["record_count"] == 7
+    listed = replace(status(record_count=None, processing_ms=None, retries=None), whole=False)
+    result = query(Client(status())).execute_complete(context(), event(listed))
+    assert result["record_count"] == 7
 
 
 def test_the_triggerer_deletes_what_it_cancels_if_wanted(tmp_path: Path) -> None:
@@ -98,14 +93,6 @@ def test_the_end_of_the_task(*, cancel_on_kill: bool) -> None:
     run(task)
     task.on_kill()
     assert [each.split()[0] for each in client.did] == (["cancel"] if cancel_on_kill else [])
-
-
-def test_all_jobs_of_a_task_are_aborted_at_a_time() -> None:
-    client = Client()
-    task = query(client)
-    task._client, task._refs = client, [replace(REF, id="1"), replace(REF, id="2 3")]
-    task.on_kill()
-    assert client.did == ["cancel 1 2 3"]
 
 
 def test_the_deadline_deletes_what_it_aborted_if_wanted(tmp_path: Path) -> None:
@@ -167,14 +154,51 @@ def test_wrong_parameters_of_a_query_break_the_dag(parameters: dict[str, Any]) -
         SalesforceQueryOperator(task_id="t", soql="x", **parameters)
 
 
-def test_a_checkpoint_that_is_too_long_is_not_kept() -> None:
-    task = query(Client())
-    kept: list[Any] = []
-    task._checkpoints = SimpleNamespace(remember=kept.append, forget=lambda: kept.append(None))
-    for size in (10, 100_000):
-        task._keep_checkpoint(SimpleNamespace(to_json=lambda size=size: {"x": "y" * size}))
-    task._keep_checkpoint(None)
-    assert [each and len(each["x"]) for each in kept] == [10, None, None]
+class Downloading(Client):
+    """Keeps what a download was given, and tells of checkpoints of some sizes."""
+
+    def __init__(self, *sizes: int | None) -> None:
+        super().__init__(status())
+        self.sizes = sizes
+        self.given: list[dict[str, Any]] = []
+
+    def download(self, ref: JobRef, output: Any, sink: Any, **how: Any) -> Downloaded:
+        self.given.append(how)
+        for size in self.sizes if how["on_checkpoint"] else ():
+            document = {"x": "y" * (size or 0)}
+            how["on_checkpoint"](SimpleNamespace(to_json=lambda kept=document: kept) if size else None)
+        return Downloaded(ref, (), 7, 1)
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [((10,), 10), ((10, 100_000), None), ((10, None), None)])
+def test_a_checkpoint_that_is_too_long_is_not_kept(
+    tmp_path: Path, sizes: tuple[int, ...], kept: int | None
+) -> None:
+    store = Store()
+    run(query(Downloading(*sizes), results_path=str(tmp_path / "a.csv")), context(store))
+    found = store.kept.get("salesforce_download")
+    assert (found and len(found["kept"]["x"])) == kept
+
+
+@pytest.mark.parametrize(("try_number", "max_tries", "kept"), [(1, 1, True), (2, 1, False), (1, 0, False)])
+def test_drafts_are_kept_for_another_attempt_only(
+    tmp_path: Path, try_number: int, max_tries: int, *, kept: bool
+) -> None:
+    client = Downloading()
+    with_context = context(Store(), try_number=try_number, max_tries=max_tries)
+    run(query(client, results_path=str(tmp_path / "a.csv")), with_context)
+    assert (client.given[0]["on_checkpoint"] is not None) is kept
+
+
+def test_a_success_that_airflow_has_not_recorded_is_not_done_again() -> None:
+    """The worker may die after its last line; the task runs again then, and finds the job."""
+    store = Store()
+    run(query(Client()), context(store))
+    client = Client()
+    run(query(client), context(store, try_number=2))
+    assert client.made == 0
+    run(query(client), context(store, max_tries=3))
+    assert client.made == 1
 
 
 def test_everything_that_a_dag_may_want_to_template_is() -> None:

@@ -1,0 +1,178 @@
+"""Several jobs of one task: one state, one summary, one report, one parallel cancel."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.errors import JobsError, TransportError
+from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
+
+TOGETHER = Several("BigQuery jobs", "jobs", shared=("project_id", "location"), summed=("row_count",))
+A, B = (JobRef("bigquery", "p", name, "EU", created_at=at) for name, at in (("a", 100.0), ("b", 500.0)))
+#: No test waits longer for anything; seconds.
+PATIENCE = 10.0
+
+
+def status(ref: JobRef, state: str = "succeeded", *reasons: str, **more: Any) -> JobStatus:
+    problems = tuple(JobProblem(reason, "m", "f.csv") for reason in reasons)
+    more = {"title": "BigQuery load job", "url": f"https://console/{ref.id}", **more}
+    return JobStatus(
+        ref,
+        JobState(state),
+        "DONE",
+        problem=problems[0] if problems else None,
+        problems=problems,
+        problem_count=len(problems),
+        **more,
+    )
+
+
+def of_one(found: JobStatus) -> dict[str, Any]:
+    place = {"project_id": found.ref.scope, "location": found.ref.location}
+    return {**place, "job_id": found.ref.id, "state": found.state, **found.statistics, "url": found.url}
+
+
+@pytest.mark.parametrize(
+    ("states", "state"),
+    [
+        (("succeeded", "running", "failed"), "running"),
+        (("pending", "failed"), "pending"),
+        (("succeeded", "failed", "cancelled"), "failed"),
+        (("succeeded", "cancelled"), "cancelled"),
+        (("succeeded", "succeeded"), "succeeded"),
+    ],
+)
+def test_one_state_stands_for_all(states: tuple[str, ...], state: str) -> None:
+    assert several.state_of([status(A, each) for each in states]) is JobState(state)
+
+
+def test_ids_are_one_text_and_several_again() -> None:
+    assert several.joined_ids([A, B]) == "a b"
+    assert several.split_ids("a b") == ["a", "b"]
+    assert several.split_ids(several.joined_ids([A])) == ["a"]
+    assert several.names([A, B]) == "p:EU:a, p:EU:b"
+
+
+def test_references_are_read_as_they_are_written_and_as_they_were() -> None:
+    assert several.refs_of({"refs": [A.to_json(), B.to_json()]}) == [A, B]
+    assert several.refs_of({"ref": {**A.to_json(), "id": "a b"}}) == [A, B]
+    assert several.refs_of({"ref": A.to_json()}) == [A]
+
+
+class TestSummary:
+    """What a result says."""
+
+    def test_one_job_is_itself(self) -> None:
+        assert several.summary([status(A)], of_one, TOGETHER) == of_one(status(A))
+
+    def test_several_are_told_with_what_they_share_their_sums_and_each(self) -> None:
+        found = [
+            status(A, statistics={"row_count": 3, "slot_ms": 1}),
+            status(B, "running", statistics={"row_count": 4}),
+        ]
+        assert several.summary(found, of_one, TOGETHER) == {
+            "project_id": "p",
+            "location": "EU",
+            "job_id": "a b",
+            "state": "running",
+            "row_count": 7,
+            "jobs": [of_one(each) for each in found],
+            "url": "https://console/b",
+        }
+
+    def test_what_they_do_not_share_or_not_all_tell_is_left_out(self) -> None:
+        elsewhere = JobRef("bigquery", "p", "b", "US")
+        found = several.summary([status(A, statistics={"row_count": 3}), status(elsewhere)], of_one, TOGETHER)
+        assert "location" not in found
+        assert "row_count" not in found
+        assert [each["location"] for each in found["jobs"]] == ["EU", "US"]
+
+
+class TestReport:
+    """What a failure says."""
+
+    def test_one_job_is_itself(self) -> None:
+        found = status(A, "failed", "invalid")
+        assert several.report([found], TOGETHER) is found
+
+    def test_each_problem_names_its_job(self) -> None:
+        found = [status(A, "cancelled", "stopped"), status(B, "failed", "invalid", "badRow", "badRow")]
+        report = several.report(found, TOGETHER)
+        assert report.state is JobState.FAILED
+        assert report.failure_report().splitlines() == [
+            "2 BigQuery jobs failed: invalid (b, f.csv): m",
+            "  error 1: stopped (a, f.csv): m",
+            "  error 2: invalid (b, f.csv): m",
+            "  error 3: badRow (b, f.csv): m",
+            "  error 4: badRow (b, f.csv): m",
+            "  job: p:EU:a b",
+            "  console: https://console/b",
+        ]
+
+    def test_a_title_of_its_own_names_a_job_better_than_its_id(self) -> None:
+        found = [status(A, "failed", "x", title="upload a.csv"), status(B, title="upload b.csv")]
+        assert str(several.report(found, TOGETHER).problem) == "x (upload a.csv, f.csv): m"
+
+    def test_the_first_problems_are_shown_and_all_are_counted(self) -> None:
+        many = [status(ref, "failed", *["x"] * 15) for ref in (A, B)]
+        report = several.report(many, TOGETHER)
+        assert (len(report.problems), report.problem_count) == (SHOWN_PROBLEMS, 30)
+
+    @pytest.mark.parametrize(
+        ("found", "retryable"),
+        [
+            ([("failed", True), ("failed", True)], True),
+            ([("failed", True), ("cancelled", False)], True),
+            ([("failed", True), ("failed", False)], False),
+            ([("cancelled", False), ("cancelled", False)], False),
+        ],
+    )
+    def test_a_retry_has_to_help_each_failed_job(
+        self, found: list[tuple[str, bool]], *, retryable: bool
+    ) -> None:
+        statuses = [
+            status(ref, state, "reason", retryable=worth)
+            for ref, (state, worth) in zip((A, B), found, strict=True)
+        ]
+        assert several.report(statuses, TOGETHER).retryable is retryable
+
+
+class TestCancel:
+    """Airflow leaves a task five seconds."""
+
+    def test_eight_go_out_at_once(self) -> None:
+        """Each waits for seven others: fewer at once would never get past the barrier."""
+        barrier, cancelled = threading.Barrier(several.CANCELS_AT_ONCE), list[str]()
+
+        class Client:
+            def cancel(self, ref: JobRef) -> None:
+                barrier.wait(PATIENCE)
+                cancelled.append(ref.id)
+
+        refs = [JobRef("bigquery", "p", str(number)) for number in range(40)]
+        several.cancel_all(Client(), refs)
+        assert sorted(cancelled, key=int) == [ref.id for ref in refs]
+
+    def test_a_failure_leaves_out_no_other(self) -> None:
+        cancelled = list[str]()
+
+        class Client:
+            def cancel(self, ref: JobRef) -> None:
+                cancelled.append(ref.id)
+                raise TransportError(f"{ref.id} is cut")
+
+        with pytest.raises(JobsError, match="is cut"):
+            several.cancel_all(Client(), [A, B, JobRef("bigquery", "p", "c")])
+        assert sorted(cancelled) == ["a", "b", "c"]
+        cancelled.clear()
+        with pytest.raises(JobsError):
+            several.cancel_all(Client(), [A])
+        assert cancelled == ["a"]
+
+    def test_nothing_is_cancelled_of_no_jobs(self) -> None:
+        several.cancel_all(None, [])  # type: ignore[arg-type] - it is not asked
