@@ -10,7 +10,7 @@ import base64
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: The job types that the API takes; ``link`` of its first version is withdrawn.
 JOB_TYPES = ("query", "load", "extract", "copy")
@@ -148,7 +148,7 @@ def label(text: str) -> str:
 def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
     """Return the URIs as a list.
 
-    :raises ConfigurationError: there is none, or one is not of Cloud Storage.
+    :raises ConfigurationError: there is none, or one is not in Cloud Storage.
     """
     listed = [uris] if isinstance(uris, str) else list(uris or [])
     if not listed:

@@ -50,13 +50,13 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
         if request.location:
             reference["location"] = request.location
         began = api.timing.now()
-        try:
-            # Known before bytes are sent in vain; without bytes, insert itself tells.
-            job = _known(api, reference, request.not_before) if request.media else None
-            if job is None:
+        # Known before bytes are sent in vain; without bytes, insert itself says so.
+        job = _known(api, reference, request.not_before) if request.media else None
+        if job is None:
+            try:
                 return Submission(job_status(_start(api, uploads, reference, request)), adopted=False)
-        except ConflictError:  # the id is taken: by an earlier attempt, or by this one, its reply lost
-            job = _taken(api, reference)
+            except ConflictError:  # the id is taken: by an earlier attempt, or by this one, its reply lost
+                job = _taken(api, reference)
         status = job_status(job)
         created = status.ref.created_at or began
         if created >= request.not_before and status.state in _WORTH_ADOPTING:
@@ -83,9 +83,9 @@ def _dry_run(api: BigQueryApi, request: JobRequest) -> JobStatus:
 
 
 def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
-    """Return the job, if there is one; outside of US and EU only a list shows it, where none is named.
+    """Return the job, if there is one. Without a location, get shows jobs of US and EU only, a list all.
 
-    :param since: Of the jobs created before, in seconds since 1970, none is listed; 0 lists nothing.
+    :param since: List jobs created then or later, in seconds since 1970; 0 lists nothing.
     """
     location = reference.get("location")
     try:
@@ -96,7 +96,7 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:
-    """Return a job that exists, wherever it is: without its location, get does not show all of them."""
+    """Return the job of an id that is taken, wherever it is; it may take a moment to show up."""
     location = reference.get("location")
 
     def look() -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:
             return api.get_job(reference["jobId"], reference["projectId"], location=location)
         except NotFoundError as error:
             location = _listed_location(api, reference) or location
-            error.retryable = True  # it is taken, so it shows up in a moment
+            error.retryable = True
             raise
 
     return _GRACE.call(look, timing=api.timing)
@@ -114,7 +114,7 @@ def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:
 def _listed_location(
     api: BigQueryApi, reference: Mapping[str, str], since: float | None = None
 ) -> str | None:
-    """Return the location of the job that a list shows; None if it shows none, or may not be seen."""
+    """Return the job's location, if a list shows it; None also for those who may not list."""
     pages = api.list_job_pages(
         reference["projectId"],
         maxResults=_SEARCH_PAGE_JOBS,

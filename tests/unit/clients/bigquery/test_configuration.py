@@ -21,6 +21,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
     job_type,
     json_object,
     label,
+    not_negative,
     query_parameters,
     table_reference,
     table_schema,
@@ -91,6 +92,7 @@ def test_a_dataset_is_taken_apart(project: str, dataset: str) -> None:
         {"datasetId": "d", "tableId": ""},
         {"datasetId": "d", "tableId": "t", "extra": "x"},
         {"dataset": "d", "table": "t"},
+        7,
     ],
 )
 def test_what_is_no_table_is_refused(table: Any) -> None:
@@ -205,6 +207,19 @@ def test_a_json_object_is_read() -> None:
 def test_what_is_no_json_object_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="my_parameter"):
         json_object(text, "my_parameter")
+
+
+@pytest.mark.parametrize(("value", "number"), [(None, None), (0, 0), ("7", 7)])
+def test_a_number_may_be_left_out(value: Any, number: int | None) -> None:
+    assert not_negative("x", value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-1, "cannot be negative"), ("seven", "a whole number is needed"), ([], "is needed")]
+)
+def test_what_is_not_a_number_from_zero_on_is_refused(value: Any, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"my_parameter is .*{text}"):
+        not_negative("my_parameter", value)
 
 
 MOMENT = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)

@@ -183,14 +183,16 @@ class TestExpiredSessions:
 class TestSubmit:
     """One job for one piece of work."""
 
-    def submit(self, wire: Wire) -> Any:
-        media = Media(source_of(ROWS, sized=False))
+    def submit(self, wire: Wire, memory: Memory | None = None) -> Any:
+        media = Media(source_of(ROWS, sized=False), memory)
         return BigQueryClient(wire, "p").submit(JobRequest("p", "j", {"load": {}}, media=media))
 
     def test_a_job_that_exists_gets_no_bytes(self, clock: Clock) -> None:
         wire = Wire(clock, "insert_running")
-        assert self.submit(wire).status.ref.id == "j_0"
+        memory = known()
+        assert self.submit(wire, memory).status.ref.id == "j_0"
         assert wire.steps == ["GET"]
+        assert memory.known == {}
 
     def test_a_new_job_gets_them(self, clock: Clock) -> None:
         wire = Wire(clock, "not_found", STARTED, "insert_running")
