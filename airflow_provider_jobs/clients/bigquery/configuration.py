@@ -164,7 +164,7 @@ def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> l
 
     :raises ConfigurationError: it holds something else.
     """
-    found: Any = json_value(schema, parameter) if isinstance(schema, str) else schema
+    found: Any = _json_value(schema, parameter) if isinstance(schema, str) else schema
     fields = found.get("fields") if isinstance(found, Mapping) else found
     if not isinstance(fields, list | tuple) or not fields:
         raise ConfigurationError(f"{parameter} is not a list of fields")
@@ -179,13 +179,13 @@ def json_object(text: str, parameter: str) -> dict[str, Any]:
 
     :raises ConfigurationError: it holds something else.
     """
-    value = json_value(text, parameter)
+    value = _json_value(text, parameter)
     if not isinstance(value, dict):
         raise ConfigurationError(f"{parameter} is not a JSON object")
     return value
 
 
-def json_value(text: str, parameter: str) -> Any:
+def _json_value(text: str, parameter: str) -> Any:
     """Return the JSON value that a text holds.
 
     :raises ConfigurationError: it holds something else.
