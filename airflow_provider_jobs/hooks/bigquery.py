@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_jobs import __version__
-from airflow_provider_jobs.clients.bigquery.client import ENDPOINT, BigQueryClient
+from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
+from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError

@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "http://example.org is refused",
     ),
     "endpoint in clear": ({"api_endpoint": "http://example.org"}, "http://example.org is refused"),
-    "project that is none": ({"access_token": "t", "project": "no/project"}, "'no/project' is no Google"),
+    "project that is none": ({"access_token": "t", "project": "no/project"}, "'no/project' is not a Google"),
     "wrong token": ({"access_token": "wrong"}, "401"),
     "unknown kind of credentials": ({"credential_config_file": '{"type": "x"}'}, "type is 'x'"),
     "secret manager": ({"key_secret_name": "x"}, "key_secret_name is not supported"),

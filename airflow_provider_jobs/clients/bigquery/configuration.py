@@ -1,5 +1,6 @@
-"""BigQuery job configurations: references, labels, schemas, and what is refused before anything is sent.
+"""BigQuery job configurations: what is made of names, fields and Python values before anything is sent.
 
+What BigQuery would refuse is refused here, with the parameter's name, as a :class:`.ConfigurationError`.
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfiguration
 """
 
@@ -11,23 +12,25 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 #: The job types that the API takes; ``link`` of its first version is withdrawn.
 JOB_TYPES = ("query", "load", "extract", "copy")
 
 # All of these are for fullmatch: `$` would let a line end pass.
-_PROJECT = r"(?:[a-z0-9.-]+:)?[A-Za-z][A-Za-z0-9-]*"
+_JOB_ID = r"[A-Za-z0-9_-]{1,1024}"
+_PROJECT_ID = r"(?:[a-z0-9.-]+:)?[A-Za-z][A-Za-z0-9-]*"
 _DATASET_ID = r"[A-Za-z0-9_]+"
 _TABLE_ID = r"[\w\- $@*]{1,1024}"
-_TABLE = re.compile(rf"(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>{_DATASET_ID})\.(?P<table>{_TABLE_ID})")
-_DATASET = re.compile(rf"(?:(?P<project>{_PROJECT})[.:])?(?P<dataset>{_DATASET_ID})")
-_JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
+_DATASET = re.compile(rf"(?:(?P<projectId>{_PROJECT_ID})[.:])?(?P<datasetId>{_DATASET_ID})")
+_TABLE = re.compile(rf"{_DATASET.pattern}\.(?P<tableId>{_TABLE_ID})")
+_PARTS = {"projectId": _PROJECT_ID, "datasetId": _DATASET_ID, "tableId": _TABLE_ID}
 _LABEL_LENGTH = 63
 
 
@@ -36,9 +39,9 @@ def check_job_id(job_id: str, parameter: str = "job_id") -> str:
 
     :raises ConfigurationError: it has other characters than letters, digits, ``_``, ``-``, or over 1,024.
     """
-    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
+    if not isinstance(job_id, str) or not re.fullmatch(_JOB_ID, job_id):
         raise ConfigurationError(
-            f"{parameter} {str(job_id)[:80]!r} is no job id: 1 to 1,024 letters, digits, underscores, dashes"
+            f"{parameter} {str(job_id)[:80]!r} is not a job id: 1 to 1,024 letters, digits, _ and -"
         )
     return job_id
 
@@ -48,8 +51,8 @@ def check_project(project: str, parameter: str = "project_id") -> str:
 
     :raises ConfigurationError: it cannot.
     """
-    if not isinstance(project, str) or not re.fullmatch(_PROJECT, project):
-        raise ConfigurationError(f"{parameter} {str(project)[:80]!r} is no Google Cloud project id")
+    if not isinstance(project, str) or not re.fullmatch(_PROJECT_ID, project):
+        raise ConfigurationError(f"{parameter} {str(project)[:80]!r} is not a Google Cloud project id")
     return project
 
 
@@ -59,47 +62,37 @@ def table_reference(table: str | Mapping[str, str], project: str, parameter: str
     :param project: Used where the table names none.
     :raises ConfigurationError: it is not a table.
     """
-    if isinstance(table, str):
-        match = _TABLE.fullmatch(table.strip("`"))
-        if not match:
-            raise ConfigurationError(
-                f"{parameter} {table[:200]!r} is no table: write project.dataset.table or dataset.table"
-            )
-        found = match.groupdict()
-        return {
-            "projectId": found["project"] or project,
-            "datasetId": found["dataset"],
-            "tableId": found["table"],
-        }
-    return _reference(table, {"datasetId": _DATASET_ID, "tableId": _TABLE_ID}, project, parameter)
+    return _reference(
+        table, _TABLE, project, parameter, "table: write project.dataset.table or dataset.table"
+    )
 
 
 def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
-    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or of the mapping itself.
+    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or a mapping.
 
     :raises ConfigurationError: it is not a dataset.
     """
-    if isinstance(dataset, str):
-        match = _DATASET.fullmatch(dataset.strip("`"))
-        if not match:
-            raise ConfigurationError(f"{parameter} {dataset[:200]!r} is no dataset: write project.dataset")
-        return {"projectId": match["project"] or project, "datasetId": match["dataset"]}
-    return _reference(dataset, {"datasetId": _DATASET_ID}, project, parameter)
+    return _reference(dataset, _DATASET, project, parameter, "dataset: write project.dataset")
 
 
 def _reference(
-    given: Mapping[str, str], parts: Mapping[str, str], project: str, parameter: str
+    given: str | Mapping[str, str], form: re.Pattern[str], project: str, parameter: str, what: str
 ) -> dict[str, str]:
-    """Return a reference given in the API's form, its project completed and its parts checked."""
+    """Return a reference, its project completed and its parts checked."""
+    if isinstance(given, str):
+        match = form.fullmatch(given.strip("`"))
+        if not match:
+            raise ConfigurationError(f"{parameter} {given[:200]!r} is not a {what}")
+        given = {name: part for name, part in match.groupdict().items() if part}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{parameter} is a {type(given).__name__}, neither text nor a reference")
     reference = {"projectId": project, **given}
-    patterns = {"projectId": _PROJECT, **parts}
-    if set(reference) != set(patterns):
-        raise ConfigurationError(f"{parameter} needs {' and '.join(parts)}, projectId at most besides")
-    for name, pattern in patterns.items():
-        if not re.fullmatch(pattern, str(reference[name])):
-            raise ConfigurationError(f"{parameter}: {name} {str(reference[name])[:80]!r} is none")
+    if set(reference) != set(form.groupindex):
+        needed = " and ".join(name for name in form.groupindex if name != "projectId")
+        raise ConfigurationError(f"{parameter} needs {needed}, projectId at most besides")
+    for name, part in reference.items():
+        if not re.fullmatch(_PARTS[name], str(part)):
+            raise ConfigurationError(f"{parameter}: {str(part)[:80]!r} is not a {name}")
     return reference
 
 
@@ -115,7 +108,7 @@ def job_type(configuration: Mapping[str, Any]) -> str:
         raise ConfigurationError(f"configuration has no job type: give one of {', '.join(JOB_TYPES)}")
     for name in found:
         if not isinstance(configuration[name], Mapping):
-            raise ConfigurationError(f"configuration: {name} is no mapping of that job type's fields")
+            raise ConfigurationError(f"configuration: {name} is not a mapping of that job type's fields")
     if len(found) > 1:
         raise ConfigurationError(f"configuration has {len(found)} job types: {', '.join(found)}; give one")
     return found[0]
@@ -126,50 +119,11 @@ def complete_query(configuration: Mapping[str, Any]) -> dict[str, Any]:
 
     The API's own default is legacy SQL.
 
-    :raises ConfigurationError: it is no configuration of one job.
+    :raises ConfigurationError: it is not the configuration of one job.
     """
     if job_type(configuration) != "query":
         return dict(configuration)
     return {**configuration, "query": {"useLegacySql": False, **configuration["query"]}}
-
-
-def label(text: str) -> str:
-    """Return the text as a label value: lower case, other characters than letters, digits, ``_`` as ``-``.
-
-    Source: https://cloud.google.com/bigquery/docs/labels-intro#requirements
-    """
-    return re.sub(r"[^\w-]", "-", text.lower())[:_LABEL_LENGTH]
-
-
-def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
-    """Return the URIs as a list.
-
-    :raises ConfigurationError: there is none, or one is not of Cloud Storage.
-    """
-    listed = [uris] if isinstance(uris, str) else list(uris or [])
-    if not listed:
-        raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
-    for uri in map(str, listed):
-        if not re.match(r"gs://[^/]+/.", uri):
-            raise ConfigurationError(
-                f"{parameter} {uri[:200]!r} is no object of Cloud Storage: gs://bucket/object"
-            )
-    return listed
-
-
-def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> list[dict[str, Any]]:
-    """Return the fields of a schema: given as such, as JSON text, or in the API's ``{"fields": […]}``.
-
-    :raises ConfigurationError: it holds something else.
-    """
-    found: Any = json_value(schema, parameter) if isinstance(schema, str) else schema
-    fields = found.get("fields") if isinstance(found, Mapping) else found
-    if not isinstance(fields, list | tuple) or not fields:
-        raise ConfigurationError(f"{parameter} is no list of fields")
-    for field in fields:
-        if not isinstance(field, Mapping) or not {"name", "type"} <= set(field):
-            raise ConfigurationError(f"{parameter}: a field needs name and type, found {str(field)[:80]}")
-    return [dict(field) for field in fields]
 
 
 def with_options(fields: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -183,21 +137,58 @@ def with_options(fields: Mapping[str, Any], options: Mapping[str, Any] | None) -
     return {**given, **(options or {})}
 
 
+def label(text: str) -> str:
+    """Return the text as a label value: lower case, other characters than letters, digits, ``_`` as ``-``.
+
+    Source: https://cloud.google.com/bigquery/docs/labels-intro#requirements
+    """
+    return re.sub(r"[^\w-]", "-", text.lower())[:_LABEL_LENGTH]
+
+
+def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
+    """Return the URIs as a list.
+
+    :raises ConfigurationError: there is none, or one is not in Cloud Storage.
+    """
+    listed = [uris] if isinstance(uris, str) else list(uris or [])
+    if not listed:
+        raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
+    for uri in map(str, listed):
+        if not re.match(r"gs://[^/]+/.", uri):
+            raise ConfigurationError(f"{parameter} {uri[:200]!r} is not in Cloud Storage: gs://bucket/object")
+    return listed
+
+
+def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> list[dict[str, Any]]:
+    """Return the fields of a schema: given as such, as JSON text, or in the API's ``{"fields": […]}``.
+
+    :raises ConfigurationError: it holds something else.
+    """
+    found: Any = _json_value(schema, parameter) if isinstance(schema, str) else schema
+    fields = found.get("fields") if isinstance(found, Mapping) else found
+    if not isinstance(fields, list | tuple) or not fields:
+        raise ConfigurationError(f"{parameter} is not a list of fields")
+    for field in fields:
+        if not isinstance(field, Mapping) or not {"name", "type"} <= set(field):
+            raise ConfigurationError(f"{parameter}: a field needs name and type, found {str(field)[:80]}")
+    return [dict(field) for field in fields]
+
+
 def json_object(text: str, parameter: str) -> dict[str, Any]:
     """Return the JSON object that a text holds.
 
-    :raises ConfigurationError: it holds none.
+    :raises ConfigurationError: it holds something else.
     """
-    value = json_value(text, parameter)
+    value = _json_value(text, parameter)
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{parameter} is no JSON object")
+        raise ConfigurationError(f"{parameter} is not a JSON object")
     return value
 
 
-def json_value(text: str, parameter: str) -> Any:
+def _json_value(text: str, parameter: str) -> Any:
     """Return the JSON value that a text holds.
 
-    :raises ConfigurationError: it holds none.
+    :raises ConfigurationError: it holds something else.
     """
     try:
         return json.loads(text)
@@ -224,30 +215,20 @@ def not_negative(parameter: str, value: Any) -> int | None:
 def query_parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any]:
     """Return the fields for parameters given as Python values, or as the API's QueryParameter objects.
 
-    A mapping makes named parameters, a sequence positional ones.
+    A mapping makes named parameters, a sequence positional ones. A member of an enum is its value.
 
     :raises ConfigurationError: a value has no BigQuery type.
     """
     if not parameters:
         return {}
-    if not isinstance(parameters, Mapping | list | tuple):
-        raise ConfigurationError("parameters needs a mapping for @names or a list for question marks")
-    if not isinstance(parameters, Mapping):
+    if isinstance(parameters, Mapping):
+        made = [{"name": name, **_parameter(name, value)} for name, value in parameters.items()]
+    elif isinstance(parameters, list | tuple):
         made = [each if _is_query_parameter(each) else _parameter("parameters", each) for each in parameters]
-        named = any("name" in each for each in made)
-        return {"parameterMode": "NAMED" if named else "POSITIONAL", "queryParameters": made}
-    named_parameters = [{"name": name, **_parameter(name, value)} for name, value in parameters.items()]
-    return {"parameterMode": "NAMED", "queryParameters": named_parameters}
-
-
-_SCALAR_TYPES = {
-    int: "INT64",
-    float: "FLOAT64",
-    Decimal: "NUMERIC",
-    str: "STRING",
-    dt.date: "DATE",
-    dt.time: "TIME",
-}
+    else:
+        raise ConfigurationError("parameters needs a mapping for @names or a list for question marks")
+    named = any("name" in each for each in made)
+    return {"parameterMode": "NAMED" if named else "POSITIONAL", "queryParameters": made}
 
 
 def _is_query_parameter(value: Any) -> bool:
@@ -255,6 +236,8 @@ def _is_query_parameter(value: Any) -> bool:
 
 
 def _parameter(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Enum):
+        return _parameter(name, value.value)
     if isinstance(value, dict):
         made = {key: _parameter(f"{name}.{key}", each) for key, each in value.items()}
         types = [{"name": key, "type": each["parameterType"]} for key, each in made.items()]
@@ -277,17 +260,27 @@ def _parameter(name: str, value: Any) -> dict[str, Any]:
     return {"parameterType": {"type": type_name}, "parameterValue": {"value": text}}
 
 
+#: BigQuery's type of each Python type, and what writes a value: the type's own method, since a subclass may
+#: show itself as anything. The first that fits counts: True is an int too.
+_SCALARS: dict[type, tuple[str, Callable[[Any], str]]] = {
+    bool: ("BOOL", lambda value: str(value).lower()),
+    int: ("INT64", int.__repr__),
+    float: ("FLOAT64", float.__repr__),
+    Decimal: ("NUMERIC", Decimal.__str__),
+    str: ("STRING", str.__str__),
+    bytes: ("BYTES", lambda value: base64.b64encode(value).decode()),
+    dt.date: ("DATE", dt.date.isoformat),
+    dt.time: ("TIME", dt.time.isoformat),
+}
+
+
 def _scalar(name: str, value: Any) -> tuple[str, str | None]:
     """Return BigQuery's type of a Python value and the text that the API wants for it."""
     if value is None:
         return "STRING", None
-    if isinstance(value, bool):
-        return "BOOL", str(value).lower()
-    if isinstance(value, bytes):
-        return "BYTES", base64.b64encode(value).decode()
-    if isinstance(value, dt.datetime):
+    if isinstance(value, dt.datetime):  # pandas' "not a time" is one too, and its own method says so
         return ("TIMESTAMP" if value.tzinfo else "DATETIME"), value.isoformat(" ", "microseconds")
-    for kind, type_name in _SCALAR_TYPES.items():
+    for kind, (type_name, text) in _SCALARS.items():
         if isinstance(value, kind):
-            return type_name, str(value)
+            return type_name, text(value)
     raise ConfigurationError(f"parameters: {name} is a {type(value).__name__}, which has no BigQuery type")

@@ -46,14 +46,9 @@ def parse_json(reply: Reply) -> dict[str, Any]:
     :raises ServiceError: BigQuery refused.
     :raises ProtocolError: the body is not a JSON object.
     """
-    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+    if not reply.good:
         raise service_error(reply)
-    if not reply.body:
-        return {}
-    document = reply.json()
-    if not isinstance(document, dict):
-        raise ProtocolError(f"HTTP {reply.status} came with a JSON {type(document).__name__}, not an object")
-    return document
+    return reply.json_object()
 
 
 def job_status(job: Mapping[str, Any]) -> JobStatus:

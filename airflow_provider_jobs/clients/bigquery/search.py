@@ -15,7 +15,7 @@ from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
     from airflow_provider_jobs.jobs import JobStatus
 
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class JobSearch:
     """What to look for. All that is given has to match.
 
-    :param project: The project of the jobs; None means the client's.
+    :param project: The project of the jobs; None means the connection's.
     :param job_id_prefix: How their ids begin.
     :param labels: Labels that they have, among others.
     :param parent_job_id: The script whose statements they are.
@@ -57,7 +57,7 @@ class JobSearch:
         if self.parent_job_id:
             check_job_id(self.parent_job_id, "parent_job_id")
         if self.min_jobs < 0:
-            raise ConfigurationError(f"min_jobs is {self.min_jobs}: not negative")
+            raise ConfigurationError(f"min_jobs is {self.min_jobs}: it cannot be negative")
         if (self.min_creation_time or 0) > (self.max_creation_time or float("inf")):
             raise ConfigurationError("min_creation_time is after max_creation_time")
         return self
@@ -66,22 +66,22 @@ class JobSearch:
         """Return the constructor's arguments."""
         return asdict(self)
 
-    def ended(self, client: BigQueryClient) -> bool:
+    def ended(self, api: BigQueryApi) -> bool:
         """Return True if no match is active any more, and there are enough.
 
         :raises ProtocolError: BigQuery could not see a region, which may have more.
         """
-        if any(self._matches(client, ["pending", "running"])):
+        if any(self._matches(api, ["pending", "running"])):
             return False
-        return sum(1 for _ in zip(range(self.min_jobs), self.found(client), strict=False)) >= self.min_jobs
+        return sum(1 for _ in zip(range(self.min_jobs), self.found(api), strict=False)) >= self.min_jobs
 
-    def found(self, client: BigQueryClient) -> Iterator[JobStatus]:
+    def found(self, api: BigQueryApi) -> Iterator[JobStatus]:
         """Yield the matches that have ended."""
-        return map(job_status, self._matches(client, ["done"]))
+        return map(job_status, self._matches(api, ["done"]))
 
-    def _matches(self, client: BigQueryClient, states: list[str]) -> Iterator[dict[str, Any]]:
+    def _matches(self, api: BigQueryApi, states: list[str]) -> Iterator[dict[str, Any]]:
         whole = bool(self.labels) or "done" in states  # a minimal item has neither labels nor status
-        pages = client.list_job_pages(
+        pages = api.list_job_pages(
             self.project,
             stateFilter=states,
             projection="full" if whole else "minimal",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
 from airflow_provider_jobs.clients.bigquery.replies import job_status, listed_jobs
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.work import JobRequest, Submission
@@ -18,13 +19,11 @@ from airflow_provider_jobs.jobs import JobState, JobStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
-    from airflow_provider_jobs.core.http.retry import Timing
+    from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
+    from airflow_provider_jobs.clients.bigquery.upload import JobUploads
 
 log = logging.getLogger(__name__)
 
-#: How long a job may stay invisible after its insert was accepted; seconds.
-GRACE_SECONDS = 60.0
 #: Failed jobs of one piece of work that a retry passes over before it gives up.
 MAX_ATTEMPTS = 100
 #: Jobs a page, and pages at most, when a job of unknown location is looked for.
@@ -34,7 +33,7 @@ _GRACE = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, base_seconds=0.2
 _WORTH_ADOPTING = frozenset({JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED})
 
 
-def submit_once(client: BigQueryClient, request: JobRequest, timing: Timing) -> Submission:
+def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> Submission:
     """Start the work's job, or adopt the one that an earlier attempt started.
 
     Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
@@ -45,19 +44,19 @@ def submit_once(client: BigQueryClient, request: JobRequest, timing: Timing) -> 
     :raises ServiceError: BigQuery refused the job.
     """
     if request.body.get("dryRun"):
-        return Submission(_dry_run(client, request), adopted=False)
+        return Submission(_dry_run(api, request), adopted=False)
     for number in range(MAX_ATTEMPTS):
         reference = {"projectId": request.scope, "jobId": f"{request.key}_{number}"}
         if request.location:
             reference["location"] = request.location
-        began = timing.now()
-        try:
-            # Known before bytes are sent in vain; without bytes, insert itself tells.
-            job = _known(client, reference, request.not_before) if request.media else None
-            if job is None:
-                return Submission(job_status(_start(client, reference, request)), adopted=False)
-        except ConflictError:
-            job = _find(client, reference, timing)
+        began = api.timing.now()
+        # Known before bytes are sent in vain; without bytes, insert itself says so.
+        job = _known(api, reference, request.not_before) if request.media else None
+        if job is None:
+            try:
+                return Submission(job_status(_start(api, uploads, reference, request)), adopted=False)
+            except ConflictError:  # the id is taken: by an earlier attempt, or by this one, its reply lost
+                job = _taken(api, reference)
         status = job_status(job)
         created = status.ref.created_at or began
         if created >= request.not_before and status.state in _WORTH_ADOPTING:
@@ -67,53 +66,56 @@ def submit_once(client: BigQueryClient, request: JobRequest, timing: Timing) -> 
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
 
 
-def _start(client: BigQueryClient, reference: Mapping[str, str], request: JobRequest) -> dict[str, Any]:
+def _start(
+    api: BigQueryApi, uploads: JobUploads, reference: Mapping[str, str], request: JobRequest
+) -> dict[str, Any]:
     job = {"jobReference": reference, "configuration": request.body}
     if request.media:
-        return client.upload_job(job, request.media, request.scope)
-    return client.insert_job(job, request.scope)
+        return uploads.upload_job(job, request.media, request.scope)
+    return api.insert_job(job, request.scope)
 
 
-def _dry_run(client: BigQueryClient, request: JobRequest) -> JobStatus:
+def _dry_run(api: BigQueryApi, request: JobRequest) -> JobStatus:
     reference = {"projectId": request.scope, "location": request.location}
-    job = client.insert_job({"configuration": request.body, "jobReference": reference}, request.scope)
+    job = api.insert_job({"configuration": request.body, "jobReference": reference}, request.scope)
     place = {**reference, **(job.get("jobReference") or {}), "jobId": ""}  # there is no job to name
     return job_status({**job, "jobReference": place})
 
 
-def _known(client: BigQueryClient, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
-    """Return the job, if there is one; outside of US and EU only a list shows it, where none is named.
+def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
+    """Return the job, if there is one. Without a location, get shows jobs of US and EU only, a list all.
 
-    :param since: Of the jobs created before, in seconds since 1970, none is listed; 0 lists nothing.
+    :param since: List jobs created then or later, in seconds since 1970; 0 lists nothing.
     """
     location = reference.get("location")
     try:
-        return client.get_job(reference["jobId"], reference["projectId"], location=location)
+        return api.get_job(reference["jobId"], reference["projectId"], location=location)
     except NotFoundError:
-        place = None if location or not since else _search_location(client, reference, since)
-        return _known(client, {**reference, "location": place}, since) if place else None
+        place = None if location or not since else _listed_location(api, reference, since)
+        return _known(api, {**reference, "location": place}, since) if place else None
 
 
-def _find(client: BigQueryClient, reference: Mapping[str, str], timing: Timing) -> dict[str, Any]:
-    """Return a job that exists, wherever it is: without its location, get does not show all of them."""
+def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:
+    """Return the job of an id that is taken, wherever it is; it may take a moment to show up."""
     location = reference.get("location")
 
     def look() -> dict[str, Any]:
         nonlocal location
         try:
-            return client.get_job(reference["jobId"], reference["projectId"], location=location)
+            return api.get_job(reference["jobId"], reference["projectId"], location=location)
         except NotFoundError as error:
-            location = _search_location(client, reference) or location
-            error.retryable = True  # it is taken, so it shows up in a moment
+            location = _listed_location(api, reference) or location
+            error.retryable = True
             raise
 
-    return _GRACE.call(look, timing=timing)
+    return _GRACE.call(look, timing=api.timing)
 
 
-def _search_location(
-    client: BigQueryClient, reference: Mapping[str, str], since: float | None = None
+def _listed_location(
+    api: BigQueryApi, reference: Mapping[str, str], since: float | None = None
 ) -> str | None:
-    pages = client.list_job_pages(
+    """Return the job's location, if a list shows it; None also for those who may not list."""
+    pages = api.list_job_pages(
         reference["projectId"],
         maxResults=_SEARCH_PAGE_JOBS,
         projection="minimal",

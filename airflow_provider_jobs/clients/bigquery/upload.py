@@ -9,22 +9,17 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.bigquery.configuration import check_project
 from airflow_provider_jobs.clients.bigquery.replies import parse_json, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.upload.uploader import SESSIONS, Uploader
-from airflow_provider_jobs.errors import (
-    JobsError,
-    NotFoundError,
-    ProtocolError,
-    SourceChanged,
-    UploadExpired,
-)
+from airflow_provider_jobs.errors import JobsError, NotFoundError, ProtocolError, SourceChanged, UploadExpired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.sources.source import Media
 
@@ -33,15 +28,19 @@ MULTIPART_BYTES = 4 * 1024 * 1024
 
 
 class JobUploads:
-    """Uploads of one client."""
+    """Sends the bytes of load jobs for one connection.
 
-    def __init__(self, client: BigQueryClient, transport: Transport, endpoint: str) -> None:
-        self._client = client
+    :param endpoint: The API's address without ``/upload/bigquery/v2``.
+    """
+
+    def __init__(self, api: BigQueryApi, transport: Transport, endpoint: str) -> None:
+        self._api = api
         self._transport = transport
         self._base = f"{endpoint.rstrip('/')}/upload/bigquery/v2/projects"
 
-    def upload(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
-        """Send the bytes and return the job that loads them."""
+    def upload_job(self, job: Mapping[str, Any], media: Media, project: str | None = None) -> dict[str, Any]:
+        """Send the bytes and return the job that loads them; see :meth:`.BigQueryClient.upload_job`."""
+        project = check_project(project or self._api.project)
         size = media.source.size
         if size is not None and size <= MULTIPART_BYTES:
             return self._multipart(project, job, media)
@@ -109,13 +108,13 @@ class JobUploads:
         """Return the job that an upload has made whose last reply was lost and whose session is gone."""
         reference = job["jobReference"]
         try:
-            return self._client.get_job(reference["jobId"], project, location=reference.get("location"))
+            return self._api.get_job(reference["jobId"], project, location=reference.get("location"))
         except NotFoundError:
             return None
 
 
 def _session_url(reply: Reply) -> str:
-    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+    if not reply.good:
         raise service_error(reply)
     url = reply.headers.get("Location")
     if not url:

@@ -1,223 +1,52 @@
-"""Each method of the client: what it asks, and what it makes of the answer."""
+"""What the client makes of several requests of the API."""
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.clients.bigquery.replies import job_status
-from airflow_provider_jobs.clients.bigquery.submit import GRACE_SECONDS
-from airflow_provider_jobs.core.work import JobRequest
-from airflow_provider_jobs.errors import (
-    ConfigurationError,
-    DeadlineExceeded,
-    NotFoundError,
-    ProtocolError,
-    TransportError,
-)
-from airflow_provider_jobs.jobs import JobRef, JobState
-from tests.unit.clients.replay import client_of, job, resource
+from airflow_provider_jobs.errors import ServiceError
+from airflow_provider_jobs.jobs import JobRef
+from tests.unit.clients.replay import client_of, job, refusal, resource
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Clock
 
 REF = JobRef("bigquery", "p", "j_0", "EU", created_at=1_700_000_000.5)
-WORK = JobRequest(scope="p", key="j", body={"query": {"query": "SELECT 1"}})
-LOST = TransportError("cut")
 
 
-def made(state: str, created_ms: int = 1_700_000_000_500, **more: Any) -> dict[str, Any]:
-    return job("j_0", state, statistics={"creationTime": str(created_ms)}, **more)
+def test_a_cancel_is_harmless_if_the_job_is_gone(clock: Clock) -> None:
+    client, replay = client_of(clock, {"job": job("j_0")}, "not_found")
+    client.cancel(REF)
+    client.cancel(REF)
+    assert replay.asked == ["POST p/jobs/j_0/cancel"] * 2
 
 
-def ended(reason: str, created_ms: int = 1_700_000_000_500) -> dict[str, Any]:
-    status = {"state": "DONE", "errorResult": {"reason": reason, "message": "m"}}
-    return made("DONE", created_ms, status=status)
-
-
-class TestMethods:
-    """The API's own methods."""
-
-    def test_inserts_a_job(self, clock: Clock) -> None:
-        client, replay = client_of(clock, "insert_running")
-        body = {"jobReference": {"jobId": "j_0"}, "configuration": {"query": {}}}
-        assert client.insert_job(body, "other") == resource("insert_running")
-        assert replay.asked == ["POST other/jobs"]
-        assert replay.sent[0].body == body
-
-    @pytest.mark.parametrize(("reference", "requests"), [({"jobId": "j"}, 2), ({}, 1)])
-    def test_repeats_an_insert_only_with_an_id(
-        self, clock: Clock, reference: dict[str, str], requests: int
-    ) -> None:
-        client, replay = client_of(clock, LOST, "insert_running")
-        body = {"jobReference": reference, "configuration": {}}
-        try:
-            client.insert_job(body)
-        except TransportError:
-            assert requests == 1
-        assert len(replay.sent) == requests
-
-    def test_gets_a_job(self, clock: Clock) -> None:
-        client, replay = client_of(clock, "query_done", "query_done")
-        assert client.get_job("j_0", location="EU") == resource("query_done")
-        client.get_job("j_0", "example.com:other")
-        assert replay.asked == ["GET p/jobs/j_0", "GET example.com:other/jobs/j_0"]
-        assert replay.params == [{"location": "EU"}, {}]
-
-    def test_lists_all_pages_with_every_filter(self, clock: Clock) -> None:
-        filters = {
-            "allUsers": True,
-            "maxResults": 2,
-            "projection": "full",
-            "stateFilter": ["done", "pending"],
-            "minCreationTime": 1,
-            "maxCreationTime": 2,
-            "parentJobId": "x",
-        }
-        pages = [
-            {"jobs": [job("a"), job("b")], "nextPageToken": "t"},
-            {"nextPageToken": "u"},
-            {"jobs": [job("c")]},
-        ]
-        client, replay = client_of(clock, *pages)
-        jobs = list(client.list_jobs("other", **filters))
-        assert [each["jobReference"]["jobId"] for each in jobs] == ["a", "b", "c"]
-        assert replay.asked == ["GET other/jobs"] * 3
-        assert replay.params == [filters, {**filters, "pageToken": "t"}, {**filters, "pageToken": "u"}]
-
-    def test_a_page_token_that_repeats_itself_is_an_error(self, clock: Clock) -> None:
-        client, _ = client_of(clock, {"nextPageToken": "t"}, {"nextPageToken": "t"})
-        with pytest.raises(ProtocolError):
-            list(client.list_jobs())
-
-    def test_cancels_a_job(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {"kind": "x", "job": job("j_0", "RUNNING")})
-        assert client.cancel_job("j_0", location="EU")["state"] == "RUNNING"
-        assert replay.asked == ["POST p/jobs/j_0/cancel"]
-        assert replay.params == [{"location": "EU"}]
-
-    def test_a_cancel_without_job_is_a_protocol_error(self, clock: Clock) -> None:
-        client, _ = client_of(clock, {})
-        with pytest.raises(ProtocolError):
-            client.cancel_job("j_0")
-
-    def test_deletes_a_job(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {})
-        client.delete_job("j_0", location="EU")
-        assert replay.asked == ["DELETE p/jobs/j_0/delete"]
-        assert replay.params == [{"location": "EU"}]
-
-    def test_reads_all_rows(self, clock: Clock) -> None:
-        rest = {"jobComplete": True, "rows": resource("query_results")["rows"]}
-        client, replay = client_of(clock, "query_results", rest)
-        rows = client.get_query_results("j_0", location="EU", start_index=3, page_rows=1)
-        assert [row["s"] for row in rows] == ["ü", "ü"]
-        assert replay.asked == ["GET p/queries/j_0"] * 2
-        first = {"location": "EU", "startIndex": 3, "maxResults": 1, "formatOptions.useInt64Timestamp": True}
-        following = {name: value for name, value in first.items() if name != "startIndex"}
-        assert replay.params == [first, {**following, "pageToken": "next"}]
-
-    def test_reads_a_result_without_rows(self, clock: Clock) -> None:
-        client, _ = client_of(clock, {"jobComplete": True, "totalRows": "0"})
-        assert list(client.get_query_results("j_0")) == []
-
-    def test_a_page_of_rows_that_repeats_itself_is_an_error(self, clock: Clock) -> None:
-        page = {**resource("query_results"), "pageToken": "next"}
-        client, _ = client_of(clock, *[page] * 9)
-        with pytest.raises(ProtocolError):
-            list(islice(client.get_query_results("j_0"), 9))
-
-    def test_waits_for_the_query_before_it_reads(self, clock: Clock) -> None:
-        client, replay = client_of(clock, *[{"jobComplete": False}] * 3, "query_results")
-        assert next(client.get_query_results("j_0"))
-        assert replay.asked == ["GET p/queries/j_0"] * 4
-
-    def test_a_query_that_never_ends_is_waited_for_as_long_as_the_caller_says(self, clock: Clock) -> None:
-        """A server that does not wait itself must not be asked in a hot loop."""
-        client, replay = client_of(clock, *[{}] * 200)
-        with pytest.raises(DeadlineExceeded, match="j_0 has not ended"):
-            list(client.get_query_results("j_0", timeout_seconds=20))
-        assert len(replay.sent) == 41
-
-    def test_counts_rows_without_reading_them(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {"totalRows": "7"}, {})
-        assert client.row_count(REF) == 7
-        assert client.row_count(REF) == 0
-        assert replay.params[0] == {"location": "EU", "maxResults": 0, "fields": "totalRows"}
-
-    @pytest.mark.parametrize("job_id", ["a/b", "", "a\n", "../x"])
-    def test_no_id_becomes_a_path_unchecked(self, clock: Clock, job_id: str) -> None:
-        client, replay = client_of(clock)
-        with pytest.raises(ConfigurationError, match="job_id"):
-            client.get_job(job_id)
-        with pytest.raises(ConfigurationError, match="project_id"):
-            client.get_job("j", "a/b")
-        assert replay.sent == []
-
-    def test_the_address_can_be_another(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {}, endpoint="http://127.0.0.1:9/")
-        list(client.list_jobs())
-        assert replay.sent[0].url == "http://127.0.0.1:9/bigquery/v2/projects/p/jobs"
-        with pytest.raises(ConfigurationError):
-            BigQueryClient(replay, "p", endpoint="http://example.com")
-
-
-class TestStatus:
-    """What one job is doing."""
-
-    def test_asks_where_the_job_is(self, clock: Clock) -> None:
-        client, replay = client_of(clock, "query_done")
-        assert client.status(REF).state is JobState.SUCCEEDED
-        assert replay.asked == ["GET p/jobs/j_0"]
-        assert replay.params == [{"location": "EU"}]
-
-    @pytest.mark.parametrize(("age", "visible"), [(10.0, False), (GRACE_SECONDS + 10, True)])
-    def test_a_young_job_may_be_invisible(self, clock: Clock, age: float, *, visible: bool) -> None:
-        assert REF.created_at
-        clock.time = REF.created_at + age
-        client, _ = client_of(clock, "not_found")
-        if visible:
-            with pytest.raises(NotFoundError):
-                client.status(REF)
-        else:
-            assert client.status(REF).state is JobState.PENDING
-
-    def test_a_job_of_unknown_age_has_no_grace(self, clock: Clock) -> None:
-        client, _ = client_of(clock, "not_found")
-        with pytest.raises(NotFoundError):
-            client.status(JobRef("bigquery", "p", "j_0"))
-
-    def test_a_cancel_is_harmless_if_the_job_is_gone(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {"job": job("j_0")}, "not_found")
+def test_a_refused_cancel_is_an_error(clock: Clock) -> None:
+    client, replay = client_of(clock, refusal(403))
+    with pytest.raises(ServiceError, match="403"):
         client.cancel(REF)
-        client.cancel(REF)
-        assert replay.asked == ["POST p/jobs/j_0/cancel"] * 2
+    assert replay.asked == ["POST p/jobs/j_0/cancel"]
 
-    def test_names_the_statement_of_a_script_that_failed(self, clock: Clock) -> None:
-        script = job_status(job("j_0", statistics={"numChildJobs": "2"}))
-        client, replay = client_of(clock, "script_children")
-        assert client.failing_statement(script) == (
-            "line 3, column 1: SELECT 1/0; called from line 9, column 5: CALL d.proc()"
-        )
-        assert replay.params == [{"parentJobId": "j_0", "projection": "full"}]
 
-    def test_a_script_may_fail_without_a_statement(self, clock: Clock) -> None:
-        script = job_status(job("j_0", statistics={"numChildJobs": "2"}))
-        client, _ = client_of(clock, {"jobs": [job("child")]})
-        assert client.failing_statement(script) is None
+def test_names_the_statement_of_a_script_that_failed(clock: Clock) -> None:
+    script = job_status(job("j_0", statistics={"numChildJobs": "2"}))
+    client, replay = client_of(clock, "script_children")
+    assert client.failing_statement(script) == (
+        "line 3, column 1: SELECT 1/0; called from line 9, column 5: CALL d.proc()"
+    )
+    assert replay.params == [{"parentJobId": "j_0", "projection": "full"}]
 
-    def test_other_jobs_have_no_statements(self, clock: Clock) -> None:
-        client, replay = client_of(clock)
-        assert client.failing_statement(job_status(resource("load_failed"))) is None
-        assert replay.sent == []
 
-    def test_a_dry_run_tells_what_a_query_would_process(self, clock: Clock) -> None:
-        client, replay = client_of(clock, LOST, "dry_run")
-        body = {"query": {}, "dryRun": True}
-        status = client.submit(JobRequest(scope="p", key="j", body=body, location="EU")).status
-        assert status.statistics["bytes_processed"] == 4096
-        assert (status.ref.id, status.ref.location) == ("", "EU")
-        assert replay.sent[-1].body["configuration"] == {"query": {}, "dryRun": True}
+def test_a_script_may_fail_without_a_statement(clock: Clock) -> None:
+    script = job_status(job("j_0", statistics={"numChildJobs": "2"}))
+    client, _ = client_of(clock, {"jobs": [job("child")]})
+    assert client.failing_statement(script) is None
+
+
+def test_other_jobs_have_no_statements(clock: Clock) -> None:
+    client, replay = client_of(clock)
+    assert client.failing_statement(job_status(resource("load_failed"))) is None
+    assert replay.sent == []

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.clients.bigquery.submit import GRACE_SECONDS, MAX_ATTEMPTS
+from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
+from airflow_provider_jobs.clients.bigquery.submit import MAX_ATTEMPTS
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import (
     JobsError,
@@ -133,3 +134,11 @@ class TestSubmit:
         submission = client.submit(JobRequest(scope="p", key="j", body={"dryRun": True, "query": {}}))
         assert submission.status.state is JobState.SUCCEEDED
         assert submission.status.statistics["bytes_processed"] == 4096
+
+    def test_a_dry_run_tells_what_a_query_would_process(self, clock: Clock) -> None:
+        client, replay = client_of(clock, LOST, "dry_run")
+        body = {"query": {}, "dryRun": True}
+        status = client.submit(JobRequest(scope="p", key="j", body=body, location="EU")).status
+        assert status.statistics["bytes_processed"] == 4096
+        assert (status.ref.id, status.ref.location) == ("", "EU")
+        assert replay.sent[-1].body["configuration"] == {"query": {}, "dryRun": True}

@@ -1,0 +1,170 @@
+"""BigQuery's jobs API: one request each, one reply one meaning.
+
+Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_json
+from airflow_provider_jobs.clients.bigquery.rows import typed_rows
+from airflow_provider_jobs.core.http.messages import Request, check_url, pages
+from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS
+from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError, ProtocolError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airflow_provider_jobs.core.http.retry import Timing
+    from airflow_provider_jobs.core.http.transport import Transport
+
+ENDPOINT = "https://bigquery.googleapis.com"
+#: How long a job may stay invisible after its insert was accepted; seconds.
+GRACE_SECONDS = 60.0
+
+
+class BigQueryApi:
+    """Methods named as the API's own take and return the API's own JSON.
+
+    :param project: The project that runs and pays for jobs, where a call names none.
+    :param endpoint: The API's address without ``/bigquery/v2``.
+    """
+
+    def __init__(self, transport: Transport, project: str, endpoint: str = ENDPOINT) -> None:
+        self.project = check_project(project)
+        self._transport = transport
+        self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
+
+    @property
+    def timing(self) -> Timing:
+        """The clock of the connection."""
+        return self._transport.timing
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
+    def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
+        """Start a job: a Job resource with ``configuration`` and best a ``jobReference.jobId``.
+
+        Without a job id a job is sent once only, since a repetition would be a second one.
+
+        :raises ConflictError: the job id is taken.
+        """
+        harmless = bool(job.get("jobReference", {}).get("jobId") or job["configuration"].get("dryRun"))
+        return self._call("POST", project, "jobs", body=job, idempotent=harmless)
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get
+    def get_job(
+        self, job_id: str, project: str | None = None, *, location: str | None = None
+    ) -> dict[str, Any]:
+        """Return a Job resource.
+
+        :raises NotFoundError: no such job there; outside of US and EU the location has to be given.
+        """
+        return self._call("GET", project, "jobs", check_job_id(job_id), params={"location": location})
+
+    def status(self, ref: JobRef) -> JobStatus:
+        """Return how a job is doing.
+
+        :raises NotFoundError: it is gone; a job younger than :data:`GRACE_SECONDS` counts as pending instead.
+        """
+        try:
+            return job_status(self.get_job(ref.id, ref.scope, location=ref.location))
+        except NotFoundError:
+            if ref.created_at is None or self.timing.now() > ref.created_at + GRACE_SECONDS:
+                raise
+            return JobStatus(ref, JobState.PENDING, "not visible yet")
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list
+    def list_job_pages(self, project: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a job list, newest first.
+
+        :param filters: The API's parameters: allUsers, maxResults (jobs a page), pageToken, projection,
+            stateFilter (one or a list), minCreationTime and maxCreationTime (ms since 1970), parentJobId,
+            fields.
+        """
+
+        def ask(token: str | None) -> dict[str, Any]:
+            return self._call("GET", project, "jobs", params={**filters, "pageToken": token})
+
+        return pages(ask, lambda page: page.get("nextPageToken"), "jobs.list", filters.get("pageToken"))
+
+    def list_jobs(self, project: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the jobs of all pages; see :meth:`list_job_pages`."""
+        for page in self.list_job_pages(project, **filters):
+            yield from page.get("jobs", [])
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel
+    def cancel_job(
+        self, job_id: str, project: str | None = None, *, location: str | None = None
+    ) -> dict[str, Any]:
+        """Ask for a job's end and return it as it is: it may run on for a while, and costs what it did."""
+        path = ("jobs", check_job_id(job_id), "cancel")
+        job = self._call("POST", project, *path, params={"location": location}).get("job")
+        if not isinstance(job, dict):
+            raise ProtocolError("jobs.cancel answered without the job")
+        return job
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/delete
+    def delete_job(self, job_id: str, project: str | None = None, *, location: str) -> None:
+        """Delete a job's metadata, and that of its children; it must have ended."""
+        self._call("DELETE", project, "jobs", check_job_id(job_id), "delete", params={"location": location})
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/getQueryResults
+    def get_query_results(
+        self,
+        job_id: str,
+        project: str | None = None,
+        *,
+        location: str | None = None,
+        start_index: int | None = None,
+        page_rows: int | None = None,
+        timeout_seconds: float | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Wait for a query's end, and yield its rows, each a dict from column name to Python value.
+
+        :param page_rows: At most so many rows a request; the service decides if not given.
+        :param timeout_seconds: How long to wait for the query's end; None waits without end.
+        :raises DeadlineExceeded: the query runs longer than that.
+        """
+        params = {"location": location, "maxResults": page_rows, "formatOptions.useInt64Timestamp": True}
+        until = float("inf") if timeout_seconds is None else self.timing.now() + timeout_seconds
+
+        def ask(token: str | None) -> dict[str, Any]:
+            place = {"pageToken": token} if token else {"startIndex": start_index}
+            while True:
+                page = self._call("GET", project, "queries", check_job_id(job_id), params=params | place)
+                if page.get("jobComplete"):
+                    return page
+                # BigQuery has waited for ten seconds before it said so
+                self._pause(JobRef("bigquery", project or self.project, job_id, location), until)
+
+        fields = None
+        for page in pages(ask, lambda page: page.get("pageToken"), "getQueryResults"):
+            fields = (page.get("schema") or {}).get("fields") or [] if fields is None else fields
+            yield from typed_rows(fields, page.get("rows") or [])
+
+    def _pause(self, ref: JobRef, until: float) -> None:
+        if self.timing.now() >= until:
+            raise DeadlineExceeded(f"{ref} has not ended: its rows can be read once it has", ref=ref)
+        self.timing.sleep(FLOOR_SECONDS)
+
+    def row_count(self, ref: JobRef) -> int:
+        """Return how many rows a finished query has."""
+        params = {"location": ref.location, "maxResults": 0, "fields": "totalRows"}
+        return int(self._call("GET", ref.scope, "queries", ref.id, params=params).get("totalRows", 0))
+
+    def _call(
+        self,
+        method: str,
+        project: str | None,
+        *path: str,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        idempotent: bool = True,
+    ) -> dict[str, Any]:
+        parts = (check_project(project or self.project), *path)
+        url = "/".join((self._base, *(quote(part, safe=":") for part in parts)))
+        return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)
