@@ -217,7 +217,7 @@ def test_on_kill_cancels_the_job(lab: Lab) -> None:
             sensor.execute(TaskRun().context())
 
 
-@pytest.mark.parametrize("moment", ["request", "watched", "_defer"])
+@pytest.mark.parametrize("moment", ["request", "_wait", "_defer"])
 @pytest.mark.parametrize("try_number", [1, 2])
 def test_on_kill_at_any_moment_leaves_one_job_that_stops(lab: Lab, moment: str, try_number: int) -> None:
     """Airflow lets the task go on for five seconds, in which it may neither submit another nor defer."""

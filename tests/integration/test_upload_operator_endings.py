@@ -10,7 +10,6 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.several import parts
 from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.operators.bigquery import BigQueryUploadOperator
@@ -18,6 +17,7 @@ from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
 from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from airflow_provider_jobs.jobs import JobRef, JobStatus
@@ -54,15 +54,17 @@ def deferred(task: BigQueryUploadOperator, context: Any) -> JobTrigger:
     return trigger
 
 
-def told(trigger: JobTrigger, outcome: str, status: JobStatus | None = None) -> dict[str, Any]:
-    news = {"status": status.to_json()} if status else {}
-    return {"outcome": outcome, "ref": trigger.ref.to_json(), "adopted": trigger.adopted, **news}
+def told(trigger: JobTrigger, outcome: str, statuses: Sequence[JobStatus] = ()) -> dict[str, Any]:
+    news = {"statuses": [status.to_json() for status in statuses]} if statuses else {}
+    refs = [ref.to_json() for ref in trigger.refs]
+    return {"outcome": outcome, "refs": refs, "adopted": trigger.adopted, "carried": trigger.carried, **news}
 
 
-def seen_to_end(lab: Lab, ref: JobRef) -> JobStatus:
+def seen_to_end(lab: Lab, *refs: JobRef) -> list[JobStatus]:
     client = lab.client
     until = Timing().now() + 20
-    return wait_for(client, client.status(ref), until=until, poll_interval=0.5, timing=Timing())
+    statuses = [client.status(ref) for ref in refs]
+    return wait_for(client, statuses, until=until, poll_interval=0.5, timing=Timing())
 
 
 def reasons(lab: Lab) -> list[str | None]:
@@ -131,7 +133,7 @@ def test_a_deadline_with_one_job_still_running_fails(lab: Lab, folder: Path) -> 
     task, context = operator(folder, execution_timeout=dt.timedelta(seconds=90)), TaskRun().context()
     with lab.slow_jobs(60):
         trigger = deferred(task, context)
-        first, second = parts(trigger.ref)
+        first, second = trigger.refs
         lab.client.cancel(first)
         seen_to_end(lab, first)
         with pytest.raises(DeadlineExceeded):
@@ -148,7 +150,7 @@ def test_a_kill_cancels_all_jobs(lab: Lab, folder: Path, end: str) -> None:
             task.on_kill()
         else:
             asyncio.run(trigger.on_kill())
-        seen_to_end(lab, trigger.ref)
+        seen_to_end(lab, *trigger.refs)
     assert reasons(lab) == ["stopped", "stopped"]
     assert len(lab.requests("jobs.cancel")) == 2
 
@@ -160,16 +162,16 @@ def test_of_adopted_jobs_only_the_cancelled_one_is_sent_anew(lab: Lab, folder: P
         first = deferred(operator(folder), run.context())
         task, context = operator(folder), run.context(try_number=2)
         trigger = deferred(task, context)
-        assert trigger.ref == first.ref
+        assert trigger.refs == first.refs
         assert trigger.adopted
-        lab.client.cancel(parts(first.ref)[1])
-        ended = seen_to_end(lab, trigger.ref)
+        lab.client.cancel(first.refs[1])
+        ended = seen_to_end(lab, *trigger.refs)
         with pytest.raises(TaskDeferred) as caught:
             task.execute_complete(context, told(trigger, "ended", ended))
     again: Any = caught.value.trigger
     assert not again.adopted
-    assert parts(again.ref)[0] == parts(first.ref)[0]
-    assert parts(again.ref)[1] != parts(first.ref)[1]
-    result = task.execute_complete(context, told(again, "ended", seen_to_end(lab, again.ref)))
+    assert again.refs[0] == first.refs[0]
+    assert again.refs[1] != first.refs[1]
+    result = task.execute_complete(context, told(again, "ended", seen_to_end(lab, *again.refs)))
     assert [job["row_count"] for job in result["jobs"]] == [2, 2]
     assert len(lab.requests("upload.multipart")) == 3

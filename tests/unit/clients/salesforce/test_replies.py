@@ -242,7 +242,7 @@ def test_an_org_has_an_address(url: str, expected: str) -> None:
     ("url", "message"),
     [
         ("http://acme.my.salesforce.com", "is refused"),
-        ("acme.my.salesforce.com", "no URL"),
+        ("acme.my.salesforce.com", "not a URL"),
         ("https://acme.my.salesforce.com/services", "the org's address alone"),
         ("https://u:p@acme.my.salesforce.com", "the org's address alone"),
         ("https://acme.my.salesforce.com/?x=1", "the org's address alone"),
