@@ -181,8 +181,13 @@ def source_of(
             opened.append(reader)
         return reader
 
-    fields: dict[str, Any] = {"fingerprint": "same", "opener": opener, "look": lambda: "same"}
-    return OpenedSource(name="rows.csv", size=len(content) if sized else None, **fields | more)
+    fields: dict[str, Any] = {
+        "name": "rows.csv",
+        "fingerprint": "same",
+        "opener": opener,
+        "look": lambda: "same",
+    }
+    return OpenedSource(size=len(content) if sized else None, **fields | more)
 
 
 class NotedBytes:
