@@ -231,7 +231,7 @@ def test_one_job_when_the_last_reply_is_lost(lab: Lab, upload: Callable[..., Any
 PARQUET = {"source": "/x", "source_format": "PARQUET", "skip_leading_rows": None}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "missing file": ({"source": "/nowhere/a.csv"}, "/nowhere/a.csv cannot be read: No such file"),
-    "folder": ({"source": "/"}, "/ is no file"),
+    "folder": ({"source": "/"}, "/ is not a file"),
     "no match": ({"source": "/nowhere/*.csv"}, "matches no file"),
     "missing object": ({"source": "file:///nowhere/a.csv"}, "does not exist"),
     "no source": ({"source": []}, "source is empty"),
