@@ -24,14 +24,14 @@ def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:
     states = RuntimeTaskInstance.get_task_states(
         dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index
     )
-    # A mapped task is told as its id and index.
-    told_as = ti.task_id if ti.map_index is None or ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
-    state: str | None = states.get(ti.run_id, {}).get(told_as)
+    # A mapped task is listed under its id and index.
+    listed_as = ti.task_id if ti.map_index is None or ti.map_index < 0 else f"{ti.task_id}_{ti.map_index}"
+    state: str | None = states.get(ti.run_id, {}).get(listed_as)
     return state
 
 
 def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
-    """Return what the task itself has pushed under a key, None if nothing; blocks."""
+    """Return what the task itself has pushed under a key, or None; blocks."""
     from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - as above
 
     return XCom.get_one(
@@ -40,7 +40,7 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
 
 
 def stats() -> Any:
-    """Return what takes metrics in the triggerer: its functions ``incr``, ``gauge`` and ``timing``."""
+    """Return Airflow's metrics in the triggerer, with the functions ``incr``, ``gauge`` and ``timing``."""
     if _RELEASE >= (3, 3):
         return importlib.import_module("airflow.observability.stats")
     home = "airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats"
@@ -73,5 +73,5 @@ def _fernet() -> Any:
     try:
         fernet = get_fernet()
     except AirflowException:
-        return None  # the key is missing, or none
+        return None  # the key is not a Fernet key
     return fernet if fernet.is_encrypted else None

@@ -15,12 +15,11 @@
     ├── UploadExpired            the upload session is gone; start again
     ├── SourceChanged            the bytes were changed while they were sent
     ├── DeadlineExceeded         the job was still running at the deadline
-    ├── OutageError              nobody could be asked about the job any more
+    ├── OutageError              the service could not be asked about the job any more
     ├── UncertainSubmission      whether a job was made is not known
     └── UsageLimitReached        a limit of our own on the use of the service is reached
 
-Each says by ``retryable`` whether the same call may succeed later. No message holds a token, a key or an
-upload URL.
+``retryable`` says whether the same call may succeed later. No message holds a token, a key or an upload URL.
 """
 
 from __future__ import annotations
@@ -46,9 +45,9 @@ class ConfigurationError(JobsError):
 
 
 class TransportError(JobsError):
-    """No reply came.
+    """There was no reply.
 
-    :param sent: False if the request surely never reached the service.
+    :param sent: False if the request certainly did not reach the service.
     """
 
     def __init__(self, message: str, *, sent: bool = True, retryable: bool = True) -> None:
@@ -61,7 +60,7 @@ class ServiceError(JobsError):
     """The service answered with an error.
 
     :param status: HTTP status.
-    :param reason: The vendor's word for it, such as ``invalidQuery``.
+    :param reason: The vendor's code, such as ``invalidQuery``.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class AuthenticationError(ServiceError):
 
 
 class NotFoundError(ServiceError):
-    """The service knows no such thing, or does not show it to us (404)."""
+    """The thing does not exist, or we may not see it (404)."""
 
 
 class ConflictError(ServiceError):
@@ -124,7 +123,7 @@ class DeadlineExceeded(JobsError):
 
 
 class OutageError(JobsError):
-    """Waiting for a job was given up: nobody could be asked for long, or the task was ended meanwhile.
+    """Waiting for a job was given up: the service was out for too long, or the task was ended.
 
     The job may still run.
     """
@@ -141,19 +140,19 @@ class UploadExpired(JobsError):
 
 
 class SourceChanged(JobsError):
-    """What is uploaded was changed meanwhile; nothing was registered. A retry begins anew."""
+    """The bytes were changed while they were sent, and nothing was loaded. A retry starts again."""
 
     retryable = True
 
 
 class UncertainSubmission(JobsError):
-    """The reply to a create was lost, twice: jobs may exist that nobody follows."""
+    """The reply to a create was lost, twice: jobs may exist that nobody waits for."""
 
     retryable = True
     may_have_happened = True
 
 
 class UsageLimitReached(JobsError):
-    """So much of the service's allowance is used that nothing new is begun; nothing was sent."""
+    """The limit on the use of the service's allowance is reached; nothing was sent."""
 
     retryable = True

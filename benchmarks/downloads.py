@@ -6,7 +6,7 @@ is a process of its own, and the two take turns. A speed, in megabytes of CSV, i
 ratio is the median of the rounds' ratios. Ours counts and hashes every record, and joins the pages to one
 file; the other leaves a file for each.
 
-    python -m benchmarks.downloads [--pages 20] [--mebibytes 52] [--runs 5]
+    python -m benchmarks.downloads [--pages 20] [--mebibytes 52] [--runs 2]
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ Over TLS, on loopback and through a proxy that is a link of 1 Gbit with a round 
 turns. A speed is the median of its runs; a ratio is the median of the rounds' ratios, which a machine that is
 busy for a while does not spoil. Seconds are those of the upload alone, imports and login left out.
 
-    python -m benchmarks.uploads [--mebibytes 512] [--runs 9]
+    python -m benchmarks.uploads [--mebibytes 512] [--runs 7]
 """
 
 from __future__ import annotations
@@ -28,13 +28,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from benchmarks.side_by_side import round_ratio, server_process
+from benchmarks.side_by_side import HERE, round_ratio, server_process
 from benchmarks.slow_link import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HERE = Path(__file__).parent
 CLIENTS = ("ours", "google", "curl")
 HOST = "127.0.0.1"
 GIGABIT = 1e9 / 8

@@ -135,6 +135,30 @@ def test_several_files_of_which_the_first_holds_no_row(
     assert [row["id"] for row in rows(lab)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("skipped", [None, 0, 1])
+def test_several_files_as_one_that_begin_with_a_byte_order_mark(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path, skipped: int | None
+) -> None:
+    """In the middle of the data it would be part of a value, which is not a number then."""
+    header = '"id",name\n' if skipped else ""
+    (tmp_path / "0.csv").write_text("", "utf-8-sig")
+    for number in range(1, 4):
+        (tmp_path / f"{number}.csv").write_text(f"{header}{number},a\n{number}0,b", "utf-8-sig")
+    result = upload(source=str(tmp_path / "*.csv"), combine=True, skip_leading_rows=skipped)
+    assert result["row_count"] == 6
+    assert [row["id"] for row in rows(lab)] == [1, 2, 3, 10, 20, 30]
+
+
+def test_several_json_files_as_one_that_begin_with_a_byte_order_mark(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.json").write_text(f'{{"id": {number}, "name": "a"}}', "utf-8-sig")
+    settings = {"combine": True, "source_format": "NEWLINE_DELIMITED_JSON", "skip_leading_rows": None}
+    assert upload(source=str(tmp_path / "*.json"), **settings)["row_count"] == 3
+    assert [row["id"] for row in rows(lab)] == [0, 1, 2]
+
+
 @pytest.mark.parametrize("header", ['# pipes of 12" and more\nid,name\n', 'id,size 5"\n7,seven\n'])
 def test_several_files_as_one_with_a_lone_quote_in_skipped_lines(
     lab: Lab, upload: Callable[..., Any], tmp_path: Path, header: str
@@ -207,7 +231,7 @@ def test_one_job_when_the_last_reply_is_lost(lab: Lab, upload: Callable[..., Any
 PARQUET = {"source": "/x", "source_format": "PARQUET", "skip_leading_rows": None}
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "missing file": ({"source": "/nowhere/a.csv"}, "/nowhere/a.csv cannot be read: No such file"),
-    "folder": ({"source": "/"}, "/ is no file"),
+    "folder": ({"source": "/"}, "/ is not a file"),
     "no match": ({"source": "/nowhere/*.csv"}, "matches no file"),
     "missing object": ({"source": "file:///nowhere/a.csv"}, "does not exist"),
     "no source": ({"source": []}, "source is empty"),

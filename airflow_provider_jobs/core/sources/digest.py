@@ -1,4 +1,4 @@
-"""Bytes that are hashed while they are sent, so that what arrives can be compared with what left."""
+"""Bytes that are hashed while they are sent, so that what arrives can be compared with what was sent."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from airflow_provider_jobs.errors import SourceChanged
 class Digested:
     """A source that knows its size and MD5.
 
-    Each byte is hashed once, mostly while the block before it is sent: in a thread beside. Where the size is
-    not known, all is read through first.
+    Each byte is hashed once, in a thread, mostly while its block is sent. A source of unknown size is read
+    through first.
     """
 
     def __init__(self, inner: Source) -> None:
@@ -37,24 +37,24 @@ class Digested:
         return _HashingReader(self, self._inner.open(offset), offset)
 
     def check(self) -> None:
-        """See that the bytes are still those that were looked at first."""
+        """See that the inner source is still the same."""
         self._inner.check()
 
     def md5(self) -> str:
-        """Return the MD5 of all bytes, in hexadecimal digits; reads those that were not sent.
+        """Return the MD5 of all bytes, in hexadecimal digits; those that were not sent are read now.
 
-        :raises SourceChanged: the source is not what it was.
+        :raises SourceChanged: the source has changed.
         """
         self._hash_up_to(self.size)
         self._inner.check()
         if self._hashed != self.size:
             raise SourceChanged(f"{self.name} has {self._hashed} bytes, and {self.size} were expected")
         self._finish_last()
-        self._thread.shutdown()  # every byte is hashed, so it has nothing to do any more
+        self._thread.shutdown()  # every byte is hashed, so it has nothing left to do
         return self._md5.hexdigest()
 
     def take(self, block: bytes, begin: int) -> None:
-        """Hash what is new of a block that was read."""
+        """Hash what is new of a block that was read from the offset ``begin``."""
         new = self._hashed - begin
         if 0 <= new < len(block):
             self._finish_last()  # so that no more than two blocks are held

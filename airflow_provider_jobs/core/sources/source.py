@@ -1,4 +1,4 @@
-"""Where uploaded bytes come from. Memory stays flat: nothing here holds more than a block."""
+"""Where uploaded bytes come from: files, objects of a store, bytes. Nothing here holds more than a block."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Reader(Protocol):
     """A file-like object that is read to its end once."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to ``size`` bytes, none at the end."""
+        """Return up to ``size`` bytes, any number if it is negative; nothing at the end."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
 
 
 class Source(Protocol):
@@ -34,11 +34,11 @@ class Source(Protocol):
 
     @property
     def name(self) -> str:
-        """What to call it: the name of a file."""
+        """The name of the file, without folders."""
 
     @property
     def size(self) -> int | None:
-        """Bytes in all; None if only reading tells."""
+        """Bytes in all; None if only reading it through tells."""
 
     @property
     def fingerprint(self) -> str:
@@ -61,13 +61,13 @@ class SessionMemory(Protocol):
     """
 
     def recall(self, fingerprint: str) -> str | None:
-        """Return the session that was begun for these bytes, None if there is none."""
+        """Return the session that was begun for these bytes, or None."""
 
     def remember(self, fingerprint: str, url: str) -> None:
         """Keep a session."""
 
     def forget(self) -> None:
-        """Drop the session: its upload is complete, or it is gone."""
+        """Delete the session: its upload is complete, or the service has dropped it."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Media:
     """What to upload with a job.
 
     :param memory: None if sessions are not remembered.
-    :param on_progress: Told the bytes sent and the bytes in all, if they are known; often. What it raises
-        ends the upload.
+    :param on_progress: Called with the bytes sent and the bytes in all, or None, after each block. What it
+        raises ends the upload.
     """
 
     source: Source
@@ -87,7 +87,7 @@ class Media:
 class FileSource:
     """A file of this machine.
 
-    :raises ConfigurationError: it is missing, unreadable, or no file.
+    :raises ConfigurationError: it is missing, unreadable, or not a file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -96,7 +96,7 @@ class FileSource:
         try:
             found = self._path.stat()
             if not stat.S_ISREG(found.st_mode):
-                raise ConfigurationError(f"{path} is no file")
+                raise ConfigurationError(f"{path} is not a file")
             with self._path.open("rb"):
                 pass
         except OSError as error:
@@ -130,8 +130,8 @@ class FileSource:
 class OpenedSource:
     """Anything that can be opened again: an object of a store.
 
-    :param look: Tells the fingerprint as it is now.
-    :param seekable: Readers can seek; otherwise what lies before an offset is read and dropped.
+    :param look: Returns the fingerprint as it is now.
+    :param seekable: Readers can seek; otherwise what lies before an offset is read and discarded.
     """
 
     name: str
@@ -168,7 +168,7 @@ class GzipSource:
         self.fingerprint = f"{inner.fingerprint}:gzip-{zlib.ZLIB_RUNTIME_VERSION}"
 
     def open(self, offset: int = 0) -> Reader:
-        """Return the compressed bytes from an offset on: those before are made again, and dropped."""
+        """Return the compressed bytes from an offset on: those before are made again, and discarded."""
         reader = _GzipReader(self._inner.open())
         drop(reader, offset)
         return reader
@@ -200,9 +200,9 @@ class _GzipReader:
 
 
 def drop(reader: Reader, count: int) -> None:
-    """Read and forget so many bytes.
+    """Read and discard ``count`` bytes.
 
-    :raises SourceChanged: there are not so many; the reader is closed then.
+    :raises SourceChanged: there are fewer; the reader is closed then.
     """
     while count:
         block = reader.read(min(count, BLOCK_BYTES))
@@ -213,8 +213,9 @@ def drop(reader: Reader, count: int) -> None:
 
 
 class OpenFileSource:
-    """A file that is open already, or bytes: it needs no name, and is left open.
+    """A file that is open already, from where it stands; it is left open. One reader at a time.
 
+    :param name: Of a file that has no name of its own.
     :raises ConfigurationError: it cannot seek, or is open as text.
     """
 
@@ -254,14 +255,14 @@ class _LeftOpen:
         return self._file.read(size)
 
     def close(self) -> None:
-        """Leave it to whoever opened it."""
+        """Do nothing: whoever opened the file closes it."""
 
 
 def source_of(content: Any, kind: str | None = None) -> Source:
-    """Return the source that a path, bytes, an open file or a source is.
+    """Return a path, bytes, an open file or a source as a source.
 
-    :param kind: What it holds; ends the name of what has none.
-    :raises ConfigurationError: it is none of them.
+    :param kind: What it holds: the ending of the name of content without one.
+    :raises ConfigurationError: it is something else, or cannot be read.
     """
     name = f"untitled_upload.{kind}" if kind else "untitled_upload"
     if isinstance(content, bytes | bytearray | memoryview):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SectionBody:
-    """The bytes that one request of an upload sends: counted, and checked before the last of all leaves.
+    """The bytes that one request of an upload sends: counted, and checked before the very last is sent.
 
     :param length: Bytes of this request, from the upload's offset on.
     """
@@ -30,14 +30,14 @@ class SectionBody:
 
     @property
     def taken(self) -> int:
-        """How many of the bytes have left."""
+        """How many of the bytes were sent."""
         return self._length - self._left
 
     def read(self, size: int = -1, /) -> bytes:
-        """Return up to ``size`` bytes, none at the end.
+        """Return up to ``size`` bytes, nothing at the end.
 
-        :raises SourceChanged: the source is not what it was.
-        :raises TransportError: it cannot be read, for now perhaps.
+        :raises SourceChanged: the source has changed.
+        :raises TransportError: it cannot be read, perhaps only for now.
         """
         if not self._left:
             return b""
@@ -46,7 +46,7 @@ class SectionBody:
             block = self._reader.read(min(self._left, BLOCK_BYTES if size < 0 else size))
             sent = self._begin + self.taken + len(block)
             longer = sent == upload.total and self._reader.read(1)
-        except OSError as error:  # which would pass for one of the connection
+        except OSError as error:  # would be taken for one of the connection
             reason = error.strerror or type(error).__name__
             raise TransportError(f"{source.name} cannot be read: {reason}") from None
         if sent == upload.total:

@@ -1,6 +1,16 @@
 """The resumable-upload protocol as a state machine: it makes headers and reads replies, and does no I/O.
 
-Spoken by BigQuery and by the storage behind Redivis.
+::
+
+    reply to data or to a status query     next step
+    308                                    SEND from the offset that it confirms, 0 without one
+    200, 201                               DONE
+    408, 429, 5xx, a first 401, no reply   ASK how far the service is, with a status query
+    404, 410                               none: UploadExpired
+    any other                              REFUSED: the service's error, or ASK if that is retryable
+
+An upload begins with SEND, one that is resumed with ASK. BigQuery and the storage behind Redivis speak it.
+
 Source: https://cloud.google.com/storage/docs/performing-resumable-uploads
 """
 
@@ -23,7 +33,7 @@ from airflow_provider_jobs.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-#: Every piece but the last has a multiple of so many bytes; the services refuse others.
+#: Every piece but the last is a multiple of this many bytes long; the services refuse others.
 UNIT_BYTES = 256 * 1024
 _TRANSIENT = frozenset({408, 429, *range(500, 600)})
 _EXPIRED = frozenset({404, 410})
@@ -38,17 +48,17 @@ class Step(Enum):
     SEND = auto()
     ASK = auto()
     DONE = auto()
-    #: The reply is none of the protocol's: its service has to say what it means.
+    #: The reply is not part of the protocol: what it means is up to the service.
     REFUSED = auto()
 
 
 @dataclass
 class ResumableUpload:
-    """How far one upload is.
+    """The state of one upload.
 
     :param total: Bytes in all; None until the end of the source has been seen.
-    :param offset: Bytes that the service has confirmed; only its word counts.
-    :param sent: Bytes that have left so far; None if an earlier attempt sent nobody knows how many.
+    :param offset: Bytes that the service has confirmed; nothing else moves it.
+    :param sent: Bytes that were sent so far; None if an earlier attempt sent an unknown number.
     :param rejected: The last reply did not accept the token.
     """
 
@@ -58,24 +68,24 @@ class ResumableUpload:
     rejected: bool = False
 
     def data_range(self, length: int) -> str:
-        """Return the Content-Range of the next ``length`` bytes; of none, to finish what is all stored."""
+        """Return the Content-Range of the next ``length`` bytes; 0 ends an upload, all of which is stored."""
         total = "*" if self.total is None else str(self.total)
         return f"bytes {self.offset}-{self.offset + length - 1}/{total}" if length else f"bytes */{total}"
 
     def status_range(self) -> str:
-        """Return the Content-Range of the question how far the service is."""
+        """Return the Content-Range of a status query."""
         return f"bytes */{'*' if self.total is None else self.total}"
 
     def note_sent(self, end: int) -> None:
-        """Note that the bytes up to here have left, whether or not they arrived."""
+        """Note that the bytes up to an offset were sent, whether or not they arrived."""
         if self.sent is not None:
             self.sent = max(self.sent, end)
 
     def after_data(self, status: int, headers: Mapping[str, str], length: int) -> Step:
-        """Read the reply to data, of which ``length`` bytes had left when it came.
+        """Read the reply to data, of which ``length`` bytes were sent when it came.
 
         :raises UploadExpired: the session is gone.
-        :raises ProtocolError: the service says more, or less, than can be true.
+        :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
         """
         sent_to = self.offset + length
         if status in _COMPLETE:
@@ -86,10 +96,10 @@ class ResumableUpload:
         return self._after(status, headers, sent_to)
 
     def after_status(self, status: int, headers: Mapping[str, str]) -> Step:
-        """Read the reply to the question how far the service is; complete means that its last reply was lost.
+        """Read the reply to a status query; if the upload is complete, the reply to its last data was lost.
 
         :raises UploadExpired: the session is gone.
-        :raises ProtocolError: the service claims more than there is.
+        :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
         """
         at_most = self.total if self.sent is None else self.sent
         if status in _COMPLETE:
@@ -114,7 +124,7 @@ class ResumableUpload:
 
 
 def stored_bytes(headers: Mapping[str, str]) -> int:
-    """Return how many bytes a 308 confirms: ``Range: bytes=0-k`` means k + 1, no ``Range`` none.
+    """Return how many bytes a 308 confirms: k + 1 with ``Range: bytes=0-k``, 0 without ``Range``.
 
     :raises ProtocolError: the header says something else.
     """
@@ -128,7 +138,7 @@ def stored_bytes(headers: Mapping[str, str]) -> int:
 
 
 def worth_resuming(error: JobsError) -> bool:
-    """Return False if a retry would meet the same refusal of the same session again."""
+    """Return False if a retry with the same session would fail in the same way."""
     if isinstance(error, ServiceError):
         return error.retryable or isinstance(error, AuthenticationError)
     return not isinstance(error, ProtocolError | SourceChanged | UploadExpired)

@@ -1,4 +1,4 @@
-"""Sends a source through a resumable session, and goes on after whatever happens on the way."""
+"""Sends a source through a resumable session, and resumes it after interruptions."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a source of unknown size that are kept on disk, so that they can be sent again.
+#: Bytes of a source of unknown size that are kept on disk until they are confirmed.
 WINDOW_BYTES = 64 * 1024 * 1024
 #: Sessions that may expire one after another before an upload is given up.
 SESSIONS = 5
-#: For failures in a row; whatever the service confirms begins the count anew.
+#: For failures in a row; when the service confirms more than before, the count begins anew.
 PATIENCE = RetryPolicy(attempts=12, total_seconds=600.0, cap_seconds=60.0)
 
 
 class Uploader:
-    """Sends one source to one session.
+    """Sends one source to one session; :mod:`.protocol` says what to do after each reply.
 
     A source that knows its size goes in one open request from the confirmed offset on: no pause between
-    chunks, and an interruption costs one question. Another goes in windows, each kept until it is confirmed.
+    chunks, and an interruption costs one status query. A source of unknown size goes in windows.
 
+    :param patience: What failures in a row are allowed before the last one is raised.
     :param authorized: False keeps our token from the session's host.
     :param window_bytes: A multiple of :data:`.UNIT_BYTES`.
     """
@@ -70,11 +71,11 @@ class Uploader:
     def send(self, refusal: Callable[[Reply], JobsError], *, resume: bool = False) -> Reply:
         """Send everything and return the reply that says so.
 
-        :param refusal: Makes the error of a reply that is not the protocol's.
+        :param refusal: Makes an error of a reply that the protocol does not know.
         :param resume: Ask first how far an earlier attempt came.
         :raises UploadExpired: the session is gone.
         :raises SourceChanged: the bytes were changed meanwhile; the upload is left incomplete.
-        :raises JobsError: the service refused, or was out for longer than the patience.
+        :raises JobsError: the service refused, or failed for longer than ``patience`` allows.
         """
         ask, best = resume, 0
         if resume:
@@ -95,10 +96,10 @@ class Uploader:
     def _attempt(
         self, piece: Piece | None, refusal: Callable[[Reply], JobsError]
     ) -> tuple[Reply | None, Step, JobsError | None]:
-        """Send a piece; without one, ask how far the service is. What cannot be borne is raised."""
+        """Send a piece, or ask without one; an error that another attempt may mend is returned."""
         try:
             reply, step = self._send(piece) if piece else self._ask()
-        except (TransportError, AuthenticationError) as error:  # the latter of who gives out tokens
+        except (TransportError, AuthenticationError) as error:  # the latter from the token's issuer
             if not error.retryable:
                 raise
             return None, Step.ASK, error
@@ -137,12 +138,13 @@ class Uploader:
         return self._transport.once(request)
 
 
-#: Opens what comes after the confirmed offset: a reader, and how many bytes of it to send.
+#: Opens what comes after the confirmed offset: a reader, and how many bytes of it to send in one request.
 Piece = Callable[[ResumableUpload], AbstractContextManager[tuple[Reader, int]]]
 
 
 @contextmanager
 def _pieces(source: Source, window_bytes: int) -> Iterator[Piece]:
+    """Lend what opens pieces: windows of a source of unknown size, otherwise all that is left of it."""
     if source.size is None:
         with tempfile.TemporaryFile() as kept, closing(source.open()) as reader:
             yield _Window(reader, kept, window_bytes).piece
@@ -167,7 +169,7 @@ class _Window:
 
     @contextmanager
     def piece(self, upload: ResumableUpload) -> Iterator[tuple[Reader, int]]:
-        """Give what is left of the window, in whole units; a new window, once less than a unit is left."""
+        """Lend what is left of the window, in whole units; of a new one once less than a unit is left."""
         if upload.offset < self._start:
             raise UploadExpired("the service lost bytes that it had confirmed: start another session")
         if upload.total is None and self._end - upload.offset < UNIT_BYTES:
@@ -179,7 +181,7 @@ class _Window:
         yield self._kept, left - (left % UNIT_BYTES if upload.total is None else 0)
 
     def _slide(self, offset: int) -> None:
-        """Let the window begin at an offset: in what is kept, or where an earlier attempt came to."""
+        """Move the window to an offset: inside of what is kept, or where an earlier attempt has come to."""
         drop(self._reader, max(0, offset - self._end))
         self._kept.seek(max(0, offset - self._start))
         rest = self._kept.read()

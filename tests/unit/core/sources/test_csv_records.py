@@ -1,14 +1,25 @@
-"""Records are counted as a CSV parser counts them, only faster."""
+"""Records end, and are counted, as for a CSV parser, only faster."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.core.sources.csv_records import RecordCounter, last_record_end, record_end
+from airflow_provider_jobs.core.sources.csv_records import (
+    RecordCounter,
+    header_end,
+    last_record_end,
+    record_end,
+)
+from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
+from airflow_provider_jobs.errors import ConfigurationError
+from tests.unit.core.upload.storage import source_of
 
 VALUES = st.text(st.sampled_from('a,"\n\r\0\u2028é'), max_size=5)
 
@@ -60,3 +71,66 @@ def test_a_quote_that_is_not_closed_shows() -> None:
     assert counter.records == 1
     counter.take(b"")
     assert counter.records == 1
+
+
+class TestHeaderEnd:
+    """Where the first rows of a CSV file end."""
+
+    @settings(max_examples=200)
+    @given(
+        rows=st.lists(
+            st.lists(st.text(max_size=5) | st.sampled_from(['"', "\n", ",", '"\n"']), min_size=1), max_size=4
+        ),
+        count=st.integers(0, 5),
+        line_end=st.sampled_from(["\n", "\r\n"]),
+    )
+    def test_agrees_with_who_writes_csv(self, rows: list[list[str]], count: int, line_end: str) -> None:
+        def written(some: list[list[str]]) -> bytes:
+            text = io.StringIO(newline="")
+            csv.writer(text, lineterminator=line_end).writerows(some)
+            return text.getvalue().encode()
+
+        assert header_end(source_of(written(rows)), count) == len(written(rows[:count]))
+
+    @pytest.mark.parametrize(("quote", "header"), [("'", b"a,'\n\"'\n"), ("", b"a,\"'\n")])
+    def test_takes_another_quote_or_none(self, quote: str, header: bytes) -> None:
+        assert header_end(source_of(header + b"1,2\n"), 1, quote) == len(header)
+
+    def test_reads_no_more_than_it_has_to(self) -> None:
+        opened: list[Any] = []
+        assert header_end(source_of(b"h\n" + bytes(BLOCK_BYTES), opened=opened), 1) == 2
+        assert opened[0].closed
+        assert opened[0].given <= 64 * 1024
+
+    def test_finds_the_end_of_a_header_longer_than_a_block(self) -> None:
+        header = b",".join(b"%d" % number for number in range(20_000)) + b"\n"
+        assert header_end(source_of(header + b"1\n"), 1) == len(header)
+
+    @pytest.mark.parametrize(
+        ("content", "header"),
+        [
+            (b'# pipes of 12" and more\nid\n1,a\n', b'# pipes of 12" and more\nid\n'),
+            (b'id,size 5"\n"a\nb"\n1,b"\n', b'id,size 5"\n"a\nb"\n'),
+            (b'"a\nb","c""d\n"\n"",""\n1,2\n', b'"a\nb","c""d\n"\n"",""\n'),
+        ],
+    )
+    def test_a_quote_opens_only_where_a_field_begins(self, content: bytes, header: bytes) -> None:
+        """Anywhere else it would run to the next one, and the rows between would be lost."""
+        assert content[: header_end(source_of(content), 2)] == header
+
+    def test_begins_after_a_byte_order_mark(self) -> None:
+        """The first field begins there, so a quote may open."""
+        begin = len(codecs.BOM_UTF8)
+        header = codecs.BOM_UTF8 + b'"a\nb"\nid\n'
+        assert header_end(source_of(header + b"1\n"), 2, begin=begin) == len(header)
+        assert header_end(source_of(header + b"1\n"), 0, begin=begin) == begin
+
+    @pytest.mark.parametrize("delimiter", ["tab", "\\t", "\t"])
+    def test_takes_another_delimiter(self, delimiter: str) -> None:
+        header = b'a\t"b\nc"\n'
+        assert header_end(source_of(header + b"1\t2\n"), 1, delimiter=delimiter) == len(header)
+
+    def test_a_quote_that_stays_open_is_an_error(self) -> None:
+        """All of the file would pass for its header."""
+        with pytest.raises(ConfigurationError, match=r"rows\.csv has a quote .* never closed"):
+            header_end(source_of(b'"a\n1\n2\n'), 1)

@@ -1,19 +1,20 @@
-"""Several files as one: no header comes twice, and no row is lost."""
+"""Several files as one, and parts of one: no header or byte order mark in the middle, and no row is lost."""
 
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import io
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.core.sources.slices import JoinedSource, header_bytes, joined
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, GzipSource, Reader
+from airflow_provider_jobs.core.sources.slices import JoinedSource, joined, section
+from airflow_provider_jobs.core.sources.source import FileSource, GzipSource, Reader
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
 from tests.unit.core.upload.storage import source_of
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZES = st.integers(1, 100)
+BOM = codecs.BOM_UTF8
+#: One record of CSV, its line end included if it has one.
+RECORD = re.compile(rb'(?:"[^"]*"|[^"\n])*\n|(?:"[^"]*"|[^"\n])+\Z')
 
 
 def everything(reader: Reader, size: int = 7) -> bytes:
@@ -33,7 +37,23 @@ def one_of(*contents: bytes, rows: int = 1) -> JoinedSource:
     return joined([source_of(content) for content in contents], rows)
 
 
-LINES = st.lists(st.sampled_from([b"a,b\n", b"1,2\n", b"\n", b"x"]), max_size=4).map(b"".join)
+RECORDS = [b"a,b\n", b"1,2\r\n", b'"a\nb",""\n', b'"\r\n"\r\n', b"\n", BOM + b"3\n"]
+LAST = [b"", b"x", b"x\r", b'"a\n"', BOM]
+FILES = st.builds(
+    lambda mark, records, last: b"".join([mark, *records, last]),
+    st.sampled_from([b"", BOM]),
+    st.lists(st.sampled_from(RECORDS), max_size=3),
+    st.sampled_from(LAST),
+)
+
+
+def plainly_joined(contents: list[bytes], rows: int) -> bytes:
+    """Without the marks that files begin with, all records; the headers of the first file that has more."""
+    files = [RECORD.findall(content.removeprefix(BOM)) for content in contents]
+    first = next((at for at, records in enumerate(files) if records[rows:]), 0)
+    kept = [records if at == first else records[rows:] for at, records in enumerate(files)]
+    text = b"".join(record.removesuffix(b"\n") + b"\n" for records in kept for record in records)
+    return BOM + text if files[first] and contents[first].startswith(BOM) else text
 
 
 class TestJoinedSource:
@@ -63,8 +83,51 @@ class TestJoinedSource:
     def test_without_headers_nothing_is_left_out(self) -> None:
         assert everything(one_of(b"1\n", b"2\n", rows=0).open()) == b"1\n2\n"
 
+    @pytest.mark.parametrize(
+        ("contents", "expected"),
+        [
+            ([b"1\n", BOM + b"2\n", BOM + b"3"], b"1\n2\n3\n"),
+            ([BOM + b"1\n", BOM + b"2\n"], BOM + b"1\n2\n"),
+            ([BOM + b'{"a": 1}', BOM + b'{"a": 2}\n'], BOM + b'{"a": 1}\n{"a": 2}\n'),
+            ([b"", BOM + b"1\n", BOM + b"2\n"], BOM + b"1\n2\n"),
+            ([BOM, BOM + b"1\n", BOM + b"2\n"], BOM + b"1\n2\n"),
+            ([BOM, b"1\n", BOM, b"2\n", BOM], b"1\n2\n"),
+            ([BOM + b"\n", BOM + b"\n"], BOM + b"\n\n"),
+            ([b"1\n", BOM + BOM + b"2\n"], b"1\n" + BOM + b"2\n"),
+            ([b"1\n", BOM[:2] + b"\n"], b"1\n" + BOM[:2] + b"\n"),
+            ([BOM, BOM], b""),
+            ([BOM], b""),
+        ],
+    )
+    def test_a_byte_order_mark_stays_at_the_beginning_only(
+        self, contents: list[bytes], expected: bytes
+    ) -> None:
+        """Elsewhere it would be part of a value; a second one is a value, as it is in a file of its own."""
+        source = one_of(*contents, rows=0)
+        assert everything(source.open()) == expected
+        assert source.size == len(expected)
+
+    @pytest.mark.parametrize(
+        ("contents", "expected"),
+        [
+            ([b"h\n1\n", BOM + b"h\n2\n"], b"h\n1\n2\n"),
+            ([BOM + b'"a\nb"\n1\n', BOM + b'"a\nb"\n2\n'], BOM + b'"a\nb"\n1\n2\n'),
+            ([BOM + b"h\n", BOM + b"h\n2\n", b"h\n3\n"], BOM + b"h\n2\n3\n"),
+            ([BOM, b"h\n2\n", BOM + b"h\n"], b"h\n2\n"),
+            ([BOM + b"h\n", b"h\n"], BOM + b"h\n"),
+            ([BOM], b""),
+        ],
+    )
+    def test_a_byte_order_mark_before_a_header_goes_with_it(
+        self, contents: list[bytes], expected: bytes
+    ) -> None:
+        source = one_of(*contents)
+        assert everything(source.open()) == expected
+        assert source.size == len(expected)
+
+    @settings(max_examples=200)
     @given(
-        contents=st.lists(LINES, min_size=1, max_size=5),
+        contents=st.lists(FILES, min_size=1, max_size=5),
         rows=st.integers(0, 2),
         share=st.floats(0, 1),
         size=SIZES,
@@ -72,35 +135,103 @@ class TestJoinedSource:
     def test_is_the_same_from_any_offset(
         self, contents: list[bytes], rows: int, share: float, size: int
     ) -> None:
-        every = [content.splitlines(keepends=True) for content in contents]
-        first = next((at for at, lines in enumerate(every) if lines[rows:]), 0)
-        lines = [lines[0 if at == first else rows :] for at, lines in enumerate(every)]
-        whole = b"".join(line if line.endswith(b"\n") else line + b"\n" for each in lines for line in each)
+        whole = plainly_joined(contents, rows)
         source = one_of(*contents, rows=rows)
         assert source.size == len(whole)
         offset = int(len(whole) * share)
         assert everything(source.open(offset), size) == whole[offset:]
         assert everything(source.open(offset), -1) == whole[offset:]
 
+    @pytest.mark.parametrize(
+        ("contents", "rows", "fingerprint"),
+        [
+            ([b"h\n1\n", b"h\n2"], 1, "one|two"),
+            ([BOM + b"h\n1\n", BOM + b"h\n2\n"], 1, "one|two"),
+            ([BOM + b"1\n", b"2\n"], 0, "one|two"),
+            ([b"1\n", BOM + b"2\n"], 0, "one|two:unmarked"),
+            ([BOM, BOM + b"2\n"], 0, "one:unmarked|two"),
+        ],
+    )
+    def test_an_upload_that_was_begun_is_recognised(
+        self, contents: list[bytes], rows: int, fingerprint: str
+    ) -> None:
+        """Also one of an earlier version, unless that has sent a byte order mark that is left out now."""
+        sources = [
+            source_of(each, fingerprint=name) for each, name in zip(contents, ["one", "two"], strict=True)
+        ]
+        assert joined(sources, rows).fingerprint == fingerprint
+
     def test_says_what_it_is(self, tmp_path: Path) -> None:
         paths = [tmp_path / name for name in ("a.csv", "b.csv")]
         for path in paths:
             path.write_bytes(b"x\n")
-        source = JoinedSource([FileSource(path) for path in paths], [0, 0])
+        source = joined([FileSource(path) for path in paths])
         assert source.name == "a.csv"
         source.check()
         paths[1].write_bytes(b"xy\n")
         with pytest.raises(SourceChanged, match=r"b\.csv"):
             source.check()
-        assert JoinedSource([FileSource(path) for path in paths], [0, 0]).fingerprint != source.fingerprint
+        assert joined([FileSource(path) for path in paths]).fingerprint != source.fingerprint
+
+    def test_a_source_that_adds_nothing_may_not_change_either(self, tmp_path: Path) -> None:
+        paths = [tmp_path / name for name in ("a.csv", "b.csv")]
+        for path in paths:
+            path.write_bytes(b"h\n1\n" if path == paths[0] else b"h\n")
+        source = joined([FileSource(path) for path in paths], 1)
+        paths[1].write_bytes(b"h\n2\n")
+        with pytest.raises(SourceChanged, match=r"b\.csv"):
+            source.check()
 
     def test_a_source_of_unknown_size_cannot_be_joined(self) -> None:
-        with pytest.raises(ConfigurationError, match=r"rows\.csv\.gz does not know its size"):
-            JoinedSource([GzipSource(source_of(b"x"))], [0])
+        with pytest.raises(ConfigurationError, match=r"rows\.csv does not know its size"):
+            joined([source_of(b"x", sized=False)])
+
+    def test_a_source_that_becomes_shorter_is_told(self) -> None:
+        """What comes after it would take its place."""
+        shorter = source_of(b"12\n", name="shorter.csv")
+        source = joined([source_of(b"0\n"), shorter, source_of(b"3\n")])
+        object.__setattr__(shorter, "opener", lambda: io.BytesIO(b"1"))
+        with pytest.raises(SourceChanged, match=r"shorter\.csv became shorter while it was sent"):
+            everything(source.open())
+
+    def test_a_source_that_becomes_longer_moves_nothing(self) -> None:
+        longer = source_of(b"1\n")
+        source = joined([longer, source_of(b"2\n")])
+        object.__setattr__(longer, "opener", lambda: io.BytesIO(b"1\n and more\n"))
+        assert everything(source.open()) == b"1\n2\n"
+
+    def test_a_source_that_has_grown_since_it_was_looked_at_moves_nothing(self) -> None:
+        """Its header ends after what its size says."""
+        grown = replace(source_of(b"header\n1\n"), size=2)
+        source = joined([grown, source_of(b"header\n2\n")], 1)
+        assert everything(source.open()) == b"header\n2\n"
+        assert source.size == 9
+
+    def test_nothing_is_lost_if_a_source_cannot_be_opened_at_once(self) -> None:
+        tries = iter([OSError("busy"), io.BytesIO(b"2\n")])
+
+        def opener() -> Any:
+            result = next(tries)
+            if isinstance(result, OSError):
+                raise result
+            return result
+
+        second = source_of(b"2\n")
+        source = joined([source_of(b"1\n"), second])
+        object.__setattr__(second, "opener", opener)
+        reader = source.open()
+        assert reader.read(2) + reader.read(2) == b"1\n"
+        with pytest.raises(OSError, match="busy"):
+            reader.read(2)
+        assert everything(reader) == b"2\n"
+
+    def test_to_read_nothing_is_not_the_end(self) -> None:
+        reader = one_of(b"1\n", b"2\n", rows=0).open()
+        assert b"".join(reader.read(size) for size in (0, 1, 0, 1, 0, 1, 1)) == b"1\n2\n"
 
     def test_closes_what_it_reads(self) -> None:
         opened: list[Any] = []
-        source = JoinedSource([source_of(b"1\n", opened=opened), source_of(b"2\n", opened=opened)], [0, 0])
+        source = joined([source_of(b"1\n", opened=opened), source_of(b"2\n", opened=opened)])
         everything(source.open())
         source.open().close()
         reader = source.open()
@@ -113,61 +244,40 @@ class TestJoinedSource:
         assert gzip.decompress(everything(source.open())) == b"h\n1\n2\n"
 
 
-class TestHeaderBytes:
-    """How long the first rows of a CSV file are."""
+class TestSection:
+    """Some bytes, and after them a part of a source."""
 
-    @settings(max_examples=200)
     @given(
-        rows=st.lists(
-            st.lists(st.text(max_size=5) | st.sampled_from(['"', "\n", ",", '"\n"']), min_size=1), max_size=4
-        ),
-        count=st.integers(0, 5),
-        line_end=st.sampled_from(["\n", "\r\n"]),
+        head=st.binary(max_size=5),
+        content=st.binary(max_size=30),
+        bounds=st.tuples(st.integers(0, 30), st.integers(0, 30)),
+        share=st.floats(0, 1),
+        size=SIZES,
     )
-    def test_agrees_with_who_writes_csv(self, rows: list[list[str]], count: int, line_end: str) -> None:
-        def written(some: list[list[str]]) -> bytes:
-            text = io.StringIO(newline="")
-            csv.writer(text, lineterminator=line_end).writerows(some)
-            return text.getvalue().encode()
+    def test_is_the_same_from_any_offset(
+        self, head: bytes, content: bytes, bounds: tuple[int, int], share: float, size: int
+    ) -> None:
+        begin, end = sorted(min(bound, len(content)) for bound in bounds)
+        whole = head + content[begin:end]
+        source = section(source_of(content), "part", head, begin, end)
+        assert source.size == len(whole)
+        offset = int(len(whole) * share)
+        assert everything(source.open(offset), size) == whole[offset:]
+        assert everything(source.open(offset), -1) == whole[offset:]
 
-        assert header_bytes(source_of(written(rows)), count) == len(written(rows[:count]))
+    def test_says_what_it_is(self) -> None:
+        version = ["one"]
+        inner = source_of(b"0123456789", fingerprint="one", look=lambda: version[0])
+        source = section(inner, "part", b"h\n", 3, 8)
+        assert (source.name, source.fingerprint) == ("part", "one:2+3-8")
+        source.check()
+        version[0] = "two"
+        with pytest.raises(SourceChanged, match=r"rows\.csv was changed"):
+            source.check()
 
-    @pytest.mark.parametrize(("quote", "header"), [("'", b"a,'\n\"'\n"), ("", b"a,\"'\n")])
-    def test_takes_another_quote_or_none(self, quote: str, header: bytes) -> None:
-        assert header_bytes(source_of(header + b"1,2\n"), 1, quote) == len(header)
-
-    def test_reads_no_more_than_it_has_to(self) -> None:
-        opened: list[Any] = []
-        assert header_bytes(source_of(b"h\n" + bytes(BLOCK_BYTES), opened=opened), 1) == 2
-        assert opened[0].closed
-        assert opened[0].given <= 64 * 1024
-
-    def test_finds_the_end_of_a_header_longer_than_a_block(self) -> None:
-        header = b",".join(b"%d" % number for number in range(20_000)) + b"\n"
-        assert header_bytes(source_of(header + b"1\n"), 1) == len(header)
-
-    @pytest.mark.parametrize(
-        ("content", "header"),
-        [
-            (b'# pipes of 12" and more\nid\n1,a\n', b'# pipes of 12" and more\nid\n'),
-            (b'id,size 5"\n"a\nb"\n1,b"\n', b'id,size 5"\n"a\nb"\n'),
-            (b'"a\nb","c""d\n"\n"",""\n1,2\n', b'"a\nb","c""d\n"\n"",""\n'),
-            (codecs.BOM_UTF8 + b'"a\nb"\nid\n1\n', codecs.BOM_UTF8 + b'"a\nb"\nid\n'),
-        ],
-    )
-    def test_a_quote_opens_only_where_a_field_begins(self, content: bytes, header: bytes) -> None:
-        """Anywhere else it would run to the next one, and the rows between would be lost."""
-        assert content[: header_bytes(source_of(content), 2)] == header
-
-    @pytest.mark.parametrize("delimiter", ["tab", "\\t", "\t"])
-    def test_takes_another_delimiter(self, delimiter: str) -> None:
-        header = b'a\t"b\nc"\n'
-        assert header_bytes(source_of(header + b"1\t2\n"), 1, delimiter=delimiter) == len(header)
-
-    def test_a_quote_that_stays_open_is_an_error(self) -> None:
-        """All of the file would pass for its header."""
-        with pytest.raises(ConfigurationError, match=r"rows\.csv has a quote .* never closed"):
-            header_bytes(source_of(b'"a\n1\n2\n'), 1)
+    def test_a_source_that_becomes_shorter_is_told(self) -> None:
+        with pytest.raises(SourceChanged, match=r"rows\.csv became shorter while it was sent"):
+            everything(section(source_of(b"0123"), "rows.csv", b"h\n", 2, 8).open())
 
 
 def test_what_is_compressed_cannot_be_joined() -> None:

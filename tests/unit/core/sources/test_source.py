@@ -65,14 +65,14 @@ class TestFileSource:
         with pytest.raises(ConfigurationError, match=r"/none cannot be read: No such file or directory$"):
             FileSource(tmp_path / "none")
 
-    def test_a_directory_is_no_file(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError, match="is no file"):
+    def test_a_directory_is_not_a_file(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match="is not a file"):
             FileSource(tmp_path)
 
-    def test_a_pipe_is_no_file(self, tmp_path: Path) -> None:
+    def test_a_pipe_is_not_a_file(self, tmp_path: Path) -> None:
         """It would be waited on without end."""
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(ConfigurationError, match="is no file"):
+        with pytest.raises(ConfigurationError, match="is not a file"):
             FileSource(tmp_path / "pipe")
 
     def test_an_unreadable_file_is_told(self, file: Path) -> None:

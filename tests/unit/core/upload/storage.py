@@ -156,7 +156,7 @@ def _ranges(text: str) -> tuple[int | None, int, int | None]:
 
 
 def refusal(reply: Reply) -> JobsError:
-    """What a service makes of an answer that is none of the protocol's."""
+    """What a service makes of an answer that is not part of the protocol."""
     if reply.status == 401:
         return AuthenticationError("refused", status=401, reason="authError")
     retryable = b"rateLimitExceeded" in reply.body
@@ -181,8 +181,13 @@ def source_of(
             opened.append(reader)
         return reader
 
-    fields: dict[str, Any] = {"fingerprint": "same", "opener": opener, "look": lambda: "same"}
-    return OpenedSource(name="rows.csv", size=len(content) if sized else None, **fields | more)
+    fields: dict[str, Any] = {
+        "name": "rows.csv",
+        "fingerprint": "same",
+        "opener": opener,
+        "look": lambda: "same",
+    }
+    return OpenedSource(size=len(content) if sized else None, **fields | more)
 
 
 class NotedBytes:
