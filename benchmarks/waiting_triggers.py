@@ -145,15 +145,26 @@ def single_gets(settings: Settings) -> Callable[[Project, int], Coroutine[Any, A
 
 
 class Ticks:
-    """Takes this package's metrics, to tell the most calls of a tick."""
+    """Takes this package's metrics, to tell the most calls of a tick.
+
+    :ivar calls: Returns how many calls the server has had.
+    """
 
     def __init__(self) -> None:
         self.most_calls = 0
+        self.calls: Callable[[], int] = int
+        self._before = 0
 
-    def incr(self, stat: str, count: int = 1, **_: Any) -> None:
-        """Take a count."""
-        if stat.endswith(".calls"):
-            self.most_calls = max(self.most_calls, count)
+    def begin(self, calls: Callable[[], int]) -> None:
+        """Count from now on."""
+        self.calls, self._before, self.most_calls = calls, calls(), 0
+
+    def incr(self, stat: str, **_: Any) -> None:
+        """Take note of what came since the tick before."""
+        if stat.endswith(".ticks"):
+            now = self.calls()
+            self.most_calls = max(self.most_calls, now - self._before)
+            self._before = now
 
     def gauge(self, *_: Any, **__: Any) -> None:
         """Take no note of it."""
@@ -188,7 +199,7 @@ async def measure(settings: Settings) -> dict[str, Any]:
     tasks = [asyncio.create_task(watch(number)) for number in range(settings.jobs)]
     bad = [asyncio.create_task(start(each, number)) for each in others for number in range(settings.jobs)]
     await asyncio.sleep(warm_end - time.time())
-    ticks.most_calls = 0
+    ticks.begin(project.calls)
     calls, cpu, began = project.calls(), time.process_time(), time.monotonic()
     cancelled = [await cancel_one(each, settings) for each in others]
     await asyncio.sleep(settings.seconds - (time.monotonic() - began))

@@ -103,7 +103,7 @@ def _object(path: ObjectStoragePath) -> Source:
     try:
         info = path.fs.info(path.path)
         if info.get("type") == "directory":
-            raise ConfigurationError(f"{path} is no file")
+            raise ConfigurationError(f"{path} is not a file")
         with path.open("rb") as file:
             seekable = file.seekable()
     except FileNotFoundError:

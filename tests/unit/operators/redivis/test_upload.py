@@ -290,7 +290,7 @@ def test_waiting_ends_by_default() -> None:
     ("changes", "says"),
     [
         ({"source": "/nowhere/orders.csv"}, "cannot be read: No such file"),
-        ({"source": "/"}, "is no"),
+        ({"source": "/"}, "is not a file"),
         ({"source": []}, "source is empty"),
         ({"table": "orders"}, "table 'orders' has 1 parts"),
         ({"table": "acme.sales:v1_0.orders"}, "table 'acme.sales:v1_0.orders' is a released version"),
