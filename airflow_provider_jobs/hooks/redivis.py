@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_jobs import __version__
-from airflow_provider_jobs.clients.redivis.client import ENDPOINT, RedivisClient
+from airflow_provider_jobs.clients.redivis.api import ENDPOINT
+from airflow_provider_jobs.clients.redivis.client import RedivisClient
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError

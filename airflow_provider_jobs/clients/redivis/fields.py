@@ -1,4 +1,4 @@
-"""The fields of a create, and which of them make sense.
+"""The fields of an upload's create, checked before anything is sent.
 
 Source: https://docs.redivis.com/api/resource-definitions/upload
 """
@@ -51,18 +51,18 @@ _OWN = frozenset({"name", "tempUploadId", "resumableUploadId", "transferSpecific
 
 
 def check_type(name: str, fields: Mapping[str, Any]) -> None:
-    """See that the type of an upload is known: its create would be refused once all bytes are sent.
+    """Check that the type of an upload is known: its create would be refused once all bytes are sent.
 
-    :raises ConfigurationError: neither its fields nor its name tell.
+    :raises ConfigurationError: neither its fields nor its name tell it.
     """
     plain = name.lower().removesuffix(".gz")
     known = _ENDINGS.union(TYPES) - _NO_ENDINGS
     if not fields.get("type") and not any(plain.endswith(f".{ending}") for ending in known):
-        raise ConfigurationError(f"file_type is needed: the name {name!r} tells no type")
+        raise ConfigurationError(f"file_type is needed: the name {name!r} does not tell the type")
 
 
 def upload_fields(given: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the fields that are sent, of parameters that have one and of ``options``; None leaves one out.
+    """Return the fields to send, made of parameters and of ``options``; None leaves a field out.
 
     :raises ConfigurationError: a field is wrong, is given twice, or clashes with another.
     """
@@ -73,12 +73,12 @@ def upload_fields(given: Mapping[str, Any], options: Mapping[str, Any] | None = 
         if name in fields:
             raise ConfigurationError(f"options holds {name}, which is given as a parameter too")
         if name in _OWN or name not in FIELDS:
-            raise ConfigurationError(f"options holds {name!r}, which is none of {', '.join(FIELDS)}")
+            raise ConfigurationError(f"options holds {name!r}, which is not one of {', '.join(FIELDS)}")
         if value is not None:
             fields[name] = value
     for name, value in fields.items():
         if not isinstance(value, FIELDS[name]):
-            raise ConfigurationError(f"{name} is {value!r}: that is no value for it")
+            raise ConfigurationError(f"{name} is {value!r}: that is not a value for it")
     kind = fields.get("type")
     if kind is not None and kind not in TYPES:
         raise ConfigurationError(f"type is {kind!r}: it is one of {', '.join(TYPES)}")

@@ -80,7 +80,7 @@ class TableReference:
 def dataset_reference(text: str, parameter: str = "dataset") -> DatasetReference:
     """Read ``owner.dataset``, its version included.
 
-    :raises ConfigurationError: it is none.
+    :raises ConfigurationError: it is not a dataset's reference.
     """
     parts = _parts(text, parameter, 2, "owner.dataset")
     return _dataset(parts, text, parameter)
@@ -89,20 +89,20 @@ def dataset_reference(text: str, parameter: str = "dataset") -> DatasetReference
 def table_reference(text: str, parameter: str = "table") -> TableReference:
     """Read ``owner.dataset.table``, the dataset's version included.
 
-    :raises ConfigurationError: it is none.
+    :raises ConfigurationError: it is not a table's reference.
     """
     parts = _parts(text, parameter, 3, "owner.dataset.table")
     dataset = _dataset(parts[:2], text, parameter)
     match = _TABLE.fullmatch(parts[2])
     if not match:
-        raise ConfigurationError(f"{parameter} {text!r}: {parts[2]!r} is no table's name")
+        raise ConfigurationError(f"{parameter} {text!r}: {parts[2]!r} is not a table's name")
     return TableReference(dataset, match["name"], match["ref_id"])
 
 
 def writable_table(text: str, parameter: str = "table") -> TableReference:
     """Read the reference of a table that is uploaded to.
 
-    :raises ConfigurationError: it is none, or it names what can never be written: a release, a sample.
+    :raises ConfigurationError: it is not a table's, or can never be written: a release, a sample.
     """
     table = table_reference(text, parameter)
     version = table.dataset.version
@@ -121,12 +121,12 @@ def upload_name(text: object, parameter: str = "upload_name") -> str:
     :raises ConfigurationError: it cannot.
     """
     if not isinstance(text, str) or not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable():
-        raise ConfigurationError(f"{parameter} {str(text)[:80]!r} is no name of an upload")
+        raise ConfigurationError(f"{parameter} {str(text)[:80]!r} is not a name that an upload can have")
     return text
 
 
 def path_name(name: str) -> str:
-    """Return the name as an upload's address holds it: those that are equal here are one address."""
+    """Return the name as an upload's address holds it; names that are equal here share one address."""
     return name.replace(".", "_")
 
 
@@ -136,7 +136,7 @@ def checked_uri(uri: object) -> str:
     :raises ProtocolError: it is something else, and nothing is sent there.
     """
     if not isinstance(uri, str) or not re.fullmatch(r"/(?:tables|datasets)(?:/[^\s/?#\\]+)+", uri):
-        raise ProtocolError("Redivis names a resource by what is no path of its API")
+        raise ProtocolError("Redivis names a resource by what is not a path of its API")
     if any(part in {".", ".."} for part in uri.split("/")):
         raise ProtocolError("Redivis names a resource by a path that leads elsewhere")
     return uri

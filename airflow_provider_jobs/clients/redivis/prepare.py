@@ -1,4 +1,4 @@
-"""What has to be there before bytes are sent: dataset, unreleased version, table.
+"""Creating what has to exist before bytes are sent: dataset, unreleased version, table.
 
 Each is read before it is created, and read again before a create is repeated.
 """
@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.names import TableReference, writable_table
+from airflow_provider_jobs.clients.redivis.replies import is_released
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, NotFoundError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.clients.redivis.api import RedivisApi
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +28,13 @@ OWNER_TYPES = ("organization", "user")
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """What to see to.
+    """What has to exist, and how.
 
     :param create: What to create if it is missing, of :data:`CREATABLE`.
     :param owner_type: Whose the dataset would be; one of :data:`OWNER_TYPES`.
     :param dataset_fields: More fields of a new dataset, as the API names them.
     :param merge_strategy: How the table is to treat rows of the version before; None leaves it.
-    :param replacing: The caller replaces uploads, so rows that would stay deserve a warning.
+    :param replacing: The caller replaces uploads: warn of rows that stay all the same.
     """
 
     create: frozenset[str] = frozenset()
@@ -56,12 +57,12 @@ class Preparation:
         if self.owner_type not in OWNER_TYPES:
             raise ConfigurationError(f"owner_type is {self.owner_type!r}: it is organization or user")
         if not isinstance(self.dataset_fields, Mapping):
-            raise ConfigurationError("dataset_options is no mapping")
+            raise ConfigurationError("dataset_options is not a mapping")
         return self
 
 
-def prepare(client: RedivisClient, table_text: str, wanted: Preparation) -> None:
-    """See to dataset, version and table; asks nothing if nothing but ``:next`` is given.
+def prepare(api: RedivisApi, table_text: str, wanted: Preparation) -> None:
+    """Check dataset, version and table, and create what may be; asks nothing if only ``:next`` is given.
 
     :raises ConfigurationError: something is missing, or the reference cannot be written to.
     """
@@ -69,32 +70,32 @@ def prepare(client: RedivisClient, table_text: str, wanted: Preparation) -> None
     table = writable_table(table_text)
     released = None
     if table.dataset.version != "next" or wanted.create:
-        released = _see_to_version(client, table, wanted, _see_to_dataset(client, table, wanted))
+        released = _ensure_version(api, table, wanted, _ensure_dataset(api, table, wanted))
     if "table" not in wanted.create and not wanted.merge_strategy and not wanted.replacing:
         return
-    strategy = _see_to_table(client, table, wanted)
+    strategy = _ensure_table(api, table, wanted)
     if wanted.replacing and strategy == "append" and released is not False:
-        _warn_of_inherited_rows(client, table)
+        _warn_of_inherited_rows(api, table)
 
 
-def _see_to_dataset(client: RedivisClient, table: TableReference, wanted: Preparation) -> dict[str, Any]:
+def _ensure_dataset(api: RedivisApi, table: TableReference, wanted: Preparation) -> dict[str, Any]:
     reference = str(table.dataset.at(None))
 
     def create() -> dict[str, Any]:
         log.info("creating the dataset %s", reference)
         # Nobody but its editors sees a dataset that says nothing else.
         fields = {"name": table.dataset.name, "publicAccessLevel": "none", **wanted.dataset_fields}
-        return client.create_dataset(table.dataset.owner, fields, owner_type=wanted.owner_type)
+        return api.create_dataset(table.dataset.owner, fields, owner_type=wanted.owner_type)
 
     missing = f"the dataset {reference} does not exist, or the token may not see it"
     allowed = "dataset" in wanted.create and not table.dataset.ref_id
-    return _there(client, lambda: client.find_dataset(reference), create if allowed else None, missing)
+    return _read_or_create(api, lambda: api.find_dataset(reference), create if allowed else None, missing)
 
 
-def _see_to_version(
-    client: RedivisClient, table: TableReference, wanted: Preparation, dataset: Mapping[str, Any]
+def _ensure_version(
+    api: RedivisApi, table: TableReference, wanted: Preparation, dataset: Mapping[str, Any]
 ) -> bool:
-    """See that there is a version to write to; return True if another is released."""
+    """Ensure that there is a version to write to; return True if another is released."""
     released = is_released(dataset)
     reference = str(table.dataset.at(None))
     if table.dataset.version != "next":
@@ -107,40 +108,40 @@ def _see_to_version(
         return released
 
     def read() -> dict[str, Any] | None:
-        found = client.find_dataset(reference) or {}
+        found = api.find_dataset(reference) or {}
         return found if found.get("nextVersion") or not is_released(found) else None
 
     def create() -> dict[str, Any]:
         log.info("opening the next version of %s", reference)
-        return client.create_version(reference)
+        return api.create_version(reference)
 
     missing = f"the dataset {reference} has no unreleased version"
-    _there(client, read, create if "version" in wanted.create else None, missing)
+    _read_or_create(api, read, create if "version" in wanted.create else None, missing)
     return True
 
 
-def _see_to_table(client: RedivisClient, table: TableReference, wanted: Preparation) -> str | None:
-    """See that there is a table; return its merge strategy."""
+def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -> str | None:
+    """Ensure that there is a table; return its merge strategy."""
 
     def create() -> dict[str, Any]:
         log.info("creating the table %s", table)
         strategy = {"uploadMergeStrategy": wanted.merge_strategy} if wanted.merge_strategy else {}
-        return client.create_table(str(table.dataset), {"name": table.name, **strategy})
+        return api.create_table(str(table.dataset), {"name": table.name, **strategy})
 
     missing = f"the table {table} does not exist, or the token may not see it"
     allowed = "table" in wanted.create and not table.ref_id
-    found = _there(client, lambda: client.find_table(str(table)), create if allowed else None, missing)
+    found = _read_or_create(api, lambda: api.find_table(str(table)), create if allowed else None, missing)
     strategy = found.get("uploadMergeStrategy")
     if wanted.merge_strategy and strategy != wanted.merge_strategy:
         log.info("the merge strategy of %s becomes %s", table, wanted.merge_strategy)
-        found = client.update_table(str(table), {"uploadMergeStrategy": wanted.merge_strategy})
+        api.update_table(str(table), {"uploadMergeStrategy": wanted.merge_strategy})
         return wanted.merge_strategy
     return strategy if isinstance(strategy, str) else None
 
 
-def _warn_of_inherited_rows(client: RedivisClient, table: TableReference) -> None:
-    dataset = client.find_dataset(str(table.dataset.at(None)))
-    if dataset and is_released(dataset) and client.find_table(str(table.at("current"))) is not None:
+def _warn_of_inherited_rows(api: RedivisApi, table: TableReference) -> None:
+    dataset = api.find_dataset(str(table.dataset.at(None)))
+    if dataset and is_released(dataset) and api.find_table(str(table.at("current"))) is not None:
         log.warning(
             "%s keeps the rows of the released version, whatever uploads are replaced: its merge strategy is "
             "append; set merge_strategy to replace to leave them out",
@@ -148,19 +149,13 @@ def _warn_of_inherited_rows(client: RedivisClient, table: TableReference) -> Non
         )
 
 
-def is_released(dataset: Mapping[str, Any]) -> bool:
-    """Return True if the version that a Dataset resource shows is released."""
-    version = dataset.get("version")
-    return bool(isinstance(version, Mapping) and version.get("isReleased"))
-
-
-def _there(
-    client: RedivisClient,
+def _read_or_create(
+    api: RedivisApi,
     read: Callable[[], dict[str, Any] | None],
     create: Callable[[], dict[str, Any]] | None,
     missing: str,
 ) -> dict[str, Any]:
-    """Return what is there, or is created: read first, each time.
+    """Return what exists, or is created: read first, each time.
 
     :param create: None if nothing may be created.
     """
@@ -181,4 +176,4 @@ def _there(
                 raise
             return found
 
-    return client.repeat(step)
+    return api.repeat(step)

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_plus
 
 from airflow_provider_jobs.clients.redivis.names import checked_uri
 from airflow_provider_jobs.core.http.retry import retry_after_seconds
@@ -26,8 +25,6 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_jobs.core.http.messages import Reply
 
 _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
@@ -44,6 +41,10 @@ STATES = {
     "completed": JobState.SUCCEEDED,
     "failed": JobState.FAILED,
 }
+#: How the id of a release begins; the tag of the version before it follows.
+RELEASE_AFTER = "release-after-"
+#: In place of the tag, where no version is released yet.
+NOT_RELEASED = "none"
 #: Most characters of a service's message that are repeated.
 _MESSAGE_LENGTH = 2000
 
@@ -91,27 +92,22 @@ def parse_json(reply: Reply) -> dict[str, Any]:
     :raises ProtocolError: the body is not a JSON object.
     """
     check_good(reply)
-    if not reply.body:
-        return {}
-    document = reply.json()
-    if not isinstance(document, dict):
-        raise ProtocolError(f"HTTP {reply.status} came with a JSON {type(document).__name__}, not an object")
-    return document
+    return reply.json_object()
 
 
 def check_good(reply: Reply, service: str = "Redivis") -> None:
     """Accept a good reply, whatever it holds.
 
     :param service: Who answers, in the message.
-    :raises ServiceError: it is none.
+    :raises ServiceError: it is a refusal.
     """
-    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+    if not reply.good:
         raise service_error(reply, service)
 
 
 def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
-    """Return the error that a refusal stands for; there are two shapes, and HEAD has it in a header."""
-    reason, message = _refusal(_error_document(reply))
+    """Return the error that a refusal stands for."""
+    reason, message = _refusal(reply)
     kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
     return kind(
         f"{service} answered {reply.status} {reason}".rstrip() + f": {message or 'no message'}",
@@ -122,17 +118,12 @@ def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
     )
 
 
-def _error_document(reply: Reply) -> Any:
+def _refusal(reply: Reply) -> tuple[str, str]:
+    """Return Redivis's word for a refusal, and its message; there are two shapes."""
     try:
-        if payload := reply.headers.get("X-REDIVIS-ERROR-PAYLOAD"):
-            return json.loads(unquote_plus(payload))
-        return reply.json()
-    except (ValueError, RecursionError, ProtocolError):
-        return {}  # a proxy's page, the storage's XML, or nothing at all: the status has to do
-
-
-def _refusal(document: Any) -> tuple[str, str]:
-    """Return Redivis's word for it, and its message."""
+        document = reply.json()
+    except ProtocolError:
+        document = {}  # a proxy's page, the storage's XML, or nothing at all: the status has to do
     document = document if isinstance(document, dict) else {"error": document}
     error = document.get("error")
     if isinstance(error, dict):  # the older shape
@@ -183,14 +174,54 @@ def checked_status(status: JobStatus, expected: Expected | None) -> JobStatus:
 
 
 def gone_status(ref: JobRef) -> JobStatus:
-    """Return the status of what was there, and is no more: somebody has deleted it."""
+    """Return the status of an upload that is not there any more: somebody has deleted it."""
     problem = JobProblem("it is gone", "it was deleted, or the token may not see it any more")
     title = f"Redivis upload {ref.id.rpartition('/')[2]}"
     return JobStatus(ref, JobState.CANCELLED, "gone", title=title, problem=problem)
 
 
+def is_released(dataset: Mapping[str, Any]) -> bool:
+    """Return True if the version that a Dataset resource shows is released."""
+    version = dataset.get("version")
+    return bool(isinstance(version, Mapping) and version.get("isReleased"))
+
+
+def released_tag(dataset: Mapping[str, Any]) -> str:
+    """Return the tag of the released version that a Dataset resource shows, ``none`` if none is."""
+    return str(dataset["version"].get("tag")) if is_released(dataset) else NOT_RELEASED
+
+
+def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
+    """Return how the release of a dataset's next version is doing.
+
+    :param ref: Names the version that was released before.
+    """
+    tag = released_tag(dataset)
+    if tag not in {NOT_RELEASED, ref.id.removeprefix(RELEASE_AFTER)}:
+        return released_status(ref, tag)
+    version = dataset.get("nextVersion") or dataset.get("version")
+    version = version if isinstance(version, Mapping) else {}
+    word = str(version.get("status") or "unreleased")
+    title = _release_title(ref)
+    if message := version.get("releaseErrorMessage"):
+        problem = JobProblem("the release", str(message)[:_MESSAGE_LENGTH])
+        return JobStatus(ref, JobState.FAILED, word, title=title, problem=problem)
+    state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
+    return JobStatus(ref, state, word, title=title)
+
+
+def released_status(ref: JobRef, tag: str) -> JobStatus:
+    """Return the status of a release that has happened, and made the version of a tag readable."""
+    title = _release_title(ref)
+    return JobStatus(ref, JobState.SUCCEEDED, "released", title=title, statistics={"version": tag})
+
+
+def _release_title(ref: JobRef) -> str:
+    return f"Redivis release of {ref.scope}"
+
+
 def number(value: Any) -> int | None:
-    """Return a whole number that may arrive as text; None if it is none."""
+    """Return a whole number that may arrive as text; None if it is not one."""
     if isinstance(value, str) and re.fullmatch(r"\d+", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

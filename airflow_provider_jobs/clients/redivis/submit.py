@@ -1,4 +1,4 @@
-"""One file, one upload: whatever was lost, killed or answered twice on the way.
+"""Submitting a file as one upload, whatever is lost, killed or answered twice on the way.
 
 An upload's name is its key: before bytes move Redivis is asked what it has of that name, and a create whose
 reply was lost is looked up before it is repeated.
@@ -7,7 +7,7 @@ reply was lost is looked up before it is repeated.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -19,19 +19,15 @@ from airflow_provider_jobs.clients.redivis.transfer import SESSION_BYTES
 from airflow_provider_jobs.core.sources.digest import Digested
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.work import JobRequest, Submission
-from airflow_provider_jobs.errors import (
-    ConfigurationError,
-    ConflictError,
-    JobFailed,
-    JobsError,
-)
+from airflow_provider_jobs.errors import ConfigurationError, ConflictError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.clients.redivis.api import RedivisApi
     from airflow_provider_jobs.clients.redivis.names import TableReference
+    from airflow_provider_jobs.clients.redivis.transfer import Transfers
     from airflow_provider_jobs.core.sources.source import Media
 
 log = logging.getLogger(__name__)
@@ -50,7 +46,7 @@ class UploadRequest(JobRequest):
     :param flow: ``temporary`` uploads, or the ``original`` way: one of :data:`FLOWS`.
     :param session_bytes: From this size on bytes are sent through a session.
     :param row_count: Rows that the upload must have in the end, if they are known.
-    :param on_created: Told of an upload that is there before its bytes are.
+    :param on_created: Called with an upload that is created before its bytes are sent.
     :raises ConfigurationError: a parameter is wrong, or two clash.
     """
 
@@ -81,25 +77,25 @@ class UploadSubmission(Submission):
     """A submitted upload.
 
     :param expected: What it has to be in the end; None if it is somebody else's, and left alone.
-    :param sent: Bytes were sent for it now.
+    :param sent: True if bytes were sent for it by this attempt.
     """
 
-    expected: Expected | None = field(default=None)
+    expected: Expected | None = None
     sent: bool = False
 
 
 class Finding(Enum):
-    """What an upload that has the wanted name is to us."""
+    """What an upload at the wanted name's address is to us."""
 
     SAME = auto()
     EMPTY = auto()
     FAILED = auto()
     OTHER = auto()
-    #: It has another name, and the address that ours would have.
+    #: It has another name, and only the address is the same.
     CLASH = auto()
 
 
-def submit_once(client: RedivisClient, request: UploadRequest) -> UploadSubmission:
+def submit_once(api: RedivisApi, transfers: Transfers, request: UploadRequest) -> UploadSubmission:
     """Upload the file, or adopt what is there of it; nothing is sent that Redivis has already.
 
     :raises ConflictError: the table has another upload of that name.
@@ -108,16 +104,16 @@ def submit_once(client: RedivisClient, request: UploadRequest) -> UploadSubmissi
         raise ConfigurationError("there is nothing to upload: source is missing")
     source = Digested(request.media.source)
     table = writable_table(request.scope)
-    work = _Work(client, request, table, replace(request.media, source=source), source)
-    for name in _names(request):
-        found = client.find_upload(table, name)
-        finding = _look(found, name, source) if found else None
+    attempt = _Attempt(api, transfers, request, table, replace(request.media, source=source), source)
+    for name in _names(request.key):
+        found = api.find_upload(table, name)
+        finding = _compare(found, name, source) if found else None
         if found is None or finding is Finding.FAILED:
-            return work.upload(name, found)
+            return attempt.upload(name, found)
         if finding is Finding.EMPTY and request.flow == "original":
-            return work.go_on(found)
+            return attempt.resume(found)
         if finding is Finding.SAME:
-            return work.adopt(found)
+            return attempt.adopt(found)
         if request.on_conflict == "rename":
             continue
         if finding is Finding.CLASH:
@@ -129,16 +125,17 @@ def submit_once(client: RedivisClient, request: UploadRequest) -> UploadSubmissi
             log.info("%s has an upload named %s: it is left as it is", table, name)
             return UploadSubmission(upload_status(found, str(table)), adopted=True, left_alone=True)
         if request.on_conflict == "replace":
-            return work.upload(name, found)
+            return attempt.upload(name, found)
         raise _conflict(table, found, source)
     raise ConfigurationError(f"upload_name {request.key!r}: {_MOST_NAMES} names like it are taken")
 
 
 @dataclass(frozen=True)
-class _Work:
-    """One request being carried out."""
+class _Attempt:
+    """One request while it is carried out."""
 
-    client: RedivisClient
+    api: RedivisApi
+    transfers: Transfers
     request: UploadRequest
     table: TableReference
     media: Media
@@ -148,14 +145,14 @@ class _Work:
         """Send the bytes, delete what has the name, create the upload: in this order."""
         if self.request.flow == "original":
             if old:
-                self.client.delete_upload_at(checked_uri(old.get("uri")))
+                self.api.delete_upload_at(checked_uri(old.get("uri")))
             return self._send_original(self._create(name), resume=False)
-        client, memory = self.client, self.media.memory
-        sent = client.transfers.send(self.table, name, self.media, self.request.session_bytes)
+        memory = self.media.memory
+        sent = self.transfers.send(self.table, name, self.media, self.request.session_bytes)
         self.source.md5()  # whatever an earlier attempt sent is compared too
         if old:
             log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
-            client.delete_upload_at(checked_uri(old.get("uri")))
+            self.api.delete_upload_at(checked_uri(old.get("uri")))
         try:
             made = self._create(name, tempUploadId=sent.id)
         except JobsError as error:
@@ -169,45 +166,45 @@ class _Work:
         return self._submitted(made)
 
     def adopt(self, found: Mapping[str, Any]) -> UploadSubmission:
-        """Take an upload that holds these bytes, or gets them, for ours."""
+        """Take for ours an upload that holds these bytes, or is getting them."""
         status = upload_status(found, str(self.table))
         log.info(
             "%s of %s is %s already: nothing is sent", found.get("name"), self.table, status.vendor_state
         )
         return UploadSubmission(status, adopted=True, expected=self._expected())
 
-    def go_on(self, found: Mapping[str, Any]) -> UploadSubmission:
+    def resume(self, found: Mapping[str, Any]) -> UploadSubmission:
         """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
         memory = self.media.memory
-        if memory and memory.recall(self._fingerprint) == self._path(found):
+        if memory and memory.recall(self._fingerprint) == self._bytes_path(found):
             return self._send_original(found, resume=True)
         log.info("%s of %s may hold a part of other bytes: it is made anew", found.get("name"), self.table)
         return self.upload(str(found.get("name")), found)
 
     def _send_original(self, made: Mapping[str, Any], *, resume: bool) -> UploadSubmission:
-        uri, path, memory = checked_uri(made.get("uri")), self._path(made), self.media.memory
+        uri, path, memory = checked_uri(made.get("uri")), self._bytes_path(made), self.media.memory
         if self.request.on_created:
             self.request.on_created(JobRef("redivis", str(self.table), uri))
         if memory and not resume:
             memory.remember(self._fingerprint, path)
         try:
-            self.client.transfers.send_original(path, self.media, resume=resume)
+            self.transfers.send_original(path, self.media, resume=resume)
             self.source.md5()
         except JobsError as error:
             if not worth_resuming(error):
                 if memory:
                     memory.forget()
-                self.client.delete_upload_at(uri)  # it can never be completed
+                self.api.delete_upload_at(uri)  # it can never be completed
             raise
         if memory:
             memory.forget()
-        return self._submitted(self.client.get_upload_at(uri))
+        return self._submitted(self.api.get_upload_at(uri))
 
     @property
     def _fingerprint(self) -> str:
         return f"original:{self.table}:{self.source.fingerprint}"
 
-    def _path(self, made: Mapping[str, Any]) -> str:
+    def _bytes_path(self, made: Mapping[str, Any]) -> str:
         """Return where the bytes of an upload go; another upload of the name has another id there."""
         identity = number(made.get("id"))
         return checked_uri(made.get("uri")) if identity is None else f"{self.table.path}/uploads/{identity}"
@@ -225,28 +222,26 @@ class _Work:
 
         def step() -> dict[str, Any]:
             try:
-                return self.client.create_upload(
-                    str(self.table), {**self.request.body, "name": name, **fields}
-                )
+                return self.api.create_upload(str(self.table), {**self.request.body, "name": name, **fields})
             except JobsError as error:
                 lost = error.retryable and error.may_have_happened
                 if not lost and not isinstance(error, ConflictError):
                     raise
-                found = self.client.find_upload(self.table, name)
+                found = self.api.find_upload(self.table, name)
                 if found is None:
                     raise  # it was not made, so asking again is harmless
-                finding = _look(found, name, self.source)
+                finding = _compare(found, name, self.source)
                 if finding in {Finding.SAME, Finding.EMPTY}:
                     return found
                 if lost and finding is Finding.FAILED:  # what had the name before has made way
                     raise JobFailed(upload_status(found, str(self.table))) from error
                 raise _conflict(self.table, found, self.source) from error
 
-        return self.client.repeat(step)
+        return self.api.repeat(step)
 
 
-def _look(found: Mapping[str, Any], name: str, source: Digested) -> Finding:
-    """Return what an upload is to these bytes; they are read only if their number is the same."""
+def _compare(found: Mapping[str, Any], name: str, source: Digested) -> Finding:
+    """Return what an upload is to these bytes, which are read only if their number is the same."""
     if found.get("name") != name:
         return Finding.CLASH
     status, size, digest = found.get("status"), number(found.get("size")), found.get("hash")
@@ -262,13 +257,12 @@ def _look(found: Mapping[str, Any], name: str, source: Digested) -> Finding:
     return Finding.OTHER
 
 
-def _names(request: UploadRequest) -> Iterator[str]:
-    """Yield the wanted name and, where an upload may be renamed, ``name_2.ext`` and so on."""
-    yield request.key
-    if request.on_conflict == "rename":
-        suffix = "".join(PurePosixPath(request.key).suffixes)
-        stem = request.key.removesuffix(suffix)
-        yield from (f"{stem}_{count}{suffix}" for count in range(2, _MOST_NAMES + 1))
+def _names(name: str) -> Iterator[str]:
+    """Yield the wanted name and, for an upload that may be renamed, ``name_2.ext`` and so on."""
+    yield name
+    suffix = "".join(PurePosixPath(name).suffixes)
+    stem = name.removesuffix(suffix)
+    yield from (f"{stem}_{count}{suffix}" for count in range(2, _MOST_NAMES + 1))
 
 
 def _conflict(table: TableReference, found: Mapping[str, Any], source: Digested) -> ConflictError:

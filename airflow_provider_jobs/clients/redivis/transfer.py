@@ -1,4 +1,4 @@
-"""Bytes on their way to Redivis: as a temporary upload, or in the way that came before those.
+"""Sending bytes to Redivis: to a temporary upload, or in the original flow to an upload that exists.
 
 Sources: https://docs.redivis.com/api/rest-api/tables/createtempuploads and
 https://cloud.google.com/storage/docs/performing-resumable-uploads
@@ -39,7 +39,7 @@ T = TypeVar("T")
 #: From this many bytes on a file is sent through a session, which can be resumed.
 SESSION_BYTES = 32 * 1024 * 1024
 #: Who refuses, in a message.
-STORAGE = "the storage behind Redivis"
+_STORAGE = "the storage behind Redivis"
 _REFUSED = frozenset({401, 403})
 
 
@@ -48,8 +48,7 @@ class TemporaryUpload:
     """Where to send bytes before there is an upload.
 
     :param url: An address that lets anybody write: never shown.
-    :param resumable: That is a session's, which can be asked how far it is; before it was begun, whether one
-        can be.
+    :param resumable: True if the address is a session's, which can be asked how far it is, or begins one.
     """
 
     id: str
@@ -81,7 +80,7 @@ class Transfers:
     def send(
         self, table: TableReference, name: str, media: Media, session_bytes: int = SESSION_BYTES
     ) -> TemporaryUpload:
-        """Send everything to a temporary upload and return it; an earlier attempt's session is gone on with.
+        """Send everything to a temporary upload and return it; an earlier attempt's session is resumed.
 
         :raises UploadExpired: one session after another was gone.
         :raises SourceChanged: the bytes were changed meanwhile.
@@ -137,7 +136,7 @@ class Transfers:
             with closing(media.source.open()) as reader:
                 content = WholeBody(reader, media)
                 request = Request("PUT", upload.url, content=content, authorized=authorized)
-                check_good(self._transport.once(request), STORAGE)
+                check_good(self._transport.once(request), _STORAGE)
 
         self._patience.call(step, timing=self._transport.timing)
 
@@ -187,7 +186,7 @@ def _temporary_upload(reply: Reply) -> TemporaryUpload:
 
 
 def _session_url(reply: Reply) -> str:
-    check_good(reply, STORAGE)
+    check_good(reply, _STORAGE)
     return _checked(reply.headers.get("Location"))
 
 
@@ -198,7 +197,7 @@ def _checked(url: Any) -> str:
 
 
 def _refusal(reply: Reply) -> ServiceError:
-    error = service_error(reply, STORAGE)
+    error = service_error(reply, _STORAGE)
     if isinstance(error, AuthenticationError):
         raise error  # a token of Redivis cannot be renewed, so asking again changes nothing
     return error

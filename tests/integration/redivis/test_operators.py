@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_jobs.errors import ServiceError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.integration.redivis.lab import OTHER, OWNER, ROWS, SESSION, RedivisLab, write
@@ -243,11 +241,3 @@ def test_a_wrong_token_is_said_at_once(lab: RedivisLab, tmp_path: Path) -> None:
     with pytest.raises(AirflowFailException, match="401"):
         perform(lab.operator(write(tmp_path)))
     assert not lab.clock.pauses
-
-
-def test_head_is_understood(lab: RedivisLab) -> None:
-    assert not lab.client.upload_exists(lab.table, "orders.csv")
-    lab.client.put_upload(lab.table, io.BytesIO(ROWS), "orders.csv")
-    assert lab.client.upload_exists(lab.table, "orders.csv")
-    with pytest.raises(ServiceError, match="invalid_token"):
-        lab.client_with("wrong").upload_exists(lab.table, "orders.csv")

@@ -8,6 +8,7 @@ from airflow_provider_jobs.clients.redivis.client import RedivisClient
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.core.sources.source import Media, OpenFileSource, source_of
+from airflow_provider_jobs.errors import TransportError
 from tests.unit.clients.replay import Replay, resource
 
 if TYPE_CHECKING:
@@ -24,6 +25,11 @@ MISSING = "redivis_not_found"
 COMPLETED = "redivis_upload_completed"
 QUEUED = "redivis_upload_queued"
 CONTENT = b"hello"
+OK = Reply(200, {}, b"")
+LOST = TransportError("cut")
+CREATE = f"POST {T}/uploads"
+D = "/datasets/acme.sales"
+NEXT = {"tag": "next", "datasetUri": f"{D}%3Anext"}
 
 
 class RedivisReplay(Replay):
@@ -90,6 +96,15 @@ def refused(status: int, **headers: str) -> Reply:
 
 def upload(**changes: Any) -> dict[str, Any]:
     return {**resource(COMPLETED), **changes}
+
+
+def dataset(tag: str = "v1.0", *, released: bool = True, following: Any = None) -> dict[str, Any]:
+    return {"uri": D, "version": {"tag": tag, "isReleased": released}, "nextVersion": following}
+
+
+#: A dataset before its first release, and one whose next version is open.
+NEW = dataset("next", released=False)
+OPEN = dataset(following=NEXT)
 
 
 def request_of(content: bytes = CONTENT, memory: Memory | None = None, **changes: Any) -> UploadRequest:

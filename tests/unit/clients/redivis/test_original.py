@@ -14,7 +14,10 @@ from airflow_provider_jobs.errors import (
 )
 from tests.unit.clients.redivis.replay import (
     CONTENT,
+    CREATE,
+    LOST,
     MISSING,
+    OK,
     Memory,
     T,
     U,
@@ -27,15 +30,6 @@ from tests.unit.clients.redivis.replay import (
 if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef
     from tests.unit.conftest import Clock
-
-
-OK = Reply(200, {}, b"")
-
-
-LOST = TransportError("cut")
-
-
-CREATE = f"POST {T}/uploads"
 
 
 class TestOriginalFlow:

@@ -6,28 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.clients.redivis.fields import upload_fields
 from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
-from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
-from airflow_provider_jobs.errors import ConfigurationError, ServiceError, TransportError
-from airflow_provider_jobs.jobs import JobRef, JobState
-from tests.unit.clients.redivis.replay import MISSING, TABLE, T, client_of, refused
+from airflow_provider_jobs.errors import ConfigurationError, ServiceError
+from tests.unit.clients.redivis.replay import (
+    LOST,
+    MISSING,
+    NEW,
+    OPEN,
+    TABLE,
+    D,
+    T,
+    client_of,
+    dataset,
+    refused,
+)
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Clock
 
-D = "/datasets/acme.sales"
-LOST = TransportError("cut")
-NEXT = {"tag": "next", "datasetUri": f"{D}%3Anext"}
 EVERYTHING = Preparation(create=CREATABLE)
-
-
-def dataset(tag: str = "v1.0", *, released: bool = True, following: Any = None) -> dict[str, Any]:
-    return {"uri": D, "version": {"tag": tag, "isReleased": released}, "nextVersion": following}
-
-
-NEW = dataset("next", released=False)
-OPEN = dataset(following=NEXT)
 
 
 def table(strategy: str = "append") -> dict[str, Any]:
@@ -144,97 +141,3 @@ def test_rows_that_stay_after_a_replacement_are_told(clock: Clock, caplog: pytes
 def test_wrong_wishes_are_refused(clock: Clock, wanted: Preparation, says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         prepared(clock, wanted)
-
-
-class TestRelease:
-    """A version is released once."""
-
-    REQUEST = ReleaseRequest("acme.sales", "release", {"release_notes": "n"})
-    POST = f"POST {D}/versions/next/release"
-
-    def test_it_is_released(self, clock: Clock) -> None:
-        client, replay = client_of(clock, OPEN, {"tag": "v2.0"}, dataset("v2.0"))
-        submission = client.submit(self.REQUEST)
-        assert replay.asked == [f"GET {D}", self.POST, f"GET {D}"]
-        assert replay.body(self.POST) == {"releaseNotes": "n"}
-        assert submission.status.state is JobState.SUCCEEDED
-        assert submission.status.statistics == {"version": "v2.0"}
-
-    def test_it_may_run_on(self, clock: Clock) -> None:
-        running = dataset(following={**NEXT, "status": "releasing"})
-        client, _ = client_of(clock, OPEN, {}, running, running, dataset("v2.0"))
-        ref = client.submit(self.REQUEST).status.ref
-        assert [client.status(ref).state for _ in range(2)] == [JobState.RUNNING, JobState.SUCCEEDED]
-
-    def test_the_first_release_too(self, clock: Clock) -> None:
-        client, _ = client_of(clock, NEW, {}, dataset())
-        assert client.submit(self.REQUEST).status.statistics == {"version": "v1.0"}
-
-    def test_a_lost_reply_is_looked_up(self, clock: Clock) -> None:
-        client, replay = client_of(clock, OPEN, LOST, dataset("v2.0", following=NEXT))
-        submission = client.submit(self.REQUEST)
-        assert submission.status.state is JobState.SUCCEEDED
-        assert replay.asked.count(self.POST) == 1
-
-    def test_what_had_no_effect_is_repeated(self, clock: Clock) -> None:
-        client, replay = client_of(clock, OPEN, refused(500), OPEN, {}, dataset("v2.0"))
-        client.submit(self.REQUEST)
-        assert replay.asked.count(self.POST) == 2
-
-    def test_one_that_is_under_way_is_waited_for(self, clock: Clock) -> None:
-        client, _ = client_of(clock, OPEN, LOST, OPEN, refused(409))
-        submission = client.submit(self.REQUEST)
-        assert (submission.status.state, submission.adopted) == (JobState.RUNNING, True)
-
-    def test_a_retry_releases_nothing_that_was_opened_meanwhile(self, clock: Clock) -> None:
-        request = ReleaseRequest("acme.sales", "release", {}, after="v1.0")
-        client, replay = client_of(clock, dataset("v2.0", following=NEXT))
-        assert client.submit(request).adopted
-        assert len(replay.sent) == 1
-
-    def test_without_a_next_version_it_has_happened(self, clock: Clock) -> None:
-        client, replay = client_of(clock, dataset())
-        submission = client.submit(self.REQUEST)
-        assert (submission.status.state, submission.adopted) == (JobState.SUCCEEDED, True)
-        assert len(replay.sent) == 1
-
-    def test_its_failure_is_told(self, clock: Clock) -> None:
-        failed = dataset(following={**NEXT, "status": "failed", "releaseErrorMessage": "Table x is empty"})
-        client, _ = client_of(clock, failed)
-        status = client.status(JobRef("redivis", "acme.sales", "release-after-v1.0"))
-        assert (
-            "Redivis release of acme.sales failed: the release: Table x is empty" in status.failure_report()
-        )
-
-    def test_an_earlier_failure_is_no_reason_not_to_try(self, clock: Clock) -> None:
-        failed = dataset(following={**NEXT, "releaseErrorMessage": "Table x is empty"})
-        client, replay = client_of(clock, failed, {}, dataset("v2.0"))
-        client.submit(self.REQUEST)
-        assert self.POST in replay.asked
-
-
-class TestFields:
-    """Fields are checked before bytes are sent for them."""
-
-    def test_parameters_and_options_are_one(self) -> None:
-        given = {"type": "delimited", "delimiter": None}
-        assert upload_fields(given, {"quoteCharacter": "'", "escapeCharacter": None}) == {
-            "type": "delimited",
-            "quoteCharacter": "'",
-        }
-
-    @pytest.mark.parametrize(
-        ("given", "options", "says"),
-        [
-            ({"type": "csv"}, {}, "type is 'csv'"),
-            ({"hasHeaderRow": "yes"}, {}, "hasHeaderRow"),
-            ({}, {"colour": 1}, "'colour'"),
-            ({}, {"name": "x"}, "'name'"),
-            ({"delimiter": ";"}, {"delimiter": ";"}, "given as a parameter too"),
-            ({}, {"schema": [{"name": "x"}]}, "type stream only"),
-            ({}, "text", "options is a str"),
-        ],
-    )
-    def test_what_is_wrong_is_named(self, given: Any, options: Any, says: str) -> None:
-        with pytest.raises(ConfigurationError, match=says):
-            upload_fields(given, options)

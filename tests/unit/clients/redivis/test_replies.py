@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 
@@ -152,14 +151,6 @@ def test_both_shapes_of_an_error_are_read(body: Any, reason: str, message: str) 
     assert error.reason == reason
     assert str(error).endswith(message)
     assert "SECRET" not in str(error)
-
-
-def test_the_error_of_head_is_in_a_header() -> None:
-    payload = quote_plus(json.dumps({"error": "not_found", "error_description": "No such upload & more"}))
-    error = service_error(Reply(404, {"X-REDIVIS-ERROR-PAYLOAD": payload}, b""))
-    assert isinstance(error, NotFoundError)
-    assert "No such upload & more" in str(error)
-    assert service_error(Reply(404, {"X-REDIVIS-ERROR-PAYLOAD": "%%%"}, b"")).reason == "HTTP 404"
 
 
 @pytest.mark.parametrize(

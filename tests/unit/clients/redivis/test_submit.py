@@ -21,7 +21,10 @@ from tests.unit.clients.redivis.replay import (
     API,
     COMPLETED,
     CONTENT,
+    CREATE,
+    LOST,
     MISSING,
+    OK,
     QUEUED,
     Memory,
     T,
@@ -37,24 +40,13 @@ if TYPE_CHECKING:
 
 
 PLAIN = "redivis_temp_plain"
-
-
 SESSION = "redivis_temp_session"
-
-
-OK = Reply(200, {}, b"")
-
-
-LOST = TransportError("cut")
 
 
 STORAGE = f"PUT {'/storage/tmp1?key=S3CR3T'}"
 
 
 SENT = [f"POST {T}/tempUploads", STORAGE]
-
-
-CREATE = f"POST {T}/uploads"
 
 
 MD5 = "5d41402abc4b2a76b9719d911017c592"

@@ -20,16 +20,13 @@ from airflow_provider_jobs.errors import (
     TransportError,
     UploadExpired,
 )
-from tests.unit.clients.redivis.replay import API, CONTENT, TABLE, Memory, client_of, refused
+from tests.unit.clients.redivis.replay import API, CONTENT, OK, TABLE, Memory, client_of, refused
 from tests.unit.clients.replay import resource
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.redivis.transfer import TemporaryUpload
     from tests.unit.clients.redivis.replay import RedivisReplay
     from tests.unit.conftest import Clock
-
-
-OK = Reply(200, {}, b"")
 
 
 FOREIGN = "https://storage.example"

@@ -1,0 +1,199 @@
+"""Redivis's REST API as far as it fills tables: one request each, and what its reply means.
+
+Source: https://docs.redivis.com/api/rest-api
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+
+from airflow_provider_jobs.clients.redivis.names import (
+    TableReference,
+    checked_uri,
+    dataset_reference,
+    table_reference,
+)
+from airflow_provider_jobs.clients.redivis.replies import (
+    RELEASE_AFTER,
+    gone_status,
+    parse_json,
+    release_status,
+    upload_status,
+)
+from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, check_url, pages
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.errors import NotFoundError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from airflow_provider_jobs.core.http.transport import Transport
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+ENDPOINT = "https://redivis.com/api/v1"
+
+
+class RedivisApi:
+    """Uploads, datasets, tables and versions, in the API's own words; safe to share between threads.
+
+    Methods take and return the API's own JSON. Tables are ``owner.dataset:next.table``.
+
+    :param endpoint: The API's address, ``/api/v1`` included.
+    """
+
+    def __init__(
+        self, transport: Transport, *, endpoint: str = ENDPOINT, retry: RetryPolicy | None = None
+    ) -> None:
+        self._transport = transport
+        self._base = check_url(endpoint).rstrip("/")
+        self._retry = retry or RetryPolicy()
+        self._warn = WarnOnce()
+
+    # https://docs.redivis.com/api/rest-api/uploads/post
+    def create_upload(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an upload; sent once, since a repetition could make a second one.
+
+        :param fields: Of the API's Upload; ``tempUploadId`` names bytes that were sent before.
+        """
+        return self._call("POST", f"{table_reference(table).path}/uploads", body=fields, idempotent=False)
+
+    # https://docs.redivis.com/api/rest-api/uploads/get
+    def get_upload(self, table: str, name: str) -> dict[str, Any]:
+        """Return an upload.
+
+        :raises NotFoundError: there is no upload of that name, or it is not shown.
+        """
+        return self._call("GET", table_reference(table).upload_path(name))
+
+    def get_upload_at(self, uri: str) -> dict[str, Any]:
+        """Return the upload of a ``uri``."""
+        return self._call("GET", checked_uri(uri))
+
+    def find_upload(self, table: TableReference, name: str) -> dict[str, Any] | None:
+        """Return what is at the address of an upload's name, None if nothing is."""
+        return _found(lambda: self._call("GET", table.upload_path(name)))
+
+    # https://docs.redivis.com/api/rest-api/uploads/list
+    def list_uploads(self, table: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the uploads of a table.
+
+        :param filters: The API's ``maxResults`` (uploads a page) and ``pageToken``.
+        """
+        for page in self.list_upload_pages(table, **filters):
+            yield from page.get("results") or []
+
+    def list_upload_pages(self, table: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list of uploads."""
+        path = f"{table_reference(table).path}/uploads"
+        return pages(
+            lambda token: self._call("GET", path, params={**filters, "pageToken": token}),
+            lambda page: page.get("nextPageToken"),
+            f"the list of uploads of {table}",
+            filters.get("pageToken"),
+        )
+
+    # https://docs.redivis.com/api/rest-api/uploads/delete
+    def delete_upload(self, table: str, name: str) -> None:
+        """Delete an upload, and the rows that it brought; harmless if there is none."""
+        self.delete_upload_at(table_reference(table).upload_path(name))
+
+    def delete_upload_at(self, uri: str) -> None:
+        """Delete the upload of a ``uri``; harmless if it is gone."""
+        _found(lambda: self._call("DELETE", checked_uri(uri)))
+
+    # https://docs.redivis.com/api/rest-api/datasets
+    def get_dataset(self, dataset: str) -> dict[str, Any]:
+        """Return a dataset, as the version that is named shows it."""
+        return self._call("GET", dataset_reference(dataset).path)
+
+    def find_dataset(self, dataset: str) -> dict[str, Any] | None:
+        """Return a dataset, None if there is none to see."""
+        return _found(lambda: self.get_dataset(dataset))
+
+    def create_dataset(
+        self, owner: str, fields: Mapping[str, Any], *, owner_type: str = "organization"
+    ) -> dict[str, Any]:
+        """Create a dataset of an ``organization`` or a ``user``; sent once."""
+        path = f"/{owner_type}s/{quote(owner, safe='')}/datasets"
+        return self._call("POST", path, body=fields, idempotent=False)
+
+    # https://docs.redivis.com/api/rest-api/tables
+    def get_table(self, table: str) -> dict[str, Any]:
+        """Return a table."""
+        return self._call("GET", table_reference(table).path)
+
+    def find_table(self, table: str) -> dict[str, Any] | None:
+        """Return a table, None if there is none to see."""
+        return _found(lambda: self.get_table(table))
+
+    def create_table(self, dataset: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a table in an unreleased version of a dataset; sent once."""
+        path = f"{dataset_reference(dataset).path}/tables"
+        return self._call("POST", path, body=fields, idempotent=False)
+
+    def update_table(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Change fields of a table, such as ``uploadMergeStrategy``."""
+        return self._call("PATCH", table_reference(table).path, body=fields)
+
+    # https://docs.redivis.com/api/rest-api/versions
+    def create_version(self, dataset: str) -> dict[str, Any]:
+        """Open the next version of a dataset; sent once."""
+        return self._call("POST", f"{dataset_reference(dataset).path}/versions", idempotent=False)
+
+    def release_version(self, dataset: str, release_notes: str | None = None) -> dict[str, Any]:
+        """Release the next version of a dataset; sent once, and may run on after the reply."""
+        path = f"{dataset_reference(dataset).path}/versions/next/release"
+        body = {"releaseNotes": release_notes} if release_notes else {}
+        return self._call("POST", path, body=body, idempotent=False)
+
+    def single_status(self, ref: JobRef) -> JobStatus:
+        """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
+        if ref.id.startswith(RELEASE_AFTER):
+            return release_status(self.get_dataset(ref.scope), ref)
+        found = _found(lambda: self.get_upload_at(ref.id))
+        return gone_status(ref) if found is None else self.read(found, ref)
+
+    def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
+        """Return our reading of an upload; warn once of a status that is not known."""
+        status = upload_status(upload, ref.scope, ref)
+        if status.state is JobState.RUNNING and status.vendor_state != "running":
+            self._warn(f"an upload is {status.vendor_state!r}, which is not known: it counts as running")
+        return status
+
+    def repeat(self, step: Callable[[], T]) -> T:
+        """Take a step that looks before it acts, again and again as the retry policy allows."""
+        return self._retry.call(
+            step,
+            timing=self._transport.timing,
+            on_retry=lambda error, delay: log.warning("%s; looking again in %.1f s", error, delay),
+        )
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        idempotent: bool = True,
+    ) -> dict[str, Any]:
+        request = Request(method, self._base + path, params or {}, body, idempotent)
+        return self._transport.call(request, self._parse)
+
+    def _parse(self, reply: Reply) -> dict[str, Any]:
+        if warning := reply.headers.get("X-REDIVIS-WARNING"):
+            self._warn(f"Redivis warns: {warning[:500]}")
+        return parse_json(reply)
+
+
+def _found(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        return ask()
+    except NotFoundError:
+        return None
