@@ -161,6 +161,7 @@ def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = No
             "hash": upload.get("hash"),
             "bad_record_count": number(upload.get("badRecordsCount")),
         },
+        whole=upload.get("badRecordsCount") is not None,  # only a get tells
     )
 
 

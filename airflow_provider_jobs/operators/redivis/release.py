@@ -6,7 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.names import dataset_reference
-from airflow_provider_jobs.clients.redivis.release import ReleaseRequest, released_tag
+from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
+from airflow_provider_jobs.clients.redivis.replies import released_tag
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.redivis.job import RedivisOperator
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.clients.redivis.release import NOT_RELEASED
+from airflow_provider_jobs.clients.redivis.replies import NOT_RELEASED
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
