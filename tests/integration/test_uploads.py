@@ -186,7 +186,7 @@ def test_rows_arrive_in_the_table(jobs_sandbox: Sandbox, tmp_path: Path, compres
     cut(sender, 20_000)
     source = GzipSource(FileSource(path)) if compress else FileSource(path)
     submitted = sender.submit(source, sourceFormat="CSV", autodetect=True).status
-    status = wait_for(sender.client, submitted, until=float("inf"), poll_interval=0.05, timing=Timing())
+    (status,) = wait_for(sender.client, [submitted], until=float("inf"), poll_interval=0.05, timing=Timing())
     assert status.problem is None
     assert status.statistics["row_count"] == 20_000
 

@@ -100,7 +100,7 @@ def test_the_end_of_the_task_waits_for_no_file_that_is_sent(
 ) -> None:
     """The thread is still sending when publish has raised; what it has sent of the file goes."""
     go_on, thread = threading.Event(), SimpleQueue[threading.Thread]()
-    open_ = ObjectStoragePath.open
+    open_: Any = ObjectStoragePath.open
 
     class Slow:
         def __init__(self, file: Any) -> None:
