@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_jobs.clients.salesforce.results.files import Draft, Output, Part, Sink, compressed
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.clients.salesforce.results.files import (
+    Draft,
+    Part,
+    compressed,
+    open_draft,
+    read_draft,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page whose draft is whole.
-
-    :param name: The draft's.
-    :param sha256: Empty if the page is but a part of a file.
-    :param locator: Of the page after it, as the page itself says.
-    :param header: The digest of its header, None if it is empty.
-    """
-
-    name: str
-    record_count: int
-    size_bytes: int
-    sha256: str
-    ends_a_line: bool
-    locator: str
-    header: str | None
+    from airflow_provider_jobs.clients.salesforce.results.files import Fetched, Output, Sink
 
 
 class Assembly(Protocol):
@@ -150,9 +136,8 @@ class OneFile:
         draft = self._opened()
         if not self.ends_a_line:
             draft.append(compressed([b"\n"]) if self._output.compress else b"\n")
-        with self._sink.draft(page.name).open("rb", buffering=0) as file:
-            while block := file.read(BLOCK_BYTES):
-                draft.append(block)
+        for block in read_draft(self._sink.draft(page.name)):
+            draft.append(block)
         self._sink.discard(page.name)
         self.ends_a_line = page.ends_a_line
         self._records += page.record_count
@@ -173,11 +158,7 @@ class OneFile:
 
     def _opened(self) -> Draft:
         if self._draft is None:
-            path = self._sink.draft(self._output.name)
-            try:
-                self._file = path.open("wb")
-            except OSError as error:
-                raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+            self._file = open_draft(self._sink.draft(self._output.name))
             self._draft = Draft(self._file)
         return self._draft
 
@@ -185,3 +166,8 @@ class OneFile:
         if self._file:
             self._file.close()
         self._file = None
+
+
+def assembly_for(sink: Sink, output: Output) -> Assembly:
+    """Return what makes these files."""
+    return (Parts if output.split else OneFile)(sink, output)

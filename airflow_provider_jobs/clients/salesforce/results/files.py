@@ -13,7 +13,7 @@ from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from airflow_provider_jobs.jobs import JobRef
 
@@ -71,6 +71,9 @@ class Sink(Protocol):
     def discard(self, name: str) -> None:
         """Drop a file that was not published, if there is one."""
 
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Drop all files that were not published, earlier attempts' too, but those of these names."""
+
 
 class LocalSink:
     """A folder of this machine; drafts are hidden files in it.
@@ -108,6 +111,13 @@ class LocalSink:
         """Delete a draft."""
         self.draft(name).unlink(missing_ok=True)
 
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Delete all drafts of this key but those of these names."""
+        kept = {self.draft(name) for name in keep}
+        for path in self._folder.glob(".*.draft"):
+            if path.name.endswith(f".{self._key}.draft") and path not in kept:
+                path.unlink(missing_ok=True)
+
 
 def _digest(path: Path) -> tuple[int, str] | None:
     try:
@@ -115,6 +125,25 @@ def _digest(path: Path) -> tuple[int, str] | None:
             return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page whose draft is whole.
+
+    :param name: The draft's.
+    :param sha256: Empty if the page is but a part of a file.
+    :param locator: Of the page after it, as the page itself says.
+    :param header: The digest of its header, None if it is empty.
+    """
+
+    name: str
+    record_count: int
+    size_bytes: int
+    sha256: str
+    ends_a_line: bool
+    locator: str
+    header: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +208,10 @@ class WrittenFile:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A download that is complete: all records are accounted for, all files published."""
+    """A download that is complete: all records are accounted for, all files published.
+
+    :param ref: The job, of several the first.
+    """
 
     ref: JobRef
     files: tuple[WrittenFile, ...]
@@ -194,6 +226,24 @@ def downloaded(ref: JobRef, files: Sequence[Part], places: Sequence[str], pages:
         for part, place in zip(files, places, strict=True)
     )
     return Downloaded(ref, written, sum(part.record_count for part in files), pages)
+
+
+def open_draft(path: Path) -> BinaryIO:
+    """Begin a draft.
+
+    :raises ConfigurationError: it cannot be written.
+    """
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def read_draft(path: Path) -> Iterator[bytes]:
+    """Yield what a draft holds, a block at a time."""
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
 
 
 class Draft:

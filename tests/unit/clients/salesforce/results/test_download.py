@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher, Wanted
+from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output
-from airflow_provider_jobs.clients.salesforce.results.page import Header
+from airflow_provider_jobs.clients.salesforce.results.page import Header, Wanted
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
@@ -37,11 +38,13 @@ from tests.unit.clients.salesforce.org import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.unit.conftest import Clock
 
 CUT = TransportError("cut")
+#: No test waits longer for a thread; seconds.
+PATIENCE = 10.0
 
 
 def download(org: Results, folder: Path, *, output: Output | None = None, key: str = "k", **how: Any) -> Any:
@@ -333,7 +336,7 @@ def test_parameters_are_checked(clock: Clock, tmp_path: Path) -> None:
     for workers in (0, 17):
         with pytest.raises(ConfigurationError, match=f"workers is {workers}: it is 1 to 16"):
             client.download(QUERY_REF, Output("a"), LocalSink(tmp_path), workers=workers)
-    with pytest.raises(ConfigurationError, match="no query"):
+    with pytest.raises(ConfigurationError, match="is not a query"):
         client.download(INGEST_REF, Output("a"), LocalSink(tmp_path))
 
 
@@ -342,3 +345,77 @@ def test_an_error_of_the_service_is_shown(clock: Clock, tmp_path: Path) -> None:
     org.faults["page 0"] = [refusal(400, "API_ERROR", "Results not ready")]
     with pytest.raises(ServiceError, match="400 API_ERROR: Results not ready"):
         download(org, tmp_path)
+
+
+class Ended(BaseException):
+    """What Airflow raises in the main thread, by a signal, at the end of execution_timeout."""
+
+
+@pytest.fixture
+def ended_by_signal() -> Iterator[None]:
+    """A SIGALRM raises Ended in the main thread."""
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    before = signal.signal(signal.SIGALRM, end)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+class Hanging:
+    """A fault: the service says nothing while the task is ended.
+
+    :param begun: How many pages are asked for by then.
+    """
+
+    def __init__(self, begun: int) -> None:
+        self.begun = threading.Barrier(begun)
+        self.release = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def ending(self, page: Csv) -> Csv:
+        main = threading.main_thread().ident
+        assert main
+        self.hanging(page, lambda: signal.pthread_kill(main, signal.SIGALRM))
+        return page
+
+    def hanging(self, page: Csv, then: Callable[[], None] = lambda: None) -> Csv:
+        self.threads.append(threading.current_thread())
+        self.begun.wait(PATIENCE)
+        then()
+        self.release.wait(PATIENCE)
+        return page
+
+    def let_go(self) -> None:
+        self.release.set()
+        for thread in self.threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("ended_by_signal")
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_who_is_ended_waits_for_no_page_and_leaves_no_draft(
+    clock: Clock, tmp_path: Path, *, split: bool, goes_on: bool
+) -> None:
+    """The end of a task is a signal; what hangs in threads finds out later, and leaves nothing either."""
+    org = Results(clock, paged(3, 2, 4, 1))
+    hanging, kept = Hanging(2), list[Checkpoint | None]()
+    org.faults |= {"page 1": [hanging.hanging], "page 2": [hanging.ending]}
+    with pytest.raises(Ended):
+        download(
+            org,
+            tmp_path,
+            workers=2,
+            output=Output("a.csv", split=split),
+            on_checkpoint=kept.append if goes_on else None,
+        )
+    assert [thread.is_alive() for thread in hanging.threads] == [True, True]
+    drafts = names(tmp_path)
+    hanging.let_go()
+    (part,) = kept[-1].parts if kept and kept[-1] else [None]
+    expected = [LocalSink(tmp_path, "k").draft(part.name).name] if part else []
+    assert names(tmp_path) == drafts == expected
+    assert len([each for each in org.asked if each.endswith("/results")]) == 3
