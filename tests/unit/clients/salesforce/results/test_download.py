@@ -14,7 +14,7 @@ import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher
-from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output
+from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output, Part
 from airflow_provider_jobs.clients.salesforce.results.page import Header, Wanted
 from airflow_provider_jobs.errors import (
     ConfigurationError,
@@ -364,26 +364,22 @@ def ended_by_signal() -> Iterator[None]:
 
 
 class Hanging:
-    """A fault: the service says nothing while the task is ended.
+    """Pages that the service sends nothing of until it is let; one of them ends the task.
 
-    :param begun: How many pages are asked for by then.
+    :param taken: Set once the first page is taken.
     """
 
-    def __init__(self, begun: int) -> None:
-        self.begun = threading.Barrier(begun)
+    def __init__(self, threads: int, taken: threading.Event) -> None:
+        self.taken = taken
         self.release = threading.Event()
+        self.began = threading.Barrier(threads)
         self.threads: list[threading.Thread] = []
 
-    def ending(self, page: Csv) -> Csv:
-        main = threading.main_thread().ident
-        assert main
-        self.hanging(page, lambda: signal.pthread_kill(main, signal.SIGALRM))
-        return page
-
-    def hanging(self, page: Csv, then: Callable[[], None] = lambda: None) -> Csv:
+    def hang(self, page: Csv) -> Csv:
         self.threads.append(threading.current_thread())
-        self.begun.wait(PATIENCE)
-        then()
+        if self.began.wait(PATIENCE) == 0:  # one of them
+            assert self.taken.wait(PATIENCE)
+            signal.pthread_kill(main_thread(), signal.SIGALRM)
         self.release.wait(PATIENCE)
         return page
 
@@ -394,28 +390,64 @@ class Hanging:
             assert not thread.is_alive()
 
 
+def main_thread() -> int:
+    found = threading.main_thread().ident
+    assert found
+    return found
+
+
+class Watched(LocalSink):
+    """Says when a page is taken."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "k")
+        self.taken = threading.Event()
+
+    def keep(self, part: Part) -> None:
+        super().keep(part)
+        self.taken.set()
+
+    def discard(self, name: str) -> None:
+        super().discard(name)
+        self.taken.set()
+
+
 @pytest.mark.usefixtures("ended_by_signal")
 @pytest.mark.parametrize("split", [True, False])
-@pytest.mark.parametrize("goes_on", [True, False])
+@pytest.mark.parametrize("last_attempt", [True, False])
 def test_who_is_ended_waits_for_no_page_and_leaves_no_draft(
-    clock: Clock, tmp_path: Path, *, split: bool, goes_on: bool
+    clock: Clock, tmp_path: Path, *, split: bool, last_attempt: bool
 ) -> None:
     """The end of a task is a signal; what hangs in threads finds out later, and leaves nothing either."""
-    org = Results(clock, paged(3, 2, 4, 1))
-    hanging, kept = Hanging(2), list[Checkpoint | None]()
-    org.faults |= {"page 1": [hanging.hanging], "page 2": [hanging.ending]}
+    org, sink = Results(clock, paged(3, 2, 4, 1)), Watched(tmp_path)
+    kept, remembered = list[Checkpoint | None](), threading.Event()
+
+    def remember(checkpoint: Checkpoint | None) -> None:
+        kept.append(checkpoint)
+        remembered.set()
+
+    hanging = Hanging(2, sink.taken if last_attempt else remembered)
+    org.faults |= {"page 1": [hanging.hang], "page 2": [hanging.hang]}
+    client, output = SalesforceClient(org, ORG), Output("a.csv", split=split)
     with pytest.raises(Ended):
-        download(
-            org,
-            tmp_path,
-            workers=2,
-            output=Output("a.csv", split=split),
-            on_checkpoint=kept.append if goes_on else None,
-        )
+        client.download(QUERY_REF, output, sink, workers=2, on_checkpoint=None if last_attempt else remember)
     assert [thread.is_alive() for thread in hanging.threads] == [True, True]
-    drafts = names(tmp_path)
+    left = [sink.draft(part.name).name for each in kept if each for part in each.parts]
+    assert len(left) == (0 if last_attempt else 1)
+    assert names(tmp_path) == left
     hanging.let_go()
-    (part,) = kept[-1].parts if kept and kept[-1] else [None]
-    expected = [LocalSink(tmp_path, "k").draft(part.name).name] if part else []
-    assert names(tmp_path) == drafts == expected
+    assert names(tmp_path) == left
     assert len([each for each in org.asked if each.endswith("/results")]) == 3
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_one_by_one_who_is_ended_leaves_no_draft(clock: Clock, tmp_path: Path, *, split: bool) -> None:
+    org = Results(clock, paged(3, 2, 4))
+
+    def end(_: Csv) -> Csv:
+        raise Ended
+
+    org.faults["page 1"] = [end]
+    with pytest.raises(Ended):
+        download(org, tmp_path, workers=1, output=Output("a.csv", split=split))
+    assert names(tmp_path) == []
