@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.results.files import (
     Draft,
@@ -19,37 +19,12 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.results.files import Fetched, Output, Sink
 
 
-class Assembly(Protocol):
-    """Takes pages in their order."""
-
-    #: False if the last page has no line end at its end.
-    ends_a_line: bool
-
-    @property
-    def parts(self) -> Sequence[Part]:
-        """The files so far."""
-
-    def page_name(self, page_number: int) -> str:
-        """Return the name of a page's draft."""
-
-    def has_header(self, page_number: int) -> bool:
-        """Return True if a page's header is written."""
-
-    def recall(self, parts: Sequence[Part]) -> bool:
-        """Go on with what an earlier attempt wrote; return False if it is not there as it was."""
-
-    def add(self, page: Fetched) -> None:
-        """Take the next page."""
-
-    def finish(self) -> None:
-        """Have all files ready to be published."""
-
-    def close(self) -> None:
-        """Let go of files, without dropping any."""
-
-
 class Parts:
-    """A file for each page."""
+    """A file for each page.
+
+    :ivar parts: The files so far.
+    :ivar ends_a_line: False if the last page has no line end at its end.
+    """
 
     def __init__(self, sink: Sink, output: Output) -> None:
         self._sink = sink
@@ -58,15 +33,15 @@ class Parts:
         self.ends_a_line = True
 
     def page_name(self, page_number: int) -> str:
-        """Return the name of the part."""
+        """Return the name of a page's draft, which becomes a file."""
         return self._output.part_name(page_number)
 
-    def has_header(self, page_number: int) -> bool:  # noqa: ARG002 - the protocol's parameter
+    def has_header(self, page_number: int) -> bool:  # noqa: ARG002 - the other needs it
         """Return True: each part is a CSV file by itself."""
         return True
 
     def recall(self, parts: Sequence[Part]) -> bool:
-        """Go on with the parts of an earlier attempt."""
+        """Go on with the parts of an earlier attempt; return False if one is not there as it was."""
         if not all(self._sink.has(part) for part in parts):
             return False
         self.parts = list(parts)
@@ -116,7 +91,7 @@ class OneFile:
         return page_number == 0
 
     def recall(self, parts: Sequence[Part]) -> bool:
-        """Go on with the file of an earlier attempt."""
+        """Go on with the file of an earlier attempt; return False if it is not there as it was."""
         if not parts:
             return True
         (part,) = parts
@@ -152,7 +127,7 @@ class OneFile:
             self._sink.keep(part)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, without dropping it."""
         self._close_file()
         self._draft = None
 
@@ -166,6 +141,9 @@ class OneFile:
         if self._file:
             self._file.close()
         self._file = None
+
+
+Assembly = Parts | OneFile
 
 
 def assembly_for(sink: Sink, output: Output) -> Assembly:

@@ -128,19 +128,13 @@ def _digest(path: Path) -> tuple[int, str] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page whose draft is whole.
+class Fetched(Part):
+    """A page whose draft is whole; it has no SHA-256 if it is but a part of a file.
 
-    :param name: The draft's.
-    :param sha256: Empty if the page is but a part of a file.
     :param locator: Of the page after it, as the page itself says.
     :param header: The digest of its header, None if it is empty.
     """
 
-    name: str
-    record_count: int
-    size_bytes: int
-    sha256: str
     ends_a_line: bool
     locator: str
     header: str | None
@@ -193,17 +187,13 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenFile:
+class WrittenFile(Part):
     """A file that was published.
 
     :param place: Its path, or its URL.
     """
 
-    name: str
     place: str
-    record_count: int
-    size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +212,7 @@ class Downloaded:
 def downloaded(ref: JobRef, files: Sequence[Part], places: Sequence[str], pages: int) -> Downloaded:
     """Return what was written."""
     written = tuple(
-        WrittenFile(part.name, place, part.record_count, part.size_bytes, part.sha256)
-        for part, place in zip(files, places, strict=True)
+        WrittenFile(**asdict(part), place=place) for part, place in zip(files, places, strict=True)
     )
     return Downloaded(ref, written, sum(part.record_count for part in files), pages)
 
@@ -260,11 +249,12 @@ class Draft:
 
     def write(self, block: bytes) -> None:
         """Add text."""
-        self._put(self._compressor.compress(block) if self._compressor else block)
+        self.append(self._compressor.compress(block) if self._compressor else block)
 
     def append(self, block: bytes) -> None:
         """Add bytes as they are, which may be compressed already."""
-        self._put(block)
+        self._note(block)
+        self._file.write(block)
 
     def flush(self) -> None:
         """Have all bytes so far in the file."""
@@ -273,7 +263,7 @@ class Draft:
     def end(self) -> None:
         """Add what the compressor still holds."""
         if self._compressor:
-            self._put(self._compressor.flush())
+            self.append(self._compressor.flush())
 
     @property
     def sha256(self) -> str:
@@ -290,10 +280,6 @@ class Draft:
             return False
         self._file.truncate()
         return True
-
-    def _put(self, block: bytes) -> None:
-        self._note(block)
-        self._file.write(block)
 
     def _note(self, block: bytes) -> None:
         if self._hash:

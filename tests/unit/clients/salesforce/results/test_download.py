@@ -373,10 +373,10 @@ class Hanging:
         self.taken = taken
         self.release = threading.Event()
         self.began = threading.Barrier(threads)
-        self.threads: list[threading.Thread] = []
+        self.pages: list[Csv] = []
 
     def hang(self, page: Csv) -> Csv:
-        self.threads.append(threading.current_thread())
+        self.pages.append(page)
         if self.began.wait(PATIENCE) == 0:  # one of them
             assert self.taken.wait(PATIENCE)
             signal.pthread_kill(main_thread(), signal.SIGALRM)
@@ -385,9 +385,7 @@ class Hanging:
 
     def let_go(self) -> None:
         self.release.set()
-        for thread in self.threads:
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+        assert all(page.closed.wait(PATIENCE) for page in self.pages)
 
 
 def main_thread() -> int:
@@ -431,7 +429,7 @@ def test_who_is_ended_waits_for_no_page_and_leaves_no_draft(
     client, output = SalesforceClient(org, ORG), Output("a.csv", split=split)
     with pytest.raises(Ended):
         client.download(QUERY_REF, output, sink, workers=2, on_checkpoint=None if last_attempt else remember)
-    assert [thread.is_alive() for thread in hanging.threads] == [True, True]
+    assert [page.closed.is_set() for page in hanging.pages] == [False, False]
     left = [sink.draft(part.name).name for each in kept if each for part in each.parts]
     assert len(left) == (0 if last_attempt else 1)
     assert names(tmp_path) == left
