@@ -78,9 +78,8 @@ class OneFile:
     @property
     def parts(self) -> list[Part]:
         """The file so far."""
-        if self._draft is None:
-            return []
-        return [Part(self._output.name, self._records, self._draft.size_bytes, self._draft.sha256)]
+        draft = self._opened()
+        return [Part(self._output.name, self._records, draft.size_bytes, draft.sha256)]
 
     def page_name(self, page_number: int) -> str:
         """Return the name of the page's draft, which never becomes a file."""
@@ -120,11 +119,9 @@ class OneFile:
 
     def finish(self) -> None:
         """Close the file, and have the sink take it."""
-        self._opened()
-        parts = self.parts
+        (part,) = self.parts
         self._close_file()
-        for part in parts:
-            self._sink.keep(part)
+        self._sink.keep(part)
 
     def close(self) -> None:
         """Close the file, without dropping it."""
