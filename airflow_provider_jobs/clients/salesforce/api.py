@@ -1,4 +1,8 @@
-"""Requests to one org, and what every reply tells besides what was asked."""
+"""One org's API: one request each, and what every reply tells besides what was asked.
+
+Sources: https://developer.salesforce.com/docs/platform/api-asynch/guide/query-bulk-api-2-0.html and
+https://developer.salesforce.com/docs/platform/api-asynch/guide/bulk-api-2-0-ingest.html
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,28 @@ import logging
 import re
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from airflow_provider_jobs.clients.salesforce.names import check_instance_url
-from airflow_provider_jobs.clients.salesforce.replies import parse_object, refused
-from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.clients.salesforce.names import (
+    QUERY,
+    api_version,
+    check_instance_url,
+    check_job_id,
+    job_location,
+    job_path,
+)
+from airflow_provider_jobs.clients.salesforce.replies import (
+    STATES,
+    job_status,
+    next_locator,
+    parse_object,
+    refused,
+)
+from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, pages
 from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
+from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,33 +47,104 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _OK = 200
-#: Different warnings that are kept in mind, so that each is told once.
-_MOST_SAID = 1000
 
 
 class SalesforceApi:
-    """Sends requests to one org, below ``/services/data/``."""
+    """Sends requests to one org, below ``/services/data/``; safe to share between threads.
+
+    A ``job`` is an id, of the kind and version that go with it, or a :class:`.JobRef`, which knows both.
+    """
 
     def __init__(
         self,
         transport: Transport,
         instance_url: str,
+        version: str | float,
         client_id: str | None,
         api_usage_limit: float | None,
         retry: RetryPolicy,
     ) -> None:
         self.instance_url = check_instance_url(instance_url)
         self.scope = urlsplit(self.instance_url).netloc
+        self.version = api_version(version)
         self.usage = ApiUsage(api_usage_limit, now=transport.timing.now)
         self.retry = retry
+        self.say = WarnOnce()
         self._transport = transport
         self._headers = {"Accept": "application/json", **_call_options(client_id)}
-        self._said: set[str] = set()
 
     @property
     def timing(self) -> Timing:
         """The clock of the connection."""
         return self._transport.timing
+
+    # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-one-job.html
+    def get_job(
+        self, job: str | JobRef, kind: str = QUERY, *, version: str | float | None = None
+    ) -> dict[str, Any]:
+        """Return a job with its counters.
+
+        :raises NotFoundError: there is no such job in this org any more.
+        """
+        return self.call("GET", job_path(self.ref(job, kind, version)))
+
+    # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-all-jobs.html
+    def list_jobs(
+        self, kind: str = QUERY, *, version: str | float | None = None, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the jobs of the whole org, in any order; see :meth:`list_job_pages`."""
+        for page in self.list_job_pages(kind, version=version, **filters):
+            yield from page.get("records") or []
+
+    def list_job_pages(
+        self, kind: str = QUERY, *, version: str | float | None = None, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list of jobs, up to 1,000 each.
+
+        :param filters: The API's parameters: jobType, isPkChunkingEnabled, concurrencyMode, queryLocator.
+        """
+        location = job_location(kind, self._version(version))
+        return pages(
+            lambda locator: self.call("GET", location, params={**filters, "queryLocator": locator}),
+            partial(next_locator, name="queryLocator"),
+            "the list of jobs",
+            filters.get("queryLocator"),
+        )
+
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_limits.htm
+    def limits(self, version: str | float | None = None) -> dict[str, Any]:
+        """Return the org's limits, each with ``Max`` and ``Remaining``."""
+        return self.call("GET", f"{self._version(version)}/limits")
+
+    def single_status(self, ref: JobRef) -> JobStatus:
+        """Return how one job is doing.
+
+        :raises NotFoundError: it is gone.
+        """
+        return self.read(self.get_job(ref), ref)
+
+    def read(self, job: Mapping[str, Any], ref: JobRef) -> JobStatus:
+        """Return our reading of a job; a word that is not known is logged once."""
+        status = job_status(job, ref, self.instance_url)
+        if status.vendor_state not in STATES:
+            self.say(f"a job is {status.vendor_state[:50]!r}, which is not known: it counts as running")
+        return status
+
+    def ref(self, job: str | JobRef, kind: str = QUERY, version: str | float | None = None) -> JobRef:
+        """Return the reference of a job of this org.
+
+        :raises ConfigurationError: it is not a job's, or of another org.
+        """
+        if isinstance(job, str):
+            return JobRef(
+                "salesforce", self.scope, check_job_id(job), job_location(kind, self._version(version))
+            )
+        if job.scope != self.scope:
+            raise ConfigurationError(f"{job} is a job of another org: this connection is of {self.scope}")
+        return job
+
+    def _version(self, version: str | float | None) -> str:
+        return self.version if version is None else api_version(version)
 
     def call(
         self,
@@ -131,12 +221,6 @@ class SalesforceApi:
         if warning := headers.get("Warning"):
             self.say(f"Salesforce warns: {warning[:500]}")
 
-    def say(self, text: str) -> None:
-        """Log a warning, once."""
-        if text not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add(text)
-            log.warning("%s", text)
-
 
 def _call_options(client_id: str | None) -> dict[str, str]:
     # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
@@ -146,8 +230,6 @@ def _call_options(client_id: str | None) -> dict[str, str]:
         raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
     return {"Sforce-Call-Options": f"client={client_id}"}
 
-
-log = logging.getLogger(__name__)
 
 #: A value older than this says little: others use the org too; seconds.
 FRESH_SECONDS = 300.0

@@ -1,8 +1,4 @@
-"""Salesforce's Bulk API 2.0: query jobs and ingest jobs.
-
-Sources: https://developer.salesforce.com/docs/platform/api-asynch/guide/query-bulk-api-2-0.html and
-https://developer.salesforce.com/docs/platform/api-asynch/guide/bulk-api-2-0-ingest.html
-"""
+"""The public face of Salesforce's Bulk API 2.0: query jobs and ingest jobs."""
 
 from __future__ import annotations
 
@@ -10,24 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce import change
 from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
-from airflow_provider_jobs.clients.salesforce.names import (
-    INGEST,
-    QUERY,
-    VERSION,
-    api_version,
-    check_job_id,
-    job_location,
-    job_path,
+from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, VERSION, job_location
+from airflow_provider_jobs.clients.salesforce.results.download import (
+    download,
+    download_ingested,
+    open_results,
 )
-from airflow_provider_jobs.clients.salesforce.replies import STATES, job_status, next_locator
-from airflow_provider_jobs.clients.salesforce.results.download import download, download_ingested
-from airflow_provider_jobs.clients.salesforce.results.page import result_blocks
 from airflow_provider_jobs.clients.salesforce.submit import media_of, submit_once
-from airflow_provider_jobs.clients.salesforce.watch import ManyStatuses, joint_status
+from airflow_provider_jobs.clients.salesforce.watch import ManyStatuses
 from airflow_provider_jobs.core.http.retry import RetryPolicy
-from airflow_provider_jobs.core.several import parts
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, ProtocolError
-from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, Output, Sink
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.work import JobRequest, Submission
+    from airflow_provider_jobs.errors import JobsError
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 
 class SalesforceClient(SalesforceApi):
@@ -60,8 +49,7 @@ class SalesforceClient(SalesforceApi):
         api_usage_limit: float | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(transport, instance_url, client_id, api_usage_limit, retry or RetryPolicy())
-        self.version = api_version(version)
+        super().__init__(transport, instance_url, version, client_id, api_usage_limit, retry or RetryPolicy())
         self._many = ManyStatuses(self)
 
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-create-job.html
@@ -114,70 +102,31 @@ class SalesforceClient(SalesforceApi):
         """Delete a job that has ended, its results too; harmless if it is gone."""
         change.delete(self, self.ref(job, kind, version))
 
-    # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-one-job.html
-    def get_job(
-        self, job: str | JobRef, kind: str = QUERY, *, version: str | float | None = None
-    ) -> dict[str, Any]:
-        """Return a job with its counters.
-
-        :raises NotFoundError: there is no such job in this org any more.
-        """
-        return self.call("GET", job_path(self.ref(job, kind, version)))
-
-    # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-all-jobs.html
-    def list_jobs(
-        self, kind: str = QUERY, *, version: str | float | None = None, **filters: Any
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the jobs of the whole org, in any order; see :meth:`list_job_pages`."""
-        for page in self.list_job_pages(kind, version=version, **filters):
-            yield from page.get("records") or []
-
-    def list_job_pages(
-        self, kind: str = QUERY, *, version: str | float | None = None, **filters: Any
-    ) -> Iterator[dict[str, Any]]:
-        """Yield the pages of a list of jobs, up to 1,000 each.
-
-        :param filters: The API's parameters: jobType, isPkChunkingEnabled, concurrencyMode, queryLocator.
-        """
-        location = job_location(kind, self._version(version))
-        seen = set()
-        while True:
-            page = self.call("GET", location, params=filters)
-            yield page
-            locator = next_locator(page, "queryLocator")
-            if locator is None:
-                return
-            if locator in seen:
-                raise ProtocolError("the list of jobs goes in a circle")
-            seen.add(locator)
-            filters = {**filters, "queryLocator": locator}
-
-    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_limits.htm
-    def limits(self, version: str | float | None = None) -> dict[str, Any]:
-        """Return the org's limits, each with ``Max`` and ``Remaining``."""
-        return self.call("GET", f"{self._version(version)}/limits")
-
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-job-results.html
     def open_results(
         self, job: str | JobRef, *, version: str | float | None = None, page_records: int | None = None
     ) -> Iterator[bytes]:
         """Yield a query's results as CSV bytes, the header once; complete once the iterator has ended.
 
+        A page is in a temporary file, whole and counted, before its first byte is yielded.
+
         :param page_records: At most so many records a request.
         :raises ProtocolError: records are missing, or more than the job has.
         """
-        return result_blocks(self, self.ref(job, QUERY, version), page_records)
+        return open_results(self, self.ref(job, QUERY, version), page_records)
 
     def download(self, job: str | JobRef, output: Output, sink: Sink, **how: Any) -> Downloaded:
-        """Write a query's results to files; see :func:`.salesforce_download.download` for the rest."""
+        """Write a query's results to files; see :func:`.results.download.download` for the rest."""
         return download(self, self.ref(job, QUERY), output, sink, **how)
 
-    def download_ingested(self, job: str | JobRef, which: str, output: Output, sink: Sink) -> Downloaded:
-        """Write what became of ingested records to a file.
+    def download_ingested(
+        self, jobs: Sequence[str | JobRef], which: str, output: Output, sink: Sink
+    ) -> Downloaded:
+        """Write what became of the records of ingest jobs to one file, or to one for each job.
 
         :param which: ``successfulResults``, ``failedResults`` or ``unprocessedrecords``.
         """
-        return download_ingested(self, self.ref(job, INGEST), which, output, sink)
+        return download_ingested(self, [self.ref(job, INGEST) for job in jobs], which, output, sink)
 
     def submit(self, request: JobRequest) -> Submission:
         """Create a query job, or an ingest job with its data, and start it; see :class:`.SalesforceRequest`.
@@ -187,51 +136,24 @@ class SalesforceClient(SalesforceApi):
         return submit_once(self, request)
 
     def status(self, ref: JobRef) -> JobStatus:
-        """Return how a job is doing, or several that one reference stands for.
+        """Return how a job is doing.
 
         :raises NotFoundError: it is gone.
         """
-        return joint_status(ref, [self.single_status(part) for part in parts(ref)])
-
-    def single_status(self, ref: JobRef) -> JobStatus:
-        """Return how one job is doing."""
-        return self.read(self.get_job(ref), ref)
+        return self.single_status(ref)
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in at most two requests if they can be listed."""
         return self._many.statuses(refs)
 
-    def read(self, job: Mapping[str, Any], ref: JobRef) -> JobStatus:
-        """Return our reading of a job; a word that is not known is told once."""
-        status = job_status(job, ref, self.instance_url)
-        if status.vendor_state not in STATES:
-            self.say(f"a job is {status.vendor_state[:50]!r}, which is not known: it counts as running")
-        return status
-
     def cancel(self, ref: JobRef) -> None:
-        """Abort a job, or several; harmless if it has ended or is gone."""
-        change.cancel(self, parts(ref))
+        """Abort a job; harmless if it has ended or is gone."""
+        change.cancel(self, ref)
 
     def discard(self, ref: JobRef, *, timeout_seconds: float = 60.0) -> bool:
         """Abort a job, see it end, and delete it; return False if it is left. One that was complete stays."""
-        return change.discard(self, parts(ref), timeout_seconds)
+        return change.discard(self, ref, timeout_seconds)
 
     def failing_statement(self, status: JobStatus) -> str | None:  # noqa: ARG002 - others have statements
         """Return None: a job has no parts."""
         return None
-
-    def ref(self, job: str | JobRef, kind: str = QUERY, version: str | float | None = None) -> JobRef:
-        """Return the reference of a job of this org.
-
-        :raises ConfigurationError: it is none, or of another org.
-        """
-        if isinstance(job, str):
-            return JobRef(
-                "salesforce", self.scope, check_job_id(job), job_location(kind, self._version(version))
-            )
-        if job.scope != self.scope:
-            raise ConfigurationError(f"{job} is a job of another org: this connection is of {self.scope}")
-        return job
-
-    def _version(self, version: str | float | None) -> str:
-        return self.version if version is None else api_version(version)

@@ -18,6 +18,8 @@ QUERY, INGEST = "query", "ingest"
 VERSION = "59.0"
 #: Raw bytes that one ingest job takes: base64 makes 150 MB of them, which is Salesforce's own limit.
 MOST_DATA_BYTES = 100_000_000
+#: Longer than the header of 5,000 fields can be, which is Salesforce's limit.
+MOST_HEADER_BYTES = 4 * 1024 * 1024
 #: Hosts that serve pages and answer the API with INVALID_SESSION_ID, and the API's host of the same org.
 _PAGE_HOSTS = {
     ".lightning.force.com": ".my.salesforce.com",
@@ -34,7 +36,7 @@ _JOB_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 def check_instance_url(url: str) -> str:
     """Return the address of an org without what follows the host.
 
-    :raises ConfigurationError: it is no address, or one of Salesforce's pages.
+    :raises ConfigurationError: it is not an address, or it is one of Salesforce's pages.
     """
     parts = urlsplit(check_url(url.strip(), "instance_url"))
     check_api_host(parts.hostname or "", "instance_url")
@@ -60,7 +62,7 @@ def check_api_host(host: str, what: str) -> None:
 def api_version(version: str | float) -> str:
     """Return an API version as paths have it: ``v59.0``.
 
-    :raises ConfigurationError: it is none.
+    :raises ConfigurationError: it is not one.
     """
     match = _VERSION.fullmatch(str(version).strip())
     if not match:
@@ -71,10 +73,12 @@ def api_version(version: str | float) -> str:
 def check_job_id(job_id: Any) -> str:
     """Return a job id if it is one.
 
-    :raises ConfigurationError: it is none.
+    :raises ConfigurationError: it is not one.
     """
     if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
-        raise ConfigurationError(f"{job_id!r} is no job id: it has 15 or 18 letters and digits, 750 first")
+        raise ConfigurationError(
+            f"{job_id!r} is not a job id: one has 15 or 18 letters and digits, 750 first"
+        )
     return job_id
 
 
@@ -115,6 +119,6 @@ def _located(ref: JobRef) -> re.Match[str]:
     match = _LOCATION.fullmatch(ref.location or "")
     if ref.service != "salesforce" or not match:
         raise ConfigurationError(
-            f"{ref} is no reference of a Salesforce job: its location is {ref.location!r}"
+            f"{ref} is not a reference of a Salesforce job: its location is {ref.location!r}"
         )
     return match

@@ -59,7 +59,7 @@ _ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
 }
 _HINTS = {
     "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host",
-    "INVALID_AUTH_HEADER": "the connection's token is no token",
+    "INVALID_AUTH_HEADER": "the connection's token is not one",
     "REQUEST_LIMIT_EXCEEDED": "the org has used up its API requests of 24 hours",
     "LIMIT_EXCEEDED": "the org has used up a limit of the Bulk API; ask its limits",
     "TXN_SECURITY_METERING_ERROR": "a transaction security policy of the org stops it",
@@ -91,14 +91,9 @@ def parse_object(reply: Reply) -> dict[str, Any]:
     :raises ServiceError: Salesforce refused.
     :raises ProtocolError: the body is not a JSON object.
     """
-    if not 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+    if not reply.good:
         raise service_error(reply)
-    if not reply.body:
-        return {}
-    document = reply.json()
-    if not isinstance(document, dict):
-        raise ProtocolError(f"HTTP {reply.status} came with a JSON {type(document).__name__}, not an object")
-    return document
+    return reply.json_object()
 
 
 def service_error(reply: Reply) -> ServiceError:
@@ -122,7 +117,7 @@ def service_error(reply: Reply) -> ServiceError:
 
 def refused(reply: StreamedReply) -> JobsError:
     """Return the error of a reply whose body is not the CSV that was asked for."""
-    if 200 <= reply.status < 300:  # noqa: PLR2004 - the HTTP statuses themselves
+    if Reply(reply.status, reply.headers, b"").good:
         return ProtocolError(f"results were asked for, and HTTP {reply.status} came without any")
     body = b""
     for block in reply.blocks:
@@ -154,12 +149,12 @@ def next_locator(page: Mapping[str, Any], name: str) -> str | None:
 def url_locator(url: Any, name: str) -> str | None:
     """Return the locator in an address, None if it has none.
 
-    :raises ProtocolError: it is no address.
+    :raises ProtocolError: it is not an address.
     """
     try:
         values = parse_qs(urlsplit(url).query).get(name)
     except (TypeError, ValueError, AttributeError):
-        raise ProtocolError("a list names a page by what is no address") from None
+        raise ProtocolError("a list names a page by what is not an address") from None
     return values[0] if values else None
 
 
@@ -253,7 +248,7 @@ def _problem(job: Mapping[str, Any], word: str) -> JobProblem:
 
 
 def number(value: Any) -> int | None:
-    """Return a whole number that may arrive as text; None if it is none."""
+    """Return a whole number that may arrive as text; None if it is not one."""
     if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

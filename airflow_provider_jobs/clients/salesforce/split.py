@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
-from airflow_provider_jobs.clients.salesforce.results.page import MOST_HEADER_BYTES
+from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES, MOST_HEADER_BYTES
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, last_record_end, record_end
 from airflow_provider_jobs.core.sources.slices import SectionSource
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, Source
@@ -23,10 +22,10 @@ from airflow_provider_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: An empty line, which is no record.
+#: An empty line, which is not a record.
 _EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
 _LINE_ENDINGS = ("LF", "CRLF")
-#: How files begin that are no CSV, and what they are.
+#: How files begin that are not CSV, and what they are.
 _OTHER_FILES = {
     b"\x1f\x8b": "compressed by gzip",
     b"PK\x03\x04": "a zip file or a spreadsheet",
@@ -73,7 +72,7 @@ def split_csv(
 
     :param most_bytes: Of a part, its header included.
     :param line_ending: ``LF`` or ``CRLF``; default is what ends the header.
-    :raises ConfigurationError: it is no CSV text, has no record, or one that is larger than a part.
+    :raises ConfigurationError: it is not CSV text, has no record, or one that is larger than a part.
     """
     if line_ending is not None and line_ending not in _LINE_ENDINGS:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
@@ -119,10 +118,10 @@ def _header(source: Source, name: str) -> tuple[bytes, int]:
             raise ConfigurationError(f"{name} is {kind}: an ingest job takes CSV in UTF-8")
     end = record_end(text)
     if end < 0 and len(text) > MOST_HEADER_BYTES:
-        raise ConfigurationError(f"{name} is no CSV: {MOST_HEADER_BYTES} bytes have no end of a line")
+        raise ConfigurationError(f"{name} is not CSV: {MOST_HEADER_BYTES} bytes have no end of a line")
     header = text[:end] if end >= 0 else text
     if not header.strip() or b"\0" in header:
-        raise ConfigurationError(f"{name} is no CSV: its first line holds no names of fields")
+        raise ConfigurationError(f"{name} is not CSV: its first line holds no names of fields")
     whole = len(text) + skipped == source.size
     if end < 0 or (whole and not text[end:].strip()):
         raise ConfigurationError(f"{name} has a header and no records: there is nothing to ingest")
@@ -155,7 +154,7 @@ class _Cutter:
         self._check_text(b"", at, final=True)
         if counter.quoted:
             raise ConfigurationError(
-                f"{self._name} is no CSV: a quote opens in record {counter.ends + 1}, and none closes it"
+                f"{self._name} is not CSV: a quote opens in record {counter.ends + 1}, and none closes it"
             )
         if at > self._end:  # the last record has no line end
             self._records += 1

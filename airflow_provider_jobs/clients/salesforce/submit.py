@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.change import cancel, check_data_size, put_data
+from airflow_provider_jobs.clients.salesforce.change import cancel, check_data_size, close, create, put_data
 from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, api_version, job_location
 from airflow_provider_jobs.clients.salesforce.replies import job_ref
 from airflow_provider_jobs.core.sources.source import FileSource, Media, OpenedSource
@@ -19,7 +19,7 @@ from airflow_provider_jobs.errors import ConfigurationError, JobsError, SourceCh
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
     from airflow_provider_jobs.jobs import JobRef
 
 log = logging.getLogger(__name__)
@@ -50,23 +50,23 @@ class SalesforceRequest(JobRequest):
     before_close: Callable[[], None] | None = None
 
 
-def submit_once(client: SalesforceClient, request: JobRequest) -> Submission:
+def submit_once(api: SalesforceApi, request: JobRequest) -> Submission:
     """Create the job, tell of it, send its data if it has some, and have it processed."""
     kind, wanted = (INGEST, "object") if request.media else (QUERY, "query")
     if not request.body.get(wanted):
         raise ConfigurationError(f"a job of kind {kind} needs a value of {wanted!r}")
     if request.media is None:
         _warn_of_slow_query(str(request.body["query"]))
-        job, ref = _create(client, request, kind)
-        return Submission(client.read(job, ref), adopted=False)
+        job, ref = _create(api, request, kind)
+        return Submission(api.read(job, ref), adopted=False)
     check_data_size(request.media)  # before there is a job
-    ref = _job_with_data(client, request, request.media)
+    ref = _job_with_data(api, request, request.media)
     if isinstance(request, SalesforceRequest) and request.before_close:
         request.before_close()
-    return Submission(client.read(client.close_job(ref), ref), adopted=False)
+    return Submission(api.read(close(api, ref), ref), adopted=False)
 
 
-def _job_with_data(client: SalesforceClient, request: JobRequest, media: Media) -> JobRef:
+def _job_with_data(api: SalesforceApi, request: JobRequest, media: Media) -> JobRef:
     """Return a job that has taken all of the data.
 
     Whether a job has it is not known after a lost reply, and each takes data once: it is aborted, and
@@ -74,33 +74,33 @@ def _job_with_data(client: SalesforceClient, request: JobRequest, media: Media) 
     """
     failures = 0
     while True:
-        _, ref = _create(client, request, INGEST)
+        _, ref = _create(api, request, INGEST)
         try:
-            put_data(client, ref, media)
+            put_data(api, ref, media)
         except JobsError as error:
-            _abort(client, ref)
+            _abort(api, ref)
             failures += 1
             if not error.retryable or isinstance(error, SourceChanged) or failures == _JOBS_AT_MOST:
                 raise
-            client.pause(error, failures)
+            api.pause(error, failures)
         else:
             return ref
 
 
-def _create(client: SalesforceClient, request: JobRequest, kind: str) -> tuple[dict[str, Any], JobRef]:
+def _create(api: SalesforceApi, request: JobRequest, kind: str) -> tuple[dict[str, Any], JobRef]:
     asked = request.version if isinstance(request, SalesforceRequest) else None
-    version = client.version if asked is None else api_version(asked)
-    make = client.create_query_job if kind == QUERY else client.create_ingest_job
-    job = make(request.body, version)
-    ref = job_ref(job, client.scope, job_location(kind, version))
+    version = api.version if asked is None else api_version(asked)
+    location = job_location(kind, version)
+    job = create(api, location, request.body)
+    ref = job_ref(job, api.scope, location)
     if isinstance(request, SalesforceRequest) and request.on_created:
         request.on_created(ref)
     return job, ref
 
 
-def _abort(client: SalesforceClient, ref: JobRef) -> None:
+def _abort(api: SalesforceApi, ref: JobRef) -> None:
     try:
-        cancel(client, [ref])
+        cancel(api, ref)
     except JobsError as error:
         log.warning("%s is left open, without data: it could not be aborted: %s", ref, error)
 

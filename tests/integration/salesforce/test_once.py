@@ -203,7 +203,9 @@ def test_side_by_side_it_goes_on_too(lab: SalesforceLab, tmp_path: Path) -> None
     assert whole >= 8
     before = len(lab.requests("query.results"))
     result = perform(task, run.context(2))
-    assert len(lab.requests("query.results")) - before == -(-result["record_count"] // 200) - whole
+    # A page that was on its way when the first attempt failed may be asked for twice.
+    pages = {request["query"] for request in lab.requests("query.results")[before:]}
+    assert len(pages) == -(-result["record_count"] // 200) - whole
     assert content_of(result) == b"".join(lab.client.open_results(lab.finished(SOQL)))
 
 

@@ -2,68 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.results.files import Draft, Output, Part, Sink, compressed
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.clients.salesforce.results.files import (
+    Draft,
+    Part,
+    compressed,
+    open_draft,
+    read_draft,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import BinaryIO
 
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page whose draft is whole.
-
-    :param name: The draft's.
-    :param sha256: Empty if the page is but a part of a file.
-    :param locator: Of the page after it, as the page itself says.
-    :param header: The digest of its header, None if it is empty.
-    """
-
-    name: str
-    record_count: int
-    size_bytes: int
-    sha256: str
-    ends_a_line: bool
-    locator: str
-    header: str | None
-
-
-class Assembly(Protocol):
-    """Takes pages in their order."""
-
-    #: False if the last page has no line end at its end.
-    ends_a_line: bool
-
-    @property
-    def parts(self) -> Sequence[Part]:
-        """The files so far."""
-
-    def page_name(self, page_number: int) -> str:
-        """Return the name of a page's draft."""
-
-    def has_header(self, page_number: int) -> bool:
-        """Return True if a page's header is written."""
-
-    def recall(self, parts: Sequence[Part]) -> bool:
-        """Go on with what an earlier attempt wrote; return False if it is not there as it was."""
-
-    def add(self, page: Fetched) -> None:
-        """Take the next page."""
-
-    def finish(self) -> None:
-        """Have all files ready to be published."""
-
-    def close(self) -> None:
-        """Let go of files, without dropping any."""
+    from airflow_provider_jobs.clients.salesforce.results.files import Fetched, Output, Sink
 
 
 class Parts:
-    """A file for each page."""
+    """A file for each page.
+
+    :ivar parts: The files so far.
+    :ivar ends_a_line: False if the last page has no line end at its end.
+    """
 
     def __init__(self, sink: Sink, output: Output) -> None:
         self._sink = sink
@@ -72,15 +33,15 @@ class Parts:
         self.ends_a_line = True
 
     def page_name(self, page_number: int) -> str:
-        """Return the name of the part."""
+        """Return the name of a page's draft, which becomes a file."""
         return self._output.part_name(page_number)
 
-    def has_header(self, page_number: int) -> bool:  # noqa: ARG002 - the protocol's parameter
+    def has_header(self, page_number: int) -> bool:  # noqa: ARG002 - the other needs it
         """Return True: each part is a CSV file by itself."""
         return True
 
     def recall(self, parts: Sequence[Part]) -> bool:
-        """Go on with the parts of an earlier attempt."""
+        """Go on with the parts of an earlier attempt; return False if one is not there as it was."""
         if not all(self._sink.has(part) for part in parts):
             return False
         self.parts = list(parts)
@@ -117,9 +78,8 @@ class OneFile:
     @property
     def parts(self) -> list[Part]:
         """The file so far."""
-        if self._draft is None:
-            return []
-        return [Part(self._output.name, self._records, self._draft.size_bytes, self._draft.sha256)]
+        draft = self._opened()
+        return [Part(self._output.name, self._records, draft.size_bytes, draft.sha256)]
 
     def page_name(self, page_number: int) -> str:
         """Return the name of the page's draft, which never becomes a file."""
@@ -130,7 +90,7 @@ class OneFile:
         return page_number == 0
 
     def recall(self, parts: Sequence[Part]) -> bool:
-        """Go on with the file of an earlier attempt."""
+        """Go on with the file of an earlier attempt; return False if it is not there as it was."""
         if not parts:
             return True
         (part,) = parts
@@ -150,9 +110,8 @@ class OneFile:
         draft = self._opened()
         if not self.ends_a_line:
             draft.append(compressed([b"\n"]) if self._output.compress else b"\n")
-        with self._sink.draft(page.name).open("rb", buffering=0) as file:
-            while block := file.read(BLOCK_BYTES):
-                draft.append(block)
+        for block in read_draft(self._sink.draft(page.name)):
+            draft.append(block)
         self._sink.discard(page.name)
         self.ends_a_line = page.ends_a_line
         self._records += page.record_count
@@ -160,24 +119,18 @@ class OneFile:
 
     def finish(self) -> None:
         """Close the file, and have the sink take it."""
-        self._opened()
-        parts = self.parts
+        (part,) = self.parts
         self._close_file()
-        for part in parts:
-            self._sink.keep(part)
+        self._sink.keep(part)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, without dropping it."""
         self._close_file()
         self._draft = None
 
     def _opened(self) -> Draft:
         if self._draft is None:
-            path = self._sink.draft(self._output.name)
-            try:
-                self._file = path.open("wb")
-            except OSError as error:
-                raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+            self._file = open_draft(self._sink.draft(self._output.name))
             self._draft = Draft(self._file)
         return self._draft
 
@@ -185,3 +138,11 @@ class OneFile:
         if self._file:
             self._file.close()
         self._file = None
+
+
+Assembly = Parts | OneFile
+
+
+def assembly_for(sink: Sink, output: Output) -> Assembly:
+    """Return what makes these files."""
+    return (Parts if output.split else OneFile)(sink, output)

@@ -13,7 +13,7 @@ from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from airflow_provider_jobs.jobs import JobRef
 
@@ -71,6 +71,9 @@ class Sink(Protocol):
     def discard(self, name: str) -> None:
         """Drop a file that was not published, if there is one."""
 
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Drop all files that were not published, earlier attempts' too, but those of these names."""
+
 
 class LocalSink:
     """A folder of this machine; drafts are hidden files in it.
@@ -108,6 +111,13 @@ class LocalSink:
         """Delete a draft."""
         self.draft(name).unlink(missing_ok=True)
 
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Delete all drafts of this key but those of these names."""
+        kept = {self.draft(name) for name in keep}
+        for path in self._folder.glob(".*.draft"):
+            if path.name.endswith(f".{self._key}.draft") and path not in kept:
+                path.unlink(missing_ok=True)
+
 
 def _digest(path: Path) -> tuple[int, str] | None:
     try:
@@ -115,6 +125,19 @@ def _digest(path: Path) -> tuple[int, str] | None:
             return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched(Part):
+    """A page whose draft is whole; it has no SHA-256 if it is but a part of a file.
+
+    :param locator: Of the page after it, as the page itself says.
+    :param header: The digest of its header, None if it is empty.
+    """
+
+    ends_a_line: bool
+    locator: str
+    header: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,22 +187,21 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenFile:
+class WrittenFile(Part):
     """A file that was published.
 
     :param place: Its path, or its URL.
     """
 
-    name: str
     place: str
-    record_count: int
-    size_bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A download that is complete: all records are accounted for, all files published."""
+    """A download that is complete: all records are accounted for, all files published.
+
+    :param ref: The job, of several the first.
+    """
 
     ref: JobRef
     files: tuple[WrittenFile, ...]
@@ -190,10 +212,27 @@ class Downloaded:
 def downloaded(ref: JobRef, files: Sequence[Part], places: Sequence[str], pages: int) -> Downloaded:
     """Return what was written."""
     written = tuple(
-        WrittenFile(part.name, place, part.record_count, part.size_bytes, part.sha256)
-        for part, place in zip(files, places, strict=True)
+        WrittenFile(**asdict(part), place=place) for part, place in zip(files, places, strict=True)
     )
     return Downloaded(ref, written, sum(part.record_count for part in files), pages)
+
+
+def open_draft(path: Path) -> BinaryIO:
+    """Begin a draft.
+
+    :raises ConfigurationError: it cannot be written.
+    """
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def read_draft(path: Path) -> Iterator[bytes]:
+    """Yield what a draft holds, a block at a time."""
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(BLOCK_BYTES):
+            yield block
 
 
 class Draft:
@@ -210,11 +249,12 @@ class Draft:
 
     def write(self, block: bytes) -> None:
         """Add text."""
-        self._put(self._compressor.compress(block) if self._compressor else block)
+        self.append(self._compressor.compress(block) if self._compressor else block)
 
     def append(self, block: bytes) -> None:
         """Add bytes as they are, which may be compressed already."""
-        self._put(block)
+        self._note(block)
+        self._file.write(block)
 
     def flush(self) -> None:
         """Have all bytes so far in the file."""
@@ -223,7 +263,7 @@ class Draft:
     def end(self) -> None:
         """Add what the compressor still holds."""
         if self._compressor:
-            self._put(self._compressor.flush())
+            self.append(self._compressor.flush())
 
     @property
     def sha256(self) -> str:
@@ -240,10 +280,6 @@ class Draft:
             return False
         self._file.truncate()
         return True
-
-    def _put(self, block: bytes) -> None:
-        self._note(block)
-        self._file.write(block)
 
     def _note(self, block: bytes) -> None:
         if self._hash:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ class Csv:
     """A reply of CSV bytes.
 
     :param cut: Raised after so many bytes of the body.
+    :ivar closed: Nobody reads it any more.
     """
 
     body: bytes
@@ -63,6 +65,7 @@ class Csv:
     block: int = 5
     cut: Exception | None = None
     cut_at: int = 0
+    closed: threading.Event = field(default_factory=threading.Event)
 
     def blocks(self) -> Iterator[bytes]:
         body = self.body[: self.cut_at] if self.cut else self.body
@@ -102,7 +105,7 @@ class Script(Transport):
             raise reply
         if isinstance(reply, Reply):
             reply = Csv(reply.body, dict(reply.headers), reply.status)
-        return StreamedReply(reply.status, reply.headers, reply.blocks())
+        return StreamedReply(reply.status, reply.headers, reply.blocks(), reply.closed.set)
 
     def _note(self, request: Request, headers: Mapping[str, str]) -> None:
         self.sent.append(replace(request, params={k: v for k, v in request.params.items() if v is not None}))

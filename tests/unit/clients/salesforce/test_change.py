@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import logging
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.errors import (
@@ -22,24 +20,12 @@ from airflow_provider_jobs.errors import (
     UncertainSubmission,
     UsageLimitReached,
 )
-from tests.unit.clients.salesforce.org import (
-    ID,
-    INGEST_REF,
-    ORG,
-    QUERY_REF,
-    Script,
-    client_of,
-    job,
-    job_id,
-    refusal,
-)
+from tests.unit.clients.salesforce.org import ID, QUERY_REF, client_of, job, job_id, refusal
 from tests.unit.core.upload.storage import source_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_jobs.core.http.messages import Request
-    from airflow_provider_jobs.jobs import JobRef
     from tests.unit.conftest import Clock
 
 
@@ -266,62 +252,26 @@ def test_data_that_becomes_shorter_is_not_sent(clock: Clock) -> None:
         client.upload_job_data(ID, source)
 
 
-class Org(Script):
-    """Jobs in their states; answers by the job that is asked about, in any order.
-
-    :param refusals: What an abort of a job is answered with, in place of its end.
-    :param at_a_time: Aborts wait until so many are under way.
-    """
-
-    def __init__(
-        self, clock: Clock, states: list[str], *, refusals: dict[int, Reply] | None = None, at_a_time: int = 1
-    ) -> None:
-        super().__init__(clock)
-        self.states = {job_id(number): state for number, state in enumerate(states, start=1)}
-        self.refusals = {job_id(number): reply for number, reply in (refusals or {}).items()}
-        self.together = threading.Barrier(at_a_time)
-
-    @property
-    def ref(self) -> JobRef:
-        return replace(INGEST_REF, id=" ".join(self.states))
-
-    def answer(self, request: Request) -> Any:
-        name = request.url.rsplit("/", 1)[-1]
-        if request.method == "PATCH":
-            self.together.wait(timeout=10)
-            if name in self.refusals:
-                return self.refusals[name]
-            if self.states[name] == "JobComplete":
-                return refusal(400, "INVALIDJOBSTATE")
-            self.states[name] = "Aborted"
-        if request.method == "DELETE":
-            del self.states[name]
-            return Reply(204, {}, b"")
-        return job(self.states[name], id=name)
+@pytest.mark.parametrize("answer", [refusal(404), refusal(400, "INVALIDJOBSTATE")], ids=["gone", "ended"])
+def test_cancel_of_what_does_not_run_is_fine(clock: Clock, answer: Any) -> None:
+    client, script = client_of(clock, answer, job("JobComplete"))
+    client.cancel(QUERY_REF)
+    assert script.asked[0] == f"PATCH {Q}"
 
 
-def test_cancel_aborts_all_that_run(clock: Clock) -> None:
-    """One that is gone or cannot be aborted keeps no other from it."""
-    org = Org(clock, ["InProgress"] * 3, refusals={3: refusal(404), 2: refusal(403)})
+def test_cancel_says_what_it_cannot_abort(clock: Clock) -> None:
+    client, _ = client_of(clock, refusal(403))
     with pytest.raises(ServiceError, match="403"):
-        SalesforceClient(org, ORG).cancel(org.ref)
-    assert list(org.states.values()) == ["Aborted", "InProgress", "InProgress"]
+        client.cancel(QUERY_REF)
+    with pytest.raises(ConfigurationError, match="another org"):
+        client.cancel(replace(QUERY_REF, scope="other.my.salesforce.com"))
 
 
-def test_many_jobs_are_aborted_side_by_side(clock: Clock) -> None:
-    """One after another is too slow for a task that is killed; the newest have done the least."""
-    org = Org(clock, ["InProgress"] * 16, at_a_time=8)
-    SalesforceClient(org, ORG).cancel(org.ref)
-    assert set(org.states.values()) == {"Aborted"}
-    first = {each.rsplit("/", 1)[-1] for each in org.asked[:8]}
-    assert first == {job_id(number) for number in range(9, 17)}
-
-
-def test_discard_deletes_what_it_has_aborted_alone(clock: Clock) -> None:
+def test_discard_leaves_what_is_complete(clock: Clock) -> None:
     """Who looks for the results of what was complete before still finds them."""
-    org = Org(clock, ["JobComplete", "InProgress"])
-    assert SalesforceClient(org, ORG).discard(org.ref)
-    assert org.states == {job_id(1): "JobComplete"}
+    client, script = client_of(clock, refusal(400, "INVALIDJOBSTATE"), job(), job())
+    assert client.discard(QUERY_REF)
+    assert [each.split()[0] for each in script.asked] == ["PATCH", "GET", "GET"]
 
 
 def test_discard_waits_for_the_end(clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -169,7 +170,7 @@ DONE: dict[str, Any] = {"numberRecordsProcessed": 3, "numberRecordsFailed": 1}
 
 @pytest.mark.parametrize("split", [True, False])
 def test_what_became_of_records_is_written(clock: Clock, tmp_path: Path, *, split: bool) -> None:
-    both = JobRef("salesforce", INGEST_REF.scope, f"{job_id(1)} {job_id(2)}", INGEST_REF.location)
+    both = [replace(INGEST_REF, id=job_id(number)) for number in (1, 2)]
     client, script = client_of(clock, job(**DONE), Csv(RESULTS), job(**DONE), Csv(RESULTS))
     output = Output("ok.csv", split=split)
     done = client.download_ingested(both, "successfulResults", output, LocalSink(tmp_path))
@@ -202,11 +203,11 @@ def test_what_became_of_records_is_counted(
 ) -> None:
     client, _ = client_of(clock, job(state, **DONE), Csv(body), Csv(body))
     if fine:
-        client.download_ingested(INGEST_REF, which, Output("a"), LocalSink(tmp_path))
+        client.download_ingested([INGEST_REF], which, Output("a"), LocalSink(tmp_path))
         assert (tmp_path / "a").read_bytes() == body
     else:
         with pytest.raises(ProtocolError, match=r"1 were announced|an empty page"):
-            client.download_ingested(INGEST_REF, which, Output("a"), LocalSink(tmp_path))
+            client.download_ingested([INGEST_REF], which, Output("a"), LocalSink(tmp_path))
         assert list(tmp_path.iterdir()) == []
 
 
@@ -214,7 +215,7 @@ def test_what_became_of_records_is_counted(
     ("ref", "which", "message"),
     [
         (INGEST_REF, "results", "it is one of successfulResults"),
-        (QUERY_REF, "failedResults", "no ingest job"),
+        (QUERY_REF, "failedResults", "is not an ingest job"),
         (INGEST_REF, "failedResults", "is InProgress"),
     ],
 )
@@ -223,7 +224,7 @@ def test_what_became_of_records_has_to_be_there(
 ) -> None:
     client, _ = client_of(clock, job("InProgress"))
     with pytest.raises(JobsError, match=message):
-        client.download_ingested(ref, which, Output("a"), LocalSink(tmp_path))
+        client.download_ingested([ref], which, Output("a"), LocalSink(tmp_path))
 
 
 def test_nothing_shows_the_token(clock: Clock) -> None:

@@ -221,7 +221,7 @@ def test_a_list_says_where_it_goes_on(page: dict[str, Any], expected: str | None
 
 def test_an_address_that_is_none_is_an_error() -> None:
     for url in (3, ["x"], "http://["):
-        with pytest.raises(ProtocolError, match="no address"):
+        with pytest.raises(ProtocolError, match="not an address"):
             url_locator(url, "locator")
     assert url_locator(None, "locator") is None
 
@@ -269,7 +269,7 @@ def test_versions_ids_and_places_are_checked() -> None:
             api_version(wrong)
     assert check_job_id(ID[:15]) == ID[:15]
     for job_id in ("", "750", "../../limits/xx", ID + "x", None, 3):
-        with pytest.raises(ConfigurationError, match="no job id"):
+        with pytest.raises(ConfigurationError, match="not a job id"):
             check_job_id(job_id)
     with pytest.raises(ConfigurationError, match="query or ingest"):
         job_location("delete", "v59.0")

@@ -41,7 +41,11 @@ class Attempts:
         last = self.kept[-1] if self.kept else None
         return Checkpoint.from_json(json.loads(json.dumps(last.to_json()))) if last else None
 
-    def run(self, checkpoint: Checkpoint | None, key: str = "k") -> Any:
+    def run(self, checkpoint: Checkpoint | None, key: str = "k", *, last: bool = False) -> Any:
+        """Download.
+
+        :param last: No other attempt follows.
+        """
         client = SalesforceClient(self.org, ORG)
         sink = LocalSink(self.folder, key)
         return client.download(
@@ -49,7 +53,7 @@ class Attempts:
             self.output,
             sink,
             checkpoint=checkpoint,
-            on_checkpoint=self.kept.append,
+            on_checkpoint=None if last else self.kept.append,
             **self.how,
         )
 
@@ -202,6 +206,66 @@ def test_a_header_that_changed_meanwhile_is_an_error(clock: Clock, tmp_path: Pat
     attempts.org.header = HEADER.replace(b"Name", b"Last")
     with pytest.raises(JobsError, match="another header"):
         attempts.run(checkpoint)
+
+
+@pytest.mark.parametrize("how", [{}, {"workers": 1}])
+@pytest.mark.parametrize("output", OUTPUTS, ids=["one", "parts", "gzip"])
+@pytest.mark.parametrize("place", ["info", "page 2", "page 4"])
+def test_the_last_attempt_leaves_nothing_behind(
+    clock: Clock, tmp_path: Path, place: str, output: Output, how: Any
+) -> None:
+    """Neither its own drafts nor those that it was to go on with."""
+    attempts = Attempts(clock, tmp_path, output, **how)
+    checkpoint = attempts.interrupted(2)
+    assert contents(tmp_path)
+    attempts.org.faults[place] = [refusal(400)]
+    with pytest.raises(JobsError):
+        attempts.run(checkpoint, last=True)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=["one", "parts", "gzip"])
+@pytest.mark.parametrize("given", ["none", "of another download", "changed"])
+def test_what_nobody_goes_on_with_is_dropped(
+    clock: Clock, tmp_path: Path, output: Output, given: str
+) -> None:
+    """Whatever the last attempt fails with, and whoever has written it."""
+    attempts = Attempts(clock, tmp_path, output)
+    checkpoint = attempts.interrupted(3)
+    assert checkpoint
+    if given == "changed":
+        for path in tmp_path.iterdir():
+            path.write_bytes(b"x")
+    used = {"none": None, "of another download": replace(checkpoint, page_records=7)}.get(given, checkpoint)
+    attempts.org.faults["page 0"] = [refusal(400)]
+    with pytest.raises(JobsError):
+        attempts.run(used, last=True)
+    assert contents(tmp_path) == {}
+
+
+def test_drafts_of_an_attempt_that_was_killed_are_dropped(clock: Clock, tmp_path: Path) -> None:
+    """It had pages on their way, of which no checkpoint tells; another task's are left alone."""
+    attempts = Attempts(clock, tmp_path, Output("a.csv"))
+    checkpoint = attempts.interrupted(2)
+    LocalSink(tmp_path, "k").draft("a.csv.page00077").touch()
+    other = LocalSink(tmp_path, "other").draft("a.csv")
+    other.touch()
+    attempts.run(checkpoint)
+    assert set(contents(tmp_path)) == {"a.csv", other.name}
+
+
+@pytest.mark.parametrize("output", OUTPUTS, ids=["one", "parts", "gzip"])
+def test_an_attempt_that_does_not_get_far_keeps_what_there_is(
+    clock: Clock, tmp_path: Path, output: Output
+) -> None:
+    attempts = Attempts(clock, tmp_path, output)
+    checkpoint = attempts.interrupted(2)
+    attempts.org.faults["info"] = [refusal(400)]
+    with pytest.raises(JobsError):
+        attempts.run(checkpoint)
+    attempts.org.sent.clear()
+    attempts.run(checkpoint)
+    assert attempts.pages_asked == ["L2", "L3", "L4"]
 
 
 def test_a_folder_that_cannot_be_is_a_configuration_error(clock: Clock, tmp_path: Path) -> None:

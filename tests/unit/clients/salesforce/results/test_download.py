@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher, Wanted
-from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output
-from airflow_provider_jobs.clients.salesforce.results.page import Header
+from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher
+from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output, Part
+from airflow_provider_jobs.clients.salesforce.results.page import Header, Wanted
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
@@ -37,11 +38,13 @@ from tests.unit.clients.salesforce.org import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.unit.conftest import Clock
 
 CUT = TransportError("cut")
+#: No test waits longer for a thread; seconds.
+PATIENCE = 10.0
 
 
 def download(org: Results, folder: Path, *, output: Output | None = None, key: str = "k", **how: Any) -> Any:
@@ -333,7 +336,7 @@ def test_parameters_are_checked(clock: Clock, tmp_path: Path) -> None:
     for workers in (0, 17):
         with pytest.raises(ConfigurationError, match=f"workers is {workers}: it is 1 to 16"):
             client.download(QUERY_REF, Output("a"), LocalSink(tmp_path), workers=workers)
-    with pytest.raises(ConfigurationError, match="no query"):
+    with pytest.raises(ConfigurationError, match="is not a query"):
         client.download(INGEST_REF, Output("a"), LocalSink(tmp_path))
 
 
@@ -342,3 +345,107 @@ def test_an_error_of_the_service_is_shown(clock: Clock, tmp_path: Path) -> None:
     org.faults["page 0"] = [refusal(400, "API_ERROR", "Results not ready")]
     with pytest.raises(ServiceError, match="400 API_ERROR: Results not ready"):
         download(org, tmp_path)
+
+
+class Ended(BaseException):
+    """What Airflow raises in the main thread, by a signal, at the end of execution_timeout."""
+
+
+@pytest.fixture
+def ended_by_signal() -> Iterator[None]:
+    """A SIGALRM raises Ended in the main thread."""
+
+    def end(*_: object) -> None:
+        raise Ended
+
+    before = signal.signal(signal.SIGALRM, end)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+class Hanging:
+    """Pages that the service sends nothing of until it is let; one of them ends the task.
+
+    :param taken: Set once the first page is taken.
+    """
+
+    def __init__(self, threads: int, taken: threading.Event) -> None:
+        self.taken = taken
+        self.release = threading.Event()
+        self.began = threading.Barrier(threads)
+        self.pages: list[Csv] = []
+
+    def hang(self, page: Csv) -> Csv:
+        self.pages.append(page)
+        if self.began.wait(PATIENCE) == 0:  # one of them
+            assert self.taken.wait(PATIENCE)
+            signal.pthread_kill(main_thread(), signal.SIGALRM)
+        self.release.wait(PATIENCE)
+        return page
+
+    def let_go(self) -> None:
+        self.release.set()
+        assert all(page.closed.wait(PATIENCE) for page in self.pages)
+
+
+def main_thread() -> int:
+    found = threading.main_thread().ident
+    assert found
+    return found
+
+
+class Watched(LocalSink):
+    """Says when a page is taken."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "k")
+        self.taken = threading.Event()
+
+    def keep(self, part: Part) -> None:
+        super().keep(part)
+        self.taken.set()
+
+    def discard(self, name: str) -> None:
+        super().discard(name)
+        self.taken.set()
+
+
+@pytest.mark.usefixtures("ended_by_signal")
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("last_attempt", [True, False])
+def test_who_is_ended_waits_for_no_page_and_leaves_no_draft(
+    clock: Clock, tmp_path: Path, *, split: bool, last_attempt: bool
+) -> None:
+    """The end of a task is a signal; what hangs in threads finds out later, and leaves nothing either."""
+    org, sink = Results(clock, paged(3, 2, 4, 1)), Watched(tmp_path)
+    kept, remembered = list[Checkpoint | None](), threading.Event()
+
+    def remember(checkpoint: Checkpoint | None) -> None:
+        kept.append(checkpoint)
+        remembered.set()
+
+    hanging = Hanging(2, sink.taken if last_attempt else remembered)
+    org.faults |= {"page 1": [hanging.hang], "page 2": [hanging.hang]}
+    client, output = SalesforceClient(org, ORG), Output("a.csv", split=split)
+    with pytest.raises(Ended):
+        client.download(QUERY_REF, output, sink, workers=2, on_checkpoint=None if last_attempt else remember)
+    assert [page.closed.is_set() for page in hanging.pages] == [False, False]
+    left = [sink.draft(part.name).name for each in kept if each for part in each.parts]
+    assert len(left) == (0 if last_attempt else 1)
+    assert names(tmp_path) == left
+    hanging.let_go()
+    assert names(tmp_path) == left
+    assert len([each for each in org.asked if each.endswith("/results")]) == 3
+
+
+@pytest.mark.parametrize("split", [True, False])
+def test_one_by_one_who_is_ended_leaves_no_draft(clock: Clock, tmp_path: Path, *, split: bool) -> None:
+    org = Results(clock, paged(3, 2, 4))
+
+    def end(_: Csv) -> Csv:
+        raise Ended
+
+    org.faults["page 1"] = [end]
+    with pytest.raises(Ended):
+        download(org, tmp_path, workers=1, output=Output("a.csv", split=split))
+    assert names(tmp_path) == []
