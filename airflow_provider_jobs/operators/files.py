@@ -18,7 +18,7 @@ from airflow_provider_jobs.errors import ConfigurationError, OutageError, Protoc
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from airflow.sdk import ObjectStoragePath
 
@@ -153,11 +153,14 @@ class StoreSink(LocalSink):
             self._target.mkdir(parents=True, exist_ok=True)
         with Pool(_UPLOADS) as pool:
             places = pool.results([partial(self._send, part, pool.stopped) for part in parts])
-        for part in parts:
-            self.discard(part.name)
-        if not any(self._folder.iterdir()):
-            self._folder.rmdir()
+        self.clear()
         return places
+
+    def clear(self, keep: Collection[str] = ()) -> None:
+        """Delete all drafts of this key but those of these names, and a folder that is empty then."""
+        super().clear(keep)
+        with suppress(OSError):
+            self._folder.rmdir()
 
     def _send(self, part: Part, stopped: threading.Event) -> str:
         place = self._target / part.name

@@ -235,6 +235,7 @@ def job_status(job: Mapping[str, Any], ref: JobRef, instance_url: str) -> JobSta
             "processing_ms": number(job.get("totalProcessingTime")),
             "retries": number(job.get("retries")),
         },
+        whole="numberRecordsProcessed" in job,  # only a get tells
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES, MOST_HEADER_BYTES
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, last_record_end, record_end
-from airflow_provider_jobs.core.sources.slices import SectionSource
+from airflow_provider_jobs.core.sources.slices import section
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, Source
 from airflow_provider_jobs.errors import ConfigurationError
 
@@ -87,7 +87,7 @@ def split_csv(
         cuts = _Cutter(where, source.name, len(header), most_bytes).cuts(begin)
         source.check()
         yield [
-            IngestPart(SectionSource(where, source.name, header, cut.begin, cut.end), cut.record_count, found)
+            IngestPart(section(where, source.name, header, cut.begin, cut.end), cut.record_count, found)
             for cut in cuts
         ]
 

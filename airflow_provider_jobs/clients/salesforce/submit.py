@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.salesforce.change import cancel, check_data_size, close, create, put_data
 from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, api_version, job_location
 from airflow_provider_jobs.clients.salesforce.replies import job_ref
-from airflow_provider_jobs.core.sources.source import FileSource, Media, OpenedSource
+from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, SourceChanged
 
@@ -116,17 +114,8 @@ def _warn_of_slow_query(soql: str) -> None:
 
 
 def media_of(content: Any) -> Media:
-    """Return what a path, bytes or a source is as data to send.
+    """Return what a path, bytes, an open binary file or a source is as data to send.
 
     :raises ConfigurationError: it is none of them.
     """
-    if isinstance(content, Media):
-        return content
-    if isinstance(content, bytes | bytearray):
-        kept = bytes(content)
-        return Media(OpenedSource("data", len(kept), "data", lambda: io.BytesIO(kept), lambda: "data"))
-    if isinstance(content, str | os.PathLike):
-        return Media(FileSource(os.fspath(content)))
-    if hasattr(content, "fingerprint"):
-        return Media(content)
-    raise ConfigurationError(f"content is a {type(content).__name__}: give a path, bytes, or a source")
+    return content if isinstance(content, Media) else Media(source_of(content))

@@ -91,9 +91,6 @@ def section(inner: Source, name: str, head: bytes, begin: int, end: int) -> Join
     return JoinedSource(name, fingerprint, [_constant(head), Slice(inner, begin, end)])
 
 
-SectionSource = section
-
-
 def joined(sources: Sequence[Source], rows: int = 0, quote: str = '"', delimiter: str = ",") -> JoinedSource:
     """Return text sources as one; a line end is added where one lacks its last.
 

@@ -175,4 +175,4 @@ class TestCancel:
         assert cancelled == ["a"]
 
     def test_nothing_is_cancelled_of_no_jobs(self) -> None:
-        several.cancel_all(None, [])  # type: ignore[arg-type] - it is not asked
+        several.cancel_all(None, [])  # type: ignore[arg-type]

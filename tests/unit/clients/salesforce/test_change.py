@@ -228,10 +228,12 @@ def test_data_is_sent_again_with_another_token_only(clock: Clock) -> None:
         assert len(script.sent) == 1
 
 
-@pytest.mark.parametrize("content", [3, None, io.StringIO("x")])
-def test_data_that_is_none_is_refused(clock: Clock, content: Any) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"), [(3, "give a path"), (None, "give a path"), (io.StringIO("x"), "in binary mode")]
+)
+def test_what_is_not_data_is_refused(clock: Clock, content: Any, says: str) -> None:
     client, _ = client_of(clock)
-    with pytest.raises(ConfigurationError, match="give a path"):
+    with pytest.raises(ConfigurationError, match=says):
         client.upload_job_data(ID, content)
 
 

@@ -96,7 +96,7 @@ def test_04_a_second_page_that_fails_is_not_left_out(clock: Clock, tmp_path: Pat
 def test_05_an_aborted_job_has_ended(clock: Clock) -> None:
     client, _ = client_of(clock, job("InProgress"), job("Aborted"))
     status = client.status(QUERY_REF)
-    status = wait_for(client, status, until=float("inf"), poll_interval=1, timing=clock.timing)
+    (status,) = wait_for(client, [status], until=float("inf"), poll_interval=1, timing=clock.timing)
     assert status.state is JobState.CANCELLED
 
 
@@ -189,7 +189,7 @@ def test_15_a_slow_job_is_not_a_failed_one(clock: Clock) -> None:
     client, _ = client_of(clock, *[job("InProgress")] * 40)
     status = client.status(QUERY_REF)
     until = clock.time + 300
-    status = wait_for(client, status, until=until, poll_interval=60, timing=clock.timing)
+    (status,) = wait_for(client, [status], until=until, poll_interval=60, timing=clock.timing)
     assert status.state is JobState.RUNNING
     assert status.ref == QUERY_REF
 

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_from_anywhere_is_copied(kind: Callable[[bytes], Sou
         assert [read(part.source) for part in parts] == [HEADER + b"1,a\n2,b\n", HEADER + b"3,c\n"]
         assert {part.source.name for part in parts} == {"rows.csv"}
         (first, _) = parts
-        path = first.source._inner._path  # type: ignore[attr-defined]
+        path = first.source._slices[1].source._path  # type: ignore[attr-defined]
         assert path.exists()
     assert not path.exists()
 
