@@ -115,7 +115,7 @@ def _log_in_by_simple_salesforce(settings: SalesforceSettings, sender: _Sender) 
     # A public key has no sign(). The texts may show a part of the key.
     except (PyJWTError, ValueError, TypeError, AttributeError):
         raise ConfigurationError(
-            f"connection {settings.conn_id}: the private key is none: give an RSA key in PEM, unencrypted"
+            f"connection {settings.conn_id}: the private key is unusable: give an RSA key in PEM, unencrypted"
         ) from None
 
 
@@ -124,14 +124,14 @@ def _escaped(text: str | None) -> str | None:
 
 
 def _private_key(settings: SalesforceSettings) -> str:
-    if settings.private_key:
-        text = settings.private_key  # a form of one line may have made \n of its line ends
+    path = settings.key_file
+    if path is None:
+        text = settings.private_key or ""  # a form of one line may have made \n of its line ends
         return text if "\n" in text else text.replace("\\n", "\n")
-    path = settings.private_key_path or ""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"connection {settings.conn_id}: private_key_file_path {path[:200]} cannot be read: {reason}"
         ) from None
@@ -252,7 +252,7 @@ def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
 
 
 def _words(settings: SalesforceSettings, reply: Reply) -> tuple[str, str]:
-    """Return code and text of a refusal; of a page that is none of Salesforce's the status alone."""
+    """Return code and text of a refusal; of a page that is not Salesforce's the status alone."""
     reason: Any = None
     message: Any = None
     if settings.flow is Flow.SOAP:
