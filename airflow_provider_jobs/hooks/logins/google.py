@@ -211,7 +211,8 @@ def _source(settings: BigQuerySettings) -> tuple[str, str]:
     ):
         if text:
             return name, text
-    folder = Path(os.environ.get("CLOUDSDK_CONFIG") or "~/.config/gcloud").expanduser()
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path's raises where there is none
+    folder = Path(os.environ.get("CLOUDSDK_CONFIG") or Path(home, ".config/gcloud"))
     return _DEFAULT, str(folder / "application_default_credentials.json")
 
 
@@ -261,8 +262,9 @@ def _credentials(settings: BigQuerySettings) -> tuple[Any, str | None]:
     _check_token_urls(document)
     if name.startswith("key"):
         document = {"type": "service_account", **document}
-    # It warns of documents from people whom we do not trust: who edits a connection is trusted.
-    warnings.filterwarnings("ignore", "The load_credentials_from_dict method", DeprecationWarning)
+    # Its warnings are of documents by strangers, which no connection holds, and of users without a quota
+    # project, which BigQuery's jobs do not need; where warnings are errors, they would end the task.
+    warnings.filterwarnings("ignore", module=r"google\.auth\._default")
     # Given the scopes of an external account, it would ask Google for the project's name, before any need.
     external = document.get("type") == "external_account"
     found, project = google.auth.load_credentials_from_dict(document, scopes=None if external else scopes)

@@ -12,6 +12,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -27,7 +28,7 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
@@ -137,15 +138,6 @@ def _private_key(settings: SalesforceSettings) -> str:
         ) from None
 
 
-@dataclass
-class _Answer:
-    """What simple-salesforce reads of a reply."""
-
-    content: bytes
-    json: Callable[[], Any]
-    status_code: int = 200
-
-
 class _Sender:
     """Sends a login; simple-salesforce takes it for its session.
 
@@ -164,8 +156,8 @@ class _Sender:
         data: str | Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
         proxies: object = None,  # noqa: ARG002 - simple-salesforce's; the transport has them
-    ) -> _Answer:
-        """Send one login, once, and keep what it gives.
+    ) -> SimpleNamespace:
+        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply.
 
         :raises AuthenticationError: it is refused.
         """
@@ -185,7 +177,7 @@ class _Sender:
                 sent=False,
                 retryable=error.retryable,
             ) from None
-        return _Answer(reply.body, reply.json)
+        return SimpleNamespace(content=reply.body, json=reply.json, status_code=reply.status)
 
     def _read(self, reply: Reply) -> Reply:
         if reply.status != 200:  # noqa: PLR2004 - the HTTP status itself

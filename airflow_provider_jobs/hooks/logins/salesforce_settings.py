@@ -84,7 +84,7 @@ class SalesforceSettings:
         session_id: str | None = None,
         version: str | None = None,
     ) -> SalesforceSettings:
-        """Read a connection. The first flow whose fields are all there counts; an empty field is not there.
+        """Read a connection. The first flow whose fields are all there counts; an empty field is missing.
 
         :param session_id: A ready token; goes before everything that the connection holds.
         :param version: Goes before the connection's.

@@ -82,6 +82,10 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
         "google.auth.external_account_authorized_user",
     ),
     "user": (USER, "google.oauth2.credentials"),
+    "user of gcloud": (
+        {**USER, "client_id": "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com"},
+        "google.oauth2.credentials",
+    ),
     "impersonated": (IMPERSONATED, "google.auth.impersonated_credentials"),
 }
 
@@ -210,7 +214,7 @@ class TestDocuments:
     @pytest.mark.parametrize("kind", KINDS)
     @pytest.mark.parametrize("field", ["credential_config_file", "keyfile_dict"])
     def test_a_configuration_of_another_kind(self, field: str, kind: str) -> None:
-        """Nothing is sent yet, and google-auth's warning of documents by strangers is not passed on."""
+        """Nothing is sent yet, and google-auth's warnings are kept back: in these tests they are errors."""
         document, module = KINDS[kind]
         token, project = token_for(settings(**{field: document}))
         assert isinstance(token, GoogleToken)

@@ -242,6 +242,7 @@ def test_every_file_that_holds_credentials_is_looked_at(
     path = tmp_path / "application_default_credentials.json"
     path.write_text(json.dumps({**USER, "refresh_token": "old"}))
     extra = {"impersonation_chain": chain}
+    monkeypatch.setenv("PATH", "")  # gcloud itself is not asked
     if place.isupper():
         monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
         monkeypatch.setenv(place, str(path if place.startswith("GOOGLE") else tmp_path))
