@@ -138,7 +138,7 @@ class Transport:
         url = check_url(request.url)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise ConfigurationError(
-                "the token is not a token: it holds line ends, or other characters that no token has"
+                "this is not a token: it holds line ends, or characters that no token has"
             )
         body: Any = request.content
         more = dict(request.headers)
