@@ -25,7 +25,7 @@ def ours(url: str, job_id: str, folder: str) -> Callable[[], int]:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
     from airflow_provider_jobs.core.http.transport import Transport
-    from airflow_provider_jobs.hooks.logins.google import StaticToken
+    from airflow_provider_jobs.hooks.base import StaticToken
 
     client = SalesforceClient(Transport(StaticToken("t", None), user_agent="benchmark"), url)
     return lambda: client.download(job_id, Output("contacts.csv"), LocalSink(folder)).record_count

@@ -23,7 +23,7 @@ def ours(url: str, path: str, at_a_time: int) -> float:
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.sources.source import FileSource, Media
-    from airflow_provider_jobs.hooks.logins.google import StaticToken
+    from airflow_provider_jobs.hooks.base import StaticToken
 
     client = BigQueryClient(Transport(StaticToken("t", None), user_agent="benchmark"), "p", endpoint=url)
     job = {"jobReference": {"projectId": "p", "jobId": "j"}, "configuration": {"load": {}}}

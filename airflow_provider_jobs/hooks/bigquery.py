@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
-from airflow_provider_jobs import __version__
 from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.messages import check_url
-from airflow_provider_jobs.core.http.retry import RetryPolicy
-from airflow_provider_jobs.errors import ConfigurationError, JobsError
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.base import JobsHook, extra_of, transport_of
+from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, token_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.hooks.logins.google import BigQuerySettings
+    from airflow_provider_jobs.core.http.retry import RetryPolicy
 
 
-class BigQueryHook(BaseHook):
+class BigQueryHook(JobsHook[BigQueryClient]):
     """The BigQuery client of one connection, and nothing besides.
 
     Takes connections of type ``bigquery_jobs``, and those of type ``google_cloud_platform`` as they are.
@@ -51,24 +48,20 @@ class BigQueryHook(BaseHook):
         self.project_id = project_id
         self.impersonation_chain = impersonation_chain
 
-    def get_conn(self) -> BigQueryClient:
-        """Return the client; hooks of equal settings share it, its HTTP session and its token.
-
-        :raises ConfigurationError: the connection cannot be used.
-        """
-        return self.client_of(self.get_connection(self.gcp_conn_id))
-
     def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> BigQueryClient:
         """Return the client of a connection that has been looked up already."""
-        from airflow_provider_jobs.hooks.logins.google import BigQuerySettings  # noqa: PLC0415 - lazy
-
         settings = BigQuerySettings.from_connection(
             self.gcp_conn_id,
-            _extra(self.gcp_conn_id, connection.extra),
+            extra_of(self.gcp_conn_id, connection),
             project=self.project_id,
             impersonation_chain=self.impersonation_chain,
         )
         return _client(settings, retry)
+
+    def probe(self, client: BigQueryClient) -> str:
+        """Ask for one job."""
+        next(client.list_job_pages(maxResults=1), None)
+        return f"BigQuery answers for project {client.project}"
 
     def insert_job(self, job: Mapping[str, Any]) -> dict[str, Any]:
         """Start a job; see :meth:`.BigQueryClient.insert_job`."""
@@ -94,38 +87,15 @@ class BigQueryHook(BaseHook):
         """Yield the rows of a finished query; see :meth:`.BigQueryClient.get_query_results`."""
         return self.get_conn().get_query_results(job_id, **options)
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Ask for one job, once, and return whether that worked and what to tell the user."""
-        try:
-            client = self.client_of(self.get_connection(self.gcp_conn_id), RetryPolicy(attempts=1))
-            next(client.list_job_pages(maxResults=1), None)
-        except JobsError as error:
-            return False, str(error)
-        return True, f"BigQuery answers for project {client.project}"
-
-
-def _extra(conn_id: str, text: str | None) -> dict[str, Any]:
-    """Return the extra fields; what cannot be read is no reason to go on with other credentials."""
-    try:
-        extra = json.loads(text or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConfigurationError(f"connection {conn_id}: the extra field is no JSON object")
-    return extra
-
 
 @lru_cache(maxsize=32)
 def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
     """Return the one client of these settings in this process."""
-    from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415
-    from airflow_provider_jobs.hooks.logins.google import token_for  # noqa: PLC0415
-
     endpoint = check_url(settings.api_endpoint or ENDPOINT, f"connection {settings.conn_id}: api_endpoint")
     token, project = token_for(settings)
     if not (project := settings.project or project):
         raise ConfigurationError(
             f"connection {settings.conn_id} and its credentials name no project: set project, or project_id"
         )
-    transport = Transport(token, user_agent=f"airflow-provider-jobs/{__version__}", retry=retry)
+    transport = transport_of(token, retry=retry)
     return BigQueryClient(transport, project, location=settings.location, endpoint=endpoint)

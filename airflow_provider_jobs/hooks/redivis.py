@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.providers.common.compat.sdk import BaseHook
-
-from airflow_provider_jobs import __version__
 from airflow_provider_jobs.clients.redivis.api import ENDPOINT
 from airflow_provider_jobs.clients.redivis.client import RedivisClient
 from airflow_provider_jobs.core.http.messages import check_url
-from airflow_provider_jobs.core.http.retry import RetryPolicy
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
+from airflow_provider_jobs.hooks.base import JobsHook, StaticToken, extra_of, transport_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Connection
 
+    from airflow_provider_jobs.core.http.retry import RetryPolicy
 
 #: A dataset of Redivis's own, public: whether it is there or not, only an accepted token is told.
 _PROBE = "demo.connection_test"
@@ -57,12 +55,11 @@ class RedivisSettings:
         endpoint = (connection.host or environment.get("REDIVIS_API_ENDPOINT") or "").strip().rstrip("/")
         if "://" in endpoint and not urlsplit(endpoint).path:
             raise ConfigurationError(f"connection {conn_id}: host has no path: it ends in /api/v1")
-        extra = _extra(conn_id, connection.extra)
-        storage_token = extra.get("storage_token") in {True, "true", "True", "1"}
+        storage_token = extra_of(conn_id, connection).get("storage_token") in (True, "true", "True", "1")
         return cls(conn_id, token, endpoint or None, storage_token)
 
 
-class RedivisHook(BaseHook):
+class RedivisHook(JobsHook[RedivisClient]):
     """The Redivis client of one connection, and nothing besides.
 
     Takes connections of type ``redivis``: the password is the API token, the host the API's address.
@@ -79,16 +76,15 @@ class RedivisHook(BaseHook):
         super().__init__(**kwargs)
         self.redivis_conn_id = redivis_conn_id
 
-    def get_conn(self) -> RedivisClient:
-        """Return the client; hooks of equal settings share it and its HTTP session.
-
-        :raises ConfigurationError: the connection cannot be used.
-        """
-        return self.client_of(self.get_connection(self.redivis_conn_id))
-
     def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> RedivisClient:
         """Return the client of a connection that has been looked up already."""
         return _client(RedivisSettings.from_connection(self.redivis_conn_id, connection, os.environ), retry)
+
+    def probe(self, client: RedivisClient) -> str:
+        """Ask for a dataset; whether there is one or not, Redivis has looked, and so accepted the token."""
+        with suppress(NotFoundError):
+            client.get_dataset(_PROBE)
+        return "Redivis accepts the token"
 
     def create_upload(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create an upload; see :meth:`.RedivisClient.create_upload`."""
@@ -107,7 +103,7 @@ class RedivisHook(BaseHook):
         return self.get_conn().list_uploads(table, **filters)
 
     def delete_upload(self, table: str, name: str) -> None:
-        """Delete an upload, and the rows that it brought; harmless if there is none."""
+        """Delete an upload, and the rows that it brought; harmless if it is gone."""
         self.get_conn().delete_upload(table, name)
 
     def create_version(self, dataset: str) -> dict[str, Any]:
@@ -118,50 +114,10 @@ class RedivisHook(BaseHook):
         """Release the next version of a dataset; see :meth:`.RedivisClient.release_version`."""
         return self.get_conn().release_version(dataset, release_notes)
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Ask for a dataset, once, and return whether the token was accepted and what to tell the user."""
-        try:
-            client = self.client_of(self.get_connection(self.redivis_conn_id), RetryPolicy(attempts=1))
-            client.get_dataset(_PROBE)
-        except NotFoundError:
-            pass  # it has looked, so it has accepted the token
-        except JobsError as error:
-            return False, str(error)
-        return True, "Redivis accepts the token"
-
-
-def _extra(conn_id: str, text: str | None) -> dict[str, Any]:
-    try:
-        extra = json.loads(text or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConfigurationError(f"connection {conn_id}: the extra field is no JSON object")
-    return extra
-
 
 @lru_cache(maxsize=32)
 def _client(settings: RedivisSettings, retry: RetryPolicy | None) -> RedivisClient:
     """Return the one client of these settings in this process."""
-    from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415
-
     endpoint = check_url(settings.endpoint or ENDPOINT, f"connection {settings.conn_id}: host")
-    transport = Transport(
-        _ApiToken(settings.token), user_agent=f"airflow-provider-jobs/{__version__}", retry=retry
-    )
+    transport = transport_of(StaticToken(settings.token), retry=retry)
     return RedivisClient(transport, endpoint=endpoint, storage_token=settings.storage_token, retry=retry)
-
-
-class _ApiToken:
-    """A ready token, which cannot be renewed."""
-
-    def __init__(self, token: str) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"}
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers that authorise a request."""
-        return dict(self._headers)
-
-    def renew(self, rejected: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's parameter
-        """Return False: there is no other token."""
-        return False

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseHook
-
-from airflow_provider_jobs.core.http.retry import RetryPolicy
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.hooks.base import JobsHook, transport_of
+from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
+from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
+    LoginToken,
+    ReadyToken,
+    new_token,
+    token_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-    from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
+    from airflow_provider_jobs.core.http.retry import RetryPolicy
     from airflow_provider_jobs.jobs import JobRef
 
 
-class SalesforceHook(BaseHook):
+class SalesforceHook(JobsHook[SalesforceClient]):
     """The Bulk API 2.0 client of one connection, and nothing besides.
 
     Takes connections of type ``salesforce_bulk``, and those of type ``salesforce`` as they are. A ``job`` is
@@ -57,25 +62,27 @@ class SalesforceHook(BaseHook):
         :raises ConfigurationError: the connection cannot be used.
         :raises AuthenticationError: Salesforce refuses the login.
         """
-        from airflow_provider_jobs.hooks.logins.salesforce_tokens import (  # noqa: PLC0415 - lazy
-            ReadyToken,
-            shared_client,
-            token_for,
-        )
+        connection = self.looked_up()
+        token = token_for(self._settings(connection))
+        if isinstance(token, ReadyToken):  # not for a triggerer, whose threads must not look connections up
+            token.reread = lambda: self._settings(self.looked_up())
+        return self.client_of(connection)
 
-        settings = self._settings(self.get_connection(self.salesforce_conn_id))
-        token = token_for(settings)
-        if isinstance(
-            token, ReadyToken
-        ):  # in a triggerer, which does not come here, threads must not look up
-            token.reread = lambda: self._settings(self.get_connection(self.salesforce_conn_id))
-        return shared_client(settings, delete_cancelled=self.delete_cancelled)
+    def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> SalesforceClient:
+        """Return the client of a connection that has been looked up already.
 
-    def client_of(self, connection: Connection) -> SalesforceClient:
-        """Return the client of a connection that has been looked up already."""
-        from airflow_provider_jobs.hooks.logins.salesforce_tokens import shared_client  # noqa: PLC0415 - lazy
+        :param retry: Makes a client that logs in by itself, whatever became of the login that others share.
+        """
+        settings = self._settings(connection)
+        if retry:
+            return _made(SalesforceClient, settings, new_token(settings), retry)
+        return _client(settings, delete_cancelled=self.delete_cancelled)
 
-        return shared_client(self._settings(connection), delete_cancelled=self.delete_cancelled)
+    def probe(self, client: SalesforceClient) -> str:
+        """Ask for the limits."""
+        requests = client.limits().get("DailyApiRequests") or {}
+        left = f", {requests['Remaining']} API requests are left today" if "Remaining" in requests else ""
+        return f"{client.scope} answers{left}"
 
     def create_query_job(self, body: Mapping[str, Any], *, version: str | None = None) -> dict[str, Any]:
         """Create a query job; see :meth:`.SalesforceClient.create_query_job`."""
@@ -128,22 +135,37 @@ class SalesforceHook(BaseHook):
         """Return the org's limits; see :meth:`.SalesforceClient.limits`."""
         return self.get_conn().limits()
 
-    def test_connection(self) -> tuple[bool, str]:
-        """Log in and ask for the limits, once; return whether that worked and what to tell the user."""
-        from airflow_provider_jobs.hooks.logins.salesforce_tokens import fresh_client  # noqa: PLC0415 - lazy
-
-        try:
-            settings = self._settings(self.get_connection(self.salesforce_conn_id))
-            client = fresh_client(settings, RetryPolicy(attempts=1))
-            requests = client.limits().get("DailyApiRequests") or {}
-        except JobsError as error:
-            return False, str(error)
-        left = f", {requests['Remaining']} API requests are left today" if "Remaining" in requests else ""
-        return True, f"{client.scope} answers{left}"
-
     def _settings(self, connection: Connection) -> SalesforceSettings:
-        from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings  # noqa: PLC0415 - lazy
-
         return SalesforceSettings.from_connection(
             self.salesforce_conn_id, connection, session_id=self._session_id, version=self.version
         )
+
+
+class DiscardingClient(SalesforceClient):
+    """A client that leaves nothing of the jobs which it cancels."""
+
+    def cancel(self, ref: JobRef) -> None:
+        """Abort a job, see it end, and delete it; what is complete may still be wanted, and stays."""
+        self.discard(ref)
+
+
+@lru_cache(maxsize=32)
+def _client(settings: SalesforceSettings, *, delete_cancelled: bool) -> SalesforceClient:
+    """Return the one client of these settings in this process."""
+    return _made(DiscardingClient if delete_cancelled else SalesforceClient, settings, token_for(settings))
+
+
+def _made(
+    kind: type[SalesforceClient],
+    settings: SalesforceSettings,
+    token: ReadyToken | LoginToken,
+    retry: RetryPolicy | None = None,
+) -> SalesforceClient:
+    return kind(
+        transport_of(token, retry=retry, proxies=dict(settings.proxies)),
+        token.instance_url,
+        version=settings.version,
+        client_id=settings.client_id,
+        api_usage_limit=settings.api_usage_limit,
+        retry=retry,
+    )

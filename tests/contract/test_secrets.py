@@ -17,8 +17,9 @@ from airflow_provider_jobs.core.http.messages import Reply, Request
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.hooks.base import StaticToken
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
-from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, StaticToken, token_for
+from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, token_for
 from airflow_provider_jobs.hooks.logins.salesforce import log_in
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import token_for as salesforce_token_for
@@ -53,7 +54,7 @@ class Answering(Transport):
     """Gets the same reply to everything."""
 
     def __init__(self, reply: Reply, timing: Timing) -> None:
-        super().__init__(StaticToken(SECRET, None), user_agent="x", timing=timing)
+        super().__init__(StaticToken(SECRET), user_agent="x", timing=timing)
         self.reply = reply
         self.seen: list[Mapping[str, str]] = []
 
@@ -97,7 +98,7 @@ def test_no_lost_reply_shows_the_token_or_the_address(
     url: str, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     transport = Transport(
-        StaticToken(SECRET, None), user_agent="x", timing=clock.timing, retry=RetryPolicy(attempts=2)
+        StaticToken(SECRET), user_agent="x", timing=clock.timing, retry=RetryPolicy(attempts=2)
     )
     with caplog.at_level(logging.INFO), pytest.raises(JobsError) as caught:
         transport.call(Request("GET", url, params={"upload_id": SECRET}), lambda reply: reply)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
+from airflow_provider_jobs.errors import AuthenticationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.integration.task_run import TaskRun
+from tests.integration.sandbox.conftest import wait_until
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +105,104 @@ def test_expired_token_is_renewed_once(lab: Lab, connect: Callable[..., None]) -
     assert [entry["status"] for entry in lab.requests("jobs.insert")] == [401, 200]
 
 
+#: Where a key file can stand, and what else the connection says.
+KEY_FILES: dict[str, dict[str, Any]] = {
+    "key_path": {},
+    "credential_config_file": {},
+    "GOOGLE_APPLICATION_CREDENTIALS": {},
+    "key_path of a chain": {"impersonation_chain": ROBOT},
+}
+
+
+@pytest.fixture(params=KEY_FILES)
+def key_file(
+    request: pytest.FixtureRequest,
+    lab: Lab,
+    connect: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """Return a file that the connection takes its credentials from, in each place where it can stand."""
+    path = tmp_path / "key.json"
+    shutil.copy(lab.sandbox.workload_identity_file, path)
+    name = request.param.split()[0]
+    if name.isupper():
+        monkeypatch.setenv(name, str(path))
+        connect()
+    else:
+        connect(**{name: str(path)}, **KEY_FILES[request.param])
+    lab.sandbox.clear_requests()
+    return path
+
+
+def refuse_the_old_key(lab: Lab) -> None:
+    """End all tokens, and give no others for the workload identity."""
+    lab.sandbox.faults(operation=r"sts\.token", action="reply", status=400, reason="invalid_grant", times=0)
+    lab.sandbox.expire_tokens()
+
+
+def asked_for_tokens(lab: Lab) -> list[str]:
+    return [
+        f"{each['operation']} {each['status']}"
+        for each in lab.sandbox.requests()
+        if each["operation"].startswith(("oauth.", "sts.", "iam."))
+    ]
+
+
+def test_a_rotated_key_file_is_read_again_while_a_task_is_deferred(lab: Lab, key_file: Path) -> None:
+    """The triggerer holds the old key: its token is rejected, and it gets no other. Nobody restarts it."""
+    task = BigQueryQueryOperator(
+        task_id="task",
+        sql="SELECT 1 AS x",
+        deferrable=True,
+        inline_wait=0,
+        poll_interval=0.5,
+        execution_timeout=dt.timedelta(seconds=30),
+    )
+    with lab.slow_jobs(seconds=1.0), ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(perform, task)
+        wait_until(lambda: lab.requests("jobs.list") + lab.requests("jobs.get"))
+        refuse_the_old_key(lab)
+        wait_until(lambda: {"sts.token 400", "iam.generateAccessToken 401"} & set(asked_for_tokens(lab)))
+        shutil.copy(lab.sandbox.key_file, key_file)
+        assert ended.result(60)["state"] == "succeeded"
+    assert asked_for_tokens(lab).count("oauth.token 200") == 1
+
+
+def test_a_key_file_that_is_still_the_old_one_is_refused_once_a_request(lab: Lab, key_file: Path) -> None:
+    client = BigQueryHook().get_conn()
+    next(client.list_job_pages())
+    refuse_the_old_key(lab)
+    lab.sandbox.clear_requests()
+    for number in (1, 2):
+        with pytest.raises(AuthenticationError, match="Google gives no token"):
+            next(client.list_job_pages())
+        assert len(asked_for_tokens(lab)) == number
+    shutil.copy(lab.sandbox.key_file, key_file)
+    assert next(client.list_job_pages()) is not None
+
+
+def test_a_rotated_key_counts_as_soon_as_a_fresh_token_is_rejected(
+    lab: Lab, connect: Callable[..., None], tmp_path: Path
+) -> None:
+    """The token endpoint still takes the old key, but BigQuery nothing that comes of it."""
+    path = tmp_path / "key.json"
+    shutil.copy(lab.sandbox.workload_identity_file, path)
+    connect(key_path=str(path))
+    lab.sandbox.faults(
+        operation=r"iam\.generateAccessToken",
+        action="patch",
+        document={"accessToken": "of-no-use"},
+        times=0,
+    )
+    client = BigQueryHook().get_conn()
+    with pytest.raises(AuthenticationError, match="401"):
+        next(client.list_job_pages())
+    shutil.copy(lab.sandbox.key_file, path)
+    assert next(client.list_job_pages()) is not None
+    assert [each["status"] for each in lab.requests("jobs.list")] == [401, 401, 401, 200]
+
+
 def test_connection_can_be_tested(lab: Lab) -> None:
     assert BigQueryHook().test_connection() == (True, f"BigQuery answers for project {lab.project}")
 
@@ -112,7 +215,7 @@ def free_port() -> int:
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no such key file": ({"key_path": "/nowhere/key.json"}, "key_path /nowhere/key.json cannot be read"),
-    "key that is no JSON": ({"keyfile_dict": "{nonsense"}, "keyfile_dict is not JSON"),
+    "key that is not JSON": ({"keyfile_dict": "{nonsense"}, "keyfile_dict is not JSON"),
     "key without fields": (
         {"keyfile_dict": "{}"},
         "connection google_cloud_default: the credentials are unusable: Service account info was not in",
@@ -122,9 +225,15 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "http://example.org is refused",
     ),
     "endpoint in clear": ({"api_endpoint": "http://example.org"}, "http://example.org is refused"),
-    "project that is none": ({"access_token": "t", "project": "no/project"}, "'no/project' is not a Google"),
+    "project of a wrong form": (
+        {"access_token": "t", "project": "no/project"},
+        "'no/project' is not a Google",
+    ),
     "wrong token": ({"access_token": "wrong"}, "401"),
-    "unknown kind of credentials": ({"credential_config_file": '{"type": "x"}'}, "type is 'x'"),
+    "unknown kind of credentials": (
+        {"credential_config_file": '{"type": "x"}'},
+        "Type is x, expected one of",
+    ),
     "secret manager": ({"key_secret_name": "x"}, "key_secret_name is not supported"),
 }
 

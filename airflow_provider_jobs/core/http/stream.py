@@ -74,6 +74,6 @@ def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
                     yield made
                 left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
     except zlib.error:
-        raise ProtocolError("the body says that it is compressed by gzip, and is not") from None
+        raise ProtocolError("the body claims to be compressed by gzip, and is not") from None
     if begun and not decoder.eof:
-        raise ProtocolError("the compressed body ends before its end")
+        raise ProtocolError("the compressed body is cut short")

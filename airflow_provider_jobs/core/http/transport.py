@@ -136,7 +136,9 @@ class Transport:
     ) -> requests.Response:
         url = check_url(request.url)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
-            raise ConfigurationError("the token is none: it holds line ends or other characters no token has")
+            raise ConfigurationError(
+                "this is not a token: it holds line ends, or characters that no token has"
+            )
         body: Any = request.content
         more = dict(request.headers)
         if request.body is not None:

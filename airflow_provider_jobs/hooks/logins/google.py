@@ -7,25 +7,36 @@ Source: https://google-auth.readthedocs.io/
 from __future__ import annotations
 
 import json
+import logging
+import os
 import re
 import threading
+import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.http.messages import check_url
-from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, TransportError
+from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
+from airflow_provider_jobs.hooks.base import StaticToken, fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from google.auth.credentials import Credentials
 
+log = logging.getLogger(__name__)
+
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
-#: Ways of Google's own connections that need services which this package does not call.
 _TOKEN_URLS = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
+#: Ways of Google's own connections that need services which this package does not call.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
+#: A key looks otherwise.
+_PATH = re.compile(r"[^\s{\"\[][^\n{\"]{0,400}")
+#: What names the file of application default credentials; without it, it is gcloud's.
+_DEFAULT = "GOOGLE_APPLICATION_CREDENTIALS"
 
 
 @dataclass(frozen=True)
@@ -90,33 +101,27 @@ class BigQuerySettings:
         )
 
 
-class StaticToken:
-    """A ready token, which cannot be renewed."""
-
-    def __init__(self, token: str, quota_project: str | None) -> None:
-        self._headers = {"Authorization": f"Bearer {token}"}
-        if quota_project:
-            self._headers["x-goog-user-project"] = quota_project
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers that authorise a request."""
-        return self._headers
-
-    def renew(self, rejected: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's parameter
-        """Return False: there is no other token."""
-        return False
-
-
 class GoogleToken:
-    """Tokens of google-auth credentials: fetched when needed, one for all threads."""
+    """Tokens of google-auth credentials: fetched when needed, one for all threads.
 
-    def __init__(self, credentials: Credentials, conn_id: str) -> None:
+    Once one is refused, the file of the credentials is looked at: a key that was rotated counts from then on.
+
+    :param load: Makes the credentials, and names their project.
+    :param key_file: What it reads them from; None if they are not in a file.
+    """
+
+    def __init__(
+        self, conn_id: str, load: Callable[[], tuple[Credentials, str | None]], key_file: str | None = None
+    ) -> None:
         from google.auth.transport.requests import Request  # noqa: PLC0415 - only who needs a token pays for it
 
-        self._credentials = credentials
         self._conn_id = conn_id
+        self._load = load
+        self._key_file = key_file
         self._request = Request()
         self._lock = threading.RLock()  # a signal may end the task while this thread refreshes
+        self._content = fingerprint(key_file)  # before the file is read: no change is missed
+        self._credentials, self.project = load()
 
     def headers(self) -> dict[str, str]:
         """Return the headers that authorise a request.
@@ -133,6 +138,7 @@ class GoogleToken:
         """Fetch another token unless a thread before this one has done so."""
         with self._lock:
             if self._current() == rejected:
+                self._reload()
                 self._refresh()
         return True
 
@@ -142,14 +148,35 @@ class GoogleToken:
         return {"Authorization": headers.pop("authorization"), **headers}
 
     def _refresh(self) -> None:
+        refused = self._credentials
+        try:
+            self._fetch()
+        except AuthenticationError:
+            if not self._reload() and self._credentials is refused:  # else a signal handler has been here
+                raise
+            self._fetch()
+
+    def _reload(self) -> bool:
+        """Load the credentials again if their file has changed; return False if there are no others."""
+        content = fingerprint(self._key_file)
+        if content in {None, self._content}:
+            return False
+        try:
+            self._credentials, _ = self._load()
+        except JobsError as error:  # half written, perhaps: the next refusal has it looked at again
+            log.warning("%s; going on with what was read before", error)
+            return False
+        self._content = content
+        log.info("connection %s: %s has changed and was read again", self._conn_id, self._key_file)
+        return True
+
+    def _fetch(self) -> None:
         from google.auth import exceptions  # noqa: PLC0415 - as above
 
         try:
             self._credentials.refresh(self._request)
         except exceptions.TransportError:
-            raise TransportError(
-                f"connection {self._conn_id}: Google's token service could not be reached", sent=False
-            ) from None
+            raise _unreachable(self._conn_id) from None
         except exceptions.GoogleAuthError as error:
             raise AuthenticationError(
                 f"connection {self._conn_id}: Google gives no token: {_words(error)}",
@@ -167,7 +194,34 @@ def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, st
     :raises ConfigurationError: the credentials cannot be read.
     """
     if settings.access_token and not settings.impersonation_chain:
-        return StaticToken(settings.access_token, settings.quota_project), None
+        quota = {"x-goog-user-project": settings.quota_project} if settings.quota_project else {}
+        return StaticToken(settings.access_token, quota), None
+    token = GoogleToken(settings.conn_id, partial(_load, settings), _path(*_source(settings)))
+    return token, token.project
+
+
+def _source(settings: BigQuerySettings) -> tuple[str, str]:
+    """Return the name of what holds the credentials, or names their file, and its text."""
+    for name, text in (
+        ("access_token", settings.access_token),
+        ("keyfile_dict", settings.key_json),
+        ("key_path", settings.key_path),
+        ("credential_config_file", settings.credential_config),
+        (_DEFAULT, os.environ.get(_DEFAULT)),
+    ):
+        if text:
+            return name, text
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path's raises where there is none
+    folder = Path(os.environ.get("CLOUDSDK_CONFIG") or Path(home, ".config/gcloud"))
+    return _DEFAULT, str(folder / "application_default_credentials.json")
+
+
+def _path(name: str, text: str) -> str | None:
+    return None if name in {"access_token", "keyfile_dict"} or not _PATH.fullmatch(text) else text
+
+
+def _load(settings: BigQuerySettings) -> tuple[Any, str | None]:
+    """Return the credentials as they are written now, and the project that they name."""
     from google.auth import exceptions  # noqa: PLC0415 - as above
 
     try:
@@ -176,52 +230,45 @@ def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, st
             credentials = _impersonated(settings, credentials)
         if settings.quota_project:
             credentials = credentials.with_quota_project(settings.quota_project)
-    except (exceptions.GoogleAuthError, ValueError) as error:
+    except exceptions.TransportError:
+        raise _unreachable(settings.conn_id) from None
+    # A document may hold anything in place of what google-auth expects.
+    except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError, KeyError) as error:
+        cause = error.__cause__ or error.__context__
+        words = _words(cause if isinstance(cause, ValueError) else error)
         raise ConfigurationError(
-            f"connection {settings.conn_id}: the credentials are unusable: {_words(error)}"
+            f"connection {settings.conn_id}: the credentials are unusable: {words}"
         ) from None
-    return GoogleToken(credentials, settings.conn_id), project
+    return credentials, project
 
 
 def _credentials(settings: BigQuerySettings) -> tuple[Any, str | None]:
     import google.auth  # noqa: PLC0415 - as above
-    from google.oauth2 import credentials  # noqa: PLC0415
+    from google.auth.credentials import with_scopes_if_required  # noqa: PLC0415
+    from google.oauth2.credentials import Credentials  # noqa: PLC0415
 
-    if settings.access_token:
-        return credentials.Credentials(settings.access_token), None
-    for name, text in (
-        ("keyfile_dict", settings.key_json),
-        ("key_path", settings.key_path),
-        ("credential_config_file", settings.credential_config),
-    ):
-        if text:
-            document = _document(settings, name, text)
-            kind = document.get("type", "service_account" if name.startswith("key") else None)
-            return _of_document(kind, document, list(settings.scopes)), document.get("project_id")
-    found, project = google.auth.default(scopes=list(settings.scopes))
-    return found, project
-
-
-def _of_document(kind: Any, document: dict[str, Any], scopes: list[str]) -> Any:
-    """Return the credentials that a key file or a credential configuration describes."""
-    from google.auth import aws, identity_pool, impersonated_credentials, pluggable  # noqa: PLC0415 - as above
-    from google.oauth2 import credentials, service_account  # noqa: PLC0415
-
+    name, text = _source(settings)
+    scopes = list(settings.scopes)
+    if name == "access_token":
+        return Credentials(text), None
+    if name == _DEFAULT:
+        if fingerprint(_path(name, text)):
+            _check_token_urls(_document(settings.conn_id, name, text))
+        elif not _path(name, text):  # google-auth would show it, and it may be a key
+            raise ConfigurationError(f"connection {settings.conn_id}: {name} is not a path")
+        found, project = google.auth.default(scopes=scopes)
+        return found, project
+    document = _document(settings.conn_id, name, text)
     _check_token_urls(document)
-    if kind == "service_account":
-        return service_account.Credentials.from_service_account_info(document, scopes=scopes)
-    if kind == "authorized_user":
-        return credentials.Credentials.from_authorized_user_info(document, scopes=scopes)
-    if kind == "impersonated_service_account":
-        make = impersonated_credentials.Credentials.from_impersonated_service_account_info
-        return make(document, scopes=scopes)
-    if kind == "external_account":
-        source = document.get("credential_source") or {}
-        if str(source.get("environment_id", "")).startswith("aws"):
-            return aws.Credentials.from_info(document, scopes=scopes)
-        pool = pluggable if "executable" in source else identity_pool
-        return pool.Credentials.from_info(document, scopes=scopes)
-    raise ValueError(f"their type is {kind!r}, which is none of Google's")
+    if name.startswith("key"):
+        document = {"type": "service_account", **document}
+    # Its warnings are of documents by strangers, which no connection holds, and of users without a quota
+    # project, which BigQuery's jobs do not need; where warnings are errors, they would end the task.
+    warnings.filterwarnings("ignore", module=r"google\.auth\._default")
+    # Given the scopes of an external account, it would ask Google for the project's name, before any need.
+    external = document.get("type") == "external_account"
+    found, project = google.auth.load_credentials_from_dict(document, scopes=None if external else scopes)
+    return with_scopes_if_required(found, scopes), project or document.get("project_id")
 
 
 def _check_token_urls(document: dict[str, Any]) -> None:
@@ -239,7 +286,7 @@ def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
     *delegates, target = settings.impersonation_chain
     for account in settings.impersonation_chain:
         if not re.fullmatch(r"[\w.+-]+@[\w.:-]+", account):
-            raise ConfigurationError(f"impersonation_chain: {account[:80]!r} is no service account")
+            raise ConfigurationError(f"impersonation_chain: {account[:80]!r} is not a service account")
     endpoint = check_url(settings.iam_endpoint, "iam_endpoint").rstrip("/")
     return impersonated_credentials.Credentials(
         source_credentials=source,
@@ -250,29 +297,30 @@ def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
     )
 
 
-def _document(settings: BigQuerySettings, name: str, text: str) -> dict[str, Any]:
-    """Return the JSON object that a field holds, or that the file it names holds.
-
-    What a message shows of a field is a path at most: anything else may be a key.
-    """
-    where = f"connection {settings.conn_id}: {name}"
-    if name != "keyfile_dict" and re.fullmatch(r"[^\s{\"\[][^\n{\"]{0,400}", text):
-        where += f" {text}"
+def _document(conn_id: str, name: str, text: str) -> dict[str, Any]:
+    """Return the JSON object that a field or its file holds; of a field, messages show a path at most."""
+    where = f"connection {conn_id}: {name}"
+    if path := _path(name, text):
+        where += f" {path}"
         try:
-            text = Path(text).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8")
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not text"
             raise ConfigurationError(f"{where} cannot be read: {reason}") from None
     try:
         document = json.loads(text)
     except ValueError:
         raise ConfigurationError(f"{where} is not JSON") from None
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{where} is no JSON object")
+        raise ConfigurationError(f"{where} is not a JSON object")
     return document
 
 
-def _words(error: Exception) -> str:
+def _unreachable(conn_id: str) -> TransportError:
+    return TransportError(f"connection {conn_id}: Google's token service could not be reached", sent=False)
+
+
+def _words(error: BaseException) -> str:
     """Return the first argument of an error: the others may hold the whole reply."""
     return str(error.args[0] if error.args else type(error).__name__)[:300]
 

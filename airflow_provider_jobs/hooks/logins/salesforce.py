@@ -12,6 +12,7 @@ import re
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -27,7 +28,7 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
@@ -115,7 +116,7 @@ def _log_in_by_simple_salesforce(settings: SalesforceSettings, sender: _Sender) 
     # A public key has no sign(). The texts may show a part of the key.
     except (PyJWTError, ValueError, TypeError, AttributeError):
         raise ConfigurationError(
-            f"connection {settings.conn_id}: the private key is none: give an RSA key in PEM, unencrypted"
+            f"connection {settings.conn_id}: the private key is unusable: give an RSA key in PEM, unencrypted"
         ) from None
 
 
@@ -124,26 +125,17 @@ def _escaped(text: str | None) -> str | None:
 
 
 def _private_key(settings: SalesforceSettings) -> str:
-    if settings.private_key:
-        text = settings.private_key  # a form of one line may have made \n of its line ends
+    path = settings.key_file
+    if path is None:
+        text = settings.private_key or ""  # a form of one line may have made \n of its line ends
         return text if "\n" in text else text.replace("\\n", "\n")
-    path = settings.private_key_path or ""
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
+        reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(
             f"connection {settings.conn_id}: private_key_file_path {path[:200]} cannot be read: {reason}"
         ) from None
-
-
-@dataclass
-class _Answer:
-    """What simple-salesforce reads of a reply."""
-
-    content: bytes
-    json: Callable[[], Any]
-    status_code: int = 200
 
 
 class _Sender:
@@ -164,8 +156,8 @@ class _Sender:
         data: str | Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
         proxies: object = None,  # noqa: ARG002 - simple-salesforce's; the transport has them
-    ) -> _Answer:
-        """Send one login, once, and keep what it gives.
+    ) -> SimpleNamespace:
+        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply.
 
         :raises AuthenticationError: it is refused.
         """
@@ -185,7 +177,7 @@ class _Sender:
                 sent=False,
                 retryable=error.retryable,
             ) from None
-        return _Answer(reply.body, reply.json)
+        return SimpleNamespace(content=reply.body, json=reply.json, status_code=reply.status)
 
     def _read(self, reply: Reply) -> Reply:
         if reply.status != 200:  # noqa: PLR2004 - the HTTP status itself
@@ -252,7 +244,7 @@ def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
 
 
 def _words(settings: SalesforceSettings, reply: Reply) -> tuple[str, str]:
-    """Return code and text of a refusal; of a page that is none of Salesforce's the status alone."""
+    """Return code and text of a refusal; of a page that is not Salesforce's the status alone."""
     reason: Any = None
     message: Any = None
     if settings.flow is Flow.SOAP:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from airflow_provider_jobs.clients.salesforce.names import VERSION, api_version, check_api_host
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.base import extra_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,7 +44,7 @@ class SalesforceSettings:
 
     :param login_url: Where tokens are asked for.
     :param instance_url: The org's own address, as far as the connection knows it.
-    :param sandbox_org: The org is one of Salesforce's sandboxes, for which ``test`` stands surety.
+    :param sandbox_org: The org is one of Salesforce's sandboxes, whose JWTs are for ``test``.
     :param proxies: Scheme and proxy, in pairs.
     :param client_id: What the org's logs call the caller.
     :param api_usage_limit: The share of the org's daily requests from which on no new job is made; waiting
@@ -69,6 +70,11 @@ class SalesforceSettings:
     client_id: str | None = None
     api_usage_limit: float | None = None
 
+    @property
+    def key_file(self) -> str | None:
+        """The file that the login reads its private key from, if it does."""
+        return None if self.flow is not Flow.JWT or self.private_key else self.private_key_path
+
     @classmethod
     def from_connection(
         cls,
@@ -78,14 +84,14 @@ class SalesforceSettings:
         session_id: str | None = None,
         version: str | None = None,
     ) -> SalesforceSettings:
-        """Read a connection. The first flow whose fields are all there counts; an empty field is none.
+        """Read a connection. The first flow whose fields are all there counts; an empty field is missing.
 
         :param session_id: A ready token; goes before everything that the connection holds.
         :param version: Goes before the connection's.
         :raises ConfigurationError: there is no way to log in, or a field is wrong.
         """
         where = f"connection {conn_id}"
-        get = _getter(where, connection.extra)
+        get = _getter(extra_of(conn_id, connection))
         given = {
             "username": _text(connection.login),
             "password": connection.password or None,
@@ -122,14 +128,8 @@ class SalesforceSettings:
 _SANDBOX_HOST = re.compile(r"--|\.sandbox\.")
 
 
-def _getter(where: str, text: str | None) -> Callable[..., Any]:
+def _getter(extra: Mapping[str, Any]) -> Callable[..., Any]:
     """Return what looks up an extra field by its name, also under the name that it had before."""
-    try:
-        extra = json.loads(text or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        raise ConfigurationError(f"{where}: the extra field is no JSON object")
 
     def get(name: str, *, as_text: bool = True) -> Any:
         found = (extra.get(key) for key in (name, f"extra__salesforce__{name}"))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import json
 import re
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_jobs.errors import AuthenticationError, UsageLimitReached
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from tests.integration.sandbox.conftest import wait_until
 from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.salesforce.lab import SalesforceLab
 
 SOQL = "SELECT Id FROM User"
@@ -165,6 +172,61 @@ def test_a_rejected_ready_token_is_looked_up_again(lab: SalesforceLab) -> None:
         client.limits()
     lab.connect(access_token=lab.sandbox.salesforce_token)
     assert client.limits()["DailyApiRequests"]
+
+
+@pytest.fixture
+def key_file(lab: SalesforceLab, tmp_path: Path) -> Path:
+    """Return a file that holds the connection's private key, which the org accepts."""
+    path = tmp_path / "key.pem"
+    shutil.copy(lab.sandbox.salesforce_key_file, path)
+    names = {"login": lab.account.username, "consumer_key": lab.account.consumer_key}
+    lab.connect(**names, private_key_file_path=str(path))
+    return path
+
+
+def another_key() -> str:
+    """Return a key that the org does not know."""
+    return (
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        .private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        .decode()
+    )
+
+
+def test_a_rotated_key_file_is_tried_at_once_while_a_task_is_deferred(
+    lab: SalesforceLab, key_file: Path
+) -> None:
+    """A refused login waits for minutes, lest the user be locked out: but not for a key that is new."""
+    lab.slow(2.0)
+    task = lab.query(SOQL, deferrable=True, execution_timeout=dt.timedelta(seconds=30))
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(perform, task)
+        wait_until(lambda: lab.requests("query.get") + lab.requests("query.list"))
+        key_file.write_text(another_key())
+        lab.sandbox.expire_tokens()
+        wait_until(lambda: len(logins(lab)) == 2)
+        shutil.copy(lab.sandbox.salesforce_key_file, key_file)
+        assert ended.result(60)["state"] == "succeeded"
+    assert logins(lab) == [f"/services/oauth2/token {status}" for status in (200, 400, 200)]
+
+
+def test_a_key_file_that_is_still_the_refused_one_is_not_tried_again(
+    lab: SalesforceLab, key_file: Path
+) -> None:
+    key_file.write_text(another_key())
+    for _ in range(3):
+        with pytest.raises(AuthenticationError, match="invalid_grant"):
+            SalesforceHook().get_conn()
+    assert logins(lab) == ["/services/oauth2/token 400"]
+    key_file.write_text(another_key())
+    for _ in range(3):
+        with pytest.raises(AuthenticationError, match="invalid_grant"):
+            SalesforceHook().get_conn()
+    assert logins(lab) == ["/services/oauth2/token 400"] * 2
+    shutil.copy(lab.sandbox.salesforce_key_file, key_file)
+    assert SalesforceHook().limits()
 
 
 def test_the_share_of_requests_is_kept(lab: SalesforceLab) -> None:

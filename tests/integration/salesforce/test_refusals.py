@@ -52,9 +52,9 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"login": "me", "consumer_key": "k", "private_key_file_path": "/nowhere.pem"},
         "private_key_file_path /nowhere.pem cannot be read: No such file",
     ),
-    "key that is none": (
+    "unusable key": (
         {"login": "me", "consumer_key": "k", "private_key": "S3CR3T"},
-        "the private key is none",
+        "the private key is unusable",
     ),
     "wrong token": ({"access_token": "S3CR3T"}, "Salesforce answered 401 INVALID_SESSION_ID"),
     "wrong app": ({"consumer_key": "k", "consumer_secret": "S3CR3T"}, "invalid_client_id: client identifier"),

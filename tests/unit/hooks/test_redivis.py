@@ -56,8 +56,8 @@ def test_the_storage_gets_the_token_if_the_connection_says_so(extra: dict[str, A
         ({"host": "http://198.51.100.1/api/v1"}, "credentials travel over https"),
         ({"host": "redivis.com/api/v1"}, "c: host is not a URL"),
         ({"host": "https://redivis.com"}, "ends in /api/v1"),
-        ({"extra": "[1]"}, "no JSON object"),
-        ({"extra": "{broken"}, "no JSON object"),
+        ({"extra": "[1]"}, "not a JSON object"),
+        ({"extra": "{broken"}, "not a JSON object"),
     ],
 )
 def test_what_is_wrong_with_a_connection_is_said(changes: dict[str, Any], says: str) -> None:

@@ -10,8 +10,8 @@ from airflow.sdk import Connection
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.hooks.logins.salesforce_tokens import DiscardingClient, token_for
-from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.hooks.logins.salesforce_tokens import token_for
+from airflow_provider_jobs.hooks.salesforce import DiscardingClient, SalesforceHook
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.provider_info import get_provider_info
 
@@ -46,6 +46,11 @@ def test_equal_settings_share_a_client() -> None:
 def test_a_token_of_the_caller_goes_first() -> None:
     client = SalesforceHook("c", session_id="MINE").client_of(connection())
     assert client._transport._token.headers() == {"Authorization": "Bearer MINE"}
+
+
+def test_proxies_are_those_of_the_connection() -> None:
+    client = SalesforceHook("c").client_of(connection(proxies="http://p:3128"))
+    assert client._transport._proxies == {"http": "http://p:3128", "https": "http://p:3128"}
 
 
 def test_what_is_cancelled_may_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import exceptions
 
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, TransportError
+from airflow_provider_jobs.hooks.base import StaticToken
 from airflow_provider_jobs.hooks.logins.google import (
     IAM_ENDPOINT,
     SCOPE,
     BigQuerySettings,
     GoogleToken,
-    StaticToken,
     token_for,
 )
 
@@ -38,6 +38,56 @@ USER = {
     "refresh_token": "SECRET",
 }
 
+
+IMPERSONATED = {
+    "type": "impersonated_service_account",
+    "service_account_impersonation_url": (
+        "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/a@b:generateAccessToken"
+    ),
+    "source_credentials": USER,
+}
+#: Every kind of document, and the module of google-auth that takes it.
+KINDS: dict[str, tuple[dict[str, Any], str]] = {
+    "external": (EXTERNAL, "google.auth.identity_pool"),
+    "external with a project": (
+        {**EXTERNAL, "audience": "//iam.googleapis.com/projects/12/locations/global/workloadIdentityPools/x"},
+        "google.auth.identity_pool",
+    ),
+    "executable": (
+        {**EXTERNAL, "credential_source": {"executable": {"command": "/bin/token"}}},
+        "google.auth.pluggable",
+    ),
+    "aws": (
+        {
+            **EXTERNAL,
+            "subject_token_type": "urn:ietf:params:aws:token-type:aws4_request",
+            "credential_source": {
+                "environment_id": "aws1",
+                "region_url": "http://169.254.169.254/latest/meta-data/placement/availability-zone",
+                "url": "http://169.254.169.254/latest/meta-data/iam/security-credentials",
+                "regional_cred_verification_url": "https://sts.{region}.amazonaws.com?Version=2011-06-15",
+            },
+        },
+        "google.auth.aws",
+    ),
+    "workforce user": (
+        {
+            "type": "external_account_authorized_user",
+            "audience": "//iam.googleapis.com/locations/global/workforcePools/x/providers/y",
+            "client_id": "c",
+            "client_secret": "SECRET",
+            "refresh_token": "SECRET",
+            "token_url": "https://sts.googleapis.com/v1/oauthtoken",
+        },
+        "google.auth.external_account_authorized_user",
+    ),
+    "user": (USER, "google.oauth2.credentials"),
+    "user of gcloud": (
+        {**USER, "client_id": "764086051850-6qr4p6gpi6hn506pt8ejuq83di341hur.apps.googleusercontent.com"},
+        "google.oauth2.credentials",
+    ),
+    "impersonated": (IMPERSONATED, "google.auth.impersonated_credentials"),
+}
 
 KEYS_IN_THE_WRONG_FORM = {
     "pem": "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n",
@@ -161,10 +211,26 @@ class TestDocuments:
             assert project == "from-key"
             assert "PRIVATE" not in repr(token)
 
-    @pytest.mark.parametrize("document", [EXTERNAL, USER])
-    def test_a_configuration_of_another_kind(self, document: dict[str, Any]) -> None:
-        token, _ = token_for(settings(credential_config_file=document))
+    @pytest.mark.parametrize("kind", KINDS)
+    @pytest.mark.parametrize("field", ["credential_config_file", "keyfile_dict"])
+    def test_a_configuration_of_another_kind(self, field: str, kind: str) -> None:
+        """Nothing is sent yet, and google-auth's warnings are kept back: in these tests they are errors."""
+        document, module = KINDS[kind]
+        token, project = token_for(settings(**{field: document}))
         assert isinstance(token, GoogleToken)
+        assert type(token._credentials).__module__ == module
+        assert project is None
+        assert token_for(settings(**{field: {**document, "project_id": "p"}}))[1] == "p"
+
+    @pytest.mark.parametrize(
+        "kind", ["external", "external with a project", "aws", "service", "impersonated"]
+    )
+    def test_the_scopes_are_the_connections(self, kind: str, key: dict[str, str]) -> None:
+        document = key if kind == "service" else KINDS[kind][0]
+        token, _ = token_for(settings(keyfile_dict=document, scope="a,b"))
+        assert isinstance(token, GoogleToken)
+        found: Any = token._credentials
+        assert (found._target_scopes if kind == "impersonated" else found.scopes) == ["a", "b"]
 
     @pytest.mark.parametrize(
         ("extra", "text"),
@@ -173,7 +239,14 @@ class TestDocuments:
             ({"keyfile_dict": "{broken"}, "keyfile_dict is not JSON"),
             ({"keyfile_dict": {"type": "service_account"}}, "credentials are unusable"),
             ({"keyfile_dict": {"type": "pet"}}, "credentials are unusable"),
-            ({"credential_config_file": {"type": "pet"}}, "credentials are unusable"),
+            ({"credential_config_file": {"type": "pet"}}, "are unusable: .*Type is pet, expected one of"),
+            ({"credential_config_file": "{}"}, "are unusable: .*Type is None"),
+            ({"keyfile_dict": "{}"}, "missing fields"),
+            ({"keyfile_dict": {"type": "authorized_user"}}, "missing fields"),
+            ({"keyfile_dict": {**EXTERNAL, "credential_source": "text"}}, "are unusable"),
+            ({"keyfile_dict": {**EXTERNAL, "credential_source": {}}}, "are unusable: .*credential_source"),
+            ({"keyfile_dict": {"type": "impersonated_service_account"}}, "are unusable"),
+            ({"keyfile_dict": {"type": "gdch_service_account", "format_version": "2"}}, "are unusable"),
         ],
     )
     def test_what_is_wrong_is_said_in_one_sentence(self, extra: dict[str, Any], text: str) -> None:
@@ -210,19 +283,20 @@ class TestDocuments:
             {**USER, "token_uri": "http://198.51.100.1/token"},
             {**EXTERNAL, "token_url": "http://198.51.100.1/token"},
             {**EXTERNAL, "service_account_impersonation_url": "http://198.51.100.1/token"},
-            {
-                "type": "impersonated_service_account",
-                "service_account_impersonation_url": (
-                    "https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/a@b:generateAccessToken"
-                ),
-                "source_credentials": {**USER, "token_uri": "http://198.51.100.1/token"},
-            },
+            {**IMPERSONATED, "source_credentials": {**USER, "token_uri": "http://198.51.100.1/token"}},
         ],
         ids=["user", "external", "external impersonation", "nested"],
     )
-    def test_no_credential_travels_in_clear(self, document: dict[str, Any]) -> None:
+    def test_no_credential_travels_in_clear(
+        self, document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with pytest.raises(ConfigurationError, match="credentials travel over https"):
             token_for(settings(credential_config_file=document))
+        path = tmp_path / "default.json"
+        path.write_text(json.dumps(document))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+        with pytest.raises(ConfigurationError, match="credentials travel over https"):
+            token_for(settings())
 
     def test_a_key_without_token_address_is_told(self, key: dict[str, str]) -> None:
         without = {name: value for name, value in key.items() if name != "token_uri"}
@@ -253,6 +327,33 @@ class TestDefaultsAndChains:
         token, project = token_for(settings(scope="a", quota_project_id="q"))
         assert token.headers() == {"Authorization": "Bearer adc", "x-goog-user-project": "q"}
         assert project == "from-machine"
+
+    def test_a_machine_that_cannot_ask_for_its_project_may_try_again(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def default(scopes: list[str]) -> None:
+            raise exceptions.TransportError("https://secret.example/SECRET")
+
+        monkeypatch.setattr(google.auth, "default", default)
+        with pytest.raises(TransportError, match=r"connection c: .*could not be reached") as caught:
+            token_for(settings())
+        assert caught.value.retryable
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ('{"private_key": "SECRET"}', "is not a path"),
+            ("/no/such/key.json", "File /no/such/key.json was not found"),
+        ],
+    )
+    def test_the_environment_names_a_file(
+        self, text: str, says: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who sets the key itself must not read it in a log."""
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", text)
+        with pytest.raises(ConfigurationError, match=says) as caught:
+            token_for(settings())
+        assert "SECRET" not in str(caught.value)
 
     def test_a_machine_without_credentials_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def default(scopes: list[str]) -> None:

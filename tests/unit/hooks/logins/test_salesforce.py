@@ -282,12 +282,12 @@ def test_a_reply_without_a_token_is_an_error(
     ("extra", "says"),
     [
         ({"private_key_file_path": "/nowhere/key.pem"}, "/nowhere/key.pem cannot be read: No such file"),
-        ({"private_key": "S3CR3T"}, "the private key is none"),
-        ({"private_key": PEM[:200]}, "the private key is none"),
-        ({"private_key": PUBLIC}, "the private key is none"),
+        ({"private_key": "S3CR3T"}, "the private key is unusable"),
+        ({"private_key": PEM[:200]}, "the private key is unusable"),
+        ({"private_key": PUBLIC}, "the private key is unusable"),
     ],
 )
-def test_a_key_that_is_none_is_said(extra: dict[str, str], says: str) -> None:
+def test_an_unusable_key_is_said(extra: dict[str, str], says: str) -> None:
     transport = answering(GRANTED)
     with pytest.raises(ConfigurationError, match=says) as caught:
         log_in(settings({"consumer_key": "K", **extra}, login="me"), transport)

@@ -139,8 +139,8 @@ def test_proxies_are_text_a_mapping_or_a_url(value: Any, pairs: Any) -> None:
 @pytest.mark.parametrize(
     ("extra", "says"),
     [
-        ("[1]", "no JSON object"),
-        ("{broken", "no JSON object"),
+        ("[1]", "not a JSON object"),
+        ("{broken", "not a JSON object"),
         ({"access_token": "T"}, "needs instance_url"),
         ({"access_token": "T", "domain": "acme.my"}, "needs instance_url"),
         (APP, "set domain, such as acme.my, or instance_url; login.salesforce.com does not take them"),

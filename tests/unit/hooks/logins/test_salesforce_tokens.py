@@ -10,25 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import Connection
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_jobs.core.http.messages import Reply, Request
 from airflow_provider_jobs.core.http.transport import Transport
-from airflow_provider_jobs.errors import AuthenticationError, TransportError
+from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, TransportError
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
     REFUSED_SECONDS,
     LoginToken,
     ReadyToken,
     token_for,
-    transport_of,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from tests.unit.conftest import Clock
 
 URL = "https://acme.my.salesforce.com"
+PEM = (
+    rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    .private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    .decode()
+)
 
 
 def settings(**extra: Any) -> SalesforceSettings:
@@ -49,8 +58,11 @@ class Numbered(Transport):
         self.answers = list(answers)
         self.logins = 0
         self.slow: threading.Event | None = None
+        self.signal: Callable[[], object] = lambda: None
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
+        signal, self.signal = self.signal, lambda: None
+        signal()
         self.logins += 1
         if self.slow:
             assert self.slow.wait(10)
@@ -116,6 +128,93 @@ def test_a_refused_login_is_not_tried_again_for_a_while(clock: Clock) -> None:
     assert token.headers() == {"Authorization": "Bearer T3"}
 
 
+class TestRotation:
+    """A key file is read at each login; one that has changed since a refusal is tried at once."""
+
+    @pytest.fixture
+    def file(self, tmp_path: Path) -> Path:
+        path = tmp_path / "key.pem"
+        path.write_text(PEM)
+        return path
+
+    def token(self, file: Path, transport: Transport, **extra: Any) -> LoginToken:
+        extra = {"consumer_key": "KEY", "private_key_file_path": str(file), **extra}
+        connection = Connection(conn_id="c", conn_type="salesforce_bulk", login="me", extra=json.dumps(extra))
+        return LoginToken(SalesforceSettings.from_connection("c", connection), transport=transport)
+
+    def test_a_new_key_does_not_wait_for_the_old_ones_refusal(self, file: Path, clock: Clock) -> None:
+        transport = Numbered(clock, REFUSED, REFUSED)
+        token = self.token(file, transport)
+        for logins in (1, 2):
+            for _ in range(3):
+                with pytest.raises(AuthenticationError, match="locked"):
+                    token.headers()
+                assert transport.logins == logins
+            file.write_text(PEM + "\n" * logins)
+        assert token.headers() == {"Authorization": "Bearer T3"}
+        assert not clock.pauses
+
+    def test_a_key_that_was_written_again_has_not_changed(self, file: Path, clock: Clock) -> None:
+        transport = Numbered(clock, REFUSED)
+        token = self.token(file, transport)
+        for _ in range(2):
+            with pytest.raises(AuthenticationError, match="locked"):
+                token.headers()
+            file.unlink()  # as for a moment, while somebody replaces it
+            with pytest.raises(AuthenticationError, match="locked"):
+                token.headers()
+            file.write_text(PEM)
+        assert transport.logins == 1
+
+    def test_a_file_that_the_login_does_not_read_changes_nothing(self, file: Path, clock: Clock) -> None:
+        transport = Numbered(clock, REFUSED)
+        token = self.token(file, transport, private_key=PEM)
+        for _ in range(2):
+            with pytest.raises(AuthenticationError, match="locked"):
+                token.headers()
+            file.write_text("another")
+        assert transport.logins == 1
+
+    @pytest.mark.parametrize("content", [None, "", PEM[:200]])
+    def test_a_file_that_is_just_being_replaced_ends_no_wait(
+        self, file: Path, clock: Clock, content: str | None
+    ) -> None:
+        """What is told of a key that has worked before is not that somebody's DAG is wrong."""
+        transport = Numbered(clock)
+        token = self.token(file, transport)
+        rejected = token.headers()
+        file.write_text(content) if content is not None else file.unlink()
+        with pytest.raises(AuthenticationError, match=r"private_key_file_path|the private key is unusable"):
+            token.renew(rejected)
+        assert transport.logins == 1
+        file.write_text(PEM)
+        assert token.headers() == {"Authorization": "Bearer T2"}
+
+    def test_a_key_that_has_never_worked_is_a_wrong_connection(self, file: Path, clock: Clock) -> None:
+        file.write_text("")
+        with pytest.raises(ConfigurationError, match="the private key is unusable"):
+            self.token(file, Numbered(clock)).headers()
+
+    def test_threads_try_a_new_key_once(self, file: Path, clock: Clock) -> None:
+        transport = Numbered(clock, REFUSED)
+        token = self.token(file, transport)
+        with pytest.raises(AuthenticationError, match="locked"):
+            token.headers()
+        file.write_text(PEM + "\n")
+        with ThreadPoolExecutor(8) as pool:
+            assert {each["Authorization"] for each in pool.map(lambda _: token.headers(), range(8))} == {
+                "Bearer T2"
+            }
+        assert transport.logins == 2
+
+    def test_a_signal_handler_in_between_does_no_harm(self, file: Path, clock: Clock) -> None:
+        transport = Numbered(clock)
+        token = self.token(file, transport)
+        seen: list[dict[str, str]] = []
+        transport.signal = lambda: seen.append(token.headers())
+        assert [token.headers()] == seen
+
+
 def test_the_first_login_is_patient(clock: Clock) -> None:
     transport = Numbered(clock, Reply(503, {"Retry-After": "4"}, b"<html>"), TransportError("no reply"))
     assert token_of(transport).instance_url == URL
@@ -172,9 +271,9 @@ def test_old_tokens_make_room() -> None:
     assert token_for(settings(consumer_key="0")) is not first
 
 
-def test_proxies_are_those_of_the_connection() -> None:
-    transport = transport_of(settings(proxies="http://p:3128"), LoginToken(settings()))
-    assert transport._proxies == {"http": "http://p:3128", "https": "http://p:3128"}
+def test_logins_go_through_the_proxies_of_the_connection() -> None:
+    token = LoginToken(settings(proxies="http://p:3128"))
+    assert token._transport._proxies == {"http": "http://p:3128", "https": "http://p:3128"}
 
 
 def test_nothing_shows_a_secret(clock: Clock) -> None:

@@ -1,0 +1,107 @@
+"""What the hooks of all services share. Reading a DAG imports this module, and so no HTTP library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_jobs import __version__
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.errors import ConfigurationError, JobsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Connection
+
+    from airflow_provider_jobs.core.http.messages import Token
+    from airflow_provider_jobs.core.http.transport import Transport
+
+Client = TypeVar("Client")
+_ONCE = RetryPolicy(attempts=1)
+
+
+class JobsHook(BaseHook, Generic[Client]):
+    """The client of one connection, and nothing besides."""
+
+    conn_name_attr: ClassVar[str]
+
+    def get_conn(self) -> Client:
+        """Return the client; hooks of equal settings share it, its HTTP session and its token.
+
+        :raises ConfigurationError: the connection cannot be used.
+        :raises AuthenticationError: the service refuses the login.
+        """
+        return self.client_of(self.looked_up())
+
+    def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> Client:
+        """Return the client of a connection that has been looked up already."""
+        raise NotImplementedError
+
+    def probe(self, client: Client) -> str:
+        """Send one small request, and return what its reply tells about the connection."""
+        raise NotImplementedError
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Ask the service once, and return whether that worked and what to tell the user."""
+        try:
+            return True, self.probe(self.client_of(self.looked_up(), _ONCE))
+        except JobsError as error:
+            return False, str(error)
+
+    def looked_up(self) -> Connection:
+        """Return the connection, as it is now."""
+        return self.get_connection(getattr(self, self.conn_name_attr))
+
+
+class StaticToken:
+    """A ready token, which cannot be renewed.
+
+    :param more: Headers that go with it.
+    """
+
+    def __init__(self, token: str, more: Mapping[str, str] | None = None) -> None:
+        self._headers = {"Authorization": f"Bearer {token}", **(more or {})}
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that authorise a request."""
+        return dict(self._headers)
+
+    def renew(self, rejected: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's parameter
+        """Return False: there is no other token."""
+        return False
+
+
+def transport_of(
+    token: Token, *, retry: RetryPolicy | None = None, proxies: Mapping[str, str] | None = None
+) -> Transport:
+    """Return what sends the requests of a connection."""
+    from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415 - imports requests
+
+    return Transport(token, user_agent=f"airflow-provider-jobs/{__version__}", retry=retry, proxies=proxies)
+
+
+def extra_of(conn_id: str, connection: Connection) -> dict[str, Any]:
+    """Return the extra fields; Airflow takes broken ones for none, and so would go on as somebody else.
+
+    :raises ConfigurationError: they are not a JSON object.
+    """
+    try:
+        extra = json.loads(connection.extra or "{}")
+    except ValueError:
+        extra = None
+    if not isinstance(extra, dict):
+        raise ConfigurationError(f"connection {conn_id}: the extra field is not a JSON object")
+    return extra
+
+
+def fingerprint(path: str | None) -> bytes | None:
+    """Return what tells a file's contents apart; None if there is no file, or it cannot be read."""
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest() if path else None
+    except (OSError, ValueError):
+        return None
