@@ -7,7 +7,7 @@ thread of this process.
 (``auth``, ``oauth``, ``keys``), may be spoiled on request (``faults``, ``fault_actions``, ``connection``),
 answered (``replies``, ``masks``) and written down (``request_log``). Tests steer it through ``control`` and
 ``timing``. ``uploads`` brings files in. A package per service: ``bigquery``, ``redivis``,
-``salesforce``. ``demo`` runs DAGs of a real Airflow against it all.
+``salesforce``.
 """
 
 from __future__ import annotations

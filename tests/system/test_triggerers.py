@@ -6,14 +6,14 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.demo.processes import session_members
+from tests.demo.processes import session_members
 from tests.system.crowd.crowd import Crowd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.demo.processes import Program
+    from tests.demo.processes import Program
 
 #: How many tasks; a machine with more cores and time may take 500.
 TASKS = int(os.environ.get("CROWD_TASKS", "60"))

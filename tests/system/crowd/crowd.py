@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
-from airflow_provider_jobs.sandbox.demo.airflow import DATABASE, Airflow
+from tests.demo.airflow import DATABASE, Airflow
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from airflow_provider_jobs.sandbox.demo.airflow_rest import AirflowRest
-from airflow_provider_jobs.sandbox.demo.processes import (
+from tests.demo.airflow_rest import AirflowRest
+from tests.demo.processes import (
     POLL_SECONDS,
     Program,
     ProgramFailed,
