@@ -5,9 +5,9 @@ thread of this process.
 
 ``server`` runs ``app``, which dispatches to the services' routes as ``operations``: each is authorized
 (``auth``, ``oauth``, ``keys``), may be spoiled on request (``faults``, ``fault_actions``, ``connection``),
-answered (``replies``, ``masks``) and written down (``request_log``). Tests steer it through ``control`` and
-``timing``. ``uploads`` brings files in. A package per service: ``bigquery``, ``redivis``,
-``salesforce``.
+handled (``call``), answered (``replies``, ``masks``) and written down (``request_log``). All of them share
+the ``platform``. Tests steer it through ``control`` and ``timing``. ``uploads`` brings files in. A package
+per service: ``bigquery``, ``redivis``, ``salesforce``.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from airflow_provider_jobs.sandbox.salesforce.job_fields import whole_job
 from airflow_provider_jobs.sandbox.salesforce.jobs import ENDED, JOB_COMPLETE, OPEN, QUERY, Job
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call, Handler
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 # What may be told of a job beside its state, and what it is called here.
 COUNTERS = {
@@ -26,7 +26,7 @@ TEXTS = {"errorMessage": "error_message"}
 class SalesforceControl:
     """The control methods."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
 
     def handlers(self) -> list[tuple[str, str, Handler]]:
