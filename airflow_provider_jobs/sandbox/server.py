@@ -232,7 +232,7 @@ class Sandbox:
 def _root(root: Path | str | None) -> Iterator[Path]:
     """Give the folder of the state, for this sandbox alone; a temporary one goes at the end.
 
-    :raises OSError: it is no folder, or another sandbox uses it.
+    :raises OSError: it is not a folder, or another sandbox uses it.
     """
     with contextlib.ExitStack() as undo:
         if root is None:

@@ -59,7 +59,7 @@ class SalesforceControl:
         return Reply(await self.force(call.path("job"), await call.document()))
 
     async def force(self, job_id: str, spec: dict[str, Any]) -> dict[str, Any]:
-        """Put a job into a state, or change its counters; a state that is no final one stays until another.
+        """Put a job into a state, or change its counters; a state that is not final stays until another.
 
         ``JobComplete`` ends the job as it would have ended, without further waiting.
         """

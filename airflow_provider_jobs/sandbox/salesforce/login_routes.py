@@ -121,7 +121,7 @@ def _invalid_grant(message: str) -> Refusal:
 
 
 def _number(value: Any) -> float:
-    """Give a time that may be spelled as text, as some clients do; 0 for what is none."""
+    """Give a time that may be spelled as text, as some clients do; 0 for what is not one."""
     try:
         return float(value)
     except (TypeError, ValueError):

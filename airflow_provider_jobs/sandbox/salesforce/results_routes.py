@@ -28,7 +28,7 @@ PAGES_AT_ONCE = 5
 LIST_PATH = "resultpages"  # as the documented sample of nextRecordsUrl spells it
 LIST_NAMES = {"documented": ("resultPages", "resultUrl"), "chunks": ("resultChunks", "resultLink")}
 CSV, ANYTHING = "text/csv", "*/*"
-LIST_SALT = "/resultPages"  # so that a locator of the list is none of a page
+LIST_SALT = "/resultPages"  # so that a locator of the list is not one of a page
 
 
 def routes(service: SalesforceState) -> list[Route]:
