@@ -21,7 +21,7 @@ __all__ = ["Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: the demo needs neither DuckDB nor uvicorn in its process.
+    # Lazy: who imports one module of it needs neither DuckDB nor uvicorn.
     if name == "Sandbox":
         from airflow_provider_jobs.sandbox.server import Sandbox  # noqa: PLC0415
 
