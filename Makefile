@@ -33,10 +33,10 @@ $(READY): pyproject.toml
 env: $(READY)  ## make the environment in .venv
 
 demo: $(READY)  ## run BigQuery, Salesforce and Redivis jobs on a real Airflow, then clean up
-	$(BIN)/python -m airflow_provider_jobs.sandbox.demo example_dags
+	$(BIN)/python -m tests.demo example_dags
 
 up: $(READY)  ## the same, and keep Airflow's UI and the sandbox open until Ctrl-C
-	$(BIN)/python -m airflow_provider_jobs.sandbox.demo example_dags --keep
+	$(BIN)/python -m tests.demo example_dags --keep
 
 test: lint typecheck unit  ## everything: lint, types, tests
 

@@ -5,9 +5,9 @@ thread of this process.
 
 ``server`` runs ``app``, which dispatches to the services' routes as ``operations``: each is authorized
 (``auth``, ``oauth``, ``keys``), may be spoiled on request (``faults``, ``fault_actions``, ``connection``),
-answered (``replies``, ``masks``) and written down (``request_log``). Tests steer it through ``control`` and
-``timing``. ``uploads`` brings files in. A package per service: ``bigquery``, ``redivis``,
-``salesforce``. ``demo`` runs DAGs of a real Airflow against it all.
+handled (``call``), answered (``replies``, ``masks``) and written down (``request_log``). All of them share
+the ``platform``. Tests steer it through ``control`` and ``timing``. ``uploads`` brings files in. A package
+per service: ``bigquery``, ``redivis``, ``salesforce``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: the demo needs neither DuckDB nor uvicorn in its process.
+    # Lazy: who imports one module of it needs neither DuckDB nor uvicorn.
     if name == "Sandbox":
         from airflow_provider_jobs.sandbox.server import Sandbox  # noqa: PLC0415
 

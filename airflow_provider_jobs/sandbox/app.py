@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -18,27 +18,11 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.routing import Route
     from starlette.types import ASGIApp
 
     from airflow_provider_jobs.sandbox.keys import Identity
-    from airflow_provider_jobs.sandbox.operations import Handler, Platform
-
-
-class Service(Protocol):
-    """One vendor's API."""
-
-    def routes(self) -> list[Route]:
-        """Give the routes, each ending in an Operation."""
-
-    def control(self) -> list[tuple[str, str, Handler]]:
-        """Give method, path and handler of the service's own control endpoints."""
-
-    async def start(self) -> None:
-        """Begin work; the event loop runs, requests come after."""
-
-    async def stop(self) -> None:
-        """End all work and threads; no request comes any more."""
+    from airflow_provider_jobs.sandbox.operations import Service
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 
 def make_app(platform: Platform, identity: Identity, services: Sequence[Service]) -> ASGIApp:

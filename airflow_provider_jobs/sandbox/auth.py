@@ -120,7 +120,7 @@ class TokenBook:
 
 
 def bearer(authorization: str) -> str | None:
-    """Give the token of an ``Authorization: Bearer`` header, None if it is no such header."""
+    """Give the token of an ``Authorization: Bearer`` header, None if it is another header."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
 

@@ -13,7 +13,7 @@ YEAR_SECONDS = 86400.0 * 366
 def read_seconds(name: str, value: Any, *, least: float = 0.0, most: float = YEAR_SECONDS) -> float:
     """Give a number of seconds.
 
-    :raises Refusal: 400, it is none.
+    :raises Refusal: 400, it is not one.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
         raise Refusal(400, "invalid", f"{name} must be a number between {least:.0f} and {most:.0f}.")

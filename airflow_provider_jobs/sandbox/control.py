@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM
+from airflow_provider_jobs.sandbox.call import Call, Handler
 from airflow_provider_jobs.sandbox.clock import YEAR_SECONDS, read_seconds
-from airflow_provider_jobs.sandbox.operations import Call, Handler, Platform
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from airflow_provider_jobs.sandbox.app import Service
     from airflow_provider_jobs.sandbox.auth import TokenBook
+    from airflow_provider_jobs.sandbox.operations import Service
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 
 def control_routes(platform: Platform, services: Sequence[Service]) -> list[Route]:

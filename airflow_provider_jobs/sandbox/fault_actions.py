@@ -206,7 +206,7 @@ class Hang(Action):
 
 @dataclass(frozen=True)
 class Garbage(Action):
-    """Run the operation, then answer something that is no JSON, with the same status."""
+    """Run the operation, then answer something that is not JSON, with the same status."""
 
     body: str = "<html>not what was asked for"
 

@@ -108,7 +108,7 @@ class FaultBook:
             return [fault.overview() for fault in self._faults.values()]
 
     def actions_named(self, operation: str, path: str) -> list[Action]:
-        """Give what shall happen to something that is no request; only faults with an operation count."""
+        """Give what shall happen to something that is not a request; only faults with an operation count."""
         with self._lock:
             named = [fault for fault in self._faults.values() if fault.operation is not None]
             return [fault.action for fault in named if fault.takes(operation, "", path)]
@@ -137,7 +137,7 @@ def _pattern(spec: Mapping[str, Any], name: str) -> re.Pattern[str] | None:
     try:
         return None if text is None else re.compile(text)
     except re.error as error:
-        raise Refusal(400, "invalid", f"{name} is no regular expression: {error}.") from error
+        raise Refusal(400, "invalid", f"{name} is not a regular expression: {error}.") from error
 
 
 def _count(spec: Mapping[str, Any], name: str, *, least: int) -> int:

@@ -41,7 +41,7 @@ class Mask:
 def parse_mask(text: str) -> Mask:
     """Give the mask that the text describes.
 
-    :raises MaskError: the text is no mask.
+    :raises MaskError: the text is not a mask.
     """
     if len(text) > MAX_CHARACTERS:
         raise MaskError("too long")

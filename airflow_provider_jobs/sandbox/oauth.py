@@ -11,15 +11,19 @@ import re
 import secrets
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM, SCOPE_ROOT, Grant
 from airflow_provider_jobs.sandbox.keys import AUDIENCE, EMAIL, BadAssertion, Identity, verified_claims
-from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
+from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error, oauth_error
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name

@@ -1,117 +1,48 @@
-"""One API method behind HTTP: faults, authorisation, the handler, the reply."""
+"""A service, and one of its API methods behind HTTP: faults, authorisation, the handler, the reply."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
 
-from airflow_provider_jobs.sandbox.auth import Grant, TokenBook, require_scope
+from airflow_provider_jobs.sandbox.auth import require_scope
+from airflow_provider_jobs.sandbox.call import Call
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, cut
-from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange
-from airflow_provider_jobs.sandbox.faults import FaultBook
+from airflow_provider_jobs.sandbox.fault_actions import Exchange
 from airflow_provider_jobs.sandbox.masks import MaskError, parse_mask
 from airflow_provider_jobs.sandbox.replies import Refusal, Replaced, Reply
-from airflow_provider_jobs.sandbox.request_log import RequestLog
-from airflow_provider_jobs.sandbox.timing import TimingBook
-from airflow_provider_jobs.sandbox.uploads.settings import UploadSettings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from starlette.routing import Route
     from starlette.types import Receive, Scope, Send
 
-    from airflow_provider_jobs.sandbox.clock import Clock
+    from airflow_provider_jobs.sandbox.call import Handler
+    from airflow_provider_jobs.sandbox.fault_actions import Action
     from airflow_provider_jobs.sandbox.masks import Mask
-    from airflow_provider_jobs.sandbox.uploads.book import UploadBook
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 LOGGER = logging.getLogger(__name__)
-MOST_BODY_BYTES = 16 * 1024 * 1024  # of a JSON document; uploads stream elsewhere
 
 ErrorStyle = Callable[[Refusal], Reply]
 
 
-@dataclass(frozen=True)
-class Platform:
-    """What every service of the sandbox shares."""
+class Service(Protocol):
+    """One vendor's API."""
 
-    root: Path
-    url: str  # of this server, without a slash at the end
-    tokens: TokenBook
-    uploads: UploadBook
-    clock: Clock
-    upload_settings: UploadSettings = field(default_factory=UploadSettings)
-    faults: FaultBook = field(default_factory=FaultBook)
-    timing: TimingBook = field(default_factory=TimingBook)
-    log: RequestLog = field(default_factory=RequestLog)
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    def routes(self) -> list[Route]:
+        """Give the routes, each ending in an Operation."""
 
+    def control(self) -> list[tuple[str, str, Handler]]:
+        """Give method, path and handler of the service's own control endpoints."""
 
-@dataclass(frozen=True)
-class Call:
-    """One authorised request, as a handler sees it."""
+    async def start(self) -> None:
+        """Begin work; the event loop runs, requests come after."""
 
-    request: Request
-    grant: Grant | None  # None where the operation needs no token
-    exchange: Exchange | None = None  # what faults may touch; None: there are none for this request
-    actions: tuple[Action, ...] = ()  # of the faults that this request meets
-
-    def path(self, name: str) -> str:
-        """Give a parameter of the path."""
-        return str(self.request.path_params[name])
-
-    @property
-    def email(self) -> str:
-        """The account that asks."""
-        return "" if self.grant is None else self.grant.email
-
-    async def body(self) -> bytes:
-        """Give the whole body.
-
-        :raises Refusal: 413, too long.
-        """
-        chunks, size = [], 0
-        async for chunk in self.request.stream():
-            size += len(chunk)
-            if size > MOST_BODY_BYTES:
-                raise Refusal(413, "uploadTooLarge", "Request payload size exceeds the limit.")
-            chunks.append(chunk)
-        return b"".join(chunks)
-
-    async def document(self) -> dict[str, Any]:
-        """Give the JSON object of the body.
-
-        :raises Refusal: 400, another content type or no JSON object.
-        """
-        media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        body = await self.body()
-        if media_type != "application/json":
-            raise Refusal(
-                400, "badRequest", f"Content-Type must be application/json, not {media_type[:100]!r}."
-            )
-        return read_object(body)
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """Give the JSON object that the bytes spell.
-
-    :raises Refusal: 400, they spell none.
-    """
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Refusal(400, "parseError", "Parse Error: the body is not valid JSON.") from error
-    if not isinstance(document, dict):
-        raise Refusal(400, "parseError", "Parse Error: the body must be one JSON object.")
-    return document
-
-
-Handler = Callable[[Call], Awaitable[Reply]]
+    async def stop(self) -> None:
+        """End all work and threads; no request comes any more."""
 
 
 class Operation:

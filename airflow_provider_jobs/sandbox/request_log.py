@@ -23,6 +23,7 @@ class Entry:
     method: str
     path: str
     query: str
+    port: int  # that it came to: the sandbox has two
     operation: str = ""
     account: str = ""
     status: int | None = None  # None: no reply was sent (yet)
@@ -68,7 +69,7 @@ class Logged:
             await self._app(scope, receive, send)
             return
         query = _without_secrets(scope["query_string"].decode("latin-1"))
-        entry = Entry(scope["method"], scope["path"], query, started_at=time.time())
+        entry = Entry(scope["method"], scope["path"], query, scope["server"][1], started_at=time.time())
         scope["sandbox.entry"] = entry
         begun = time.monotonic()
         self._log.add(entry)

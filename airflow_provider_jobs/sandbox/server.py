@@ -17,13 +17,13 @@ import uvicorn
 from airflow_provider_jobs.sandbox import control
 from airflow_provider_jobs.sandbox.app import make_app
 from airflow_provider_jobs.sandbox.auth import TokenBook
-from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
+from airflow_provider_jobs.sandbox.bigquery.routes import BigQuery
 from airflow_provider_jobs.sandbox.clock import Clock
 from airflow_provider_jobs.sandbox.connection import SandboxProtocol
 from airflow_provider_jobs.sandbox.keys import EMAIL, make_identity
-from airflow_provider_jobs.sandbox.operations import Platform
-from airflow_provider_jobs.sandbox.redivis.service import Redivis
-from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+from airflow_provider_jobs.sandbox.platform import Platform
+from airflow_provider_jobs.sandbox.redivis.routes import Redivis
+from airflow_provider_jobs.sandbox.salesforce.routes import Salesforce
 from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
@@ -232,7 +232,7 @@ class Sandbox:
 def _root(root: Path | str | None) -> Iterator[Path]:
     """Give the folder of the state, for this sandbox alone; a temporary one goes at the end.
 
-    :raises OSError: it is no folder, or another sandbox uses it.
+    :raises OSError: it is not a folder, or another sandbox uses it.
     """
     with contextlib.ExitStack() as undo:
         if root is None:

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
-from airflow_provider_jobs.sandbox.demo.airflow import Airflow
+from tests.demo.airflow import Airflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

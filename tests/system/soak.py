@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.demo.processes import PROC, session_members
+from tests.demo.processes import PROC, session_members
 from tests.system.crowd.crowd import Crowd
 
 if TYPE_CHECKING:

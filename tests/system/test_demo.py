@@ -68,7 +68,7 @@ def demo(tmp_path: Path) -> Iterator[Command]:
     mark = uuid.uuid4().hex
     environment = os.environ | {"TMPDIR": str(temporary), MARK: mark}
     process = subprocess.Popen(
-        [sys.executable, "-m", "airflow_provider_jobs.sandbox.demo", "example_dags"],
+        [sys.executable, "-m", "tests.demo", "example_dags"],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

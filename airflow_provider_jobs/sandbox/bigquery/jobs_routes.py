@@ -22,13 +22,13 @@ from airflow_provider_jobs.sandbox.replies import Reply
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.bigquery.state import BigQueryState
+    from airflow_provider_jobs.sandbox.call import Call
 
 DEFAULT_LOCATION = "US"
 
 
-def routes(service: BigQuery) -> list[Route]:
+def routes(service: BigQueryState) -> list[Route]:
     """Give the routes of the jobs resource."""
     methods = JobMethods(service)
     return [
@@ -42,7 +42,7 @@ def routes(service: BigQuery) -> list[Route]:
 
 
 async def new_job(
-    service: BigQuery,
+    service: BigQueryState,
     call: Call,
     project: str,
     configuration: dict[str, Any],
@@ -59,7 +59,7 @@ async def new_job(
 
 
 async def job_location(
-    service: BigQuery, project: str, configuration: dict[str, Any], reference: dict[str, Any]
+    service: BigQueryState, project: str, configuration: dict[str, Any], reference: dict[str, Any]
 ) -> str:
     """Give where a job runs: where it was sent, else where its data is."""
     if reference.get("location"):
@@ -71,7 +71,7 @@ async def job_location(
 class JobMethods:
     """The methods of the jobs resource."""
 
-    def __init__(self, service: BigQuery) -> None:
+    def __init__(self, service: BigQueryState) -> None:
         self._service = service
         self._store = service.store
         self._url = service.platform.url

@@ -79,7 +79,7 @@ def page_of(store: JobStore, listing: Listing) -> tuple[list[Job], str | None]:
 
     A token names the last job shown, so that jobs added meanwhile shift nothing.
 
-    :raises ApiError: 400, a token that is none or belongs to another listing.
+    :raises ApiError: 400, a token that is not one or belongs to another listing.
     """
     before = None
     if listing.page_token is not None:

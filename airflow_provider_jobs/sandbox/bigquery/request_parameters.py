@@ -1,4 +1,4 @@
-"""URL parameters, read by type, and page tokens among them: a value that is none is refused."""
+"""URL parameters, read by type, and page tokens among them: a value of another type is refused."""
 
 from __future__ import annotations
 

@@ -31,14 +31,14 @@ from airflow_provider_jobs.sandbox.replies import Reply
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.bigquery.state import BigQueryState
+    from airflow_provider_jobs.sandbox.call import Call
 
 LONGEST_WAIT_MS = 200_000  # BigQuery answers by then, finished or not
 WITH_ROWS = frozenset({"SELECT", "SCRIPT"})
 
 
-def routes(service: BigQuery) -> list[Route]:
+def routes(service: BigQueryState) -> list[Route]:
     """Give the routes of query results."""
     methods = ResultMethods(service)
     return [
@@ -50,7 +50,7 @@ def routes(service: BigQuery) -> list[Route]:
 class ResultMethods:
     """The methods that give rows of queries."""
 
-    def __init__(self, service: BigQuery) -> None:
+    def __init__(self, service: BigQueryState) -> None:
         self._service = service
 
     async def get_query_results(self, call: Call) -> Reply:

@@ -16,7 +16,7 @@ from airflow_provider_jobs.sandbox.bigquery.request_parameters import (
 from airflow_provider_jobs.sandbox.bigquery.validation import invalid
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
+    from airflow_provider_jobs.sandbox.bigquery.state import BigQueryState
 
 LARGEST_PAGE = 10_000  # rows, whatever maxResults says; clients have to follow the page token
 FLOAT64, INT64, ISO8601 = "FLOAT64", "INT64", "ISO8601_STRING"
@@ -60,7 +60,7 @@ def timestamp_format(*, as_integers: bool, name: str | None) -> str:
 
 
 async def read_page(
-    service: BigQuery,
+    service: BigQueryState,
     table: dict[str, Any],
     request: RowRequest,
     *,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import Message
 
     from airflow_provider_jobs.sandbox.bigquery.engine import Engine
-    from airflow_provider_jobs.sandbox.operations import Platform
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 LOGGER = logging.getLogger(__name__)
 OPERATION = "bigquery.jobs.run"  # what a fault names to meet the job itself and no request

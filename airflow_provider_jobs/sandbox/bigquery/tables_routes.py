@@ -17,15 +17,15 @@ from airflow_provider_jobs.sandbox.replies import Reply
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.bigquery.state import BigQueryState
+    from airflow_provider_jobs.sandbox.call import Call
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
 TABLE = "datasets/{dataset}/tables/{table}"
 
 
-def routes(service: BigQuery) -> list[Route]:
+def routes(service: BigQueryState) -> list[Route]:
     """Give the routes of datasets, tables and their rows."""
     methods = TableMethods(service)
     return [
@@ -44,7 +44,7 @@ def routes(service: BigQuery) -> list[Route]:
 class TableMethods:
     """The methods of these resources: each one call of the engine."""
 
-    def __init__(self, service: BigQuery) -> None:
+    def __init__(self, service: BigQueryState) -> None:
         self._ask = service.ask
         self._engine = service.engine
         self._service = service

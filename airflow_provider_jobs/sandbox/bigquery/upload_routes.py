@@ -13,7 +13,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, check_projec
 from airflow_provider_jobs.sandbox.bigquery.jobs_routes import new_job
 from airflow_provider_jobs.sandbox.bigquery.media import FOLDER, SERVICE
 from airflow_provider_jobs.sandbox.bigquery.validation import check_job, invalid
-from airflow_provider_jobs.sandbox.operations import MOST_BODY_BYTES, read_object
+from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.body import Body
 from airflow_provider_jobs.sandbox.uploads.book import FAILED
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from airflow_provider_jobs.sandbox.bigquery.jobs import Job
-    from airflow_provider_jobs.sandbox.bigquery.service import BigQuery
-    from airflow_provider_jobs.sandbox.operations import Call, Operation
+    from airflow_provider_jobs.sandbox.bigquery.state import BigQueryState
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.operations import Operation
     from airflow_provider_jobs.sandbox.uploads.book import Upload
 
 PATHS = (
@@ -34,7 +35,7 @@ PATHS = (
 )
 
 
-def routes(service: BigQuery) -> list[Route]:
+def routes(service: BigQueryState) -> list[Route]:
     """Give the routes of uploads."""
     methods = UploadMethods(service)
     start = UploadEndpoint(
@@ -68,7 +69,7 @@ class UploadEndpoint:
 class UploadMethods:
     """The methods of uploads."""
 
-    def __init__(self, service: BigQuery) -> None:
+    def __init__(self, service: BigQueryState) -> None:
         self._service = service
         self._book = service.platform.uploads
         self._sessions = Sessions(service.platform, SERVICE, self._complete)

@@ -12,9 +12,9 @@ from airflow_provider_jobs.sandbox.replies import Reply
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.redivis.model import Dataset, Version
-    from airflow_provider_jobs.sandbox.redivis.service import Redivis
+    from airflow_provider_jobs.sandbox.redivis.state import RedivisState
 
 DATASET = "datasets/{dataset}"
 VERSIONS = DATASET + "/versions"
@@ -22,7 +22,7 @@ ACCESS_LEVELS = ("public", "overview", "metadata", "sample", "data", "edit", "no
 LONGEST_DESCRIPTION = 2000
 
 
-def routes(service: Redivis) -> list[Route]:
+def routes(service: RedivisState) -> list[Route]:
     """Give the routes of datasets and versions."""
     methods = DatasetMethods(service)
     return [
@@ -44,7 +44,7 @@ def routes(service: Redivis) -> list[Route]:
 class DatasetMethods:
     """The methods of datasets and versions."""
 
-    def __init__(self, service: Redivis) -> None:
+    def __init__(self, service: RedivisState) -> None:
         self._service = service
         self._catalog = service.catalog
         self._spell = service.resources

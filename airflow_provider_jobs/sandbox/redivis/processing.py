@@ -17,7 +17,7 @@ from airflow_provider_jobs.sandbox.replies import Refusal
 if TYPE_CHECKING:
     from starlette.types import Message
 
-    from airflow_provider_jobs.sandbox.operations import Platform
+    from airflow_provider_jobs.sandbox.platform import Platform
     from airflow_provider_jobs.sandbox.redivis.catalog import Catalog
     from airflow_provider_jobs.sandbox.redivis.settings import RedivisSettings
 

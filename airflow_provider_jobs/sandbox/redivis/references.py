@@ -42,7 +42,7 @@ def path_name(name: str) -> str:
 def read_dataset(text: str) -> Reference:
     """Read the reference of a dataset.
 
-    :raises Refusal: 400, it is none.
+    :raises Refusal: 400, it is not one.
     """
     parts = unquote(text).split(".")
     if len(parts) != len(("owner", "dataset")):
@@ -53,7 +53,7 @@ def read_dataset(text: str) -> Reference:
 def read_table(text: str) -> Reference:
     """Read the reference of a table.
 
-    :raises Refusal: 400, it is none.
+    :raises Refusal: 400, it is not one.
     """
     parts = unquote(text).split(".")
     if len(parts) != len(("owner", "dataset", "table")):
@@ -70,7 +70,7 @@ def read_table(text: str) -> Reference:
 def check_name(name: object, what: str) -> str:
     """Give the name of something new.
 
-    :raises Refusal: 400, it is none.
+    :raises Refusal: 400, it is not one.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise Refusal(

@@ -14,7 +14,8 @@ from airflow_provider_jobs.sandbox.uploads.book import COMPLETE, FAILED, OPEN
 from airflow_provider_jobs.sandbox.uploads.resumable import Sessions
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call, Platform
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.platform import Platform
     from airflow_provider_jobs.sandbox.redivis.catalog import Catalog
     from airflow_provider_jobs.sandbox.redivis.model import Table, TableUpload
     from airflow_provider_jobs.sandbox.redivis.processing import Processing

@@ -21,9 +21,10 @@ from airflow_provider_jobs.sandbox.uploads.resumable import SECRET_PARAMETER, Se
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from airflow_provider_jobs.sandbox.operations import Call, Operation
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.operations import Operation
     from airflow_provider_jobs.sandbox.redivis.model import TempUpload
-    from airflow_provider_jobs.sandbox.redivis.service import Redivis
+    from airflow_provider_jobs.sandbox.redivis.state import RedivisState
 
 PATH = "/redivis-storage/{temp}"
 SIGNATURE = "X-Goog-Signature"  # the parameter that makes a URL of storage a capability
@@ -31,7 +32,7 @@ MOST_AT_ONCE = 1000
 MOST_BYTES = 1 << 50
 
 
-def routes(service: Redivis) -> list[Route]:
+def routes(service: RedivisState) -> list[Route]:
     """Give the routes of temporary uploads."""
     methods = TempUploadMethods(service)
     put = StorageEndpoint(
@@ -65,7 +66,7 @@ class StorageEndpoint:
 class TempUploadMethods:
     """The methods of temporary uploads."""
 
-    def __init__(self, service: Redivis) -> None:
+    def __init__(self, service: RedivisState) -> None:
         self._service = service
         self._storage = service.storage
         self._book = service.platform.uploads

@@ -13,16 +13,16 @@ from airflow_provider_jobs.sandbox.replies import Reply
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.redivis.model import Table, Version
-    from airflow_provider_jobs.sandbox.redivis.service import Redivis
+    from airflow_provider_jobs.sandbox.redivis.state import RedivisState
 
 TABLES = "datasets/{dataset}/tables"
 TABLE = "tables/{table}"
 CHANGED = ("description", "uploadMergeStrategy", "isFileIndex")
 
 
-def routes(service: Redivis) -> list[Route]:
+def routes(service: RedivisState) -> list[Route]:
     """Give the routes of tables."""
     methods = TableMethods(service)
     return [
@@ -37,7 +37,7 @@ def routes(service: Redivis) -> list[Route]:
 class TableMethods:
     """The methods of tables."""
 
-    def __init__(self, service: Redivis) -> None:
+    def __init__(self, service: RedivisState) -> None:
         self._catalog = service.catalog
         self._spell = service.resources
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from airflow_provider_jobs.sandbox.operations import MOST_BODY_BYTES, read_object
+from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object
 from airflow_provider_jobs.sandbox.redivis.model import QUEUED
 from airflow_provider_jobs.sandbox.redivis.references import read_table
 from airflow_provider_jobs.sandbox.redivis.replies import invalid, missing
@@ -25,9 +25,9 @@ from airflow_provider_jobs.sandbox.uploads.resumable import SessionEndpoint
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.redivis.model import Table, TableUpload, Version
-    from airflow_provider_jobs.sandbox.redivis.service import Redivis
+    from airflow_provider_jobs.sandbox.redivis.state import RedivisState
 
 UPLOADS = "tables/{table}/uploads"
 UPLOAD = UPLOADS + "/{upload:path}"  # a name may have slashes
@@ -36,7 +36,7 @@ MOST_DIRECT_BYTES = 100_000_000  # of a file that comes with the fields
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
 
 
-def routes(service: Redivis) -> list[Route]:
+def routes(service: RedivisState) -> list[Route]:
     """Give the routes of uploads."""
     methods = UploadMethods(service)
     bytes_of_original = SessionEndpoint(
@@ -55,7 +55,7 @@ def routes(service: Redivis) -> list[Route]:
 class UploadMethods:
     """The methods of uploads."""
 
-    def __init__(self, service: Redivis) -> None:
+    def __init__(self, service: RedivisState) -> None:
         self._service = service
         self._catalog = service.catalog
         self._book = service.platform.uploads

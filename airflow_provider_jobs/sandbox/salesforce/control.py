@@ -10,8 +10,8 @@ from airflow_provider_jobs.sandbox.salesforce.job_fields import whole_job
 from airflow_provider_jobs.sandbox.salesforce.jobs import ENDED, JOB_COMPLETE, OPEN, QUERY, Job
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call, Handler
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 # What may be told of a job beside its state, and what it is called here.
 COUNTERS = {
@@ -26,7 +26,7 @@ TEXTS = {"errorMessage": "error_message"}
 class SalesforceControl:
     """The control methods."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
 
     def handlers(self) -> list[tuple[str, str, Handler]]:
@@ -59,7 +59,7 @@ class SalesforceControl:
         return Reply(await self.force(call.path("job"), await call.document()))
 
     async def force(self, job_id: str, spec: dict[str, Any]) -> dict[str, Any]:
-        """Put a job into a state, or change its counters; a state that is no final one stays until another.
+        """Put a job into a state, or change its counters; a state that is not final stays until another.
 
         ``JobComplete`` ends the job as it would have ended, without further waiting.
         """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.operations import MOST_BODY_BYTES, read_object
+from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.salesforce.ingest_routes import SINCE, close_job, make_ingest_job
 from airflow_provider_jobs.sandbox.salesforce.job_fields import job_resource
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
     from airflow_provider_jobs.sandbox.uploads.book import Upload
 
 SERVICE, FOLDER = "salesforce", "salesforce/data"
@@ -41,7 +41,7 @@ DELIMITERS = {
 }  # fmt: skip
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
     methods = DataMethods(service)
     data, results = "jobs/ingest/{job}/batches", "jobs/ingest/{job}/{results}"
@@ -55,7 +55,7 @@ def routes(service: Salesforce) -> list[Route]:
 class DataMethods:
     """The methods."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._store = service.store
         self._settings = service.settings
@@ -148,7 +148,7 @@ class DataMethods:
             raise wrong_state(f"Results are there when the job has ended; it is {job.state}")
         if kind in job.outcome:
             return file_reply(call, self._store.outcome_folder(job) / job.outcome[kind], self._settings)
-        data = self._service.data_path(job)
+        data = self._service.store.data_path(job)
         if kind == UNPROCESSED and data is not None:  # nothing was processed
             return file_reply(call, data, self._settings)
         header = b"" if data is None else _header_of(data, job.line_ending)

@@ -45,7 +45,7 @@ def long_of(short: str) -> str:
 
 
 def long_id(given: str) -> str | None:
-    """Give the long form of an id in either form; None: it is no id, or its suffix is wrong."""
+    """Give the long form of an id in either form; None: it is not an id, or its suffix is wrong."""
     if not given.isascii() or not given.isalnum() or len(given) not in {SHORT, LONG}:
         return None
     found = long_of(given[:SHORT])

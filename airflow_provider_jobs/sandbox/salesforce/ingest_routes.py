@@ -23,14 +23,15 @@ from airflow_provider_jobs.sandbox.salesforce.requests import (
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from airflow_provider_jobs.sandbox.operations import Call, Operation
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.operations import Operation
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 SINCE = 41
 MOST_PATCH_BYTES = 64 * 1024
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of ingest jobs; ``data_routes`` has those that carry records."""
     methods = IngestMethods(service)
     job = "jobs/ingest/{job}"
@@ -80,7 +81,7 @@ def _asks_for(body: bytes, state: str) -> bool:
 class IngestMethods:
     """The methods of ingest jobs."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._store = service.store
         self._settings = service.settings
@@ -119,12 +120,12 @@ class IngestMethods:
             raise api_error(NOT_TERMINATED)
         job.ended.set()  # in case it still waits for its turn
         self._store.remove(job)
-        self._service.release_data(job)
+        self._service.store.release_data(job)
         shutil.rmtree(self._store.outcome_folder(job), ignore_errors=True)
         return Reply(status=204)
 
 
-async def make_ingest_job(service: Salesforce, document: dict[str, Any], version: str) -> Job:
+async def make_ingest_job(service: SalesforceState, document: dict[str, Any], version: str) -> Job:
     """Check a new job and take it.
 
     :raises Refusal: something of it is wrong, or more than is allowed.
@@ -140,7 +141,7 @@ async def make_ingest_job(service: Salesforce, document: dict[str, Any], version
     return service.store.add(INGEST, version, service.identity.account.user_id, **given)
 
 
-def close_job(service: Salesforce, job: Job) -> None:
+def close_job(service: SalesforceState, job: Job) -> None:
     """Queue a job for processing."""
     service.store.change(job, UPLOAD_COMPLETE)
     service.runner.submit(job)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_jobs.sandbox.documents import Documents
+    from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 
 QUERY, INGEST = "query", "ingest"
 OPEN, UPLOAD_COMPLETE, IN_PROGRESS = "Open", "UploadComplete", "InProgress"
@@ -70,12 +71,16 @@ class JobStore:
     """Every job; used on the event loop only, so that nobody sees half a change.
 
     :param folder: of the jobs' files.
+    :param uploads: with the data of ingest jobs.
     """
 
-    def __init__(self, documents: Documents, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, documents: Documents, folder: Path, clock: Callable[[], float], uploads: UploadBook
+    ) -> None:
         self._documents = documents
         self._folder = folder
         self._clock = clock
+        self._uploads = uploads
         self._jobs: dict[str, Job] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for document in documents.read(KIND):
@@ -160,6 +165,17 @@ class JobStore:
     def outcome_folder(self, job: Job) -> Path:
         """Give the folder of what became of an ingest job's records."""
         return self._folder / job.job_id
+
+    def data_path(self, job: Job) -> Path | None:
+        """Give the file of an ingest job's data; None: there is none."""
+        upload = self._uploads.get(job.data) if job.data else None
+        return None if upload is None else self._uploads.path(upload)
+
+    def release_data(self, job: Job) -> None:
+        """Delete an ingest job's data."""
+        upload = self._uploads.get(job.data) if job.data else None
+        if upload is not None:
+            self._uploads.release(upload)
 
     def _write(self, job: Job) -> None:
         document = {name: value for name, value in vars(job).items() if name not in NOT_KEPT}

@@ -11,8 +11,8 @@ from airflow_provider_jobs.sandbox.replies import Reply
 from airflow_provider_jobs.sandbox.salesforce.replies import missing, salesforce_error
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 BASE = "/services/data"
 OLDEST = 31
@@ -21,7 +21,7 @@ SPRING_VERSION, SPRING_YEAR = 66, 26  # Spring '26 brought it; three versions ma
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
     methods = LimitMethods(service)
     versions = Operation(
@@ -41,7 +41,7 @@ def routes(service: Salesforce) -> list[Route]:
     ]
 
 
-def everything_else(service: Salesforce) -> Route:
+def everything_else(service: SalesforceState) -> Route:
     """Give the route of every path that no other route has."""
 
     async def refuse(_call: Call) -> Reply:
@@ -53,7 +53,7 @@ def everything_else(service: Salesforce) -> Route:
 class LimitMethods:
     """The methods."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
 
     async def versions(self, _call: Call) -> Reply:

@@ -18,8 +18,8 @@ from airflow_provider_jobs.sandbox.salesforce.replies import bad
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 FOREIGN_TYPES = ("Classic", "BigObjectIngest")
 TYPES = {QUERY: ("V2Query", "V2Ingest", *FOREIGN_TYPES), INGEST: ("V2Ingest", *FOREIGN_TYPES)}
@@ -31,7 +31,7 @@ ORDER_SEED = 5
 Row = Job | dict[str, Any]
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of lists."""
     methods = ListMethods(service)
     return [
@@ -45,7 +45,7 @@ def routes(service: Salesforce) -> list[Route]:
 class ListMethods:
     """The methods of lists."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._settings = service.settings
         self._lists: OrderedDict[str, list[Row]] = OrderedDict()  # by what their locators begin with

@@ -31,7 +31,7 @@ def make_locator(job_id: str, place: Place) -> str:
 def read_locator(job_id: str, locator: str) -> Place:
     """Give the place.
 
-    :raises Refusal: 400, it is no locator, or one of another job.
+    :raises Refusal: 400, it is not a locator, or it is another job's.
     """
     try:
         padded = locator[:MOST_CHARACTERS].encode("ascii") + b"=" * (-len(locator) % 4)

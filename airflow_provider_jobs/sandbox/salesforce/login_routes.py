@@ -17,11 +17,10 @@ from airflow_provider_jobs.sandbox.keys import BadAssertion, verified_claims
 from airflow_provider_jobs.sandbox.oauth import JWT_BEARER, read_form
 from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, oauth_error
-from airflow_provider_jobs.sandbox.salesforce.ids import SHORT
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 PATH = "/services/oauth2/token"
 LONGEST_ASSERTION_SECONDS = 300  # three minutes are documented, and clocks differ
@@ -29,7 +28,7 @@ AUDIENCES = {"production": "https://login.salesforce.com", "sandbox": "https://t
 LOGIN_HOSTS = ("login.", "test.")
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the route."""
     handler = TokenEndpoint(service).token
     operation = Operation(
@@ -41,7 +40,7 @@ def routes(service: Salesforce) -> list[Route]:
 class TokenEndpoint:
     """The flows that need no browser."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._identity = service.identity
         self._account = service.identity.account
@@ -117,17 +116,12 @@ class TokenEndpoint:
         }
 
 
-def token_prefix(organization_id: str) -> str:
-    """Give how every token of an org begins."""
-    return f"{organization_id[:SHORT]}!"
-
-
 def _invalid_grant(message: str) -> Refusal:
     return Refusal(400, "invalid_grant", message)
 
 
 def _number(value: Any) -> float:
-    """Give a time that may be spelled as text, as some clients do; 0 for what is none."""
+    """Give a time that may be spelled as text, as some clients do; 0 for what is not one."""
     try:
         return float(value)
     except (TypeError, ValueError):

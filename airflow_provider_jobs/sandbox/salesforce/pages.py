@@ -13,7 +13,7 @@ from airflow_provider_jobs.sandbox.streaming import Pieces, Sending
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.salesforce.org import ResultFile
     from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
 

@@ -21,13 +21,13 @@ from airflow_provider_jobs.sandbox.salesforce.requests import (
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 SINCE = 47
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of query jobs."""
     methods = QueryMethods(service)
     job = "jobs/query/{job}"
@@ -42,7 +42,7 @@ def routes(service: Salesforce) -> list[Route]:
 class QueryMethods:
     """The methods of query jobs."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._store = service.store
         self._settings = service.settings

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.operations import read_object
+from airflow_provider_jobs.sandbox.call import read_object
 from airflow_provider_jobs.sandbox.replies import Refusal
 from airflow_provider_jobs.sandbox.salesforce.jobs import ABORTED, ENDED, FAILED, JOB_COMPLETE, Job
 from airflow_provider_jobs.sandbox.salesforce.replies import api_error, wrong_state
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
 
 STATE_WORDS = {JOB_COMPLETE: "Completed", ABORTED: ABORTED, FAILED: FAILED}

@@ -20,18 +20,18 @@ from airflow_provider_jobs.sandbox.salesforce.replies import api_error, bad, mis
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 PAGES_SINCE = 58
 PAGES_AT_ONCE = 5
 LIST_PATH = "resultpages"  # as the documented sample of nextRecordsUrl spells it
 LIST_NAMES = {"documented": ("resultPages", "resultUrl"), "chunks": ("resultChunks", "resultLink")}
 CSV, ANYTHING = "text/csv", "*/*"
-LIST_SALT = "/resultPages"  # so that a locator of the list is none of a page
+LIST_SALT = "/resultPages"  # so that a locator of the list is not one of a page
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of results."""
     methods = ResultMethods(service)
     return [
@@ -48,7 +48,7 @@ def routes(service: Salesforce) -> list[Route]:
 class ResultMethods:
     """The methods of results."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._settings = service.settings
 

@@ -29,8 +29,11 @@ from airflow_provider_jobs.sandbox.salesforce.replies import CODES
 if TYPE_CHECKING:
     from starlette.types import Message
 
-    from airflow_provider_jobs.sandbox.salesforce.org import IngestOutcome, ResultFile
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.platform import Platform
+    from airflow_provider_jobs.sandbox.salesforce.jobs import JobStore
+    from airflow_provider_jobs.sandbox.salesforce.limits import Limits
+    from airflow_provider_jobs.sandbox.salesforce.org import IngestOutcome, Org, ResultFile
+    from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
 
 LOGGER = logging.getLogger(__name__)
 PROJECT = "salesforce"  # what the timing calls all of the org's jobs
@@ -47,11 +50,14 @@ class NotBegun(Exception):
 class JobRunner:
     """Runs the jobs of a store; all methods belong to the event loop."""
 
-    def __init__(self, service: Salesforce) -> None:
-        self._service = service
-        self._store = service.store
-        self._settings = service.settings
-        self._platform = service.platform
+    def __init__(
+        self, store: JobStore, org: Org, limits: Limits, settings: SalesforceSettings, platform: Platform
+    ) -> None:
+        self._store = store
+        self._org = org
+        self._limits = limits
+        self._settings = settings
+        self._platform = platform
         self._pool = ThreadPoolExecutor(JOBS_AT_ONCE, thread_name_prefix="sandbox-salesforce-job")
         self._driven: dict[str, asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
@@ -89,7 +95,7 @@ class JobRunner:
     async def close(self) -> None:
         """Stop every job where it is and end the threads; the next start goes on."""
         self._closing.set()
-        self._service.org.interrupt()
+        self._org.interrupt()
         await asyncio.gather(*self._driven.values())
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)
 
@@ -173,11 +179,11 @@ class JobRunner:
             raise NotBegun
 
     async def _query(self, job: Job) -> None:
-        path, org = self._store.result_path(job), self._service.org
+        path = self._store.result_path(job)
 
         def work() -> ResultFile:
             self._begin()
-            return org.run_query(
+            return self._org.run_query(
                 job.query,
                 into=path,
                 all_rows=job.operation == "queryAll",
@@ -192,11 +198,11 @@ class JobRunner:
         if job.ended.is_set():
             result.delete()
             return
-        self._service.limits.add(QUERY_BYTES, path.stat().st_size)
+        self._limits.add(QUERY_BYTES, path.stat().st_size)
         self._store.change(job, JOB_COMPLETE, processed=result.record_count)
 
     async def _ingest(self, job: Job) -> None:
-        data, folder = self._service.data_path(job), self._store.outcome_folder(job)
+        data, folder = self._store.data_path(job), self._store.outcome_folder(job)
         if data is None:
             raise IngestFailed(NO_DATA)
         job.executing = True
@@ -204,7 +210,7 @@ class JobRunner:
 
         def work() -> IngestOutcome:
             self._begin()
-            return self._service.org.ingest(
+            return self._org.ingest(
                 job.object_name,
                 job.operation,
                 job.external_id_field or None,
@@ -225,7 +231,7 @@ class JobRunner:
             "unprocessedrecords": outcome.unprocessed,
         }
         job.outcome = {name: path.name for name, path in files.items()}
-        self._service.limits.add(BATCHES, max(1, math.ceil(outcome.processed / BATCH_RECORDS)))
+        self._limits.add(BATCHES, max(1, math.ceil(outcome.processed / BATCH_RECORDS)))
         if job.ended.is_set():  # aborted meanwhile
             self._store.keep(job)
         elif outcome.unprocessed_count:
@@ -233,7 +239,7 @@ class JobRunner:
             self._store.change(job, FAILED, error_message=message)
         else:
             self._store.change(job, JOB_COMPLETE)
-            self._service.release_data(job)
+            self._store.release_data(job)
 
     def _fail(self, job: Job, message: str) -> None:
         if not self._over(job):

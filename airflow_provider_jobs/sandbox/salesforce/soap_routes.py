@@ -13,8 +13,8 @@ from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call
-    from airflow_provider_jobs.sandbox.salesforce.service import Salesforce
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 PATHS = ("/services/Soap/u/{version}", "/services/Soap/c/{version}")
 VERSION = re.compile(r"[1-9][0-9]{1,2}\.0")
@@ -29,7 +29,7 @@ ENVELOPE = (
 )
 
 
-def routes(service: Salesforce) -> list[Route]:
+def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
     handler = SoapLogin(service).login
     operation = Operation(
@@ -55,7 +55,7 @@ def soap_fault(refusal: Refusal) -> Reply:
 class SoapLogin:
     """The one method that is served."""
 
-    def __init__(self, service: Salesforce) -> None:
+    def __init__(self, service: SalesforceState) -> None:
         self._service = service
         self._account = service.identity.account
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from types import TracebackType
 
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.fault_actions import Exchange
-    from airflow_provider_jobs.sandbox.operations import Call
 
 WORTH_TAKING_BYTES = 256 * 1024  # a shorter rest has arrived before a thread could begin to read it
 ENDLESS = 1 << 62

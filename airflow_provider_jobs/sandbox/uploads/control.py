@@ -10,7 +10,8 @@ from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.book import COMPLETE, EXPIRED, OPEN
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.operations import Call, Handler, Platform
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 
 class UploadControl:

@@ -47,7 +47,7 @@ class Multipart:
         """Give the headers of the next part, names in small letters; None behind the last."""
         if not self._begun:
             self._begun = True
-            async for _ in self.content():  # what stands before the first delimiter is none's
+            async for _ in self.content():  # what stands before the first delimiter belongs to no part
                 pass
         await self._fill(2)
         if self._buffer.startswith(b"--"):

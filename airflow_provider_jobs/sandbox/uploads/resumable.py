@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from airflow_provider_jobs.sandbox.operations import Call, Operation, Platform
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.operations import Operation
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 CHUNK_BYTES = 256 * 1024  # every chunk but the last is a multiple
 RESUME = 308  # "resume incomplete"

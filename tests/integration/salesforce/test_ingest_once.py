@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_jobs.clients.salesforce import change as salesforce_change
 from airflow_provider_jobs.clients.salesforce import submit as salesforce_submit
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
-from airflow_provider_jobs.sandbox.demo.processes import wait_until
+from tests.demo.processes import wait_until
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
 from tests.integration.task_run import Attempts, TaskRun, perform
 

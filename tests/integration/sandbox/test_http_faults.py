@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -201,6 +202,14 @@ def test_log_tells_what_was_asked(sandbox: Sandbox, api: Api) -> None:
     text = control(sandbox, "GET", "requests").text
     assert sandbox.token not in text
     assert "secret" not in text
+
+
+def test_log_tells_the_port_that_was_asked(sandbox: Sandbox) -> None:
+    """Two programs that are given one each can be told apart, whatever they ask for."""
+    for origin in (sandbox.url, sandbox.redivis_storage):
+        requests.get(f"{origin}/of-a-port", timeout=10)
+    ports = [entry["port"] for entry in sandbox.requests() if entry["path"] == "/of-a-port"]
+    assert ports == [urlsplit(sandbox.url).port, urlsplit(sandbox.redivis_storage).port]
 
 
 def test_log_shows_a_dropped_reply_without_status(sandbox: Sandbox, api: Api) -> None:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
-from airflow_provider_jobs.sandbox.demo.airflow import DATABASE, Airflow
+from tests.demo.airflow import DATABASE, Airflow
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from tests.demo.processes import Program
+
 HERE = Path(__file__).parent
 DAG = "crowd"
 PAGE = 1000
+#: What asks for states of BigQuery jobs.
+LOOKS = frozenset({"bigquery.jobs.get", "bigquery.jobs.list"})
 SETTINGS = {
     # A triggerer that is gone is missed soon, and one that is only busy is not.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
@@ -59,16 +65,20 @@ class Crowd:
     ) -> None:
         self._open.close()
 
-    def _environment(self) -> dict[str, str]:
+    def _bigquery(self, endpoint: str) -> dict[str, str]:
         google = {
             "project": "crowd-0",
-            "api_endpoint": self.sandbox.bigquery,
+            "api_endpoint": endpoint,
             "iam_endpoint": self.sandbox.url,
             "key_path": str(self.sandbox.key_file),
         }
+        connection = json.dumps({"conn_type": "bigquery_jobs", "extra": google})
+        return {"AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": connection}
+
+    def _environment(self) -> dict[str, str]:
         redivis = {"host": self.sandbox.redivis, "password": self.sandbox.redivis_token}
         return SETTINGS | {
-            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": json.dumps({"conn_type": "bigquery_jobs", "extra": google}),
+            **self._bigquery(self.sandbox.bigquery),
             "AIRFLOW_CONN_REDIVIS_DEFAULT": json.dumps({"conn_type": "redivis", **redivis}),
             "AIRFLOW_VAR_CROWD_FILE": str(self._file),
             "CROWD_QUERIES": str(self.queries),
@@ -76,6 +86,10 @@ class Crowd:
             "CROWD_PROJECTS": str(self.projects),
             "CROWD_RETRIES": str(self.retries),
         }
+
+    def add_triggerer(self) -> Program:
+        """Return a second triggerer, to be started; it asks BigQuery at the sandbox's other port."""
+        return self.airflow.add_triggerer(self._bigquery(self.sandbox.redivis_storage))
 
     def start(self) -> str:
         """Start a run; return its id."""
@@ -98,10 +112,15 @@ class Crowd:
         ordered = sorted(logs, key=lambda log: log.stat().st_mtime)
         return "".join(f"--- {log}\n{log.read_text(errors='replace')}" for log in ordered)
 
-    def triggerers(self) -> int:
-        """Return how many triggerers have reported themselves; Airflow's API tells of one."""
-        [(count,)] = self._rows("SELECT COUNT(*) FROM job WHERE job_type = 'TriggererJob'")
-        return int(count)
+    def triggerers(self) -> list[int]:
+        """Return the ids of the triggerers that have reported themselves, the first one's first."""
+        rows = self._rows("SELECT id FROM job WHERE job_type = 'TriggererJob' ORDER BY id")
+        return [int(triggerer) for (triggerer,) in rows]
+
+    def heartbeat(self, triggerer: int) -> str:
+        """Return when a triggerer was last heard of."""
+        [(moment,)] = self._rows(f"SELECT latest_heartbeat FROM job WHERE id = {triggerer:d}")  # noqa: S608
+        return str(moment)
 
     def held(self) -> dict[int | None, set[int]]:
         """Return the map indexes of the tasks that each triggerer watches; Airflow's API does not tell."""
@@ -112,17 +131,18 @@ class Crowd:
             holders.setdefault(triggerer, set()).add(index)
         return holders
 
-    def said(self, triggerer: int | None, indexes: set[int], text: str) -> int:
-        """Return how many of these tasks' triggers have logged a text in one triggerer."""
-        logs = (self.airflow.home / "logs").rglob(f"*.trigger.{triggerer}.log")
-        named = {log.parent.name: log for log in logs}
-        own = [named.get(f"map_index={index}") for index in indexes]
-        return sum(log is not None and text in log.read_text(errors="replace") for log in own)
+    def looks(self, since: float = 0.0) -> list[tuple[int, int]]:
+        """Return which triggerer, 0 or 1, looked at the jobs of which project, oldest look first.
 
-    def said_late(self, text: str) -> int:
-        """Return how often triggers that had ended have logged a text: into their triggerer's own log."""
-        logs = self.airflow.home.glob("triggerer*.log")
-        return sum(log.read_text(errors="replace").count(text) for log in logs)
+        Workers look where the first triggerer does, but while all tasks are deferred there are none.
+        """
+        ports = [urlsplit(url).port for url in (self.sandbox.bigquery, self.sandbox.redivis_storage)]
+        return [
+            (ports.index(entry["port"]), int(found[1]))
+            for entry in self.sandbox.requests()
+            if entry["operation"] in LOOKS and entry["started_at"] > since
+            if (found := re.search(r"/projects/crowd-(\d+)/", entry["path"]))
+        ]
 
     def _rows(self, query: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self.airflow.home / DATABASE}?mode=ro", uri=True)) as database:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from airflow_provider_jobs.sandbox import Sandbox
-    from airflow_provider_jobs.sandbox.demo.airflow import Airflow
+    from tests.demo.airflow import Airflow
     from tests.system.ends.table import End
 
     #: What is waited for, and whether it has come.

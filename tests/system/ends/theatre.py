@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from airflow_provider_jobs.sandbox import Sandbox
-from airflow_provider_jobs.sandbox.demo.airflow import Airflow
+from tests.demo.airflow import Airflow
 from tests.system.ends.acts import ACTS
 from tests.system.ends.play import Play
 from tests.system.ends.services import KNOWN

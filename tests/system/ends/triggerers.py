@@ -6,13 +6,13 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.demo.processes import session_members
+from tests.demo.processes import session_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from airflow_provider_jobs.sandbox.demo.airflow import Airflow
-    from airflow_provider_jobs.sandbox.demo.processes import Program
+    from tests.demo.airflow import Airflow
+    from tests.demo.processes import Program
     from tests.system.ends.play import Cue, Play
 
 STOP_SECONDS = 30.0

@@ -57,7 +57,7 @@ def records(path: Path, options: LoadOptions) -> Iterator[Record]:
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, int, str]]:
-    """Give number, byte offset and text of each line; what is no text becomes U+FFFD."""
+    """Give number, byte offset and text of each line; what is not text becomes U+FFFD."""
     newline = "\n".encode(encoding)
     offset = 0
     with opened(path) as file:

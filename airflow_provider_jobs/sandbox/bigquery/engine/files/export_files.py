@@ -10,6 +10,7 @@ import io
 import json
 import math
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC
 from typing import IO, TYPE_CHECKING, Any
 
@@ -28,13 +29,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.bigquery.engine.files.extract import ExportOptions
     from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
     from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 _BATCH_ROWS = 10_000
 # Speed counts here: the highest level takes four times as long for a few percent.
 _GZIP_LEVEL = 5
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to write the files."""
+
+    format: str
+    compression: str
+    delimiter: str
+    header: bool
+    avro_logical_types: bool
 
 
 def write_csv(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.catalog import get_table
 from airflow_provider_jobs.sandbox.bigquery.engine.files.export_files import (
+    ExportOptions,
     write_avro,
     write_csv,
     write_json,
@@ -40,17 +41,6 @@ _COMPRESSIONS = {
     "PARQUET": {"NONE", "SNAPPY", "GZIP", "ZSTD"},
     "AVRO": {"NONE", "DEFLATE", "SNAPPY"},
 }
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How to write the files."""
-
-    format: str
-    compression: str
-    delimiter: str
-    header: bool
-    avro_logical_types: bool
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -100,10 +101,20 @@ class Plan:
     tables: Tables
     processed: int
 
+    def cache_key(self, context: QueryContext) -> str:
+        """Give what the result is remembered by; nothing if the same text may give other rows."""
+        if context.query.get("destinationTable") or context.variables or any(self.tree.find_all(*_VOLATILE)):
+            return ""
+        parts: list[Any] = [
+            context.project, context.location, context.default_dataset, self.statement.text,
+            context.query.get("queryParameters"),
+        ]  # fmt: skip
+        return json.dumps(parts, sort_keys=True)
+
     @property
-    def cacheable(self) -> bool:
-        """Whether the same text gives the same rows as long as no table changes."""
-        return not any(self.tree.find_all(*_VOLATILE))
+    def versions(self) -> dict[TableId, str]:
+        """The version of each table that it reads."""
+        return {name: str(table.resource["etag"]) for name, table in self.tables.found.items()}
 
 
 _VOLATILE = (

@@ -65,7 +65,9 @@ def run_select(context: QueryContext, statement: Statement, tree: exp.Expression
         context.check_billed(plan.processed)
         if context.query.get("destinationTable"):
             check_target(context.session, target)
-        cached = context.cache.find(context, plan)
+        key = plan.cache_key(context)
+        may_hit = context.query.get("useQueryCache") is not False
+        cached = context.cache.find(context.session, key, plan.versions) if may_hit else None
         fields = cached.fields if cached is not None else result_fields(context, plan)
         if cached is None:
             with duck_errors(statement, plan.tree):
@@ -76,7 +78,8 @@ def run_select(context: QueryContext, statement: Statement, tree: exp.Expression
         return StatementResult("SELECT", statistics, cached.id)
     with duck_errors(statement, plan.tree):
         publish(context.store, context.session, physical, fields, target)
-    context.cache.keep(context, plan, target.table)
+    if not context.query.get("destinationTable"):
+        context.cache.keep(context.store, target.table, key, plan.versions)
     return StatementResult("SELECT", statistics, target.table)
 
 

@@ -87,7 +87,7 @@ class ConditionReader(ABC):
         return self.advance()
 
     def name(self) -> Name:
-        """Take a name; a reserved word is none."""
+        """Take a name; a reserved word is not one."""
         if self.next.kind != "name" or self.word in _RESERVED:
             raise self.unexpected()
         token = self.advance()

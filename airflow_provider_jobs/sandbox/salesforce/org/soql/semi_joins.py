@@ -38,7 +38,7 @@ class SemiJoins:
     def sql(self, join: SemiJoin, column: Column, under_or: bool) -> str:
         """Give a semi-join as SQL that is never NULL.
 
-        :raises SalesforceRefusal: MALFORMED_QUERY: it is none that Salesforce takes.
+        :raises SalesforceRefusal: MALFORMED_QUERY: it is not one that Salesforce takes.
         """
         if under_or:
             raise self._refused(join, "Semi join sub-selects are not allowed with the 'OR' operator")

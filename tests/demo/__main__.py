@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from airflow_provider_jobs.sandbox.demo import report, rides, salesforce
-from airflow_provider_jobs.sandbox.demo.airflow import Airflow
-from airflow_provider_jobs.sandbox.demo.checks import AirflowRecords, Check, Results
-from airflow_provider_jobs.sandbox.demo.processes import POLL_SECONDS, ProgramFailed
-from airflow_provider_jobs.sandbox.demo.sandbox_process import SandboxProcess
+from tests.demo import report, rides, salesforce
+from tests.demo.airflow import Airflow
+from tests.demo.checks import AirflowRecords, Check, Results
+from tests.demo.processes import POLL_SECONDS, ProgramFailed
+from tests.demo.sandbox_process import SandboxProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -250,7 +250,7 @@ def _keep(airflow: Airflow, sandbox: SandboxProcess, pause: Callable[[float], No
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_jobs.sandbox.demo", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.demo", description=__doc__)
     parser.add_argument("dags_folder", type=_folder, help="the folder with the example DAGs")
     parser.add_argument("--keep", action="store_true", help="keep Airflow and the sandbox open until Ctrl-C")
     return parser

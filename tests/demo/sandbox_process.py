@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import requests
 
-from airflow_provider_jobs.sandbox.demo.airflow import inherited_environment
-from airflow_provider_jobs.sandbox.demo.processes import Program, ProgramFailed, wait_until
+from tests.demo.airflow import inherited_environment
+from tests.demo.processes import Program, ProgramFailed, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""BigQuery's part of the server: the engine, the job store, the runner, and the routes on top."""
+"""What BigQuery's routes share: engine, jobs and runner, and how a handler becomes an operation."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM, SCOPE_ROOT
-from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, tables_routes, upload_routes
 from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, Engine
 from airflow_provider_jobs.sandbox.bigquery.jobs import JobStore
 from airflow_provider_jobs.sandbox.bigquery.reply_fields import REPLIES, check_mask
 from airflow_provider_jobs.sandbox.bigquery.runner import JobRunner
 from airflow_provider_jobs.sandbox.documents import Documents
-from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
+from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +36,7 @@ INSERT_SCOPES = WRITE_SCOPES | {
 }
 
 
-class BigQuery:
+class BigQueryState:
     """One BigQuery, with all its projects."""
 
     def __init__(self, platform: Platform) -> None:
@@ -64,19 +66,6 @@ class BigQuery:
         await asyncio.get_running_loop().run_in_executor(None, self._calls.shutdown)
         self.store.close()
         self.engine.close()
-
-    def routes(self) -> list[Route]:
-        """Give every route."""
-        return [
-            *jobs_routes.routes(self),
-            *results_routes.routes(self),
-            *tables_routes.routes(self),
-            *upload_routes.routes(self),
-        ]
-
-    def control(self) -> list[tuple[str, str, Handler]]:
-        """Give the control endpoints: there are none of its own."""
-        return []
 
     def route(self, method: str, path: str, name: str, handler: Handler) -> Route:
         """Give the route of one API method; ``path`` follows ``projects/{projectId}/``."""

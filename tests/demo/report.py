@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from airflow_provider_jobs.sandbox.demo.airflow_rest import AirflowRest
+    from tests.demo.airflow_rest import AirflowRest
 
 # Airflow's audit log names a task's states; from one of these on, it is no longer on a worker.
 OFF_WORKER = frozenset({"deferred", "success", "failed", "up_for_retry"})
@@ -108,7 +108,7 @@ def table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (
-            cell.ljust(width) if place < 3 else cell.rjust(width)  # noqa: PLR2004 - three columns of words
+            cell.ljust(width) if place < 3 else cell.rjust(width)  # three columns of words
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         yield "  ".join(cells).rstrip()

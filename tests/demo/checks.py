@@ -6,13 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.demo import report, rides
+from tests.demo import report, rides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_jobs.sandbox.demo.airflow import Airflow
-    from airflow_provider_jobs.sandbox.demo.sandbox_process import SandboxProcess
+    from tests.demo.airflow import Airflow
+    from tests.demo.sandbox_process import SandboxProcess
 
 # The query of the example DAG asks for stations with so many rides.
 AT_LEAST = 5000

@@ -1,20 +1,13 @@
-"""Redivis' part of the server: the catalog, the processing of uploads, and the routes on top."""
+"""What Redivis' routes share: catalog, storage, processing, and how a handler becomes an operation."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import DATA_EDIT
-from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
-from airflow_provider_jobs.sandbox.redivis import (
-    datasets_routes,
-    storage_routes,
-    tables_routes,
-    uploads_routes,
-)
+from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.redivis.catalog import Catalog
 from airflow_provider_jobs.sandbox.redivis.processing import Processing
 from airflow_provider_jobs.sandbox.redivis.replies import ErrorStyle, Limits
@@ -26,11 +19,14 @@ from airflow_provider_jobs.sandbox.replies import Reply, google_error
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.platform import Platform
+
 BASE = "/api/v1"
 SCOPES = frozenset({DATA_EDIT})
 
 
-class Redivis:
+class RedivisState:
     """One Redivis, with all its owners.
 
     :param foreign_url: of another origin that reaches the same server, for storage.
@@ -63,22 +59,6 @@ class Redivis:
         await self.processing.close()
         self.catalog.close()
 
-    def routes(self) -> list[Route]:
-        """Give every route."""
-        return [
-            *datasets_routes.routes(self),
-            *tables_routes.routes(self),
-            *uploads_routes.routes(self),
-            *storage_routes.routes(self),
-        ]
-
-    def control(self) -> list[tuple[str, str, Handler]]:
-        """Give method, path and handler of the control endpoints."""
-        return [
-            ("GET", "/sandbox/redivis", self._show_settings),
-            ("POST", "/sandbox/redivis", self._change_settings),
-        ]
-
     def route(self, method: str, path: str, name: str, handler: Handler) -> Route:
         """Give the route of one API method; ``path`` follows ``/api/v1/``."""
         operation = self.operation(name, handler, head=method == "HEAD")
@@ -107,9 +87,3 @@ class Redivis:
             return self._limits.headed(await handler(call))
 
         return handled
-
-    async def _show_settings(self, _call: Call) -> Reply:
-        return Reply(asdict(self.settings))
-
-    async def _change_settings(self, call: Call) -> Reply:
-        return Reply(self.settings.change(await call.document()))

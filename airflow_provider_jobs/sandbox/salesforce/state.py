@@ -1,4 +1,4 @@
-"""Salesforce's part of the server: the org, its jobs, and the routes on top."""
+"""What Salesforce's routes share: org, jobs and runner, and how a handler becomes an operation."""
 
 from __future__ import annotations
 
@@ -15,23 +15,12 @@ from starlette.routing import Route
 from airflow_provider_jobs.sandbox.auth import API
 from airflow_provider_jobs.sandbox.connection import wait_for_first
 from airflow_provider_jobs.sandbox.documents import Documents
-from airflow_provider_jobs.sandbox.operations import Call, Handler, Operation, Platform
+from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
-from airflow_provider_jobs.sandbox.salesforce import (
-    data_routes,
-    ingest_routes,
-    limits_routes,
-    listing,
-    login_routes,
-    query_routes,
-    results_routes,
-    soap_routes,
-)
-from airflow_provider_jobs.sandbox.salesforce.control import SalesforceControl
 from airflow_provider_jobs.sandbox.salesforce.identity import make_salesforce_identity
-from airflow_provider_jobs.sandbox.salesforce.jobs import Job, JobStore
+from airflow_provider_jobs.sandbox.salesforce.ids import SHORT
+from airflow_provider_jobs.sandbox.salesforce.jobs import JobStore
 from airflow_provider_jobs.sandbox.salesforce.limits import Limits
-from airflow_provider_jobs.sandbox.salesforce.login_routes import token_prefix
 from airflow_provider_jobs.sandbox.salesforce.org import Org, SalesforceRefusal
 from airflow_provider_jobs.sandbox.salesforce.replies import missing, salesforce_error
 from airflow_provider_jobs.sandbox.salesforce.runner import JobRunner
@@ -39,7 +28,9 @@ from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
+
+    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.platform import Platform
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,7 +47,7 @@ NO_TOKEN = (
 )
 
 
-class Salesforce:
+class SalesforceState:
     """One org, which is also the host where programs log in."""
 
     newest_version = NEWEST
@@ -69,10 +60,9 @@ class Salesforce:
         folder.mkdir(mode=0o700, exist_ok=True)
         self.documents = Documents(folder / "jobs.sqlite")
         self.limits = Limits(self.settings, self.documents, clock)
-        self.store = JobStore(self.documents, folder / "results", clock)
+        self.store = JobStore(self.documents, folder / "results", clock, platform.uploads)
         self.org = Org(folder / "org", now=lambda: datetime.fromtimestamp(clock(), UTC))
-        self.runner = JobRunner(self)
-        self.control_methods = SalesforceControl(self)
+        self.runner = JobRunner(self.store, self.org, self.limits, self.settings, platform)
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="sandbox-salesforce")
 
     async def ask(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -92,24 +82,6 @@ class Salesforce:
         await loop.run_in_executor(None, self.org.close)
         self.limits.keep()
         self.documents.close()
-
-    def routes(self) -> list[Route]:
-        """Give every route."""
-        return [
-            *login_routes.routes(self),
-            *soap_routes.routes(self),
-            *limits_routes.routes(self),
-            *query_routes.routes(self),
-            *results_routes.routes(self),
-            *ingest_routes.routes(self),
-            *data_routes.routes(self),
-            *listing.routes(self),
-            limits_routes.everything_else(self),
-        ]
-
-    def control(self) -> list[tuple[str, str, Handler]]:
-        """Give method, path and handler of the control endpoints."""
-        return self.control_methods.handlers()
 
     def route(self, method: str, path: str, name: str, handler: Handler, since: int = OLDEST) -> Route:
         """Give the route of one API method; ``path`` follows ``/services/data/vXX.X/``.
@@ -152,7 +124,7 @@ class Salesforce:
     def issue_token(self, via: str) -> str:
         """Make a token of the org's user."""
         account = self.identity.account
-        prefix = token_prefix(account.organization_id)
+        prefix = f"{account.organization_id[:SHORT]}!"
         return self.platform.tokens.issue(account.username, SCOPES, (via,), prefix=prefix).token
 
     def password_problem(
@@ -168,17 +140,6 @@ class Salesforce:
             return BAD_LOGIN
         trusted = self.settings.network == "trusted" or organization_id == account.organization_id
         return None if trusted else NO_TOKEN
-
-    def data_path(self, job: Job) -> Path | None:
-        """Give the file of an ingest job's data; None: there is none."""
-        upload = self.platform.uploads.get(job.data) if job.data else None
-        return None if upload is None else self.platform.uploads.path(upload)
-
-    def release_data(self, job: Job) -> None:
-        """Delete an ingest job's data."""
-        upload = self.platform.uploads.get(job.data) if job.data else None
-        if upload is not None:
-            self.platform.uploads.release(upload)
 
 
 def check_version(version: str, since: int) -> None:

@@ -19,8 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from airflow_provider_jobs.sandbox.demo.airflow_rest import AirflowRest
-from airflow_provider_jobs.sandbox.demo.processes import (
+from tests.demo.airflow_rest import AirflowRest
+from tests.demo.processes import (
     POLL_SECONDS,
     Program,
     ProgramFailed,
@@ -133,10 +133,14 @@ class Airflow:
         stop_all([self._migration, *self.programs])
         shutil.rmtree(self.home)
 
-    def add_triggerer(self) -> Program:
-        """Give another triggerer, which the caller starts; it ends with the rest."""
+    def add_triggerer(self, environment: Mapping[str, str] | None = None) -> Program:
+        """Give another triggerer, which the caller starts; it ends with the rest.
+
+        :param environment: What is another for it than for the rest.
+        """
         number = sum(program.name == self.triggerer.name for program in self.programs) + 1
         added = self._program("triggerer", "--skip-serve-logs", log=f"triggerer_{number}")
+        added.environment |= environment or {}
         self.programs.append(added)
         return added
 

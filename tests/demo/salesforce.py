@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.demo import report
-from airflow_provider_jobs.sandbox.demo.checks import Check
+from tests.demo import report
+from tests.demo.checks import Check
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from airflow_provider_jobs.sandbox.demo.sandbox_process import SandboxProcess
+    from tests.demo.sandbox_process import SandboxProcess
 
 Record = dict[str, str]
 

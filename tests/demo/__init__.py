@@ -1,4 +1,4 @@
-"""The demo: ``python -m airflow_provider_jobs.sandbox.demo example_dags``.
+"""The demo: ``python -m tests.demo example_dags``.
 
 ``__main__`` runs it. ``sandbox_process`` and ``airflow`` are what it starts (``processes``: how programs
 start and end; ``airflow_rest``: what Airflow is asked), ``rides`` the data, ``checks`` what must be true in

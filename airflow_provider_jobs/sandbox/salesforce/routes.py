@@ -1,0 +1,50 @@
+"""Salesforce as a service of the sandbox: its state, and every route on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.sandbox.salesforce import (
+    data_routes,
+    ingest_routes,
+    limits_routes,
+    listing,
+    login_routes,
+    query_routes,
+    results_routes,
+    soap_routes,
+)
+from airflow_provider_jobs.sandbox.salesforce.control import SalesforceControl
+from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from airflow_provider_jobs.sandbox.call import Handler
+    from airflow_provider_jobs.sandbox.platform import Platform
+
+
+class Salesforce(SalesforceState):
+    """One org, and the routes that lead to it."""
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform)
+        self.control_methods = SalesforceControl(self)
+
+    def routes(self) -> list[Route]:
+        """Give every route."""
+        return [
+            *login_routes.routes(self),
+            *soap_routes.routes(self),
+            *limits_routes.routes(self),
+            *query_routes.routes(self),
+            *results_routes.routes(self),
+            *ingest_routes.routes(self),
+            *data_routes.routes(self),
+            *listing.routes(self),
+            limits_routes.everything_else(self),
+        ]
+
+    def control(self) -> list[tuple[str, str, Handler]]:
+        """Give method, path and handler of the control endpoints."""
+        return self.control_methods.handlers()
