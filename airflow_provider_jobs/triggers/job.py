@@ -167,6 +167,7 @@ class JobTrigger(_Trigger):
         self.adopted = adopted
         self.carried = carried or {}
         self.cancel_on_kill = cancel_on_kill
+        self._cancelling: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return everything that the constructor takes."""
@@ -183,9 +184,11 @@ class JobTrigger(_Trigger):
         """Wait, and yield the one event."""
         try:
             event = await self._wait()
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if not compat.TRIGGER_HAS_ON_KILL:
                 await self.on_kill()
+            elif compat.KILLED_MESSAGE in error.args and self.cancel_on_kill:
+                self._cancellation()
             raise
         yield TriggerEvent({**self._handed_back(), **event})
 
@@ -196,10 +199,15 @@ class JobTrigger(_Trigger):
         What stands in its way is logged, and raised to nobody: it would fail a task that has merely moved.
         """
         if self.cancel_on_kill:
-            cancellation = asyncio.create_task(self._cancel_if_killed())
-            _cancellations.add(cancellation)
-            cancellation.add_done_callback(_cancellations.discard)
-            await asyncio.shield(cancellation)
+            await asyncio.shield(self._cancellation())
+
+    def _cancellation(self) -> asyncio.Task[None]:
+        """Return what cancels the jobs; it is begun once, whoever asks first."""
+        if self._cancelling is None:
+            self._cancelling = asyncio.create_task(self._cancel_if_killed())
+            _cancellations.add(self._cancelling)
+            self._cancelling.add_done_callback(_cancellations.discard)
+        return self._cancelling
 
     async def _cancel_if_killed(self) -> None:
         jobs = several.names(self.refs)

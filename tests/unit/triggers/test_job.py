@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import threading
 import time
@@ -269,6 +270,35 @@ class TestKill:
 
         run(scene())
         assert client.cancelled == ([] if has_on_kill else [REF])
+
+    @pytest.mark.parametrize("asks", [True, False])
+    def test_a_user_who_ends_the_task_is_heard_although_on_kill_may_not_be_called(
+        self, monkeypatch: pytest.MonkeyPatch, *, asks: bool
+    ) -> None:
+        """A busy triggerer of Airflow 3.3 cancels the trigger again before it comes to call on_kill."""
+        monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", True)
+        monkeypatch.setattr(compat, "ON_KILL_MEANS_KILLED", True)
+        client = FakeClient(looks=(status("running"),))
+        trigger = job_trigger(client, cancel_on_kill=True)
+
+        async def scene() -> None:
+            task = asyncio.create_task(event_of(trigger))
+            await asyncio.sleep(0)
+            task.cancel("__airflow_user_action__")
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            if asks:
+                await trigger.on_kill()
+            await asyncio.gather(*job._cancellations)
+
+        run(scene())
+        assert client.cancelled == [REF]
+
+    def test_that_is_airflows_message(self) -> None:
+        """It is private to Airflow: were it another, such kills would be lost again."""
+        if compat.TRIGGER_HAS_ON_KILL and not compat.ON_KILL_MEANS_KILLED:
+            runner = importlib.import_module("airflow.jobs.triggerer_job_runner")
+            assert runner._USER_ACTION_CANCEL_MSG == compat.KILLED_MESSAGE
 
 
 class TestJobsTrigger:

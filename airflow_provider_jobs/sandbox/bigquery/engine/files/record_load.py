@@ -104,7 +104,8 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Any, str]]:
     offset = 0
     with opened(path) as file:
         for raw in file:
-            line = raw.decode("utf-8", errors="replace").strip().removeprefix("\ufeff")
+            line = raw.decode("utf-8", errors="replace").strip()
+            line = line if offset else line.removeprefix("\ufeff")  # in the middle it is data
             if line:
                 try:
                     yield offset, json.loads(line), ""
