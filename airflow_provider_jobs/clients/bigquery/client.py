@@ -16,9 +16,10 @@ from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.clients.bigquery.submit import GRACE_SECONDS, submit_once
 from airflow_provider_jobs.clients.bigquery.upload import JobUploads
-from airflow_provider_jobs.clients.bigquery.watch import ManyStatuses
+from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
 from airflow_provider_jobs.core.http.messages import Request, check_url
-from airflow_provider_jobs.core.several import for_each, parts, statuses_of
+from airflow_provider_jobs.core.several import for_each, parts
+from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -53,7 +54,7 @@ class BigQueryClient:
         self.location = location
         self._transport = transport
         self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
-        self._many = ManyStatuses(self)
+        self._many = Listing(ProjectJobs(list_pages=self.list_job_pages, ask=self.status))
         self._uploads = JobUploads(self, transport, endpoint)
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
@@ -194,7 +195,7 @@ class BigQueryClient:
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in as few requests as can be; each failure stands for one job."""
-        return statuses_of(refs, self._many.statuses, joint_status)
+        return self._many.statuses(refs)
 
     def search_ended(self, search: Mapping[str, Any]) -> bool:
         """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""

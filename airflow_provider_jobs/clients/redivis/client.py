@@ -6,7 +6,6 @@ Source: https://docs.redivis.com/api/rest-api
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -26,11 +25,12 @@ from airflow_provider_jobs.clients.redivis.release import (
 from airflow_provider_jobs.clients.redivis.replies import check_good, gone_status, parse_json, upload_status
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission, submit_once
 from airflow_provider_jobs.clients.redivis.transfer import Transfers
-from airflow_provider_jobs.clients.redivis.watch import joint_status, single_statuses
+from airflow_provider_jobs.clients.redivis.watch import TableUploads, joint_status
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
 from airflow_provider_jobs.core.http.retry import RetryPolicy
-from airflow_provider_jobs.core.several import for_each, parts, statuses_of
+from airflow_provider_jobs.core.several import for_each, parts
 from airflow_provider_jobs.core.sources.source import Media, source_of
+from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
@@ -71,6 +71,9 @@ class RedivisClient:
         self._base = check_url(endpoint).rstrip("/")
         self._retry = retry or RetryPolicy()
         self._said: set[str] = set()
+        self._many = Listing(
+            TableUploads(list_pages=self.list_upload_pages, ask=self.status, parse=self.read)
+        )
         self.transfers = Transfers(transport, self._base, storage_token=storage_token)
 
     # https://docs.redivis.com/api/rest-api/uploads/post
@@ -223,7 +226,7 @@ class RedivisClient:
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many uploads are doing, in few requests; each failure stands for one job."""
-        return statuses_of(refs, partial(single_statuses, self), joint_status)
+        return self._many.statuses(refs)
 
     def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
         """Return our reading of an upload; a word that is not known is told once."""

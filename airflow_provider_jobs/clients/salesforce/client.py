@@ -23,9 +23,10 @@ from airflow_provider_jobs.clients.salesforce.replies import STATES, job_status,
 from airflow_provider_jobs.clients.salesforce.results.download import download, download_ingested
 from airflow_provider_jobs.clients.salesforce.results.page import result_blocks
 from airflow_provider_jobs.clients.salesforce.submit import media_of, submit_once
-from airflow_provider_jobs.clients.salesforce.watch import ManyStatuses, joint_status
+from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, joint_status, one_look
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.several import parts
+from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobStatus
 
@@ -62,7 +63,8 @@ class SalesforceClient(SalesforceApi):
     ) -> None:
         super().__init__(transport, instance_url, client_id, api_usage_limit, retry or RetryPolicy())
         self.version = api_version(version)
-        self._many = ManyStatuses(self)
+        self._jobs = OrgJobs(list_pages=self.list_job_pages, ask=self.status, parse=self.read)
+        self._many = Listing(self._jobs)
 
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-create-job.html
     def create_query_job(self, body: Mapping[str, Any], version: str | float | None = None) -> dict[str, Any]:
@@ -200,6 +202,13 @@ class SalesforceClient(SalesforceApi):
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in at most two requests if they can be listed."""
         return self._many.statuses(refs)
+
+    def look(self, refs: Sequence[JobRef]) -> list[JobStatus]:
+        """Return how several jobs are doing, by one look that needs no other before it.
+
+        :raises JobsError: one of them cannot be asked for.
+        """
+        return one_look(self._jobs, refs)
 
     def read(self, job: Mapping[str, Any], ref: JobRef) -> JobStatus:
         """Return our reading of a job; a word that is not known is told once."""

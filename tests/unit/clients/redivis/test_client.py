@@ -184,61 +184,14 @@ def test_the_token_travels_over_https_only(clock: Clock, endpoint: str) -> None:
 
 
 class TestMany:
-    """Many uploads, few requests."""
-
-    def test_one_list_tells_of_all_that_are_active(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {"results": [listed(number, "running") for number in range(50)]})
-        found = client.status_many(many(50))
-        assert len(replay.sent) == 1
-        assert all(getattr(each, "state", None) is JobState.RUNNING for each in found.values())
-
-    def test_who_has_ended_is_asked_for_alone(self, clock: Clock) -> None:
-        page = {"results": [listed(0, "queued"), listed(1, "completed"), listed(2, "running")]}
-        client, replay = client_of(clock, page, listed(1, "completed"))
-        found = client.status_many(many(3))
-        assert replay.asked[1:] == [f"GET {T}/uploads/1_csv"]
-        assert [getattr(found[ref], "state", None) for ref in many(3)] == ["pending", "succeeded", "running"]
-
-    def test_a_long_list_is_left_for_single_questions(self, clock: Clock) -> None:
-        pages = [{"results": [listed(90 + n, "completed")], "nextPageToken": f"{n}"} for n in range(3)]
-        client, replay = client_of(clock, *pages, *[listed(n, "running") for n in range(3)])
-        client.status_many(many(3))
-        assert len(replay.sent) == 6
-
-    def test_a_failure_stands_for_one_upload(self, clock: Clock) -> None:
-        client, _ = client_of(clock, refused(403), COMPLETED)
-        one, other = many(2)
-        found = client.status_many([one, other])
-        assert isinstance(found[one], ServiceError)
-        assert getattr(found[other], "state", None) is JobState.SUCCEEDED
-
-    @pytest.mark.parametrize("outage", [[refused(503)] * 6, [refused(403)]])
-    def test_each_is_asked_for_where_the_list_is_out(self, clock: Clock, outage: list[Reply]) -> None:
-        client, _ = client_of(clock, *outage, *[listed(n, "running") for n in range(3)])
-        found = client.status_many(many(3))
-        assert {getattr(each, "vendor_state", each) for each in found.values()} == {"running"}
-
-    def test_where_all_is_out_nobody_is_asked_in_vain(self, clock: Clock) -> None:
-        """The rest hear of the failure that the first met: each question takes two minutes."""
-        client, replay = client_of(clock, *[refused(503)] * 6, listed(0, "running"), *[refused(503)] * 6)
-        found = list(client.status_many(many(50)).values())
-        assert len(replay.sent) == 13
-        assert getattr(found[0], "vendor_state", None) == "running"
-        assert all(isinstance(each, ServiceError) for each in found[1:])
-
-    def test_a_token_that_is_rejected_is_said_at_once(self, clock: Clock) -> None:
-        client, replay = client_of(clock, refused(401))
-        with pytest.raises(ServiceError, match="401"):
-            client.status_many(many(3))
-        assert len(replay.sent) == 1
+    """Several uploads as one job."""
 
     def test_several_uploads_are_one_job(self, clock: Clock) -> None:
         together = JobRef("redivis", TABLE, " ".join(ref.id for ref in many(2)))
         client, _ = client_of(
             clock, listed(0, "completed"), listed(1, "running"), listed(0, "failed"), listed(1, "completed")
         )
-        running = client.status_many([together])[together]
-        assert not isinstance(running, Exception)
+        running = client.status(together)
         assert (running.state, running.vendor_state) == ("running", "1 of 2 completed")
         failed = client.status(together)
         assert failed.state is JobState.FAILED
@@ -263,7 +216,8 @@ class TestMany:
     def test_one_that_cannot_be_asked_for_stands_for_all(self, clock: Clock) -> None:
         together = JobRef("redivis", TABLE, " ".join(ref.id for ref in many(2)))
         client, _ = client_of(clock, refused(403), listed(1, "running"))
-        assert isinstance(client.status_many([together])[together], ServiceError)
+        with pytest.raises(ServiceError):
+            client.status(together)
 
 
 def test_repr_shows_no_token(clock: Clock) -> None:
