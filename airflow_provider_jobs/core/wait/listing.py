@@ -42,7 +42,7 @@ class Page(NamedTuple):
     """One page of a list.
 
     :param jobs: What it shows, each with the key by which :meth:`JobList.where` knows it.
-    :param cost: The request, or 0 if a list is shorter by this page while no job ends.
+    :param cost: What it adds to the cost of listing: 0 if only a tick in which jobs have ended needs it.
     :param last: True if it says that no page follows.
     """
 
@@ -136,8 +136,10 @@ class _Cost:
     pause: float = 0
     failures: int = 0
 
-    def list_now(self, count: int) -> bool:
-        """Return True if so many jobs are to be listed in this tick."""
+    def list_now(self, count: int, calls: float = math.inf) -> bool:
+        """Return True if so many jobs are to be listed in this tick, and not asked for by so many calls."""
+        if count <= calls < math.inf:
+            return False
         if self.pages + len(self.unlisted) < count:
             return True
         self.pause -= 1
@@ -226,12 +228,10 @@ class _Asks:
         """Ask for so many of these jobs, and no more for others that are not being asked for yet."""
         self._futures = {key: each for key, each in self._futures.items() if key in refs or not each.cancel()}
         queued = [each for each in self._futures.values() if not each.running()]
-        free = sorted(
-            (key for key in refs if key not in self._futures), key=lambda key: self.turns.get(key, _FIRST)
-        )
-        chosen = {
-            key: Future[JobStatus]() for key in free[: max(0, math.ceil(min(calls - len(queued), len(free))))]
-        }
+        free = [key for key in refs if key not in self._futures]
+        free.sort(key=lambda key: self.turns.get(key, _FIRST))
+        most = max(0, math.ceil(min(calls - len(queued), len(free))))
+        chosen = {key: Future[JobStatus]() for key in free[:most]}
         self._futures |= chosen
         self._begun = [*queued, *chosen.values()]
         for key, future in chosen.items():  # what it logs belongs to who asks
@@ -253,8 +253,8 @@ class _Asks:
     def wait(self, seconds: float, *, patient: bool) -> None:
         """Wait for the answers for so long; with patience, until there is one at least."""
         until = time.monotonic() + seconds
-        while patient and (pending := self._pending()) and len(pending) == len(self._futures):
-            wait(pending, STEP_SECONDS, FIRST_COMPLETED)
+        while patient and self._futures and not any(each.done() for each in self._futures.values()):
+            wait(self._futures.values(), STEP_SECONDS, FIRST_COMPLETED)
         while (left := until - time.monotonic()) > 0 and not all(each.done() for each in self._begun):
             wait(self._begun, min(left, STEP_SECONDS))
 
@@ -263,12 +263,9 @@ class _Asks:
         done = {key: self._futures.pop(key) for key in [*self._futures] if self._futures[key].done()}
         answers = {key: _answer(each) for key, each in done.items() if not each.cancelled()}
         for key, answer in answers.items():
-            failed, before = bool(_outage(answer)), self.turns.get(key, _FIRST)
-            self.turns[key] = _FIRST[0] if failed > before[1] else next(self._turn), failed
+            failed, (_, failed_before) = bool(_outage(answer)), self.turns.get(key, _FIRST)
+            self.turns[key] = 0 if failed and not failed_before else next(self._turn), failed
         return answers
-
-    def _pending(self) -> list[Future[JobStatus]]:
-        return [each for each in self._futures.values() if not each.done()]
 
 
 class _WatchedList:
@@ -292,12 +289,9 @@ class _WatchedList:
         self._last = {key: news for key, news in self._last.items() if key in watched}
         self._asks.turns = {key: turn for key, turn in self._asks.turns.items() if key in watched}
         news = self._answers()  # to what the tick before did not wait for
-        wanted = (
-            {key: ref for key, ref in watched.items() if not _settles(news.get(key))} if news else watched
-        )
+        wanted = {key: ref for key, ref in watched.items() if key not in news or not _settles(news[key])}
         heard, failure, due = not all(map(_outage, news.values())), None, set(wanted)
-        listable = len(wanted) >= self._jobs.listed_from and not len(wanted) <= calls < math.inf
-        if listable and self._cost.list_now(len(wanted)):
+        if len(wanted) >= self._jobs.listed_from and self._cost.list_now(len(wanted), calls):
             listed, page_count, failure = self._list(wanted, calls)
             heard = heard or page_count > 0
             calls -= page_count + bool(failure)
@@ -346,9 +340,7 @@ class _WatchedList:
         if reading.failure:
             for_good = self._jobs.may_not_list(reading.failure)
             if not self._cost.failures:
-                log.warning(
-                    "jobs of %s cannot be listed, so each is asked for: %s", self._name, reading.failure
-                )
+                log.warning("no list of %s, so single jobs are asked for: %s", self._name, reading.failure)
             self._cost.failed(for_good=for_good)
         elif reading.over:
             self._cost.measured(reading.cost)
@@ -373,6 +365,6 @@ def _outage(news: News) -> JobsError | None:
     return None if isinstance(news, JobStatus) or concerns_job(news) else news
 
 
-def _settles(news: News | None) -> bool:
+def _settles(news: News) -> bool:
     """Return True if nobody has to look at the job any more."""
-    return news is not None and (news.state.ended if isinstance(news, JobStatus) else concerns_job(news))
+    return news.state.ended if isinstance(news, JobStatus) else concerns_job(news)

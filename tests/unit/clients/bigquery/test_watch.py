@@ -183,6 +183,17 @@ def test_jobs_of_unknown_age_do_not_open_the_history(clock: Clock) -> None:
     assert ended["maxCreationTime"] == str((CREATED + 60) * 1000)
 
 
+def test_a_history_is_not_read_on_for_jobs_of_unknown_age(clock: Clock) -> None:
+    young, old = refs("a", "b"), refs("d", "e", "f", "g", created_at=None)
+    project = Project(clock, dict.fromkeys([*"abdefg", *(f"other{number}" for number in range(9))], "EU"))
+    for _, name in list(project.active):
+        project.end(name)
+    project.page_jobs = 1
+    client = BigQueryClient(project, "p")
+    assert set(summary(client.status_many([*young, *old])).values()) == {"succeeded"}
+    assert project.asked.count("GET p/jobs") == 2
+
+
 def test_many_that_left_at_once_are_listed_too(clock: Clock) -> None:
     names = ["a", "b", "c", "d", "e", "f"]
     ended = [listed("a", "b", nextPageToken="t", state="DONE"), listed("c", "d", "e", "f", state="DONE")]

@@ -166,6 +166,46 @@ def test_few_are_asked_for_at_once() -> None:
     assert jobs.most_at_once <= 4
 
 
+def test_where_requests_are_limited_they_do_not_pile_up() -> None:
+    gate = threading.Event()
+    hidden = ["x", "y", "z"]
+    jobs = Jobs(active=["a", *hidden], hidden=set(hidden), calls=2, at_a_time=1, wait_seconds=0.0)
+    jobs.gates = dict.fromkeys(hidden, gate)
+    listing = Listing(jobs)
+    listing.statuses(refs("a", *hidden))
+    assert jobs.begun.wait(PATIENCE)
+    for _ in range(5):
+        listing.statuses(refs("a", *hidden))
+    (known,) = listing._lists.values()
+    assert len(known._asks._futures) == 2  # one is asked for, one is the next
+    gate.set()
+
+
+def test_a_job_that_the_list_shows_meanwhile_is_not_asked_for() -> None:
+    gate = threading.Event()
+    jobs = Jobs(active=["a", "x", "y"], hidden={"x", "y"}, gates={"x": gate}, at_a_time=1, wait_seconds=0.0)
+    listing, watched = Listing(jobs), refs("a", "x", "y")
+    listing.statuses(watched)
+    assert jobs.begun.wait(PATIENCE)
+    jobs.hidden = {"x"}
+    listing.statuses(watched)
+    gate.set()
+    until(lambda: told(listing.statuses(watched)), {"a": "RUNNING", "x": "ACTIVE", "y": "RUNNING"})
+    assert set(jobs.asked) == {"x"}
+
+
+def test_jobs_that_no_list_shows_are_asked_for_until_one_does() -> None:
+    jobs = Jobs(active=["a", "b", "c"], hidden={"a", "b", "c"}, measured_after=3)
+    listing = Listing(jobs)
+    for _ in range(3):
+        assert set(told(listing.statuses(refs(*"abc"))).values()) == {"ACTIVE"}
+    assert (jobs.pages_asked, len(jobs.asked)) == (1, 9)
+    jobs.hidden = set()
+    for _ in range(3):
+        assert set(told(listing.statuses(refs(*"abc"))).values()) == {"RUNNING"}
+    assert (jobs.pages_asked, len(jobs.asked)) == (4, 9)
+
+
 def test_three_thousand_jobs_without_a_list_are_told_of_in_many_short_ticks() -> None:
     names = [f"j{number}" for number in range(3000)]
     jobs = Jobs(active=names[:-1], ended=names[-1:], out=DOWN, for_good=True, wait_seconds=0.0)
