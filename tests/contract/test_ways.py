@@ -34,6 +34,7 @@ from tests.unit.triggers.doubles import job_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import FrameType
 
     from airflow_provider_jobs.core.http.messages import Reply, Request
     from tests.unit.conftest import Clock
@@ -52,7 +53,8 @@ def clock() -> Clock:
 
 def way(begin: str) -> list[str]:
     """Return the modules on the stack, from a function on."""
-    frame, found = sys._getframe(1), list[str]()
+    frame: FrameType | None = sys._getframe(1)
+    found = list[str]()
     while frame is not None:
         name = str(frame.f_globals.get("__name__"))
         module = name.removeprefix(PREFIX)
@@ -60,7 +62,7 @@ def way(begin: str) -> list[str]:
             found.insert(0, module)
         if frame.f_code.co_name == begin:
             return found
-        frame = frame.f_back  # type: ignore[assignment] - None after the last
+        frame = frame.f_back
     raise AssertionError(f"{begin} is not on the stack")
 
 

@@ -11,7 +11,8 @@ from airflow_provider_jobs.clients.bigquery.api import ENDPOINT, BigQueryApi
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.clients.bigquery.submit import submit_once
 from airflow_provider_jobs.clients.bigquery.upload import JobUploads
-from airflow_provider_jobs.clients.bigquery.watch import ManyStatuses
+from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
+from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class BigQueryClient(BigQueryApi):
         super().__init__(transport, project, endpoint)
         self.location = location
         self._uploads = JobUploads(self, transport, endpoint)
-        self._many = ManyStatuses(self)
+        self._many = Listing(ProjectJobs(list_pages=self.list_job_pages, ask=self.status))
 
     # https://cloud.google.com/bigquery/docs/reference/api-uploads
     def upload_job(self, job: Mapping[str, Any], media: Media, project: str | None = None) -> dict[str, Any]:

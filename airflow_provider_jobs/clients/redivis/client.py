@@ -10,8 +10,9 @@ from airflow_provider_jobs.clients.redivis.release import ReleaseRequest, releas
 from airflow_provider_jobs.clients.redivis.replies import RELEASE_AFTER
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission, submit_once
 from airflow_provider_jobs.clients.redivis.transfer import Transfers
-from airflow_provider_jobs.clients.redivis.watch import single_statuses
+from airflow_provider_jobs.clients.redivis.watch import TableUploads
 from airflow_provider_jobs.core.sources.source import Media, source_of
+from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ class RedivisClient(RedivisApi):
     ) -> None:
         super().__init__(transport, endpoint=endpoint, retry=retry)
         self.transfers = Transfers(transport, self._base, storage_token=storage_token)
+        self._many = Listing(
+            TableUploads(list_pages=self.list_upload_pages, ask=self.status, parse=self.read)
+        )
 
     def put_upload(self, table: str, content: Any, name: str | None = None, **options: Any) -> dict[str, Any]:
         """Send a file and create its upload, or adopt what is there of it.
@@ -83,7 +87,7 @@ class RedivisClient(RedivisApi):
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many uploads are doing, in few requests; each failure stands for one job."""
-        return single_statuses(self, refs)
+        return self._many.statuses(refs)
 
     def failing_statement(self, status: JobStatus) -> str | None:  # noqa: ARG002 - others have statements
         """Return None: an upload has no parts."""

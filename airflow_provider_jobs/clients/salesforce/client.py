@@ -13,8 +13,9 @@ from airflow_provider_jobs.clients.salesforce.results.download import (
     open_results,
 )
 from airflow_provider_jobs.clients.salesforce.submit import media_of, submit_once
-from airflow_provider_jobs.clients.salesforce.watch import ManyStatuses
+from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, one_look
 from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.wait.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,8 @@ class SalesforceClient(SalesforceApi):
         retry: RetryPolicy | None = None,
     ) -> None:
         super().__init__(transport, instance_url, version, client_id, api_usage_limit, retry or RetryPolicy())
-        self._many = ManyStatuses(self)
+        self._jobs = OrgJobs(list_pages=self.list_job_pages, ask=self.status, parse=self.read)
+        self._many = Listing(self._jobs)
 
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-create-job.html
     def create_query_job(self, body: Mapping[str, Any], version: str | float | None = None) -> dict[str, Any]:
@@ -145,6 +147,13 @@ class SalesforceClient(SalesforceApi):
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in at most two requests if they can be listed."""
         return self._many.statuses(refs)
+
+    def look(self, refs: Sequence[JobRef]) -> list[JobStatus]:
+        """Return how jobs of one kind are doing, by one look that needs no other before it.
+
+        :raises JobsError: one of them cannot be asked for.
+        """
+        return one_look(self._jobs, refs)
 
     def cancel(self, ref: JobRef) -> None:
         """Abort a job; harmless if it has ended or is gone."""

@@ -60,7 +60,6 @@ def poke(monkeypatch: pytest.MonkeyPatch) -> Any:
         ({"job": ID}, ID, "v59.0/jobs/query"),
         ({"job": ID, "kind": "ingest", "api_version": "61.0"}, ID, "v61.0/jobs/ingest"),
         ({"job": {"job_id": ID, "kind": "ingest", "api_version": "60.0"}}, ID, "v60.0/jobs/ingest"),
-        ({"job": {"job_id": f"{ID} {OTHER}", "kind": "ingest"}}, f"{ID} {OTHER}", "v59.0/jobs/ingest"),
     ],
 )
 def test_it_takes_what_there_is(poke: Any, named: dict[str, Any], job_id: str, location: str) -> None:
@@ -78,6 +77,15 @@ def test_it_takes_what_there_is(poke: Any, named: dict[str, Any], job_id: str, l
         "url": "https://x",
     }
     assert client.asked == [JobRef("salesforce", ORG, job_id, location)] * 2
+
+
+def test_it_takes_several_jobs(poke: Any) -> None:
+    named = {"job": {"job_id": f"{ID} {OTHER}", "kind": "ingest"}}
+    assert not poke(Client(status("succeeded"), status("running")), **named).is_done
+    client = Client(status("succeeded"), status("succeeded"))
+    assert poke(client, **named).xcom_value["record_count"] == 6
+    assert [ref.id for ref in client.asked] == [ID, OTHER]
+    assert {ref.location for ref in client.asked} == {"v59.0/jobs/ingest"}
 
 
 def test_a_failure_fails_it_with_what_salesforce_said(poke: Any) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.clients.salesforce.watch import joint_status, look
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.messages import Reply
-from airflow_provider_jobs.errors import JobsError, ServiceError, TransportError
+from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.errors import JobsError, NotFoundError, ServiceError, TransportError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from tests.unit.clients.salesforce.org import ORG, QUERY_REF, Script, client_of, job, job_id, refusal
 
@@ -76,15 +78,15 @@ def test_a_long_list_is_read_on_in_the_next_tick(clock: Clock) -> None:
         clock,
         page(1, following="a"),
         page(2, following="b"),
-        page(3, state="JobComplete"),
-        page(1, 2, 3, state="JobComplete"),
+        page(3, 4, state="JobComplete"),
+        page(1, 2, 3, 4, state="JobComplete"),
     )
-    watched = refs(1, 2, 3)
+    watched = refs(1, 2, 3, 4)
     first = client.status_many(watched)
-    assert states(first) == dict.fromkeys((1, 2, 3), "running")
+    assert states(first) == dict.fromkeys((1, 2, 3, 4), "running")
     assert isinstance(first[watched[2]], JobStatus)
-    assert first[watched[2]].vendor_state == "not listed yet"  # type: ignore[union-attr]
-    assert states(client.status_many(watched)) == {1: "running", 2: "running", 3: "succeeded"}
+    assert first[watched[2]].vendor_state == "not asked yet"  # type: ignore[union-attr]
+    assert states(client.status_many(watched)) == {1: "running", 2: "running", 3: "succeeded", 4: "succeeded"}
     assert [each.params.get("queryLocator") for each in script.sent] == [None, "a", "b"]
     client.status_many(watched)
     assert script.sent[3].params.get("queryLocator") is None
@@ -99,30 +101,38 @@ def test_no_more_pages_than_needed_are_read(clock: Clock) -> None:
 
 def test_a_job_that_no_list_shows_is_asked_for(clock: Clock) -> None:
     """Absent means unknown: never ended."""
-    client, script = client_of(clock, page(1, 2), refusal(404), page(1, 2), job("InProgress"), page(1, 2))
+    client, script = client_of(clock, page(1, 2), refusal(404), page(1, 2), job("InProgress"), page(1, 2, 3))
     watched = refs(1, 2, 3)
-    assert states(client.status_many(watched))[3] == "running"
     assert states(client.status_many(watched))[3] == "NotFoundError"
+    assert states(client.status_many(watched))[3] == "running"
     assert states(client.status_many(watched))[3] == "running"
     assert len(script.sent) == 5
     assert script.asked[1] == f"GET v59.0/jobs/query/{job_id(3)}"
+
+
+def test_a_job_that_a_long_list_does_not_show_has_a_request_a_tick(clock: Clock) -> None:
+    watched = refs(1, 2, 3, 4)
+    client, script = client_of(clock, page(1, 2, following="a"), page(3), page(1, 2, following="a"), job())
+    assert states(client.status_many(watched))[4] == "running"
+    assert states(client.status_many(watched))[4] == "succeeded"
+    assert script.asked[3] == f"GET v59.0/jobs/query/{job_id(4)}"
 
 
 def test_a_locator_that_is_refused_begins_the_list_anew(clock: Clock) -> None:
     client, script = client_of(
         clock, page(1, following="a"), refusal(400, "INVALID_QUERY_LOCATOR"), page(1, 2, 3)
     )
-    with pytest.raises(ServiceError):
-        client.status_many(refs(1, 2, 3))
+    client.status_many(refs(1, 2, 3))
     assert states(client.status_many(refs(1, 2, 3))) == dict.fromkeys((1, 2, 3), "running")
     assert script.sent[2].params.get("queryLocator") is None
 
 
 def test_who_may_not_list_asks_for_each(clock: Clock) -> None:
-    client, script = client_of(clock, refusal(403), *[job()] * 6)
-    for _ in range(2):
-        assert states(client.status_many(refs(1, 2, 3))) == dict.fromkeys((1, 2, 3), "succeeded")
-    assert len(script.sent) == 7
+    """Two a tick, like everybody."""
+    client, script = client_of(clock, refusal(403), *[job()] * 5)
+    found = [states(client.status_many(refs(1, 2, 3))) for _ in range(3)]
+    assert [list(each.values()).count("succeeded") for each in found] == [1, 3, 3]
+    assert len(script.sent) == 6
 
 
 def test_an_org_without_requests_left_is_not_asked_for_each(clock: Clock) -> None:
@@ -152,15 +162,18 @@ class Listless(Script):
 
 @pytest.mark.parametrize("error", [refusal(500), TransportError("cut"), Reply(200, {}, b"<")], ids=str)
 def test_jobs_that_cannot_be_listed_are_asked_for_in_turn(clock: Clock, error: Any) -> None:
-    """Two a tick, until the list is tried again."""
+    """Two requests a tick, the list's among them, which is tried again after a while."""
     org = Listless(clock, error)
-    client, watched = SalesforceClient(org, ORG), refs(1, 2, 3, 4)
-    found = [states(client.status_many(watched)) for _ in range(2)]
-    assert [list(each.values()).count("succeeded") for each in found] == [2, 4]
-    lists = [each for each in org.asked if each == "GET v59.0/jobs/query"]
-    assert len(lists) == len(org.asked) - 4 <= 6
-    assert client.status_many(watched)
-    assert len(org.asked) == len(lists) + 6
+    client, watched = SalesforceClient(org, ORG), refs(1, 2, 3, 4, 5, 6)
+    found = [states(client.status_many(watched)) for _ in range(4)]
+    assert [list(each.values()).count("succeeded") for each in found] == [1, 2, 4, 5]
+    tries = [key for key, _ in itertools.groupby(org.asked) if key == "GET v59.0/jobs/query"]
+    assert len(tries) == 3
+    for _ in range(3):
+        client.status_many(watched)
+    assert [key for key, _ in itertools.groupby(org.asked)][-6:] == [
+        f"GET v59.0/jobs/query/{ref.id}" for ref in [watched[5], *watched[:5]]
+    ]
 
 
 def test_an_org_that_tells_nothing_is_an_outage(clock: Clock) -> None:
@@ -179,7 +192,8 @@ def test_nothing_is_remembered_of_jobs_that_nobody_waits_for(clock: Clock) -> No
     client, _ = client_of(clock, *[job()] * 9)
     for number in range(9):
         client.status_many(refs(number))
-    assert len(client._many._asked) == 1
+    (known,) = client._many._lists.values()
+    assert (len(known._last), len(known._asks.turns)) == (1, 1)
 
 
 def test_one_job_under_two_references_is_seen_by_both(clock: Clock) -> None:
@@ -195,15 +209,13 @@ def test_one_job_under_two_references_is_seen_by_both(clock: Clock) -> None:
 
 
 def test_few_jobs_of_a_busy_org_are_asked_for_in_turn(clock: Clock) -> None:
-    """A list of five pages costs more than three gets; two of them a tick."""
-    pages = [page(1, following=str(number)) for number in range(4)]
-    gets = [job("InProgress")] * 6
-    client, script = client_of(clock, *pages, page(2, 3), job("InProgress"), *gets, page(1, 2, 3))
+    """A list of many pages costs more than three gets; two of them a tick."""
+    pages = [page(1, following=str(number)) for number in range(3)]
+    client, script = client_of(clock, *pages, *[job("InProgress")] * 6)
     watched = refs(1, 2, 3)
-    for _ in range(3):
+    for _ in range(2):
         client.status_many(watched)
     del script.sent[:]
-    script.replies = [*gets]
     for _ in range(3):
         assert states(client.status_many(watched)) == dict.fromkeys((1, 2, 3), "running")
     assert sorted(script.asked) == sorted(f"GET v59.0/jobs/query/{ref.id}" for ref in watched * 2)
@@ -212,20 +224,19 @@ def test_few_jobs_of_a_busy_org_are_asked_for_in_turn(clock: Clock) -> None:
 def test_what_listing_costs_is_measured_anew(clock: Clock) -> None:
     client, script = client_of(clock)
     watched = refs(1, 2, 3)
-    script.replies = [page(9, following=str(number)) for number in range(5)] + [page(9)]
-    for _ in range(3):
+    script.replies = [page(9, following=str(number)) for number in range(3)]
+    for _ in range(2):
         client.status_many(watched)
     script.replies = [job("InProgress")] * 198 + [page(1, 2, 3)] * 9
     for _ in range(101):
         client.status_many(watched)
-    assert any(each == "GET v59.0/jobs/query" for each in script.asked[6:])
-    assert len(script.sent) <= 6 + 2 * 101
+    assert script.asked[3 + 198 :] == ["GET v59.0/jobs/query"] * 2
 
 
 def test_two_kinds_share_the_two_calls(clock: Clock) -> None:
-    both = [*refs(1, 2), *refs(3, 4, kind="ingest")]
+    both = [*refs(1, 2), *refs(3, 4, 5, kind="ingest")]
     client, script = client_of(
-        clock, page(1, 2), page(3), page(1, 2), job("InProgress"), page(1, 2), page(3, 4)
+        clock, page(1, 2), page(3, 5), page(1, 2), job("InProgress"), page(1, 2), page(3, 4, 5)
     )
     for _ in range(3):
         assert set(states(client.status_many(both)).values()) == {"running"}
@@ -240,65 +251,64 @@ def test_two_kinds_share_the_two_calls(clock: Clock) -> None:
     assert script.sent[1].params == {"jobType": "V2Ingest"}
 
 
-def test_several_jobs_may_be_one(clock: Clock) -> None:
-    one = JobRef("salesforce", QUERY_REF.scope, f"{job_id(1)} {job_id(2)} {job_id(3)}", "v59.0/jobs/ingest")
+def test_each_of_several_jobs_is_told(clock: Clock) -> None:
     listed = page(1, 2, state="JobComplete")
     listed["records"].append(job("Failed", id=job_id(3), errorMessage="InvalidBatch : Field name not found"))
-    client, _ = client_of(clock, page(1, 2, 3), listed, job(), refusal(404), job())
-    found = client.status_many([one])[one]
-    assert isinstance(found, JobStatus)
-    assert (found.state, found.vendor_state) == (JobState.RUNNING, "0 of 3 completed")
-    found = client.status_many([one])[one]
-    assert isinstance(found, JobStatus)
-    assert found.state is JobState.FAILED
-    assert found.title == "3 Salesforce jobs"
-    assert str(found.problem).startswith("InvalidBatch (Salesforce query job on Account): Field name")
-    assert [each["job_id"] for each in found.statistics["jobs"]] == [job_id(1), job_id(2), job_id(3)]
-    two = JobRef("salesforce", QUERY_REF.scope, f"{job_id(1)} {job_id(2)}", "v59.0/jobs/ingest")
-    assert isinstance(client.status_many([two])[two], JobsError)
+    client, _ = client_of(clock, page(1, 2, 3), listed)
+
+    def told() -> list[JobStatus]:
+        news = client.status_many(refs(1, 2, 3, kind="ingest")).values()
+        return [each for each in news if isinstance(each, JobStatus)]
+
+    assert several.state_of(told()) is JobState.RUNNING
+    report = several.report(told(), Several("Salesforce jobs"))
+    assert report.state is JobState.FAILED
+    assert report.title == "3 Salesforce jobs"
+    assert str(report.problem).startswith(f"InvalidBatch ({job_id(3)}): Field name")
 
 
-THREE = JobRef("salesforce", QUERY_REF.scope, " ".join(map(job_id, (1, 2, 3))), "v59.0/jobs/ingest")
+THREE = refs(1, 2, 3, kind="ingest")
+
+
+def states_of(statuses: list[JobStatus]) -> list[str]:
+    return [status.state for status in statuses]
 
 
 def test_one_look_tells_of_all(clock: Clock) -> None:
     """Whoever looks once in a process cannot read the rest of the list in the next tick."""
     client, script = client_of(clock, page(1, 2, 3))
-    assert look(client, THREE).state is JobState.RUNNING
+    assert states_of(client.look(THREE)) == ["running"] * 3
     assert script.asked == ["GET v59.0/jobs/ingest"]
     client, script = client_of(
         clock, page(1, following="a"), page(9, following="b"), *[job("InProgress")] * 2
     )
-    assert look(client, THREE).state is JobState.RUNNING
+    assert states_of(client.look(THREE)) == ["running"] * 3
     assert script.asked[2:] == [f"GET v59.0/jobs/ingest/{job_id(each)}" for each in (2, 3)]
 
 
 def test_after_the_end_each_job_is_asked_for_its_numbers(clock: Clock) -> None:
     whole = [job(id=job_id(each), numberRecordsProcessed=each) for each in (1, 2, 3)]
     client, _ = client_of(clock, page(1, 2, 3, state="JobComplete"), *whole)
-    found = look(client, THREE)
-    assert [each["record_count"] for each in found.statistics["jobs"]] == [1, 2, 3]
-    two = replace(THREE, id=" ".join(map(job_id, (1, 2))))
+    assert [each.statistics["record_count"] for each in client.look(THREE)] == [1, 2, 3]
     client, script = client_of(clock, *whole[:2])
-    assert look(client, two).state is JobState.SUCCEEDED
+    assert states_of(client.look(THREE[:2])) == ["succeeded"] * 2
     assert len(script.asked) == 2
 
 
 @pytest.mark.parametrize("error", [refusal(403), refusal(501)], ids=str)
 def test_a_look_without_a_list_asks_for_each(clock: Clock, error: Any) -> None:
     client, _ = client_of(clock, *[error] * (1 if error.status == 403 else 6), *[job("InProgress")] * 3)
-    assert look(client, THREE).state is JobState.RUNNING
+    assert states_of(client.look(THREE)) == ["running"] * 3
 
 
 def test_a_look_without_requests_left_asks_for_nothing_else(clock: Clock) -> None:
     client, script = client_of(clock, refusal(403, "REQUEST_LIMIT_EXCEEDED"))
     with pytest.raises(ServiceError, match="REQUEST_LIMIT"):
-        look(client, THREE)
+        client.look(THREE)
     assert len(script.asked) == 1
 
 
-def test_jobs_are_joined_under_one_reference(clock: Clock) -> None:
-    one, two = (JobStatus(ref, JobState.SUCCEEDED, "JobComplete") for ref in refs(1, 2))
-    assert joint_status(None, [one, two]).ref.id == f"{job_id(1)} {job_id(2)}"
-    assert joint_status(None, [one]) is one
-    assert joint_status(two.ref, [one]).ref == two.ref
+def test_a_look_ends_in_the_first_error(clock: Clock) -> None:
+    client, _ = client_of(clock, page(1, 2), refusal(404))
+    with pytest.raises(NotFoundError):
+        client.look(THREE)
