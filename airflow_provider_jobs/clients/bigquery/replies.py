@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
-from airflow_provider_jobs.core.http.retry import retry_after_seconds
-from airflow_provider_jobs.errors import (
-    AuthenticationError,
-    ConflictError,
-    NotFoundError,
-    ProtocolError,
-    ServiceError,
-)
+from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -32,11 +25,6 @@ TRANSIENT_REASONS = frozenset(
 #: Work that ended in one of these may succeed as a new job.
 RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | {"jobBackendError", "jobInternalError", "jobRateLimitExceeded"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
-    404: NotFoundError,
-    409: ConflictError,
-}
 _STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}
 
 
@@ -44,7 +32,6 @@ def parse_json(reply: Reply) -> dict[str, Any]:
     """Return the JSON object of a good reply; an empty one for an empty body.
 
     :raises ServiceError: BigQuery refused.
-    :raises ProtocolError: the body is not a JSON object.
     """
     if not reply.good:
         raise service_error(reply)
@@ -124,23 +111,16 @@ def _title(configuration: Mapping[str, Any]) -> str:
 
 def service_error(reply: Reply) -> ServiceError:
     """Return the error that a refusal stands for."""
-    error: Any = None
     try:
-        error = reply.json()["error"]
+        error: Any = reply.json()["error"]
     except (ProtocolError, KeyError, TypeError):
         error = {}  # a proxy's page, or nothing at all: the status has to do
     error = error if isinstance(error, dict) else {"message": str(error)}
     entries = error.get("errors")
     entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
     reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
-    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
-    return kind(
-        f"BigQuery answered {reply.status} {reason}: {error.get('message') or 'no message'}",
-        status=reply.status,
-        reason=reason,
-        retryable=reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS,
-        retry_after=retry_after_seconds(reply.headers),
-    )
+    retryable = reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS
+    return reply.refusal("BigQuery", reason, error.get("message"), retryable=retryable)
 
 
 def _problem(entry: Mapping[str, str]) -> JobProblem:

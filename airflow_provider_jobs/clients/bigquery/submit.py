@@ -60,7 +60,7 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
         status = job_status(job)
         created = status.ref.created_at or began
         if created >= request.not_before and status.state in _WORTH_ADOPTING:
-            if request.media and request.media.memory:
+            if request.media:
                 request.media.memory.forget()  # the upload is over
             return Submission(status, adopted=created < began)
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")

@@ -6,15 +6,11 @@ Source: https://docs.redivis.com/api/rest-api
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from airflow_provider_jobs.clients.redivis.names import (
-    TableReference,
-    checked_uri,
-    dataset_reference,
-    table_reference,
-)
+from airflow_provider_jobs.clients.redivis.names import checked_uri, dataset_reference, table_reference
 from airflow_provider_jobs.clients.redivis.replies import (
     RELEASE_AFTER,
     gone_status,
@@ -75,9 +71,12 @@ class RedivisApi:
         """Return the upload of a ``uri``."""
         return self._call("GET", checked_uri(uri))
 
-    def find_upload(self, table: TableReference, name: str) -> dict[str, Any] | None:
-        """Return what is at the address of an upload's name, None if nothing is."""
-        return _found(lambda: self._call("GET", table.upload_path(name)))
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return what is at a path below the API's address, None if there is nothing to see."""
+        try:
+            return self._call("GET", path)
+        except NotFoundError:
+            return None
 
     # https://docs.redivis.com/api/rest-api/uploads/list
     def list_uploads(self, table: str, **filters: Any) -> Iterator[dict[str, Any]]:
@@ -105,16 +104,13 @@ class RedivisApi:
 
     def delete_upload_at(self, uri: str) -> None:
         """Delete the upload of a ``uri``; harmless if it is gone."""
-        _found(lambda: self._call("DELETE", checked_uri(uri)))
+        with suppress(NotFoundError):
+            self._call("DELETE", checked_uri(uri))
 
     # https://docs.redivis.com/api/rest-api/datasets
     def get_dataset(self, dataset: str) -> dict[str, Any]:
         """Return a dataset, as the version that is named shows it."""
         return self._call("GET", dataset_reference(dataset).path)
-
-    def find_dataset(self, dataset: str) -> dict[str, Any] | None:
-        """Return a dataset, None if there is none to see."""
-        return _found(lambda: self.get_dataset(dataset))
 
     def create_dataset(
         self, owner: str, fields: Mapping[str, Any], *, owner_type: str = "organization"
@@ -127,10 +123,6 @@ class RedivisApi:
     def get_table(self, table: str) -> dict[str, Any]:
         """Return a table."""
         return self._call("GET", table_reference(table).path)
-
-    def find_table(self, table: str) -> dict[str, Any] | None:
-        """Return a table, None if there is none to see."""
-        return _found(lambda: self.get_table(table))
 
     def create_table(self, dataset: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create a table in an unreleased version of a dataset; sent once."""
@@ -152,12 +144,14 @@ class RedivisApi:
         body = {"releaseNotes": release_notes} if release_notes else {}
         return self._call("POST", path, body=body, idempotent=False)
 
-    def single_status(self, ref: JobRef) -> JobStatus:
+    def status(self, ref: JobRef) -> JobStatus:
         """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
         if ref.id.startswith(RELEASE_AFTER):
             return release_status(self.get_dataset(ref.scope), ref)
-        found = _found(lambda: self.get_upload_at(ref.id))
+        found = self.find(checked_uri(ref.id))
         return gone_status(ref) if found is None else self.read(found, ref)
+
+    single_status = status
 
     def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
         """Return our reading of an upload; warn once of a status that is not known."""
@@ -190,10 +184,3 @@ class RedivisApi:
         if warning := reply.headers.get("X-REDIVIS-WARNING"):
             self._warn(f"Redivis warns: {warning[:500]}")
         return parse_json(reply)
-
-
-def _found(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    try:
-        return ask()
-    except NotFoundError:
-        return None

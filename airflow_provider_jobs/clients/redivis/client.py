@@ -77,10 +77,6 @@ class RedivisClient(RedivisApi):
         """Send a file and create its upload, or adopt what is there; says what the upload has to be."""
         return submit_once(self, self.transfers, request)
 
-    def status(self, ref: JobRef) -> JobStatus:
-        """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
-        return self.single_status(ref)
-
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many uploads are doing, in few requests; each failure stands for one job."""
         return single_statuses(self, refs)

@@ -93,12 +93,12 @@ class Transfers:
             if not upload.resumable:
                 self._on_storage(upload.url, functools.partial(self._put, upload, media))
                 return upload
-            if media.memory and not known:
+            if not known:
                 media.memory.remember(fingerprint, json.dumps([upload.id, upload.url]))
             try:
                 self._send_to(upload.url, media, resume=known is not None)
             except JobsError as error:
-                if media.memory and not worth_resuming(error):
+                if not worth_resuming(error):
                     media.memory.forget()
                 if isinstance(error, UploadExpired):
                     continue
@@ -169,7 +169,7 @@ class Transfers:
 
 
 def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:
-    kept = media.memory.recall(fingerprint) if media.memory else None
+    kept = media.memory.recall(fingerprint)
     if not kept:
         return None
     identity, session = json.loads(kept)
