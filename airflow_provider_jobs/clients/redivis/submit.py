@@ -59,10 +59,8 @@ class UploadRequest(JobRequest):
     def __post_init__(self) -> None:
         writable_table(self.scope)
         check_type(upload_name(self.key), self.body)
-        for parameter, value, allowed in (
-            ("on_conflict", self.on_conflict, ON_CONFLICT),
-            ("flow", self.flow, FLOWS),
-        ):
+        for parameter, allowed in (("on_conflict", ON_CONFLICT), ("flow", FLOWS)):
+            value = getattr(self, parameter)
             if value not in allowed:
                 raise ConfigurationError(f"{parameter} is {value!r}: it is one of {', '.join(allowed)}")
         if self.flow == "original" and self.on_conflict == "replace":
@@ -111,7 +109,8 @@ def submit_once(api: RedivisApi, transfers: Transfers, request: UploadRequest) -
         if finding is Finding.EMPTY and request.flow == "original":
             return attempt.resume(found)
         if finding is Finding.SAME:
-            return attempt.adopt(found)
+            log.info("%s of %s is %s already: nothing is sent", name, table, found.get("status"))
+            return attempt.submission(found, adopted=True)
         if request.on_conflict == "rename":
             continue
         if finding is Finding.CLASH:
@@ -159,15 +158,7 @@ class _Attempt:
                 self.media.memory.forget()  # what was sent is of no use to a retry
             raise
         self.media.memory.forget()
-        return self._submitted(made)
-
-    def adopt(self, found: Mapping[str, Any]) -> UploadSubmission:
-        """Take for ours an upload that holds these bytes, or is getting them."""
-        status = upload_status(found, str(self.table))
-        log.info(
-            "%s of %s is %s already: nothing is sent", found.get("name"), self.table, status.vendor_state
-        )
-        return UploadSubmission(status, adopted=True, expected=self._expected())
+        return self.submission(made)
 
     def resume(self, found: Mapping[str, Any]) -> UploadSubmission:
         """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
@@ -191,7 +182,7 @@ class _Attempt:
                 self.api.delete_upload_at(uri)  # it can never be completed
             raise
         memory.forget()
-        return self._submitted(self.api.get_upload_at(uri))
+        return self.submission(self.api.get_upload_at(uri))
 
     @property
     def _fingerprint(self) -> str:
@@ -202,13 +193,11 @@ class _Attempt:
         identity = number(made.get("id"))
         return checked_uri(made.get("uri")) if identity is None else f"{self.table.path}/uploads/{identity}"
 
-    def _submitted(self, made: Mapping[str, Any]) -> UploadSubmission:
-        status = upload_status(made, str(self.table))
-        return UploadSubmission(status, adopted=False, expected=self._expected())
-
-    def _expected(self) -> Expected:
+    def submission(self, upload: Mapping[str, Any], *, adopted: bool = False) -> UploadSubmission:
+        """Return what is made of the request: an upload, and what it has to be."""
         skipped = bool(self.request.body.get("skipBadRecords"))
-        return Expected(self.source.size, self.source.md5(), self.request.row_count, skipped)
+        expected = Expected(self.source.size, self.source.md5(), self.request.row_count, skipped)
+        return UploadSubmission(upload_status(upload, str(self.table)), adopted, expected=expected)
 
     def _create(self, name: str, **fields: Any) -> dict[str, Any]:
         """Create the upload; if the reply is lost or says that it exists, look whether it is this one."""
