@@ -19,7 +19,6 @@ from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_jobs.core.http.retry import Timing
     from airflow_provider_jobs.core.http.transport import Transport
 
 ENDPOINT = "https://bigquery.googleapis.com"
@@ -36,13 +35,9 @@ class BigQueryApi:
 
     def __init__(self, transport: Transport, project: str, endpoint: str = ENDPOINT) -> None:
         self.project = check_project(project)
+        self.timing = transport.timing
         self._transport = transport
         self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
-
-    @property
-    def timing(self) -> Timing:
-        """The clock of the connection."""
-        return self._transport.timing
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:

@@ -58,11 +58,12 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
     if state is JobState.SUCCEEDED and problem:
         state = JobState.CANCELLED if problem.get("reason") == "stopped" else JobState.FAILED
     errors = (status.get("errors") or []) if problem else []
+    kinds = [kind for kind in JOB_TYPES if kind in (job.get("configuration") or {})]
     return JobStatus(
         ref=ref,
         state=state,
         vendor_state=vendor_state,
-        title=_title(job.get("configuration") or {}),
+        title=" ".join(["BigQuery", *kinds, "job"]),
         problem=_problem(problem) if problem else None,
         problems=tuple(_problem(each) for each in errors[:SHOWN_PROBLEMS]),
         problem_count=len(errors),
@@ -74,12 +75,9 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
 
 def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobRef:
     """Return the place that a JobReference names."""
+    created_at = int(created_ms) / 1000 if created_ms else None
     return JobRef(
-        service="bigquery",
-        scope=reference["projectId"],
-        id=reference["jobId"],
-        location=reference.get("location"),
-        created_at=int(created_ms) / 1000 if created_ms else None,
+        "bigquery", reference["projectId"], reference["jobId"], reference.get("location"), created_at
     )
 
 
@@ -102,11 +100,6 @@ def console_url(ref: JobRef) -> str:
     return "https://console.cloud.google.com/bigquery?" + urlencode(
         {"project": ref.scope, "j": job, "page": "queryresults"}, safe=":", quote_via=quote
     )
-
-
-def _title(configuration: Mapping[str, Any]) -> str:
-    kinds = [kind for kind in JOB_TYPES if kind in configuration]
-    return " ".join(["BigQuery", *kinds, "job"])
 
 
 def service_error(reply: Reply) -> ServiceError:

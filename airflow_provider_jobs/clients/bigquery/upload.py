@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.configuration import check_project
@@ -47,11 +48,8 @@ class JobUploads:
         return self._resumable(project, job, media)
 
     def _multipart(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
-        reader = media.source.open()
-        try:
+        with closing(media.source.open()) as reader:
             content = b"".join(iter(lambda: reader.read(MULTIPART_BYTES), b""))
-        finally:
-            reader.close()
         media.source.check()
         if len(content) != media.source.size:
             raise SourceChanged(f"{media.source.name} is {len(content)} bytes long, not {media.source.size}")

@@ -163,10 +163,9 @@ def _read_or_create(
             raise ConfigurationError(f"{missing}; create_missing would create it")
         try:
             return create()
-        except (AuthenticationError, NotFoundError):
-            raise
-        except ServiceError:
-            found = read()  # somebody else may have been faster
+        except ServiceError as error:
+            final = isinstance(error, AuthenticationError | NotFoundError)
+            found = None if final else read()  # somebody else may have been faster
             if found is None:
                 raise
             return found
