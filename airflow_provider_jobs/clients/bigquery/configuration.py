@@ -101,7 +101,7 @@ def job_type(configuration: Mapping[str, Any]) -> str:
 
 
 def complete_query(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration; a query is GoogleSQL unless it says otherwise: the API's default is legacy."""
+    """Return the configuration, its query in GoogleSQL unless it says otherwise; the API means legacy SQL."""
     if job_type(configuration) != "query":
         return dict(configuration)
     return {**configuration, "query": {"useLegacySql": False, **configuration["query"]}}

@@ -29,10 +29,7 @@ _STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": Job
 
 
 def parse_json(reply: Reply) -> dict[str, Any]:
-    """Return the JSON object of a good reply; an empty one for an empty body.
-
-    :raises ServiceError: BigQuery refused.
-    """
+    """Return the JSON object of a good reply, empty for an empty body; raise the error of a refusal."""
     if not reply.good:
         raise service_error(reply)
     return reply.json_object()

@@ -38,7 +38,6 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
 
     Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
     succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
-
     A dry run makes no job: its status has no id.
 
     :raises ServiceError: BigQuery refused the job.

@@ -53,11 +53,11 @@ class RedivisApi:
 
     # https://docs.redivis.com/api/rest-api/uploads/post
     def create_upload(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an upload; sent once, since a repetition could make a second one.
+        """Create an upload; sent once.
 
         :param fields: Of the API's Upload; ``tempUploadId`` names bytes that were sent before.
         """
-        return self._call("POST", f"{table_reference(table).path}/uploads", body=fields, idempotent=False)
+        return self._call("POST", f"{table_reference(table).path}/uploads", body=fields)
 
     # https://docs.redivis.com/api/rest-api/uploads/get
     def get_upload(self, table: str, name: str) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class RedivisApi:
     ) -> dict[str, Any]:
         """Create a dataset of an ``organization`` or a ``user``; sent once."""
         path = f"/{owner_type}s/{quote(owner, safe='')}/datasets"
-        return self._call("POST", path, body=fields, idempotent=False)
+        return self._call("POST", path, body=fields)
 
     # https://docs.redivis.com/api/rest-api/tables
     def get_table(self, table: str) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class RedivisApi:
     def create_table(self, dataset: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create a table in an unreleased version of a dataset; sent once."""
         path = f"{dataset_reference(dataset).path}/tables"
-        return self._call("POST", path, body=fields, idempotent=False)
+        return self._call("POST", path, body=fields)
 
     def update_table(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Change fields of a table, such as ``uploadMergeStrategy``."""
@@ -136,13 +136,13 @@ class RedivisApi:
     # https://docs.redivis.com/api/rest-api/versions
     def create_version(self, dataset: str) -> dict[str, Any]:
         """Open the next version of a dataset; sent once."""
-        return self._call("POST", f"{dataset_reference(dataset).path}/versions", idempotent=False)
+        return self._call("POST", f"{dataset_reference(dataset).path}/versions")
 
     def release_version(self, dataset: str, release_notes: str | None = None) -> dict[str, Any]:
         """Release the next version of a dataset; sent once, and may run on after the reply."""
         path = f"{dataset_reference(dataset).path}/versions/next/release"
         body = {"releaseNotes": release_notes} if release_notes else {}
-        return self._call("POST", path, body=body, idempotent=False)
+        return self._call("POST", path, body=body)
 
     def status(self, ref: JobRef) -> JobStatus:
         """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
@@ -169,15 +169,10 @@ class RedivisApi:
         )
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        body: Any = None,
-        idempotent: bool = True,
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
     ) -> dict[str, Any]:
-        request = Request(method, self._base + path, params or {}, body, idempotent)
+        once = method == "POST"  # it creates: a repetition could make a second one
+        request = Request(method, self._base + path, params or {}, body, idempotent=not once)
         return self._transport.call(request, self._parse)
 
     def _parse(self, reply: Reply) -> dict[str, Any]:

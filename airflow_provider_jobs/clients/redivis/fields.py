@@ -48,10 +48,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 
 
 def check_type(name: str, fields: Mapping[str, Any]) -> None:
-    """Check that the type of an upload is known: its create would be refused once all bytes are sent.
-
-    :raises ConfigurationError: neither its fields nor its name tell it.
-    """
+    """Check that fields or name tell an upload's type: else it is refused once all bytes are sent."""
     if not fields.get("type") and not name.lower().removesuffix(".gz").endswith(_ENDINGS):
         raise ConfigurationError(f"file_type is needed: the name {name!r} does not tell the type")
 

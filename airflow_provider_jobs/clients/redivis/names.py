@@ -1,5 +1,6 @@
 """How Redivis names datasets, tables and uploads: checked before anything is sent, encoded in one place.
 
+What is not the name that it has to be is a :class:`.ConfigurationError`.
 Source: https://docs.redivis.com/api/referencing-resources
 """
 
@@ -77,19 +78,13 @@ class TableReference:
 
 
 def dataset_reference(text: str) -> DatasetReference:
-    """Read ``owner.dataset``, its version included.
-
-    :raises ConfigurationError: it is not a dataset's reference.
-    """
+    """Read ``owner.dataset``, its version included."""
     dataset, _ = _read(text, "dataset", "owner.dataset")
     return dataset
 
 
 def table_reference(text: str) -> TableReference:
-    """Read ``owner.dataset.table``, the dataset's version included.
-
-    :raises ConfigurationError: it is not a table's reference.
-    """
+    """Read ``owner.dataset.table``, the dataset's version included."""
     dataset, (name,) = _read(text, "table", "owner.dataset.table")
     match = _TABLE.fullmatch(name)
     if not match:
@@ -98,10 +93,7 @@ def table_reference(text: str) -> TableReference:
 
 
 def writable_table(text: str) -> TableReference:
-    """Read the reference of a table that is uploaded to.
-
-    :raises ConfigurationError: it is not a table's, or can never be written: a release, a sample.
-    """
+    """Read the reference of a table that can be uploaded to: neither a release's nor a sample's."""
     table = table_reference(text)
     if table.dataset.sample:
         raise ConfigurationError(f"table {text!r} is a sample: name the dataset itself")
@@ -113,10 +105,7 @@ def writable_table(text: str) -> TableReference:
 
 
 def upload_name(text: object, parameter: str = "upload_name") -> str:
-    """Return the name if an upload can have it.
-
-    :raises ConfigurationError: it cannot.
-    """
+    """Return the name if an upload can have it."""
     if not isinstance(text, str) or not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable():
         raise ConfigurationError(f"{parameter} {str(text)[:80]!r} is not a name that an upload can have")
     return text

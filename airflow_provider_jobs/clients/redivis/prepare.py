@@ -150,10 +150,7 @@ def _read_or_create(
     create: Callable[[], dict[str, Any]] | None,
     missing: str,
 ) -> dict[str, Any]:
-    """Return what exists, or is created: read first, each time.
-
-    :param create: None if nothing may be created.
-    """
+    """Return what exists, or is created where ``create`` is not None: read first, each time."""
 
     def step() -> dict[str, Any]:
         found = read()

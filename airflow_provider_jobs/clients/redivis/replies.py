@@ -72,10 +72,7 @@ class Expected:
 
 
 def parse_json(reply: Reply) -> dict[str, Any]:
-    """Return the JSON object of a good reply; an empty one for an empty body.
-
-    :raises ServiceError: Redivis refused.
-    """
+    """Return the JSON object of a good reply, empty for an empty body; raise the error of a refusal."""
     check_good(reply)
     return reply.json_object()
 
@@ -106,7 +103,6 @@ def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
 def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = None) -> JobStatus:
     """Return our reading of an upload, whole or as a list shows it.
 
-    :param table: The reference of its table.
     :param ref: How the caller names it; default is by its ``uri``.
     :raises ProtocolError: it has no name or uri.
     """
@@ -161,10 +157,7 @@ def released_tag(dataset: Mapping[str, Any]) -> str:
 
 
 def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
-    """Return how the release of a dataset's next version is doing.
-
-    :param ref: Names the version that was released before.
-    """
+    """Return how a dataset's next release is doing, that after the version which ``ref`` names."""
     tag = released_tag(dataset)
     if tag not in {NOT_RELEASED, ref.id.removeprefix(RELEASE_AFTER)}:
         return released_status(ref, tag)

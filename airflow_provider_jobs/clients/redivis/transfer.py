@@ -142,13 +142,12 @@ class Transfers:
     def _on_storage(self, url: str, step: Callable[[bool], T]) -> T:
         """Take a step at a storage address, with the token only if its host is known to want it."""
         origin = _origin(url)
-        if self._always or origin in self._trusted:
-            return step(True)  # noqa: FBT003 - the step's one parameter
-        try:
-            return step(False)  # noqa: FBT003
-        except ServiceError as error:
-            if error.status not in {401, 403}:
-                raise
+        if not self._always and origin not in self._trusted:
+            try:
+                return step(False)  # noqa: FBT003 - the step's one parameter
+            except ServiceError as error:
+                if error.status not in {401, 403}:
+                    raise
         done = step(True)  # noqa: FBT003
         self._trusted.add(origin)
         return done
@@ -156,7 +155,10 @@ class Transfers:
 
 def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:
     kept = media.memory.recall(fingerprint)
-    return TemporaryUpload(*json.loads(kept), resumable=True) if kept else None
+    if not kept:
+        return None
+    identity, session = json.loads(kept)
+    return TemporaryUpload(identity, session, resumable=True)
 
 
 def _temporary_upload(reply: Reply) -> TemporaryUpload:
