@@ -182,7 +182,7 @@ class BigQueryJobsSensor(_BigQuerySensor):
             max_creation_time=_milliseconds("max_creation_time", self.max_creation_time),
             all_users=self.all_users,
             min_jobs=self.min_jobs,
-        ).check()
+        )
 
 
 def _milliseconds(parameter: str, time: dt.datetime | str | None) -> int | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.transport import Transport
-from airflow_provider_jobs.core.sources.source import Media, Source
+from airflow_provider_jobs.core.sources.source import Media, NoMemory, Source
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from tests.unit.conftest import Clock
 
@@ -71,7 +71,8 @@ class Sender:
         """Load a source into a table; as Parquet it is refused at once, and the bytes have arrived."""
         table = {"projectId": self.project, "datasetId": "d", "tableId": "t"}
         body = {"load": {"destinationTable": table, "sourceFormat": "PARQUET", **load}}
-        return self.client.submit(JobRequest(self.project, "j", body, media=Media(source, memory)))
+        media = Media(source, memory or NoMemory())
+        return self.client.submit(JobRequest(self.project, "j", body, media=media))
 
     def fault(self, operation: str, action: str, **settings: Any) -> None:
         """Spoil requests to the uploads of this project."""

@@ -19,7 +19,6 @@ from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from airflow_provider_jobs.core.http.retry import Timing
     from airflow_provider_jobs.core.http.transport import Transport
 
 ENDPOINT = "https://bigquery.googleapis.com"
@@ -36,13 +35,9 @@ class BigQueryApi:
 
     def __init__(self, transport: Transport, project: str, endpoint: str = ENDPOINT) -> None:
         self.project = check_project(project)
+        self.timing = transport.timing
         self._transport = transport
         self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
-
-    @property
-    def timing(self) -> Timing:
-        """The clock of the connection."""
-        return self._transport.timing
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
@@ -131,6 +126,7 @@ class BigQueryApi:
         """
         params = {"location": location, "maxResults": page_rows, "formatOptions.useInt64Timestamp": True}
         until = float("inf") if timeout_seconds is None else self.timing.now() + timeout_seconds
+        ref = JobRef("bigquery", project or self.project, job_id, location)
 
         def ask(token: str | None) -> dict[str, Any]:
             place = {"pageToken": token} if token else {"startIndex": start_index}
@@ -138,18 +134,14 @@ class BigQueryApi:
                 page = self._call("GET", project, "queries", check_job_id(job_id), params=params | place)
                 if page.get("jobComplete"):
                     return page
-                # BigQuery has waited for ten seconds before it said so
-                self._pause(JobRef("bigquery", project or self.project, job_id, location), until)
+                if self.timing.now() >= until:
+                    raise DeadlineExceeded(f"{ref} has not ended: its rows can be read once it has", ref=ref)
+                self.timing.sleep(FLOOR_SECONDS)  # BigQuery has waited for ten seconds before it said so
 
         fields = None
         for page in pages(ask, lambda page: page.get("pageToken"), "getQueryResults"):
             fields = (page.get("schema") or {}).get("fields") or [] if fields is None else fields
             yield from typed_rows(fields, page.get("rows") or [])
-
-    def _pause(self, ref: JobRef, until: float) -> None:
-        if self.timing.now() >= until:
-            raise DeadlineExceeded(f"{ref} has not ended: its rows can be read once it has", ref=ref)
-        self.timing.sleep(FLOOR_SECONDS)
 
     def row_count(self, ref: JobRef) -> int:
         """Return how many rows a finished query has."""

@@ -5,6 +5,7 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import ENDPOINT, BigQueryApi
@@ -28,12 +29,10 @@ if TYPE_CHECKING:
 class BigQueryClient(BigQueryApi):
     """Speaks to BigQuery for one connection; safe to share between threads.
 
-    ``submit``, ``status``, ``status_many`` and ``cancel`` are what the engine asks of every service; the
-    other methods are the API's own.
+    Single requests, and the other parameters, are those of :class:`.BigQueryApi`. ``submit``, ``status``,
+    ``status_many`` and ``cancel`` are what the engine asks of every service.
 
-    :param project: The project that runs and pays for jobs, where a call names none.
     :param location: The region of jobs, where a task names none.
-    :param endpoint: The API's address without ``/bigquery/v2``.
     """
 
     def __init__(
@@ -54,10 +53,7 @@ class BigQueryClient(BigQueryApi):
         return self._uploads.upload_job(job, media, project)
 
     def submit(self, request: JobRequest) -> Submission:
-        """Run the work once: start its job, or adopt the one that an earlier attempt started.
-
-        :raises ServiceError: BigQuery refused the job.
-        """
+        """Run the work once: start its job, or adopt the one that an earlier attempt started."""
         return submit_once(self, self._uploads, request)
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
@@ -70,10 +66,8 @@ class BigQueryClient(BigQueryApi):
 
     def cancel(self, ref: JobRef) -> None:
         """Ask for a job's end; harmless if it has ended or is gone."""
-        try:
+        with suppress(NotFoundError):
             self.cancel_job(ref.id, ref.scope, location=ref.location)
-        except NotFoundError:
-            return
 
     def failing_statement(self, status: JobStatus) -> str | None:
         """Return the statement of a script that failed and its place; None if the job is not a script."""

@@ -1,6 +1,6 @@
 """BigQuery job configurations: what is made of names, fields and Python values before anything is sent.
 
-What BigQuery would refuse is refused here, with the parameter's name, as a :class:`.ConfigurationError`.
+What BigQuery would refuse is refused here: a :class:`.ConfigurationError` names the parameter.
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfiguration
 """
 
@@ -35,10 +35,7 @@ _LABEL_LENGTH = 63
 
 
 def check_job_id(job_id: str, parameter: str = "job_id") -> str:
-    """Return a job id that BigQuery would take.
-
-    :raises ConfigurationError: it has other characters than letters, digits, ``_``, ``-``, or over 1,024.
-    """
+    """Return a job id that BigQuery would take."""
     if not isinstance(job_id, str) or not re.fullmatch(_JOB_ID, job_id):
         raise ConfigurationError(
             f"{parameter} {str(job_id)[:80]!r} is not a job id: 1 to 1,024 letters, digits, _ and -"
@@ -47,10 +44,7 @@ def check_job_id(job_id: str, parameter: str = "job_id") -> str:
 
 
 def check_project(project: str, parameter: str = "project_id") -> str:
-    """Return a project id that can stand in a path.
-
-    :raises ConfigurationError: it cannot.
-    """
+    """Return a project id that can stand in a path."""
     if not isinstance(project, str) or not re.fullmatch(_PROJECT_ID, project):
         raise ConfigurationError(f"{parameter} {str(project)[:80]!r} is not a Google Cloud project id")
     return project
@@ -60,18 +54,13 @@ def table_reference(table: str | Mapping[str, str], project: str, parameter: str
     """Return the API's TableReference of ``project.dataset.table``, ``dataset.table`` or a mapping.
 
     :param project: Used where the table names none.
-    :raises ConfigurationError: it is not a table.
     """
-    return _reference(
-        table, _TABLE, project, parameter, "table: write project.dataset.table or dataset.table"
-    )
+    what = "table: write project.dataset.table or dataset.table"
+    return _reference(table, _TABLE, project, parameter, what)
 
 
 def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
-    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or a mapping.
-
-    :raises ConfigurationError: it is not a dataset.
-    """
+    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or a mapping."""
     return _reference(dataset, _DATASET, project, parameter, "dataset: write project.dataset")
 
 
@@ -97,10 +86,7 @@ def _reference(
 
 
 def job_type(configuration: Mapping[str, Any]) -> str:
-    """Return the type of job that a configuration describes.
-
-    :raises ConfigurationError: it has none, several, or one that BigQuery has withdrawn.
-    """
+    """Return the type of job that a configuration describes: exactly one, and not a withdrawn one."""
     if "link" in configuration:
         raise ConfigurationError("configuration has a link job, which BigQuery has withdrawn: use copy")
     found = [name for name in JOB_TYPES if name in configuration]
@@ -115,22 +101,14 @@ def job_type(configuration: Mapping[str, Any]) -> str:
 
 
 def complete_query(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with GoogleSQL chosen where a query leaves the dialect open.
-
-    The API's own default is legacy SQL.
-
-    :raises ConfigurationError: it is not the configuration of one job.
-    """
+    """Return the configuration, its query in GoogleSQL unless it says otherwise; the API means legacy SQL."""
     if job_type(configuration) != "query":
         return dict(configuration)
     return {**configuration, "query": {"useLegacySql": False, **configuration["query"]}}
 
 
 def with_options(fields: Mapping[str, Any], options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the fields that are set, and the options.
-
-    :raises ConfigurationError: an option is one of the fields.
-    """
+    """Return the fields that are set, and the options, which must be others."""
     given = {name: value for name, value in fields.items() if value is not None}
     if doubled := sorted(set(given) & set(options or {})):
         raise ConfigurationError(f"options repeats {', '.join(doubled)}, which a parameter has set")
@@ -146,10 +124,7 @@ def label(text: str) -> str:
 
 
 def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
-    """Return the URIs as a list.
-
-    :raises ConfigurationError: there is none, or one is not in Cloud Storage.
-    """
+    """Return the URIs, all in Cloud Storage, as a list."""
     listed = [uris] if isinstance(uris, str) else list(uris or [])
     if not listed:
         raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
@@ -160,10 +135,7 @@ def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
 
 
 def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> list[dict[str, Any]]:
-    """Return the fields of a schema: given as such, as JSON text, or in the API's ``{"fields": […]}``.
-
-    :raises ConfigurationError: it holds something else.
-    """
+    """Return the fields of a schema: given as such, as JSON text, or in the API's ``{"fields": […]}``."""
     found: Any = _json_value(schema, parameter) if isinstance(schema, str) else schema
     fields = found.get("fields") if isinstance(found, Mapping) else found
     if not isinstance(fields, list | tuple) or not fields:
@@ -175,10 +147,7 @@ def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> l
 
 
 def json_object(text: str, parameter: str) -> dict[str, Any]:
-    """Return the JSON object that a text holds.
-
-    :raises ConfigurationError: it holds something else.
-    """
+    """Return the JSON object that a text holds."""
     value = _json_value(text, parameter)
     if not isinstance(value, dict):
         raise ConfigurationError(f"{parameter} is not a JSON object")
@@ -186,10 +155,6 @@ def json_object(text: str, parameter: str) -> dict[str, Any]:
 
 
 def _json_value(text: str, parameter: str) -> Any:
-    """Return the JSON value that a text holds.
-
-    :raises ConfigurationError: it holds something else.
-    """
     try:
         return json.loads(text)
     except ValueError as error:
@@ -197,10 +162,7 @@ def _json_value(text: str, parameter: str) -> Any:
 
 
 def not_negative(parameter: str, value: Any) -> int | None:
-    """Return a whole number from zero on, or None if none is given.
-
-    :raises ConfigurationError: it is something else.
-    """
+    """Return a whole number from zero on, or None if none is given."""
     if value is None:
         return None
     try:
@@ -216,8 +178,6 @@ def query_parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> di
     """Return the fields for parameters given as Python values, or as the API's QueryParameter objects.
 
     A mapping makes named parameters, a sequence positional ones. A member of an enum is its value.
-
-    :raises ConfigurationError: a value has no BigQuery type.
     """
     if not parameters:
         return {}

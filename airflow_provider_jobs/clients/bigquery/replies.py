@@ -10,14 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
-from airflow_provider_jobs.core.http.retry import retry_after_seconds
-from airflow_provider_jobs.errors import (
-    AuthenticationError,
-    ConflictError,
-    NotFoundError,
-    ProtocolError,
-    ServiceError,
-)
+from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -32,20 +25,11 @@ TRANSIENT_REASONS = frozenset(
 #: Work that ended in one of these may succeed as a new job.
 RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | {"jobBackendError", "jobInternalError", "jobRateLimitExceeded"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
-    404: NotFoundError,
-    409: ConflictError,
-}
 _STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}
 
 
 def parse_json(reply: Reply) -> dict[str, Any]:
-    """Return the JSON object of a good reply; an empty one for an empty body.
-
-    :raises ServiceError: BigQuery refused.
-    :raises ProtocolError: the body is not a JSON object.
-    """
+    """Return the JSON object of a good reply, empty for an empty body; raise the error of a refusal."""
     if not reply.good:
         raise service_error(reply)
     return reply.json_object()
@@ -71,11 +55,12 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
     if state is JobState.SUCCEEDED and problem:
         state = JobState.CANCELLED if problem.get("reason") == "stopped" else JobState.FAILED
     errors = (status.get("errors") or []) if problem else []
+    kinds = [kind for kind in JOB_TYPES if kind in (job.get("configuration") or {})]
     return JobStatus(
         ref=ref,
         state=state,
         vendor_state=vendor_state,
-        title=_title(job.get("configuration") or {}),
+        title=" ".join(["BigQuery", *kinds, "job"]),
         problem=_problem(problem) if problem else None,
         problems=tuple(_problem(each) for each in errors[:SHOWN_PROBLEMS]),
         problem_count=len(errors),
@@ -87,12 +72,9 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
 
 def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobRef:
     """Return the place that a JobReference names."""
+    created_at = int(created_ms) / 1000 if created_ms else None
     return JobRef(
-        service="bigquery",
-        scope=reference["projectId"],
-        id=reference["jobId"],
-        location=reference.get("location"),
-        created_at=int(created_ms) / 1000 if created_ms else None,
+        "bigquery", reference["projectId"], reference["jobId"], reference.get("location"), created_at
     )
 
 
@@ -117,30 +99,18 @@ def console_url(ref: JobRef) -> str:
     )
 
 
-def _title(configuration: Mapping[str, Any]) -> str:
-    kinds = [kind for kind in JOB_TYPES if kind in configuration]
-    return " ".join(["BigQuery", *kinds, "job"])
-
-
 def service_error(reply: Reply) -> ServiceError:
     """Return the error that a refusal stands for."""
-    error: Any = None
     try:
-        error = reply.json()["error"]
+        error: Any = reply.json()["error"]
     except (ProtocolError, KeyError, TypeError):
         error = {}  # a proxy's page, or nothing at all: the status has to do
     error = error if isinstance(error, dict) else {"message": str(error)}
     entries = error.get("errors")
     entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
     reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
-    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
-    return kind(
-        f"BigQuery answered {reply.status} {reason}: {error.get('message') or 'no message'}",
-        status=reply.status,
-        reason=reason,
-        retryable=reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS,
-        retry_after=retry_after_seconds(reply.headers),
-    )
+    retryable = reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS
+    return reply.refusal("BigQuery", reason, error.get("message"), retryable=retryable)
 
 
 def _problem(entry: Mapping[str, str]) -> JobProblem:

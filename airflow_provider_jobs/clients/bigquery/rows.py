@@ -30,11 +30,10 @@ def typed_rows(
     :param rows: In the API's form ``{"f": [{"v": …}, …]}``, timestamps as microseconds since 1970.
     :raises ProtocolError: a row does not fit the schema.
     """
-    readers = [_reader(field) for field in fields]
-    names = [field["name"] for field in fields]
+    read = _record_reader(fields)
     for row in rows:
         try:
-            typed = {name: read(cell["v"]) for name, read, cell in zip(names, readers, row["f"], strict=True)}
+            typed = read(row)
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
             raise ProtocolError("a row does not fit the schema that came with it") from None
         yield typed

@@ -31,6 +31,7 @@ class JobSearch:
     :param max_creation_time: Created then or before, in ms since 1970.
     :param all_users: Other people's jobs too, which needs the permission to list them.
     :param min_jobs: Fewer matches than these count as not yet submitted.
+    :raises ConfigurationError: it would match every job of the last six months, or cannot match any.
     """
 
     project: str | None = None
@@ -42,11 +43,7 @@ class JobSearch:
     all_users: bool = False
     min_jobs: int = 1
 
-    def check(self) -> JobSearch:
-        """Return the search if it is one.
-
-        :raises ConfigurationError: it would match every job of the last six months, or cannot match any.
-        """
+    def __post_init__(self) -> None:
         if not (self.job_id_prefix or self.labels or self.parent_job_id or self.min_creation_time):
             raise ConfigurationError(
                 "give job_id_prefix, labels, parent_job_id or min_creation_time: "
@@ -60,7 +57,6 @@ class JobSearch:
             raise ConfigurationError(f"min_jobs is {self.min_jobs}: it cannot be negative")
         if (self.min_creation_time or 0) > (self.max_creation_time or float("inf")):
             raise ConfigurationError("min_creation_time is after max_creation_time")
-        return self
 
     def to_json(self) -> dict[str, Any]:
         """Return the constructor's arguments."""

@@ -38,7 +38,6 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
 
     Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
     succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
-
     A dry run makes no job: its status has no id.
 
     :raises ServiceError: BigQuery refused the job.
@@ -60,7 +59,7 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
         status = job_status(job)
         created = status.ref.created_at or began
         if created >= request.not_before and status.state in _WORTH_ADOPTING:
-            if request.media and request.media.memory:
+            if request.media:
                 request.media.memory.forget()  # the upload is over
             return Submission(status, adopted=created < began)
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")

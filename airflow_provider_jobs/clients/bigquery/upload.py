@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.configuration import check_project
@@ -47,11 +48,8 @@ class JobUploads:
         return self._resumable(project, job, media)
 
     def _multipart(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
-        reader = media.source.open()
-        try:
+        with closing(media.source.open()) as reader:
             content = b"".join(iter(lambda: reader.read(MULTIPART_BYTES), b""))
-        finally:
-            reader.close()
         media.source.check()
         if len(content) != media.source.size:
             raise SourceChanged(f"{media.source.name} is {len(content)} bytes long, not {media.source.size}")
@@ -77,22 +75,21 @@ class JobUploads:
     def _resumable(self, project: str, job: Mapping[str, Any], media: Media) -> dict[str, Any]:
         fingerprint = f"{job['jobReference']['jobId']}:{media.source.fingerprint}"
         for _ in range(SESSIONS):
-            known = media.memory.recall(fingerprint) if media.memory else None
+            known = media.memory.recall(fingerprint)
             url = check_url(known or self._start(project, job, media.source.size), "the upload session")
-            if media.memory and not known:
+            if not known:
                 media.memory.remember(fingerprint, url)
             try:
                 reply = Uploader(self._transport, url, media).send(service_error, resume=known is not None)
             except JobsError as error:
-                if media.memory and not worth_resuming(error):
+                if not worth_resuming(error):
                     media.memory.forget()
                 if not isinstance(error, UploadExpired):
                     raise
                 if made := self._made(project, job):
                     return made
                 continue
-            if media.memory:
-                media.memory.forget()
+            media.memory.forget()
             return parse_json(reply)
         raise UploadExpired(f"{SESSIONS} upload sessions expired one after another")
 

@@ -6,15 +6,11 @@ Source: https://docs.redivis.com/api/rest-api
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from airflow_provider_jobs.clients.redivis.names import (
-    TableReference,
-    checked_uri,
-    dataset_reference,
-    table_reference,
-)
+from airflow_provider_jobs.clients.redivis.names import checked_uri, dataset_reference, table_reference
 from airflow_provider_jobs.clients.redivis.replies import (
     RELEASE_AFTER,
     gone_status,
@@ -57,11 +53,11 @@ class RedivisApi:
 
     # https://docs.redivis.com/api/rest-api/uploads/post
     def create_upload(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Create an upload; sent once, since a repetition could make a second one.
+        """Create an upload; sent once.
 
         :param fields: Of the API's Upload; ``tempUploadId`` names bytes that were sent before.
         """
-        return self._call("POST", f"{table_reference(table).path}/uploads", body=fields, idempotent=False)
+        return self._call("POST", f"{table_reference(table).path}/uploads", body=fields)
 
     # https://docs.redivis.com/api/rest-api/uploads/get
     def get_upload(self, table: str, name: str) -> dict[str, Any]:
@@ -75,9 +71,12 @@ class RedivisApi:
         """Return the upload of a ``uri``."""
         return self._call("GET", checked_uri(uri))
 
-    def find_upload(self, table: TableReference, name: str) -> dict[str, Any] | None:
-        """Return what is at the address of an upload's name, None if nothing is."""
-        return _found(lambda: self._call("GET", table.upload_path(name)))
+    def find(self, path: str) -> dict[str, Any] | None:
+        """Return what is at a path below the API's address, None if there is nothing to see."""
+        try:
+            return self._call("GET", path)
+        except NotFoundError:
+            return None
 
     # https://docs.redivis.com/api/rest-api/uploads/list
     def list_uploads(self, table: str, **filters: Any) -> Iterator[dict[str, Any]]:
@@ -105,37 +104,30 @@ class RedivisApi:
 
     def delete_upload_at(self, uri: str) -> None:
         """Delete the upload of a ``uri``; harmless if it is gone."""
-        _found(lambda: self._call("DELETE", checked_uri(uri)))
+        with suppress(NotFoundError):
+            self._call("DELETE", checked_uri(uri))
 
     # https://docs.redivis.com/api/rest-api/datasets
     def get_dataset(self, dataset: str) -> dict[str, Any]:
         """Return a dataset, as the version that is named shows it."""
         return self._call("GET", dataset_reference(dataset).path)
 
-    def find_dataset(self, dataset: str) -> dict[str, Any] | None:
-        """Return a dataset, None if there is none to see."""
-        return _found(lambda: self.get_dataset(dataset))
-
     def create_dataset(
         self, owner: str, fields: Mapping[str, Any], *, owner_type: str = "organization"
     ) -> dict[str, Any]:
         """Create a dataset of an ``organization`` or a ``user``; sent once."""
         path = f"/{owner_type}s/{quote(owner, safe='')}/datasets"
-        return self._call("POST", path, body=fields, idempotent=False)
+        return self._call("POST", path, body=fields)
 
     # https://docs.redivis.com/api/rest-api/tables
     def get_table(self, table: str) -> dict[str, Any]:
         """Return a table."""
         return self._call("GET", table_reference(table).path)
 
-    def find_table(self, table: str) -> dict[str, Any] | None:
-        """Return a table, None if there is none to see."""
-        return _found(lambda: self.get_table(table))
-
     def create_table(self, dataset: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create a table in an unreleased version of a dataset; sent once."""
         path = f"{dataset_reference(dataset).path}/tables"
-        return self._call("POST", path, body=fields, idempotent=False)
+        return self._call("POST", path, body=fields)
 
     def update_table(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Change fields of a table, such as ``uploadMergeStrategy``."""
@@ -144,20 +136,22 @@ class RedivisApi:
     # https://docs.redivis.com/api/rest-api/versions
     def create_version(self, dataset: str) -> dict[str, Any]:
         """Open the next version of a dataset; sent once."""
-        return self._call("POST", f"{dataset_reference(dataset).path}/versions", idempotent=False)
+        return self._call("POST", f"{dataset_reference(dataset).path}/versions")
 
     def release_version(self, dataset: str, release_notes: str | None = None) -> dict[str, Any]:
         """Release the next version of a dataset; sent once, and may run on after the reply."""
         path = f"{dataset_reference(dataset).path}/versions/next/release"
         body = {"releaseNotes": release_notes} if release_notes else {}
-        return self._call("POST", path, body=body, idempotent=False)
+        return self._call("POST", path, body=body)
 
-    def single_status(self, ref: JobRef) -> JobStatus:
+    def status(self, ref: JobRef) -> JobStatus:
         """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
         if ref.id.startswith(RELEASE_AFTER):
             return release_status(self.get_dataset(ref.scope), ref)
-        found = _found(lambda: self.get_upload_at(ref.id))
+        found = self.find(checked_uri(ref.id))
         return gone_status(ref) if found is None else self.read(found, ref)
+
+    single_status = status
 
     def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
         """Return our reading of an upload; warn once of a status that is not known."""
@@ -175,25 +169,13 @@ class RedivisApi:
         )
 
     def _call(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, Any] | None = None,
-        body: Any = None,
-        idempotent: bool = True,
+        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
     ) -> dict[str, Any]:
-        request = Request(method, self._base + path, params or {}, body, idempotent)
+        once = method == "POST"  # it creates: a repetition could make a second one
+        request = Request(method, self._base + path, params or {}, body, idempotent=not once)
         return self._transport.call(request, self._parse)
 
     def _parse(self, reply: Reply) -> dict[str, Any]:
         if warning := reply.headers.get("X-REDIVIS-WARNING"):
             self._warn(f"Redivis warns: {warning[:500]}")
         return parse_json(reply)
-
-
-def _found(ask: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    try:
-        return ask()
-    except NotFoundError:
-        return None

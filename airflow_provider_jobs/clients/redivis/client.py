@@ -31,10 +31,9 @@ _HOW = ("on_conflict", "flow", "session_bytes")
 class RedivisClient(RedivisApi):
     """Speaks to Redivis for one connection; safe to share between threads.
 
-    The API's own requests are those of :class:`.RedivisApi`. ``submit``, ``status``, ``status_many`` and
-    ``cancel`` are what the engine asks of every service.
+    Single requests, and the other parameters, are those of :class:`.RedivisApi`. ``submit``, ``status``,
+    ``status_many`` and ``cancel`` are what the engine asks of every service.
 
-    :param endpoint: The API's address, ``/api/v1`` included.
     :param storage_token: Send the token to foreign storage hosts unasked.
     """
 
@@ -67,10 +66,7 @@ class RedivisClient(RedivisApi):
         return self.get_upload_at(self.submit_upload(request).status.ref.id)
 
     def submit(self, request: JobRequest) -> Submission:
-        """Do the work once: send a file and create its upload, or release a version; or adopt what is done.
-
-        :raises ServiceError: Redivis refused.
-        """
+        """Send a file and create its upload, or release a version, once: what is done already is adopted."""
         if isinstance(request, UploadRequest):
             return self.submit_upload(request)
         if isinstance(request, ReleaseRequest):
@@ -80,10 +76,6 @@ class RedivisClient(RedivisApi):
     def submit_upload(self, request: UploadRequest) -> UploadSubmission:
         """Send a file and create its upload, or adopt what is there; says what the upload has to be."""
         return submit_once(self, self.transfers, request)
-
-    def status(self, ref: JobRef) -> JobStatus:
-        """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
-        return self.single_status(ref)
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many uploads are doing, in few requests; each failure stands for one job."""

@@ -29,9 +29,8 @@ TYPES = (
     "shp.zip",
     "kml",
 )
-#: Endings of names that mean a type, besides the types that are endings themselves.
-_ENDINGS = frozenset({"csv", "tsv", "txt", "jsonl"})
-_NO_ENDINGS = frozenset({"delimited", "stream"})
+#: Endings of names that tell the type.
+_ENDINGS = tuple(f".{each}" for each in {*TYPES, "csv", "tsv", "txt", "jsonl"} - {"delimited", "stream"})
 #: Field and the Python types that it takes.
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "type": str,
@@ -46,18 +45,11 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "schema": (list, tuple),
     "metadata": Mapping,
 }
-#: Fields that the client fills itself.
-_OWN = frozenset({"name", "tempUploadId", "resumableUploadId", "transferSpecification"})
 
 
 def check_type(name: str, fields: Mapping[str, Any]) -> None:
-    """Check that the type of an upload is known: its create would be refused once all bytes are sent.
-
-    :raises ConfigurationError: neither its fields nor its name tell it.
-    """
-    plain = name.lower().removesuffix(".gz")
-    known = _ENDINGS.union(TYPES) - _NO_ENDINGS
-    if not fields.get("type") and not any(plain.endswith(f".{ending}") for ending in known):
+    """Check that fields or name tell an upload's type: else it is refused once all bytes are sent."""
+    if not fields.get("type") and not name.lower().removesuffix(".gz").endswith(_ENDINGS):
         raise ConfigurationError(f"file_type is needed: the name {name!r} does not tell the type")
 
 
@@ -72,7 +64,7 @@ def upload_fields(given: Mapping[str, Any], options: Mapping[str, Any] | None = 
     for name, value in (options or {}).items():
         if name in fields:
             raise ConfigurationError(f"options holds {name}, which is given as a parameter too")
-        if name in _OWN or name not in FIELDS:
+        if name not in FIELDS:
             raise ConfigurationError(f"options holds {name!r}, which is not one of {', '.join(FIELDS)}")
         if value is not None:
             fields[name] = value

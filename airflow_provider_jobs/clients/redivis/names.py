@@ -1,5 +1,6 @@
 """How Redivis names datasets, tables and uploads: checked before anything is sent, encoded in one place.
 
+What is not the name that it has to be is a :class:`.ConfigurationError`.
 Source: https://docs.redivis.com/api/referencing-resources
 """
 
@@ -38,9 +39,8 @@ class DatasetReference:
     version: str | None = None
 
     def __str__(self) -> str:
-        return (
-            f"{self.owner}.{_joined(self.name, self.ref_id, 'sample' if self.sample else None, self.version)}"
-        )
+        parts = (self.name, self.ref_id, "sample" if self.sample else None, self.version)
+        return f"{self.owner}." + ":".join(part for part in parts if part)
 
     @property
     def path(self) -> str:
@@ -61,7 +61,7 @@ class TableReference:
     ref_id: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.dataset}.{_joined(self.name, self.ref_id)}"
+        return f"{self.dataset}.{self.name}" + (f":{self.ref_id}" if self.ref_id else "")
 
     @property
     def path(self) -> str:
@@ -77,49 +77,35 @@ class TableReference:
         return f"{self.path}/uploads/{quote(path_name(name), safe='')}"
 
 
-def dataset_reference(text: str, parameter: str = "dataset") -> DatasetReference:
-    """Read ``owner.dataset``, its version included.
-
-    :raises ConfigurationError: it is not a dataset's reference.
-    """
-    parts = _parts(text, parameter, 2, "owner.dataset")
-    return _dataset(parts, text, parameter)
+def dataset_reference(text: str) -> DatasetReference:
+    """Read ``owner.dataset``, its version included."""
+    dataset, _ = _read(text, "dataset", "owner.dataset")
+    return dataset
 
 
-def table_reference(text: str, parameter: str = "table") -> TableReference:
-    """Read ``owner.dataset.table``, the dataset's version included.
-
-    :raises ConfigurationError: it is not a table's reference.
-    """
-    parts = _parts(text, parameter, 3, "owner.dataset.table")
-    dataset = _dataset(parts[:2], text, parameter)
-    match = _TABLE.fullmatch(parts[2])
+def table_reference(text: str) -> TableReference:
+    """Read ``owner.dataset.table``, the dataset's version included."""
+    dataset, (name,) = _read(text, "table", "owner.dataset.table")
+    match = _TABLE.fullmatch(name)
     if not match:
-        raise ConfigurationError(f"{parameter} {text!r}: {parts[2]!r} is not a table's name")
+        raise ConfigurationError(f"table {text!r}: {name!r} is not a table's name")
     return TableReference(dataset, match["name"], match["ref_id"])
 
 
-def writable_table(text: str, parameter: str = "table") -> TableReference:
-    """Read the reference of a table that is uploaded to.
-
-    :raises ConfigurationError: it is not a table's, or can never be written: a release, a sample.
-    """
-    table = table_reference(text, parameter)
-    version = table.dataset.version
+def writable_table(text: str) -> TableReference:
+    """Read the reference of a table that can be uploaded to: neither a release's nor a sample's."""
+    table = table_reference(text)
     if table.dataset.sample:
-        raise ConfigurationError(f"{parameter} {text!r} is a sample: name the dataset itself")
-    if version and version.startswith("v"):
+        raise ConfigurationError(f"table {text!r} is a sample: name the dataset itself")
+    if (table.dataset.version or "").startswith("v"):
         raise ConfigurationError(
-            f"{parameter} {text!r} is a released version, which never changes: write {table.at('next')}"
+            f"table {text!r} is a released version, which never changes: write {table.at('next')}"
         )
     return table
 
 
 def upload_name(text: object, parameter: str = "upload_name") -> str:
-    """Return the name if an upload can have it.
-
-    :raises ConfigurationError: it cannot.
-    """
+    """Return the name if an upload can have it."""
     if not isinstance(text, str) or not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable():
         raise ConfigurationError(f"{parameter} {str(text)[:80]!r} is not a name that an upload can have")
     return text
@@ -142,28 +128,23 @@ def checked_uri(uri: object) -> str:
     return uri
 
 
-def _dataset(parts: list[str], text: str, parameter: str) -> DatasetReference:
-    match = _DATASET.fullmatch(parts[1])
-    if not match or not re.fullmatch(_NAME, parts[0]):
-        raise ConfigurationError(
-            f"{parameter} {text!r}: a dataset is owner.name, then perhaps :refId, :sample, :current, :next "
-            "or a version such as :v1_0"
-        )
-    return DatasetReference(parts[0], match["name"], match["ref_id"], bool(match["sample"]), match["version"])
-
-
-def _parts(text: str, parameter: str, count: int, wanted: str) -> list[str]:
+def _read(text: str, parameter: str, wanted: str) -> tuple[DatasetReference, list[str]]:
+    """Return the dataset that a reference begins with, and the parts that follow."""
     if not isinstance(text, str):
         raise ConfigurationError(f"{parameter} is a {type(text).__name__}: write {wanted}")
-    parts = text.split(".")
     if re.search(r":v\d+\.\d+", text):
         raise ConfigurationError(
             f"{parameter} {text!r}: a version is written with an underscore, as in :v1_0"
         )
-    if len(parts) != count:
+    parts = text.split(".")
+    if len(parts) != len(wanted.split(".")):
         raise ConfigurationError(f"{parameter} {text!r} has {len(parts)} parts: write {wanted}")
-    return parts
-
-
-def _joined(*parts: str | None) -> str:
-    return ":".join(part for part in parts if part)
+    owner, name, *rest = parts
+    match = _DATASET.fullmatch(name)
+    if not match or not re.fullmatch(_NAME, owner):
+        raise ConfigurationError(
+            f"{parameter} {text!r}: a dataset is owner.name, then perhaps :refId, :sample, :current, :next "
+            "or a version such as :v1_0"
+        )
+    sample = bool(match["sample"])
+    return DatasetReference(owner, match["name"], match["ref_id"], sample, match["version"]), rest

@@ -35,6 +35,7 @@ class Preparation:
     :param dataset_fields: More fields of a new dataset, as the API names them.
     :param merge_strategy: How the table is to treat rows of the version before; None leaves it.
     :param replacing: The caller replaces uploads: warn of rows that stay all the same.
+    :raises ConfigurationError: a parameter is wrong.
     """
 
     create: frozenset[str] = frozenset()
@@ -43,11 +44,7 @@ class Preparation:
     merge_strategy: str | None = None
     replacing: bool = False
 
-    def check(self) -> Preparation:
-        """Return it if it can be done.
-
-        :raises ConfigurationError: a parameter is wrong.
-        """
+    def __post_init__(self) -> None:
         if unknown := self.create - CREATABLE:
             raise ConfigurationError(
                 f"create_missing holds {sorted(unknown)}: it may hold {', '.join(sorted(CREATABLE))}"
@@ -58,7 +55,6 @@ class Preparation:
             raise ConfigurationError(f"owner_type is {self.owner_type!r}: it is organization or user")
         if not isinstance(self.dataset_fields, Mapping):
             raise ConfigurationError("dataset_options is not a mapping")
-        return self
 
 
 def prepare(api: RedivisApi, table_text: str, wanted: Preparation) -> None:
@@ -66,7 +62,6 @@ def prepare(api: RedivisApi, table_text: str, wanted: Preparation) -> None:
 
     :raises ConfigurationError: something is missing, or the reference cannot be written to.
     """
-    wanted.check()
     table = writable_table(table_text)
     released = None
     if table.dataset.version != "next" or wanted.create:
@@ -79,7 +74,7 @@ def prepare(api: RedivisApi, table_text: str, wanted: Preparation) -> None:
 
 
 def _ensure_dataset(api: RedivisApi, table: TableReference, wanted: Preparation) -> dict[str, Any]:
-    reference = str(table.dataset.at(None))
+    reference = table.dataset.at(None)
 
     def create() -> dict[str, Any]:
         log.info("creating the dataset %s", reference)
@@ -89,7 +84,7 @@ def _ensure_dataset(api: RedivisApi, table: TableReference, wanted: Preparation)
 
     missing = f"the dataset {reference} does not exist, or the token may not see it"
     allowed = "dataset" in wanted.create and not table.dataset.ref_id
-    return _read_or_create(api, lambda: api.find_dataset(reference), create if allowed else None, missing)
+    return _read_or_create(api, lambda: api.find(reference.path), create if allowed else None, missing)
 
 
 def _ensure_version(
@@ -97,7 +92,7 @@ def _ensure_version(
 ) -> bool:
     """Ensure that there is a version to write to; return True if another is released."""
     released = is_released(dataset)
-    reference = str(table.dataset.at(None))
+    reference = table.dataset.at(None)
     if table.dataset.version != "next":
         if released:
             raise ConfigurationError(
@@ -108,12 +103,12 @@ def _ensure_version(
         return released
 
     def read() -> dict[str, Any] | None:
-        found = api.find_dataset(reference) or {}
+        found = api.find(reference.path) or {}
         return found if found.get("nextVersion") or not is_released(found) else None
 
     def create() -> dict[str, Any]:
         log.info("opening the next version of %s", reference)
-        return api.create_version(reference)
+        return api.create_version(str(reference))
 
     missing = f"the dataset {reference} has no unreleased version"
     _read_or_create(api, read, create if "version" in wanted.create else None, missing)
@@ -130,7 +125,7 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
 
     missing = f"the table {table} does not exist, or the token may not see it"
     allowed = "table" in wanted.create and not table.ref_id
-    found = _read_or_create(api, lambda: api.find_table(str(table)), create if allowed else None, missing)
+    found = _read_or_create(api, lambda: api.find(table.path), create if allowed else None, missing)
     strategy = found.get("uploadMergeStrategy")
     if wanted.merge_strategy and strategy != wanted.merge_strategy:
         log.info("the merge strategy of %s becomes %s", table, wanted.merge_strategy)
@@ -140,8 +135,8 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
 
 
 def _warn_of_inherited_rows(api: RedivisApi, table: TableReference) -> None:
-    dataset = api.find_dataset(str(table.dataset.at(None)))
-    if dataset and is_released(dataset) and api.find_table(str(table.at("current"))) is not None:
+    dataset = api.find(table.dataset.at(None).path)
+    if dataset and is_released(dataset) and api.find(table.at("current").path) is not None:
         log.warning(
             "%s keeps the rows of the released version, whatever uploads are replaced: its merge strategy is "
             "append; set merge_strategy to replace to leave them out",
@@ -155,10 +150,7 @@ def _read_or_create(
     create: Callable[[], dict[str, Any]] | None,
     missing: str,
 ) -> dict[str, Any]:
-    """Return what exists, or is created: read first, each time.
-
-    :param create: None if nothing may be created.
-    """
+    """Return what exists, or is created where ``create`` is not None: read first, each time."""
 
     def step() -> dict[str, Any]:
         found = read()
@@ -168,10 +160,9 @@ def _read_or_create(
             raise ConfigurationError(f"{missing}; create_missing would create it")
         try:
             return create()
-        except (AuthenticationError, NotFoundError):
-            raise
-        except ServiceError:
-            found = read()  # somebody else may have been faster
+        except ServiceError as error:
+            final = isinstance(error, AuthenticationError | NotFoundError)
+            found = None if final else read()  # somebody else may have been faster
             if found is None:
                 raise
             return found

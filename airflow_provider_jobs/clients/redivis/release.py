@@ -62,6 +62,6 @@ def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
         except ConflictError as error:  # an earlier request is being carried out
             log.info("%s", error)
             return Submission(replace(status, state=JobState.RUNNING), adopted=True)
-        return Submission(api.single_status(status.ref), adopted=False)
+        return Submission(api.status(status.ref), adopted=False)
 
     return api.repeat(step)

@@ -7,32 +7,19 @@ https://docs.redivis.com/api/resource-definitions/version
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.names import checked_uri
-from airflow_provider_jobs.core.http.retry import retry_after_seconds
-from airflow_provider_jobs.errors import (
-    AuthenticationError,
-    ConflictError,
-    NotFoundError,
-    ProtocolError,
-    ServiceError,
-)
+from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.messages import Reply
 
 _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
-_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
-    404: NotFoundError,
-    409: ConflictError,
-}
 #: Redivis's own words for how an upload is doing; None is one that has no bytes yet.
 STATES = {
     None: JobState.PENDING,
@@ -53,8 +40,7 @@ _MESSAGE_LENGTH = 2000
 class Expected:
     """What an upload has to be once it is complete.
 
-    :param size: Bytes that were sent.
-    :param md5: Their MD5, in hexadecimal digits.
+    :param md5: In hexadecimal digits.
     :param row_count: None if nobody counted.
     :param bad_records: Rows may have been left out.
     """
@@ -86,58 +72,37 @@ class Expected:
 
 
 def parse_json(reply: Reply) -> dict[str, Any]:
-    """Return the JSON object of a good reply; an empty one for an empty body.
-
-    :raises ServiceError: Redivis refused.
-    :raises ProtocolError: the body is not a JSON object.
-    """
+    """Return the JSON object of a good reply, empty for an empty body; raise the error of a refusal."""
     check_good(reply)
     return reply.json_object()
 
 
 def check_good(reply: Reply, service: str = "Redivis") -> None:
-    """Accept a good reply, whatever it holds.
-
-    :param service: Who answers, in the message.
-    :raises ServiceError: it is a refusal.
-    """
+    """Raise the error of a refusal, by ``service``."""
     if not reply.good:
         raise service_error(reply, service)
 
 
 def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
     """Return the error that a refusal stands for."""
-    reason, message = _refusal(reply)
-    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
-    return kind(
-        f"{service} answered {reply.status} {reason}".rstrip() + f": {message or 'no message'}",
-        status=reply.status,
-        reason=reason or f"HTTP {reply.status}",
-        retryable=reply.status in _TRANSIENT_STATUSES,
-        retry_after=retry_after_seconds(reply.headers),
-    )
-
-
-def _refusal(reply: Reply) -> tuple[str, str]:
-    """Return Redivis's word for a refusal, and its message; there are two shapes."""
     try:
         document = reply.json()
     except ProtocolError:
         document = {}  # a proxy's page, the storage's XML, or nothing at all: the status has to do
     document = document if isinstance(document, dict) else {"error": document}
     error = document.get("error")
-    if isinstance(error, dict):  # the older shape
+    if isinstance(error, dict):  # the older of two shapes
         reason, message = error.get("status") or error.get("code"), error.get("message")
     else:
         reason, message = error, document.get("error_description") or document.get("message")
     shown = re.sub(r"https?://\S+", "(address)", str(message or ""))  # one could let anybody upload
-    return str(reason or "")[:100], shown[:_MESSAGE_LENGTH]
+    retryable = reply.status in _TRANSIENT_STATUSES
+    return reply.refusal(service, str(reason or "")[:100], shown[:_MESSAGE_LENGTH], retryable=retryable)
 
 
 def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = None) -> JobStatus:
     """Return our reading of an upload, whole or as a list shows it.
 
-    :param table: The reference of its table.
     :param ref: How the caller names it; default is by its ``uri``.
     :raises ProtocolError: it has no name or uri.
     """
@@ -146,14 +111,13 @@ def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = No
         raise ProtocolError("the reply holds an upload that is not what the API describes")
     ref = ref or JobRef("redivis", table, checked_uri(upload.get("uri")))
     state = STATES.get(word, JobState.RUNNING)
-    failed = state is JobState.FAILED
     message = str(upload.get("errorMessage") or "Redivis gives no reason")[:_MESSAGE_LENGTH]
     return JobStatus(
         ref=ref,
         state=state,
         vendor_state=word or "without bytes",
         title=f"Redivis upload {name}",
-        problem=JobProblem("the upload", message) if failed else None,
+        problem=JobProblem("the upload", message) if state is JobState.FAILED else None,
         statistics={
             "name": name,
             "row_count": number(upload.get("numRows")),
@@ -193,32 +157,25 @@ def released_tag(dataset: Mapping[str, Any]) -> str:
 
 
 def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
-    """Return how the release of a dataset's next version is doing.
-
-    :param ref: Names the version that was released before.
-    """
+    """Return how a dataset's next release is doing, that after the version which ``ref`` names."""
     tag = released_tag(dataset)
     if tag not in {NOT_RELEASED, ref.id.removeprefix(RELEASE_AFTER)}:
         return released_status(ref, tag)
     version = dataset.get("nextVersion") or dataset.get("version")
     version = version if isinstance(version, Mapping) else {}
     word = str(version.get("status") or "unreleased")
-    title = _release_title(ref)
+    state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
+    status = JobStatus(ref, state, word, title=f"Redivis release of {ref.scope}")
     if message := version.get("releaseErrorMessage"):
         problem = JobProblem("the release", str(message)[:_MESSAGE_LENGTH])
-        return JobStatus(ref, JobState.FAILED, word, title=title, problem=problem)
-    state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
-    return JobStatus(ref, state, word, title=title)
+        return replace(status, state=JobState.FAILED, problem=problem)
+    return status
 
 
 def released_status(ref: JobRef, tag: str) -> JobStatus:
     """Return the status of a release that has happened, and made the version of a tag readable."""
-    title = _release_title(ref)
+    title = f"Redivis release of {ref.scope}"
     return JobStatus(ref, JobState.SUCCEEDED, "released", title=title, statistics={"version": tag})
-
-
-def _release_title(ref: JobRef) -> str:
-    return f"Redivis release of {ref.scope}"
 
 
 def number(value: Any) -> int | None:
@@ -236,6 +193,6 @@ def md5_hex(value: Any) -> str | None:
         return value.lower()
     try:
         raw = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return raw.hex() if len(raw) == 16 else None  # noqa: PLR2004 - bytes of an MD5

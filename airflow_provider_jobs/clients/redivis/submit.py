@@ -59,10 +59,8 @@ class UploadRequest(JobRequest):
     def __post_init__(self) -> None:
         writable_table(self.scope)
         check_type(upload_name(self.key), self.body)
-        for parameter, value, allowed in (
-            ("on_conflict", self.on_conflict, ON_CONFLICT),
-            ("flow", self.flow, FLOWS),
-        ):
+        for parameter, allowed in (("on_conflict", ON_CONFLICT), ("flow", FLOWS)):
+            value = getattr(self, parameter)
             if value not in allowed:
                 raise ConfigurationError(f"{parameter} is {value!r}: it is one of {', '.join(allowed)}")
         if self.flow == "original" and self.on_conflict == "replace":
@@ -77,11 +75,9 @@ class UploadSubmission(Submission):
     """A submitted upload.
 
     :param expected: What it has to be in the end; None if it is somebody else's, and left alone.
-    :param sent: True if bytes were sent for it by this attempt.
     """
 
     expected: Expected | None = None
-    sent: bool = False
 
 
 class Finding(Enum):
@@ -106,14 +102,15 @@ def submit_once(api: RedivisApi, transfers: Transfers, request: UploadRequest) -
     table = writable_table(request.scope)
     attempt = _Attempt(api, transfers, request, table, replace(request.media, source=source), source)
     for name in _names(request.key):
-        found = api.find_upload(table, name)
+        found = api.find(table.upload_path(name))
         finding = _compare(found, name, source) if found else None
         if found is None or finding is Finding.FAILED:
             return attempt.upload(name, found)
         if finding is Finding.EMPTY and request.flow == "original":
             return attempt.resume(found)
         if finding is Finding.SAME:
-            return attempt.adopt(found)
+            log.info("%s of %s is %s already: nothing is sent", name, table, found.get("status"))
+            return attempt.submission(found, adopted=True)
         if request.on_conflict == "rename":
             continue
         if finding is Finding.CLASH:
@@ -145,38 +142,27 @@ class _Attempt:
         """Send the bytes, delete what has the name, create the upload: in this order."""
         if self.request.flow == "original":
             if old:
-                self.api.delete_upload_at(checked_uri(old.get("uri")))
+                self.api.delete_upload_at(str(old.get("uri")))
             return self._send_original(self._create(name), resume=False)
-        memory = self.media.memory
         sent = self.transfers.send(self.table, name, self.media, self.request.session_bytes)
         self.source.md5()  # whatever an earlier attempt sent is compared too
         if old:
             log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
-            self.api.delete_upload_at(checked_uri(old.get("uri")))
+            self.api.delete_upload_at(str(old.get("uri")))
         try:
             made = self._create(name, tempUploadId=sent.id)
         except JobsError as error:
             if old:
                 log.warning("%s of %s is deleted, and its replacement could not be created", name, self.table)
-            if memory and not error.retryable:
-                memory.forget()  # what was sent is of no use to a retry
+            if not error.retryable:
+                self.media.memory.forget()  # what was sent is of no use to a retry
             raise
-        if memory:
-            memory.forget()
-        return self._submitted(made)
-
-    def adopt(self, found: Mapping[str, Any]) -> UploadSubmission:
-        """Take for ours an upload that holds these bytes, or is getting them."""
-        status = upload_status(found, str(self.table))
-        log.info(
-            "%s of %s is %s already: nothing is sent", found.get("name"), self.table, status.vendor_state
-        )
-        return UploadSubmission(status, adopted=True, expected=self._expected())
+        self.media.memory.forget()
+        return self.submission(made)
 
     def resume(self, found: Mapping[str, Any]) -> UploadSubmission:
         """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
-        memory = self.media.memory
-        if memory and memory.recall(self._fingerprint) == self._bytes_path(found):
+        if self.media.memory.recall(self._fingerprint) == self._bytes_path(found):
             return self._send_original(found, resume=True)
         log.info("%s of %s may hold a part of other bytes: it is made anew", found.get("name"), self.table)
         return self.upload(str(found.get("name")), found)
@@ -185,20 +171,18 @@ class _Attempt:
         uri, path, memory = checked_uri(made.get("uri")), self._bytes_path(made), self.media.memory
         if self.request.on_created:
             self.request.on_created(JobRef("redivis", str(self.table), uri))
-        if memory and not resume:
+        if not resume:
             memory.remember(self._fingerprint, path)
         try:
             self.transfers.send_original(path, self.media, resume=resume)
             self.source.md5()
         except JobsError as error:
             if not worth_resuming(error):
-                if memory:
-                    memory.forget()
+                memory.forget()
                 self.api.delete_upload_at(uri)  # it can never be completed
             raise
-        if memory:
-            memory.forget()
-        return self._submitted(self.api.get_upload_at(uri))
+        memory.forget()
+        return self.submission(self.api.get_upload_at(uri))
 
     @property
     def _fingerprint(self) -> str:
@@ -209,13 +193,11 @@ class _Attempt:
         identity = number(made.get("id"))
         return checked_uri(made.get("uri")) if identity is None else f"{self.table.path}/uploads/{identity}"
 
-    def _submitted(self, made: Mapping[str, Any]) -> UploadSubmission:
-        status = upload_status(made, str(self.table))
-        return UploadSubmission(status, adopted=False, expected=self._expected(), sent=True)
-
-    def _expected(self) -> Expected:
+    def submission(self, upload: Mapping[str, Any], *, adopted: bool = False) -> UploadSubmission:
+        """Return what is made of the request: an upload, and what it has to be."""
         skipped = bool(self.request.body.get("skipBadRecords"))
-        return Expected(self.source.size, self.source.md5(), self.request.row_count, skipped)
+        expected = Expected(self.source.size, self.source.md5(), self.request.row_count, skipped)
+        return UploadSubmission(upload_status(upload, str(self.table)), adopted, expected=expected)
 
     def _create(self, name: str, **fields: Any) -> dict[str, Any]:
         """Create the upload; if the reply is lost or says that it exists, look whether it is this one."""
@@ -227,7 +209,7 @@ class _Attempt:
                 lost = error.retryable and error.may_have_happened
                 if not lost and not isinstance(error, ConflictError):
                     raise
-                found = self.api.find_upload(self.table, name)
+                found = self.api.find(self.table.upload_path(name))
                 if found is None:
                     raise  # it was not made, so asking again is harmless
                 finding = _compare(found, name, self.source)

@@ -6,10 +6,11 @@ https://cloud.google.com/storage/docs/performing-resumable-uploads
 
 from __future__ import annotations
 
-import functools
 import json
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_jobs.clients.redivis.names import TableReference
-    from airflow_provider_jobs.core.http.retry import RetryPolicy
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.sources.source import Media
 
@@ -40,7 +40,6 @@ T = TypeVar("T")
 SESSION_BYTES = 32 * 1024 * 1024
 #: Who refuses, in a message.
 _STORAGE = "the storage behind Redivis"
-_REFUSED = frozenset({401, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +62,9 @@ class Transfers:
     :param storage_token: Send the token to storage hosts unasked; else only after they refused without it.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        base: str,
-        *,
-        storage_token: bool = False,
-        patience: RetryPolicy = PATIENCE,
-    ) -> None:
+    def __init__(self, transport: Transport, base: str, *, storage_token: bool = False) -> None:
         self._transport = transport
         self._base = base
-        self._patience = patience
         self._always = storage_token
         self._trusted = {_origin(base)}
 
@@ -91,14 +82,14 @@ class Transfers:
             known = _recall(media, fingerprint)
             upload = known or self._begin(table, name, media.source.size or 0, session_bytes)
             if not upload.resumable:
-                self._on_storage(upload.url, functools.partial(self._put, upload, media))
+                self._on_storage(upload.url, partial(self._put, upload, media))
                 return upload
-            if media.memory and not known:
+            if not known:
                 media.memory.remember(fingerprint, json.dumps([upload.id, upload.url]))
             try:
                 self._send_to(upload.url, media, resume=known is not None)
             except JobsError as error:
-                if media.memory and not worth_resuming(error):
+                if not worth_resuming(error):
                     media.memory.forget()
                 if isinstance(error, UploadExpired):
                     continue
@@ -112,8 +103,7 @@ class Transfers:
         :param path: The upload's path, below the API's address.
         :param resume: Ask first how far an earlier attempt came.
         """
-        uploader = Uploader(self._transport, self._base + path, media, patience=self._patience)
-        uploader.send(_refusal, resume=resume)
+        Uploader(self._transport, self._base + path, media).send(_refusal, resume=resume)
 
     def _begin(self, table: TableReference, name: str, size: int, session_bytes: int) -> TemporaryUpload:
         wanted = {"size": size, "name": name, "resumable": size >= session_bytes}
@@ -121,7 +111,7 @@ class Transfers:
         upload = self._transport.call(request, _temporary_upload)
         if not upload.resumable:
             return upload
-        return self._on_storage(upload.url, functools.partial(self._start, upload, size))
+        return self._on_storage(upload.url, partial(self._start, upload, size))
 
     def _start(self, upload: TemporaryUpload, size: int, authorized: bool) -> TemporaryUpload:
         headers = {"x-goog-resumable": "start", "x-upload-content-length": str(size)}
@@ -138,38 +128,33 @@ class Transfers:
                 request = Request("PUT", upload.url, content=content, authorized=authorized)
                 check_good(self._transport.once(request), _STORAGE)
 
-        self._patience.call(step, timing=self._transport.timing)
+        PATIENCE.call(step, timing=self._transport.timing)
 
     def _send_to(self, session: str, media: Media, *, resume: bool) -> None:
-        tries = 0
+        tries = count()
 
         def send(authorized: bool) -> None:
-            nonlocal tries
-            tries += 1
-            uploader = Uploader(
-                self._transport, session, media, patience=self._patience, authorized=authorized
-            )
-            uploader.send(_refusal, resume=resume or tries > 1)
+            uploader = Uploader(self._transport, session, media, authorized=authorized)
+            uploader.send(_refusal, resume=next(tries) > 0 or resume)
 
         self._on_storage(session, send)
 
     def _on_storage(self, url: str, step: Callable[[bool], T]) -> T:
         """Take a step at a storage address, with the token only if its host is known to want it."""
-        origin = _origin(check_url(url, "the storage's address"))
-        if self._always or origin in self._trusted:
-            return step(True)  # noqa: FBT003 - the step's one parameter
-        try:
-            return step(False)  # noqa: FBT003
-        except ServiceError as error:
-            if error.status not in _REFUSED:
-                raise
+        origin = _origin(url)
+        if not self._always and origin not in self._trusted:
+            try:
+                return step(False)  # noqa: FBT003 - the step's one parameter
+            except ServiceError as error:
+                if error.status not in {401, 403}:
+                    raise
         done = step(True)  # noqa: FBT003
         self._trusted.add(origin)
         return done
 
 
 def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:
-    kept = media.memory.recall(fingerprint) if media.memory else None
+    kept = media.memory.recall(fingerprint)
     if not kept:
         return None
     identity, session = json.loads(kept)
@@ -179,10 +164,9 @@ def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:
 def _temporary_upload(reply: Reply) -> TemporaryUpload:
     try:
         (result,) = parse_json(reply)["results"]
-        identity, url, resumable = result["id"], result["url"], result.get("resumable")
+        return TemporaryUpload(str(result["id"]), _checked(result["url"]), bool(result.get("resumable")))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ProtocolError("the reply holds no temporary upload") from None
-    return TemporaryUpload(str(identity), _checked(url), bool(resumable))
 
 
 def _session_url(reply: Reply) -> str:

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
-from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+from airflow_provider_jobs.core.http.retry import retry_after_seconds
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ServiceError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +27,11 @@ log = logging.getLogger(__name__)
 
 #: Different warnings that are kept in mind, so that each is logged once: memory stays flat.
 _MOST_WARNINGS = 1000
+_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
+    401: AuthenticationError,
+    404: NotFoundError,
+    409: ConflictError,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +100,20 @@ class Reply:
     def good(self) -> bool:
         """True if the request was carried out, or accepted."""
         return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP statuses themselves
+
+    def refusal(self, service: str, reason: str, message: str, *, retryable: bool) -> ServiceError:
+        """Return the error that this reply stands for.
+
+        :param service: Who refuses.
+        :param reason: The service's word for it, empty if it has none.
+        """
+        return _ERRORS_BY_STATUS.get(self.status, ServiceError)(
+            f"{service} answered {self.status} {reason}".rstrip() + f": {message or 'no message'}",
+            status=self.status,
+            reason=reason or f"HTTP {self.status}",
+            retryable=retryable,
+            retry_after=retry_after_seconds(self.headers),
+        )
 
 
 class Token(Protocol):

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
@@ -60,27 +60,35 @@ class SessionMemory(Protocol):
     A session URL is a secret that lets anybody upload: it is kept encrypted, or not at all.
     """
 
-    def recall(self, fingerprint: str) -> str | None:
+    def recall(self, fingerprint: str, /) -> str | None:
         """Return the session that was begun for these bytes, or None."""
 
-    def remember(self, fingerprint: str, url: str) -> None:
+    def remember(self, fingerprint: str, url: str, /) -> None:
         """Keep a session."""
 
     def forget(self) -> None:
         """Delete the session: its upload is complete, or the service has dropped it."""
 
 
+class NoMemory:
+    """Remembers no session: each attempt begins anew."""
+
+    def recall(self, *_: str) -> None:
+        """Do nothing."""
+
+    remember = forget = recall
+
+
 @dataclass(frozen=True)
 class Media:
     """What to upload with a job.
 
-    :param memory: None if sessions are not remembered.
     :param on_progress: Called with the bytes sent and the bytes in all, or None, after each block. What it
         raises ends the upload.
     """
 
     source: Source
-    memory: SessionMemory | None = None
+    memory: SessionMemory = field(default_factory=NoMemory)
     on_progress: Callable[[int, int | None], None] | None = None
 
 

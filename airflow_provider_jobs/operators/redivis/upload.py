@@ -167,7 +167,7 @@ class RedivisUploadOperator(RedivisOperator):
             dataset_fields=self.dataset_options or {},
             merge_strategy=self.merge_strategy,
             replacing=self.on_conflict == "replace",
-        ).check()
+        )
 
     def submissions(self, client: RedivisClient, context: Context) -> list[Submission]:
         """See to the table, send the files side by side, and return their uploads."""

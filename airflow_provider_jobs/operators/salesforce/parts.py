@@ -76,10 +76,11 @@ class PartJobs:
             log.info("part %s is in %s, %s, of an earlier attempt", number + 1, known.ref, known.vendor_state)
             return Submission(known, adopted=True)
         self._check_stop()
+        name = f"{part.source.name}, part {number + 1}"
         return self.client.submit(
             SalesforceRequest(
                 body={**self.body, "lineEnding": part.line_ending},
-                media=Media(part.source, None, ProgressLog(log, f"{part.source.name}, part {number + 1}")),
+                media=Media(part.source, on_progress=ProgressLog(log, name)),
                 version=self.version,
                 on_created=lambda ref: self._remember(number, ref),
                 before_close=self._check_stop,

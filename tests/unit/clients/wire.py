@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.messages import Reply, Request
-from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.sources.source import Media, NoMemory
 from airflow_provider_jobs.errors import TransportError
 from tests.unit.clients.replay import Replay
 from tests.unit.core.upload.storage import source_of
@@ -60,4 +60,4 @@ class Memory:
 
 
 def upload(wire: Wire, content: bytes = ROWS, *, memory: Memory | None = None, **more: Any) -> Any:
-    return BigQueryClient(wire, "p").upload_job(JOB, Media(source_of(content, **more), memory))
+    return BigQueryClient(wire, "p").upload_job(JOB, Media(source_of(content, **more), memory or NoMemory()))

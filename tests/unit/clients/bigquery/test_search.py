@@ -35,7 +35,6 @@ def labelled(job_id: str, state: str = "DONE", **labels: str) -> dict[str, Any]:
 )
 def test_a_search_needs_something_to_look_for(search: dict[str, Any]) -> None:
     made = JobSearch(**search)
-    assert made.check() is made
     assert JobSearch(**json.loads(json.dumps(made.to_json()))) == made
 
 
@@ -52,7 +51,7 @@ def test_a_search_needs_something_to_look_for(search: dict[str, Any]) -> None:
 )
 def test_what_is_no_search_is_refused(search: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
-        JobSearch(**search).check()
+        JobSearch(**search)
 
 
 def test_asks_with_all_filters(clock: Clock) -> None:

@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.clients.bigquery.upload import MULTIPART_BYTES
 from airflow_provider_jobs.core.http.messages import Reply
-from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.sources.source import Media, NoMemory
 from airflow_provider_jobs.core.upload.uploader import SESSIONS
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import (
@@ -184,7 +184,7 @@ class TestSubmit:
     """One job for one piece of work."""
 
     def submit(self, wire: Wire, memory: Memory | None = None) -> Any:
-        media = Media(source_of(ROWS, sized=False), memory)
+        media = Media(source_of(ROWS, sized=False), memory or NoMemory())
         return BigQueryClient(wire, "p").submit(JobRequest("p", "j", {"load": {}}, media=media))
 
     def test_a_job_that_exists_gets_no_bytes(self, clock: Clock) -> None:

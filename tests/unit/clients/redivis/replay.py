@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.redivis.client import RedivisClient
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.core.http.messages import Reply
-from airflow_provider_jobs.core.sources.source import Media, OpenFileSource, source_of
+from airflow_provider_jobs.core.sources.source import Media, NoMemory, OpenFileSource, source_of
 from airflow_provider_jobs.errors import TransportError
 from tests.unit.clients.replay import Replay, resource
 
@@ -112,4 +112,4 @@ def request_of(content: bytes = CONTENT, memory: Memory | None = None, **changes
     assert isinstance(source, OpenFileSource)
     source.fingerprint = f"orders.csv:{len(content)}:1"
     settings: dict[str, Any] = {"scope": TABLE, "key": "orders.csv", "body": {}, **changes}
-    return UploadRequest(media=Media(source, memory), **settings)
+    return UploadRequest(media=Media(source, memory or NoMemory()), **settings)

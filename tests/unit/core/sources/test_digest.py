@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_jobs.clients.redivis.names import table_reference
 from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.core.sources.digest import Digested
-from airflow_provider_jobs.core.sources.source import Media, source_of
+from airflow_provider_jobs.core.sources.source import Media, NoMemory, source_of
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     SourceChanged,
@@ -55,7 +55,7 @@ def send(
 ) -> tuple[TemporaryUpload, RedivisReplay]:
     client, replay = client_of(clock, *replies, **options)
     progress: list[tuple[int, int | None]] = []
-    media = Media(Digested(source_of(content)), memory, lambda *news: progress.append(news))
+    media = Media(Digested(source_of(content)), memory or NoMemory(), lambda *news: progress.append(news))
     upload = client.transfers.send(table_reference(TABLE), "orders.csv", media)
     return upload, replay
 

@@ -67,7 +67,7 @@ class Client:
     def submit(self, request: UploadRequest) -> UploadSubmission:
         self.requests.append(request)
         found = status("pending", request.key)
-        return UploadSubmission(found, self.adopted, self.expected is None, expected=self.expected, sent=True)
+        return UploadSubmission(found, self.adopted, self.expected is None, expected=self.expected)
 
     def status(self, ref: JobRef) -> JobStatus:
         return self.found.pop(0) if len(self.found) > 1 else self.found[0]
@@ -79,11 +79,11 @@ class Client:
         self.cancelled.append(ref)
 
     def __getattr__(self, name: str) -> Any:
-        def ask(*arguments: Any, **options: Any) -> dict[str, Any]:
-            self.asked.append(name)
+        def ask(what: str, *arguments: Any, **options: Any) -> dict[str, Any]:
+            self.asked.append(f"{name} {what}")
             return {"version": {"tag": "next", "isReleased": False}}
 
-        if name.startswith(("find_", "create_", "update_", "get_")):
+        if name.startswith(("find", "create_", "update_", "get_")):
             return ask
         raise AttributeError(name)
 
@@ -162,7 +162,11 @@ def test_nothing_more_is_asked_unless_wanted(file: str) -> None:
 def test_what_is_missing_is_created_if_wanted(file: str) -> None:
     client = Client(status())
     run(operator(client, file, create_missing=True, merge_strategy="replace"))
-    assert client.asked == ["find_dataset", "find_table", "update_table"]
+    assert client.asked == [
+        "find /datasets/acme.sales",
+        "find /tables/acme.sales%3Anext.orders",
+        "update_table acme.sales:next.orders",
+    ]
 
 
 @pytest.mark.parametrize("changes", [{"size_bytes": 4}, {"hash": "cd" * 16}, {"bad_record_count": 2}])
