@@ -151,8 +151,6 @@ class RedivisApi:
         found = self.find(checked_uri(ref.id))
         return gone_status(ref) if found is None else self.read(found, ref)
 
-    single_status = status
-
     def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
         """Return our reading of an upload; warn once of a status that is not known."""
         status = upload_status(upload, ref.scope, ref)
