@@ -184,7 +184,7 @@ def test_all_pages_may_be_there_already(clock: Clock, tmp_path: Path) -> None:
 def test_a_checkpoint_before_any_page_goes_on(clock: Clock, tmp_path: Path) -> None:
     attempts = Attempts(clock, tmp_path / "out", Output("a.csv"), workers=1)
     output = {"name": "a.csv", "split": False, "compress": False}
-    nothing = Checkpoint(QUERY_REF.id, str(QUERY_REF.location), output, None, (), 0, None, listed=False)
+    nothing = Checkpoint(QUERY_REF.id, str(QUERY_REF.location), output, None)
     attempts.run(nothing)
     assert contents(tmp_path / "out") == {"a.csv": attempts.org.expected}
 
