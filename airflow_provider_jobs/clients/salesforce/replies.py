@@ -176,7 +176,7 @@ def _refusal(reply: Reply) -> tuple[str, str]:
     return str(code)[:100], "; ".join(word for word in words if word)[:_MESSAGE_LENGTH]
 
 
-def has_finished(error: Exception) -> bool:
+def has_finished(error: JobsError) -> bool:
     """Return True if a job was not aborted because it had ended already."""
     return (
         isinstance(error, ServiceError)
@@ -185,9 +185,9 @@ def has_finished(error: Exception) -> bool:
     )
 
 
-def has_not_finished(error: Exception) -> bool:
+def has_not_finished(error: ServiceError) -> bool:
     """Return True if a job was not deleted because it has not ended."""
-    return isinstance(error, ServiceError) and _UNFINISHED in str(error)
+    return _UNFINISHED in str(error)
 
 
 def job_ref(job: Mapping[str, Any], scope: str, location: str) -> JobRef:

@@ -318,7 +318,7 @@ def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
 
     :raises JobsError: it has not.
     """
-    status = api.single_status(ref)
+    status = api.status(ref)
     if not status.state.ended:
         raise JobsError(f"{ref} is {status.vendor_state}: its results can be read once it has ended")
     return status
