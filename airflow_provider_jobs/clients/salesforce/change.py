@@ -120,18 +120,37 @@ def put_data(api: SalesforceApi, ref: JobRef, media: Media) -> None:
 
 def close(api: SalesforceApi, ref: JobRef) -> dict[str, Any]:
     """Have a job's data processed; any state but Open means that it is on its way."""
-    return _patch(api, ref, "UploadComplete", lambda word: word != "Open")
+    return _changed(api, ref, "PATCH", {"state": "UploadComplete"}, lambda word: word != "Open")
 
 
 def abort(api: SalesforceApi, ref: JobRef) -> dict[str, Any]:
     """Abort a job, and return it as it is then."""
-    return _patch(api, ref, "Aborted", lambda word: word in ENDED)
+    return _changed(api, ref, "PATCH", {"state": "Aborted"}, lambda word: word in ENDED)
 
 
-def _patch(api: SalesforceApi, ref: JobRef, state: str, done: Callable[[Any], bool]) -> dict[str, Any]:
+def delete(api: SalesforceApi, ref: JobRef) -> None:
+    """Delete a job that has ended; one that is gone is what is wanted."""
+    try:
+        with suppress(NotFoundError):
+            _changed(api, ref, "DELETE", None, lambda _: False)
+    except ServiceError as error:
+        if not has_not_finished(error):
+            raise
+        text = f"{error} ({ref} has not ended: abort it first)"
+        raise ServiceError(text, status=error.status, reason=error.reason) from None
+
+
+def _changed(
+    api: SalesforceApi, ref: JobRef, method: str, body: Any, done: Callable[[Any], bool]
+) -> dict[str, Any]:
+    """Send what changes a job; if the reply is lost, ask for the job, and send it again if need be.
+
+    :param done: Returns True if the change is made, by the job's state.
+    """
+
     def step() -> dict[str, Any]:
         try:
-            return api.call("PATCH", job_path(ref), body={"state": state}, idempotent=False)
+            return api.call(method, job_path(ref), body=body, idempotent=False)
         except JobsError as error:
             if not _lost(error) and not has_finished(error):
                 raise
@@ -141,29 +160,6 @@ def _patch(api: SalesforceApi, ref: JobRef, state: str, done: Callable[[Any], bo
             raise  # it is as it was, so the step can be repeated
 
     return api.repeat(step)
-
-
-def delete(api: SalesforceApi, ref: JobRef) -> None:
-    """Delete a job that has ended; one that is gone is what is wanted."""
-
-    def step() -> None:
-        try:
-            api.call("DELETE", job_path(ref), idempotent=False)
-        except NotFoundError:
-            return
-        except JobsError as error:
-            if isinstance(error, ServiceError) and has_not_finished(error):
-                text = f"{error} ({ref} has not ended: abort it first)"
-                raise ServiceError(text, status=error.status, reason=error.reason) from None
-            if not _lost(error):
-                raise
-            try:
-                api.get_job(ref)
-            except NotFoundError:
-                return
-            raise
-
-    api.repeat(step)
 
 
 def cancel(api: SalesforceApi, ref: JobRef) -> None:

@@ -7,10 +7,11 @@ https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-parall
 from __future__ import annotations
 
 import hashlib
+import itertools
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import next_locator, number, url_locator
@@ -150,7 +151,6 @@ class Page:
 class PageFetcher:
     """Reads pages into drafts, again if need be; threads share it.
 
-    :param header: What an earlier attempt saw.
     :ivar header: The SHA-256 of the first page's header, which all others have; None until it is known.
     :ivar stopped: Set once nobody waits for a page any more.
     """
@@ -170,16 +170,14 @@ class PageFetcher:
 
         :raises JobsError: the last attempt's, or the download was stopped.
         """
-        miscounted = 0
+        miscounted = itertools.count(1)
 
         def step() -> Fetched:
-            nonlocal miscounted
             page = Page(wanted, self.header, with_header=with_header)
             try:
                 return self._write(page, wanted.path, params, name)
             except MiscountedPage as error:
-                miscounted += 1
-                error.retryable = miscounted < _COUNTED_AT_MOST
+                error.retryable = next(miscounted) < _COUNTED_AT_MOST
                 raise
 
         try:
@@ -219,8 +217,7 @@ class PageFetcher:
             raise JobsError("the download was stopped")
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPage:
+class ListedPage(NamedTuple):
     """A page as the list of pages names it.
 
     :param locator: None is the first page.
