@@ -64,7 +64,7 @@ class Wanted:
 class Page:
     """One page being read.
 
-    :param header: The SHA-256 of the header that it must have; None if no page had one so far.
+    :param wanted_header: The SHA-256 of the header that it must have; None if no page had one so far.
     :param with_header: Yield its header too.
     :ivar header: The SHA-256 of its own header, None if it is empty.
     :ivar records: How many it has, once it was read to its end.
@@ -72,9 +72,9 @@ class Page:
     :ivar ends_a_line: False if its last line has no end.
     """
 
-    def __init__(self, wanted: Wanted, header: str | None = None, *, with_header: bool) -> None:
+    def __init__(self, wanted: Wanted, wanted_header: str | None = None, *, with_header: bool) -> None:
         self._wanted = wanted
-        self._wanted_header = header
+        self._wanted_header = wanted_header
         self._with_header = with_header
         self._expected = wanted.records
         self._framed = True
