@@ -69,9 +69,8 @@ class SalesforceApi:
         self.say = WarnOnce()
         self._transport = transport
         self._headers = {"Accept": "application/json"}
-        if (
-            client_id
-        ):  # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
+        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
+        if client_id:
             if not client_id.isascii() or not client_id.isprintable() or "," in client_id:
                 raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
             self._headers["Sforce-Call-Options"] = f"client={client_id}"

@@ -120,19 +120,19 @@ def put_data(api: SalesforceApi, ref: JobRef, media: Media) -> None:
 
 def close(api: SalesforceApi, ref: JobRef) -> dict[str, Any]:
     """Have a job's data processed; any state but Open means that it is on its way."""
-    return _changed(api, ref, "PATCH", {"state": "UploadComplete"}, lambda word: word != "Open")
+    return _change(api, ref, "PATCH", {"state": "UploadComplete"}, lambda word: word != "Open")
 
 
 def abort(api: SalesforceApi, ref: JobRef) -> dict[str, Any]:
     """Abort a job, and return it as it is then."""
-    return _changed(api, ref, "PATCH", {"state": "Aborted"}, lambda word: word in ENDED)
+    return _change(api, ref, "PATCH", {"state": "Aborted"}, lambda word: word in ENDED)
 
 
 def delete(api: SalesforceApi, ref: JobRef) -> None:
     """Delete a job that has ended; one that is gone is what is wanted."""
     try:
         with suppress(NotFoundError):
-            _changed(api, ref, "DELETE", None, lambda _: False)
+            _change(api, ref, "DELETE", None, lambda _: False)
     except ServiceError as error:
         if not has_not_finished(error):
             raise
@@ -140,7 +140,7 @@ def delete(api: SalesforceApi, ref: JobRef) -> None:
         raise ServiceError(text, status=error.status, reason=error.reason) from None
 
 
-def _changed(
+def _change(
     api: SalesforceApi, ref: JobRef, method: str, body: Any, done: Callable[[Any], bool]
 ) -> dict[str, Any]:
     """Send what changes a job; if the reply is lost, ask for the job, and send it again if need be.
