@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part, Sink
+from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, OpenedSource, Source
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import ConfigurationError, OutageError, ProtocolError
@@ -223,7 +223,7 @@ def opened(path: Any, conn_id: str | None) -> Any:
     raise ConfigurationError(f"results_path is a {type(path).__name__}: give a path or an ObjectStoragePath")
 
 
-def sink_for(folder: Any, key: str) -> Sink:
+def sink_for(folder: Any, key: str) -> LocalSink:
     """Return what writes files to a folder; equal keys find each other's drafts."""
     return LocalSink(folder, key) if isinstance(folder, Path) else StoreSink(folder, key)
 

@@ -18,7 +18,7 @@ STANDING = {
     "clients.bigquery": {"api", "rows", "search", "submit", "upload", "watch"},
     "clients.redivis": {"api", "prepare", "release", "submit", "transfer", "watch"},
     "clients.salesforce": {"api", "change", "split", "submit", "watch"},
-    "clients.salesforce.results": {"assembly", "download", "fetch", "files", "page"},
+    "clients.salesforce.results": {"download", "files", "page"},
     "core.http": {"failures", "retry", "stream", "transport"},
     "core.sources": {"csv_records", "digest", "slices"},
     "core.upload": {"body", "protocol", "uploader"},

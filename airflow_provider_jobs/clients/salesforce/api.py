@@ -50,10 +50,7 @@ _OK = 200
 
 
 class SalesforceApi:
-    """Sends requests to one org, below ``/services/data/``; safe to share between threads.
-
-    A ``job`` is an id, of the kind and version that go with it, or a :class:`.JobRef`, which knows both.
-    """
+    """Sends requests to one org, below ``/services/data/``; safe to share between threads."""
 
     def __init__(
         self,
@@ -71,7 +68,12 @@ class SalesforceApi:
         self.retry = retry
         self.say = WarnOnce()
         self._transport = transport
-        self._headers = {"Accept": "application/json", **_call_options(client_id)}
+        self._headers = {"Accept": "application/json"}
+        # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
+        if client_id:
+            if not client_id.isascii() or not client_id.isprintable() or "," in client_id:
+                raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
+            self._headers["Sforce-Call-Options"] = f"client={client_id}"
 
     @property
     def timing(self) -> Timing:
@@ -116,8 +118,8 @@ class SalesforceApi:
         """Return the org's limits, each with ``Max`` and ``Remaining``."""
         return self.call("GET", f"{self._version(version)}/limits")
 
-    def single_status(self, ref: JobRef) -> JobStatus:
-        """Return how one job is doing.
+    def status(self, ref: JobRef) -> JobStatus:
+        """Return how a job is doing.
 
         :raises NotFoundError: it is gone.
         """
@@ -222,17 +224,8 @@ class SalesforceApi:
             self.say(f"Salesforce warns: {warning[:500]}")
 
 
-def _call_options(client_id: str | None) -> dict[str, str]:
-    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
-    if not client_id:
-        return {}
-    if not client_id.isascii() or not client_id.isprintable() or "," in client_id:
-        raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
-    return {"Sforce-Call-Options": f"client={client_id}"}
-
-
 #: A value older than this says little: others use the org too; seconds.
-FRESH_SECONDS = 300.0
+_FRESH_SECONDS = 300.0
 #: Told again whenever so many more hundredths are used.
 _STEP_PERCENT = 5
 _USAGE = re.compile(r"(?:^|[;,\s])api-usage\s*=\s*(\d{1,12})\s*/\s*(\d{1,12})")
@@ -250,8 +243,7 @@ class ApiUsage:
         if limit is not None and not 0 < limit <= 1:
             raise ConfigurationError(f"api_usage_limit is {limit}: it is a share above 0, and at most 1")
         self.limit = limit
-        self.used: int | None = None
-        self.allowed: int | None = None
+        self.used = self.allowed = 0
         self._now = now
         self._seen_at = float("-inf")
         self._told: int | None = None
@@ -259,12 +251,7 @@ class ApiUsage:
     @property
     def share(self) -> float | None:
         """What share of the allowed requests is used; None if it is not known."""
-        return self.used / self.allowed if self.used is not None and self.allowed else None
-
-    @property
-    def fresh(self) -> bool:
-        """True if the value is young enough to decide by."""
-        return self._now() - self._seen_at <= FRESH_SECONDS
+        return self.used / self.allowed if self.allowed else None
 
     def note(self, headers: Mapping[str, str]) -> None:
         """Keep what the headers of a reply tell; log a notable change."""
@@ -277,13 +264,17 @@ class ApiUsage:
             self._told = step
             log.info("API requests of this org used in 24 hours: %s of %s", self.used, self.allowed)
 
-    def check(self) -> None:
+    def check(self, ask: Callable[[], object]) -> None:
         """See that a new job may be made.
 
+        :param ask: Asks the service anything, for a younger value.
         :raises UsageLimitReached: too much is used; later, less is.
         """
-        share = self.share
-        if self.limit is not None and share is not None and share >= self.limit:
+        if self.limit is None:
+            return
+        if self._now() - self._seen_at > _FRESH_SECONDS:
+            ask()
+        if (self.share or 0) >= self.limit:
             raise UsageLimitReached(
                 f"{self.used} of {self.allowed} API requests of this org are used, and api_usage_limit is "
                 f"{self.limit:.0%}: no job was made; try again later, or raise the limit"

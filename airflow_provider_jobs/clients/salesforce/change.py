@@ -31,13 +31,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Jobs that are created for the same work: after a lost reply one more.
+_CREATES_AT_MOST = 2
 #: Two clocks may differ by so many seconds.
 _SKEW_SECONDS = 60.0
 #: Possible orphans that the log names.
 _SHOWN_JOBS = 20
 #: Pages of the list of jobs that are read in search of them.
 _SEARCH_PAGES = 5
-_CONFLICT = 400
 
 
 def create(api: SalesforceApi, location: str, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,37 +46,27 @@ def create(api: SalesforceApi, location: str, body: Mapping[str, Any]) -> dict[s
 
     No job of the list is taken for ours: a list tells no SOQL.
     """
-    _check_usage(api)
-    began = api.timing.now()
-    try:
-        return api.call("POST", location, body=dict(body), idempotent=False)
-    except JobsError as error:
-        if not _lost(error):
-            raise
-        log.warning("%s: the job may have been created; one more is created at most", error)
-        _name_orphans(api, location, began)
-        api.pause(error, 1)
-    try:
-        return api.call("POST", location, body=dict(body), idempotent=False)
-    except JobsError as error:
-        if not _lost(error):
-            raise
-        _name_orphans(api, location, began)
-        raise UncertainSubmission(
-            f"{error}; this was the second create, so up to two jobs may exist in {api.scope} that "
-            "nobody follows: the log names the candidates; the org's setup lists Bulk Data Load Jobs"
-        ) from error
+    api.usage.check(api.limits)
+    began, failures = api.timing.now(), 0
+    while True:
+        try:
+            return api.call("POST", location, body=dict(body), idempotent=False)
+        except JobsError as error:
+            if not _lost(error):
+                raise
+            failures += 1
+            log.warning("%s: the job may have been created; it is created twice at most", error)
+            _name_orphans(api, location, began)
+            if failures == _CREATES_AT_MOST:
+                raise UncertainSubmission(
+                    f"{error}; this was the second create, so up to two jobs may exist in {api.scope} that "
+                    "nobody follows: the log names the candidates; the org's setup lists Bulk Data Load Jobs"
+                ) from error
+            api.pause(error, failures)
 
 
 def _lost(error: JobsError) -> bool:
     return error.retryable and error.may_have_happened
-
-
-def _check_usage(api: SalesforceApi) -> None:
-    usage = api.usage
-    if usage.limit is not None and not usage.fresh:
-        api.limits()  # any reply tells
-    usage.check()
 
 
 def _name_orphans(api: SalesforceApi, location: str, began: float) -> None:
@@ -116,29 +107,50 @@ def check_data_size(media: Media) -> None:
 def put_data(api: SalesforceApi, ref: JobRef, media: Media) -> None:
     """Send the data of a job, once; again only if the token was rejected, for then none was taken."""
     check_data_size(media)
-    path = f"{job_path(ref)}/batches"
+
+    def put() -> None:
+        with closing(media.source.open()) as reader:
+            api.put(f"{job_path(ref)}/batches", WholeBody(reader, media))
+
     try:
-        with closing(media.source.open()) as reader:
-            api.put(path, WholeBody(reader, media))
+        put()
     except AuthenticationError:
-        with closing(media.source.open()) as reader:
-            api.put(path, WholeBody(reader, media))
+        put()
 
 
 def close(api: SalesforceApi, ref: JobRef) -> dict[str, Any]:
     """Have a job's data processed; any state but Open means that it is on its way."""
-    return _patch(api, ref, "UploadComplete", lambda word: word != "Open")
+    return _change(api, ref, "PATCH", {"state": "UploadComplete"}, lambda word: word != "Open")
 
 
 def abort(api: SalesforceApi, ref: JobRef) -> dict[str, Any]:
     """Abort a job, and return it as it is then."""
-    return _patch(api, ref, "Aborted", lambda word: word in ENDED)
+    return _change(api, ref, "PATCH", {"state": "Aborted"}, lambda word: word in ENDED)
 
 
-def _patch(api: SalesforceApi, ref: JobRef, state: str, done: Callable[[Any], bool]) -> dict[str, Any]:
+def delete(api: SalesforceApi, ref: JobRef) -> None:
+    """Delete a job that has ended; one that is gone is what is wanted."""
+    try:
+        with suppress(NotFoundError):
+            _change(api, ref, "DELETE", None, lambda _: False)
+    except ServiceError as error:
+        if not has_not_finished(error):
+            raise
+        text = f"{error} ({ref} has not ended: abort it first)"
+        raise ServiceError(text, status=error.status, reason=error.reason) from None
+
+
+def _change(
+    api: SalesforceApi, ref: JobRef, method: str, body: Any, done: Callable[[Any], bool]
+) -> dict[str, Any]:
+    """Send what changes a job; if the reply is lost, ask for the job, and send it again if need be.
+
+    :param done: Returns True if the change is made, by the job's state.
+    """
+
     def step() -> dict[str, Any]:
         try:
-            return api.call("PATCH", job_path(ref), body={"state": state}, idempotent=False)
+            return api.call(method, job_path(ref), body=body, idempotent=False)
         except JobsError as error:
             if not _lost(error) and not has_finished(error):
                 raise
@@ -148,33 +160,6 @@ def _patch(api: SalesforceApi, ref: JobRef, state: str, done: Callable[[Any], bo
             raise  # it is as it was, so the step can be repeated
 
     return api.repeat(step)
-
-
-def delete(api: SalesforceApi, ref: JobRef) -> None:
-    """Delete a job that has ended; one that is gone is what is wanted."""
-
-    def step() -> None:
-        try:
-            api.call("DELETE", job_path(ref), idempotent=False)
-        except NotFoundError:
-            return
-        except JobsError as error:
-            if has_not_finished(error):
-                raise _unfinished(ref, error) from None
-            if not _lost(error):
-                raise
-            try:
-                api.get_job(ref)
-            except NotFoundError:
-                return
-            raise
-
-    api.repeat(step)
-
-
-def _unfinished(ref: JobRef, error: JobsError) -> ServiceError:
-    status = error.status if isinstance(error, ServiceError) else _CONFLICT
-    return ServiceError(f"{error} ({ref} has not ended: abort it first)", status=status, reason="API_ERROR")
 
 
 def cancel(api: SalesforceApi, ref: JobRef) -> None:
@@ -195,7 +180,7 @@ def discard(api: SalesforceApi, ref: JobRef, timeout_seconds: float) -> bool:
     until = api.timing.now() + timeout_seconds
     pause = 0.5
     try:
-        while not (status := api.single_status(ref)).state.ended:
+        while not (status := api.status(ref)).state.ended:
             if api.timing.now() >= until:
                 log.warning("%s was aborted, and has not ended: it is not deleted", ref)
                 return False

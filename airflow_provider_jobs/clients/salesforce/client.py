@@ -12,15 +12,16 @@ from airflow_provider_jobs.clients.salesforce.results.download import (
     download_ingested,
     open_results,
 )
-from airflow_provider_jobs.clients.salesforce.submit import media_of, submit_once
+from airflow_provider_jobs.clients.salesforce.submit import submit_once
 from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, one_look
 from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.core.wait.listing import Listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, Output, Sink
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, LocalSink, Output
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.work import JobRequest, Submission
     from airflow_provider_jobs.errors import JobsError
@@ -85,7 +86,8 @@ class SalesforceClient(SalesforceApi):
 
         :param content: A path, bytes, a source, or a :class:`.Media`.
         """
-        change.put_data(self, self.ref(job, INGEST, version), media_of(content))
+        media = content if isinstance(content, Media) else Media(source_of(content))
+        change.put_data(self, self.ref(job, INGEST, version), media)
 
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/close-job.html
     def close_job(self, job: str | JobRef, *, version: str | float | None = None) -> dict[str, Any]:
@@ -117,12 +119,12 @@ class SalesforceClient(SalesforceApi):
         """
         return open_results(self, self.ref(job, QUERY, version), page_records)
 
-    def download(self, job: str | JobRef, output: Output, sink: Sink, **how: Any) -> Downloaded:
+    def download(self, job: str | JobRef, output: Output, sink: LocalSink, **how: Any) -> Downloaded:
         """Write a query's results to files; see :func:`.results.download.download` for the rest."""
         return download(self, self.ref(job, QUERY), output, sink, **how)
 
     def download_ingested(
-        self, jobs: Sequence[str | JobRef], which: str, output: Output, sink: Sink
+        self, jobs: Sequence[str | JobRef], which: str, output: Output, sink: LocalSink
     ) -> Downloaded:
         """Write what became of the records of ingest jobs to one file, or to one for each job.
 
@@ -136,13 +138,6 @@ class SalesforceClient(SalesforceApi):
         :raises ServiceError: Salesforce refused.
         """
         return submit_once(self, request)
-
-    def status(self, ref: JobRef) -> JobStatus:
-        """Return how a job is doing.
-
-        :raises NotFoundError: it is gone.
-        """
-        return self.single_status(ref)
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in at most two requests if they can be listed."""

@@ -13,13 +13,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from airflow_provider_jobs.clients.salesforce.names import INGEST, check_job_id, kind_of
 from airflow_provider_jobs.core.http.messages import Reply
-from airflow_provider_jobs.core.http.retry import retry_after_seconds
 from airflow_provider_jobs.errors import (
-    AuthenticationError,
     ConfigurationError,
-    ConflictError,
     JobsError,
-    NotFoundError,
     ProtocolError,
     ServiceError,
 )
@@ -52,11 +48,6 @@ _FINAL = re.compile(
 _BAD_REQUEST = 400
 _FINISHED = "Aborting already Completed Job"
 _UNFINISHED = "the job is not terminated"
-_ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
-    404: NotFoundError,
-    409: ConflictError,
-}
 _HINTS = {
     "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host",
     "INVALID_AUTH_HEADER": "the connection's token is not one",
@@ -99,17 +90,13 @@ def parse_object(reply: Reply) -> dict[str, Any]:
 def service_error(reply: Reply) -> ServiceError:
     """Return the error that a refusal stands for; a proxy's page is one too."""
     reason, message = _refusal(reply)
-    kind = _ERRORS_BY_STATUS.get(reply.status, ServiceError)
     final = _FINAL.match(reason) or "retried more than 15 times" in message
     hint = _HINTS.get(reason) or _HINTS_BY_STATUS.get(reply.status)
-    error = kind(
-        f"Salesforce answered {reply.status} {reason}".rstrip()
-        + f": {message or 'no message'}"
-        + (f" ({hint})" if hint else ""),
-        status=reply.status,
-        reason=reason or f"HTTP {reply.status}",
+    error = reply.refusal(
+        "Salesforce",
+        reason,
+        (message or "no message") + (f" ({hint})" if hint else ""),
         retryable=reply.status in _TRANSIENT_STATUSES and not final,
-        retry_after=retry_after_seconds(reply.headers),
     )
     error.may_have_happened = error.retryable
     return error
@@ -176,7 +163,7 @@ def _refusal(reply: Reply) -> tuple[str, str]:
     return str(code)[:100], "; ".join(word for word in words if word)[:_MESSAGE_LENGTH]
 
 
-def has_finished(error: Exception) -> bool:
+def has_finished(error: JobsError) -> bool:
     """Return True if a job was not aborted because it had ended already."""
     return (
         isinstance(error, ServiceError)
@@ -185,9 +172,9 @@ def has_finished(error: Exception) -> bool:
     )
 
 
-def has_not_finished(error: Exception) -> bool:
+def has_not_finished(error: ServiceError) -> bool:
     """Return True if a job was not deleted because it has not ended."""
-    return isinstance(error, ServiceError) and _UNFINISHED in str(error)
+    return _UNFINISHED in str(error)
 
 
 def job_ref(job: Mapping[str, Any], scope: str, location: str) -> JobRef:

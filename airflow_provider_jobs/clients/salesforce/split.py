@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import shutil
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 #: An empty line, which is not a record.
 _EMPTY_LINE = re.compile(rb"(?<=\n)\r?\n")
-_LINE_ENDINGS = ("LF", "CRLF")
 #: How files begin that are not CSV, and what they are.
 _OTHER_FILES = {
     b"\x1f\x8b": "compressed by gzip",
@@ -74,7 +74,7 @@ def split_csv(
     :param line_ending: ``LF`` or ``CRLF``; default is what ends the header.
     :raises ConfigurationError: it is not CSV text, has no record, or one that is larger than a part.
     """
-    if line_ending is not None and line_ending not in _LINE_ENDINGS:
+    if line_ending not in {None, "LF", "CRLF"}:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
     with tempfile.TemporaryDirectory(prefix="salesforce-ingest-") as folder:
         where = source if _has_offsets(source) else _copied(source, Path(folder) / "data.csv")
@@ -98,8 +98,7 @@ def _has_offsets(source: Source) -> bool:
 
 def _copied(source: Source, path: Path) -> Source:
     with closing(source.open()) as reader, path.open("wb") as file:
-        while block := reader.read(BLOCK_BYTES):
-            file.write(block)
+        shutil.copyfileobj(reader, file, BLOCK_BYTES)
     return FileSource(path)
 
 

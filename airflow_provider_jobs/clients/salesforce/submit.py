@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.salesforce.change import cancel, check_data_size, close, create, put_data
 from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, api_version, job_location
 from airflow_provider_jobs.clients.salesforce.replies import job_ref
-from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, SourceChanged
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
+    from airflow_provider_jobs.core.sources.source import Media
     from airflow_provider_jobs.jobs import JobRef
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,8 @@ class SalesforceRequest(JobRequest):
 
 def submit_once(api: SalesforceApi, request: JobRequest) -> Submission:
     """Create the job, tell of it, send its data if it has some, and have it processed."""
+    if not isinstance(request, SalesforceRequest):
+        request = SalesforceRequest(body=request.body, media=request.media)
     kind, wanted = (INGEST, "object") if request.media else (QUERY, "query")
     if not request.body.get(wanted):
         raise ConfigurationError(f"a job of kind {kind} needs a value of {wanted!r}")
@@ -59,12 +61,12 @@ def submit_once(api: SalesforceApi, request: JobRequest) -> Submission:
         return Submission(api.read(job, ref), adopted=False)
     check_data_size(request.media)  # before there is a job
     ref = _job_with_data(api, request, request.media)
-    if isinstance(request, SalesforceRequest) and request.before_close:
+    if request.before_close:
         request.before_close()
     return Submission(api.read(close(api, ref), ref), adopted=False)
 
 
-def _job_with_data(api: SalesforceApi, request: JobRequest, media: Media) -> JobRef:
+def _job_with_data(api: SalesforceApi, request: SalesforceRequest, media: Media) -> JobRef:
     """Return a job that has taken all of the data.
 
     Whether a job has it is not known after a lost reply, and each takes data once: it is aborted, and
@@ -85,13 +87,12 @@ def _job_with_data(api: SalesforceApi, request: JobRequest, media: Media) -> Job
             return ref
 
 
-def _create(api: SalesforceApi, request: JobRequest, kind: str) -> tuple[dict[str, Any], JobRef]:
-    asked = request.version if isinstance(request, SalesforceRequest) else None
-    version = api.version if asked is None else api_version(asked)
+def _create(api: SalesforceApi, request: SalesforceRequest, kind: str) -> tuple[dict[str, Any], JobRef]:
+    version = api_version(request.version or api.version)
     location = job_location(kind, version)
     job = create(api, location, request.body)
     ref = job_ref(job, api.scope, location)
-    if isinstance(request, SalesforceRequest) and request.on_created:
+    if request.on_created:
         request.on_created(ref)
     return job, ref
 
@@ -111,11 +112,3 @@ def _warn_of_slow_query(soql: str) -> None:
             "times out",
             " and ".join(reversed(found)),
         )
-
-
-def media_of(content: Any) -> Media:
-    """Return what a path, bytes, an open binary file or a source is as data to send.
-
-    :raises ConfigurationError: it is none of them.
-    """
-    return content if isinstance(content, Media) else Media(source_of(content))

@@ -1,8 +1,8 @@
 """Results of jobs: pages side by side, every record accounted for, interruptions survived.
 
-From the service to the disk: :mod:`.page` reads and counts one page, :mod:`.fetch` has it in a draft of its
-own, again if need be, :mod:`.assembly` puts drafts in their order, :mod:`.files` says where files are and how
-far they came. This module decides which pages are read when.
+From the service to the disk: :mod:`.page` counts one page and has it in a draft of its own, again if need be,
+:mod:`.files` puts drafts in their order and says how far they came. This module decides which pages are read
+when.
 """
 
 from __future__ import annotations
@@ -11,25 +11,23 @@ import itertools
 import logging
 import tempfile
 from collections import deque
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, job_path, kind_of, lists_pages
-from airflow_provider_jobs.clients.salesforce.replies import number
-from airflow_provider_jobs.clients.salesforce.results.assembly import assembly_for
-from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher
 from airflow_provider_jobs.clients.salesforce.results.files import (
+    Assembly,
     Checkpoint,
     LocalSink,
     Output,
-    downloaded,
+    published,
     read_draft,
 )
 from airflow_provider_jobs.clients.salesforce.results.page import (
     END,
-    Header,
     ListedPage,
+    PageFetcher,
     Wanted,
     listed_pages,
 )
@@ -46,10 +44,10 @@ from airflow_provider_jobs.jobs import JobState
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from typing import Any
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
-    from airflow_provider_jobs.clients.salesforce.results.assembly import Assembly
-    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, Fetched, Sink
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, Fetched
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
     #: Takes a checkpoint to remember, None to forget it.
@@ -72,8 +70,8 @@ INGESTED = {
 def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> Iterator[bytes]:
     """Yield a query's results, one whole page after another, the header once; see that all records came."""
     with tempfile.TemporaryDirectory(prefix="salesforce-results-") as folder:
-        total, sink, header = _finished_total(api, ref), LocalSink(folder), Header()
-        fetcher = PageFetcher(api, sink, Output("page"), header)
+        total, sink = _finished_total(api, ref), LocalSink(folder)
+        fetcher = PageFetcher(api, sink, Output("page"))
         wanted = Wanted(f"{job_path(ref)}/results", some=total > 0)
 
         def fetch(locator: str | None) -> Fetched:
@@ -82,11 +80,11 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
 
         found, ends_a_line = 0, True
         for page in _followed(fetch, None):
-            header.settle(page.header)
+            fetcher.header = fetcher.header or page.header
             if not ends_a_line:
                 yield b"\n"
-            yield from read_draft(sink.draft(page.name))
-            found, ends_a_line = found + page.record_count, page.ends_a_line
+            yield from read_draft(sink.draft("page"))
+            found, ends_a_line = found + page.part.record_count, page.ends_a_line
         _check_total(ref, found, total)
 
 
@@ -94,7 +92,7 @@ def download(
     api: SalesforceApi,
     ref: JobRef,
     output: Output,
-    sink: Sink,
+    sink: LocalSink,
     *,
     workers: int = WORKERS,
     page_records: int | None = None,
@@ -119,129 +117,97 @@ def download(
         raise ConfigurationError(f"workers is {workers}: it is 1 to {MOST_WORKERS}")
     if kind_of(ref) != QUERY:
         raise ConfigurationError(f"{ref} is not a query: what became of its records is downloaded by itself")
-    if checkpoint and not checkpoint.is_of(ref, output, page_records):
-        checkpoint = None
-    work = _Download(api, ref, output, sink, workers, page_records, checkpoint, on_checkpoint)
+    nothing = Checkpoint(ref.id, str(ref.location), asdict(output), page_records)
+    known = checkpoint if checkpoint and checkpoint.work == nothing.work else nothing
+    work = _Download(api, ref, output, sink, workers, page_records, on_checkpoint, known)
     try:
         return work.run()
     finally:
         work.close()
 
 
-class _StaleCheckpoint(Exception):
-    """The list of pages is not what it was."""
-
-
+@dataclass
 class _Download:
-    """One query's results on their way into files."""
+    """One query's results on their way into files.
 
-    _assembly: Assembly
-    _fetcher: PageFetcher
-    _pages: int
-    #: What another attempt goes on with.
-    _last: Checkpoint | None
+    :param done: What is whole, and what another attempt goes on with.
+    """
 
-    def __init__(
-        self,
-        api: SalesforceApi,
-        ref: JobRef,
-        output: Output,
-        sink: Sink,
-        workers: int,
-        page_records: int | None,
-        checkpoint: Checkpoint | None,
-        on_checkpoint: OnCheckpoint | None,
-    ) -> None:
-        self._api = api
-        self._ref = ref
-        self._output = output
-        self._sink = sink
-        self._workers = workers
-        self._page_records = page_records
-        self._on_checkpoint = on_checkpoint
-        self._total = 0
-        self._begin(checkpoint)
+    api: SalesforceApi
+    ref: JobRef
+    output: Output
+    sink: LocalSink
+    workers: int
+    page_records: int | None
+    on_checkpoint: OnCheckpoint | None
+    done: Checkpoint
+    total: int = 0
 
-    def _begin(self, checkpoint: Checkpoint | None) -> None:
-        """Go on behind a checkpoint; None begins anew."""
-        self._last = checkpoint
-        self._pages = checkpoint.page_count if checkpoint else 0
-        self._assembly = assembly_for(self._sink, self._output)
-        self._assembly.ends_a_line = checkpoint.ends_a_line if checkpoint else True
-        header = Header(checkpoint.header if checkpoint else None)
-        self._fetcher = PageFetcher(self._api, self._sink, self._output, header)
+    def __post_init__(self) -> None:
+        self.assembly = Assembly(self.sink, self.output)
+        self.fetcher = PageFetcher(self.api, self.sink, self.output, self.done.header)
 
     def run(self) -> Downloaded:
         """Read all pages, check the total, publish."""
-        self._total = _finished_total(self._api, self._ref)
-        if self._last:
-            self._recall(self._last)
-        try:
-            self._read(self._last)
-        except _StaleCheckpoint:
-            log.warning("the pages of %s are listed in another way now: the download begins anew", self._ref)
-            self._assembly.close()
-            self._begin(None)
-            self._read(None)
-        self._assembly.finish()
-        files = self._assembly.parts
+        self.total = _finished_total(self.api, self.ref)
+        if not self.assembly.recall(self.done):
+            log.info("what was downloaded of %s is not on this machine: it begins anew", self.ref)
+            self._begin_anew()
+        elif self.done.page_count:
+            log.info("%s: going on after %s pages", self.ref, self.done.page_count)
+        self._read()
+        self.assembly.close()
+        files, page_count = self.assembly.parts, self.done.page_count
         found = sum(part.record_count for part in files)
-        try:
-            _check_total(self._ref, found, self._total)
-        except ProtocolError:
+        if found != self.total:
             self._remember(None)  # no other attempt may go on with this
-            raise
-        places = self._sink.publish(files)
+        _check_total(self.ref, found, self.total)
+        done = published(self.ref, self.sink, files, page_count)
         self._remember(None)
-        log.info("%s: %s records of %s pages are in %s files", self._ref, found, self._pages, len(files))
-        return downloaded(self._ref, files, places, self._pages)
+        log.info("%s: %s records of %s pages are in %s files", self.ref, found, page_count, len(files))
+        return done
 
     def close(self) -> None:
         """Let go of files; drop drafts, but those that another attempt goes on with."""
-        self._assembly.close()
-        kept = self._last.parts if self._last and self._on_checkpoint else ()
-        self._fetcher.clean({part.name for part in kept})
+        self.assembly.close()
+        self.fetcher.clean({part.name for part in self.done.parts} if self.on_checkpoint else ())
 
-    def _recall(self, checkpoint: Checkpoint) -> None:
-        """Go on with what a checkpoint tells of, if it is still there."""
-        if self._assembly.recall(checkpoint.parts):
-            log.info("%s: going on after %s pages", self._ref, self._pages)
-        else:
-            log.info("what was downloaded of %s is not on this machine: it begins anew", self._ref)
-            self._begin(None)
+    def _begin_anew(self) -> None:
+        self.assembly.close()
+        self.done = Checkpoint(*self.done.work)
+        self.assembly = Assembly(self.sink, self.output)
+        self.fetcher.header = None
 
-    def _read(self, known: Checkpoint | None) -> None:
-        places = self._listed_after(known) if known and known.listed else self._listed(known)
+    def _read(self) -> None:
+        places = self._listed_after() if self.done.listed else self._listed()
         if places:
             self._side_by_side(places)
             return
-        for page in _followed(self._fetch_next, known.next_locator if known else None):
-            self._take(page, listed=False, next_locator=page.locator)
+        for page in _followed(self._fetch_next, self.done.next_locator):
+            self._take(page, next_locator=page.locator)
 
-    def _listed(self, known: Checkpoint | None) -> Iterator[ListedPage] | None:
+    def _listed(self) -> Iterator[ListedPage] | None:
         """Return all pages, None if they have to be followed one by one."""
-        wanted = self._page_records is None and self._workers > 1 and self._total > 0
-        if known or not wanted or not lists_pages(self._ref):
+        wanted = self.page_records is None and self.workers > 1 and self.total > 0
+        if self.done.page_count or not wanted or not lists_pages(self.ref):
             return None
-        pages = listed_pages(self._api, self._ref)
+        pages = listed_pages(self.api, self.ref)
         try:
-            return itertools.chain([next(pages)], pages)
-        except StopIteration:
-            return None
+            first = next(pages, None)
         except NotFoundError:
-            self._api.get_job(self._ref)  # says so itself if it is the job that is gone
+            self.api.get_job(self.ref)  # says so itself if it is the job that is gone
             return None
+        return itertools.chain([first], pages) if first else None
 
-    def _listed_after(self, known: Checkpoint) -> Iterator[ListedPage]:
-        """Return the pages after the last whole one."""
-        last = ListedPage(known.last_locator, known.list_locator)
-        pages = listed_pages(self._api, self._ref, known.list_locator)
+    def _listed_after(self) -> Iterator[ListedPage] | None:
+        """Return the pages after the last whole one; all, if it is not listed as it was."""
+        pages = listed_pages(self.api, self.ref, self.done.list_locator)
         for page in pages:
-            if page == last:
+            if page == ListedPage(self.done.last_locator, self.done.list_locator):
                 return pages
-            if page.list_locator != known.list_locator:
-                break
-        raise _StaleCheckpoint
+        log.warning("the pages of %s are listed in another way now: the download begins anew", self.ref)
+        self._begin_anew()
+        return self._listed()
 
     def _side_by_side(self, places: Iterator[ListedPage]) -> None:
         waiting: deque[tuple[ListedPage, Future[Fetched]]] = deque()
@@ -250,58 +216,53 @@ class _Download:
             place, future = waiting.popleft()
             self._take_listed(place, pool.result(future))
 
-        with Pool(self._workers) as pool:
-            self._fetcher.stopped = pool.stopped
-            for page_number, place in enumerate(places, self._pages):
+        with Pool(self.workers) as pool:
+            self.fetcher.stopped = pool.stopped
+            for page_number, place in enumerate(places, self.done.page_count):
                 waiting.append((place, pool.submit(partial(self._fetch, page_number, place.locator))))
-                while waiting and (len(waiting) >= 2 * self._workers or waiting[0][1].done()):
+                while waiting and (len(waiting) >= 2 * self.workers or waiting[0][1].done()):
                     take_first()
             while waiting:
                 take_first()
 
     def _take_listed(self, place: ListedPage, page: Fetched) -> None:
-        if not self._fetcher.header.agrees(page.header):  # it came before the first page did
-            page = self._fetch_next(place.locator)
+        if self.fetcher.header and page.header not in {None, self.fetcher.header}:
+            page = self._fetch_next(place.locator)  # it came before the first page did
         self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
     def _fetch_next(self, locator: str | None) -> Fetched:
-        return self._fetch(self._pages, locator)
+        return self._fetch(self.done.page_count, locator)
 
     def _fetch(self, page_number: int, locator: str | None) -> Fetched:
-        return self._fetcher.fetch(
-            Wanted(f"{job_path(self._ref)}/results", some=self._total > 0),
-            {"locator": locator, "maxRecords": self._page_records},
-            self._assembly.page_name(page_number),
-            with_header=self._assembly.has_header(page_number),
+        return self.fetcher.fetch(
+            Wanted(f"{job_path(self.ref)}/results", some=self.total > 0),
+            {"locator": locator, "maxRecords": self.page_records},
+            self.output.page_name(page_number),
+            with_header=self.output.split or page_number == 0,
         )
 
-    def _take(self, page: Fetched, *, listed: bool, **place: str | None) -> None:
-        self._fetcher.header.settle(page.header)
-        self._assembly.add(page)
-        self._pages += 1
+    def _take(self, page: Fetched, **place: Any) -> None:
+        self.fetcher.header = self.fetcher.header or page.header
+        self.assembly.add(page)
         self._remember(
-            Checkpoint(
-                job_id=self._ref.id,
-                location=str(self._ref.location),
-                output=asdict(self._output),
-                page_records=self._page_records,
-                parts=tuple(self._assembly.parts),
-                page_count=self._pages,
-                header=self._fetcher.header.digest,
-                listed=listed,
-                ends_a_line=self._assembly.ends_a_line,
+            replace(
+                self.done,
+                parts=tuple(self.assembly.parts),
+                page_count=self.done.page_count + 1,
+                header=self.fetcher.header,
+                ends_a_line=page.ends_a_line,
                 **place,
             )
         )
 
-    def _remember(self, checkpoint: Checkpoint | None) -> None:
-        self._last = checkpoint
-        if self._on_checkpoint:
-            self._on_checkpoint(checkpoint)
+    def _remember(self, done: Checkpoint | None) -> None:
+        self.done = done or Checkpoint(*self.done.work)
+        if self.on_checkpoint:
+            self.on_checkpoint(done)
 
 
 def download_ingested(
-    api: SalesforceApi, refs: Sequence[JobRef], which: str, output: Output, sink: Sink
+    api: SalesforceApi, refs: Sequence[JobRef], which: str, output: Output, sink: LocalSink
 ) -> Downloaded:
     """Write what became of the records of ingest jobs to one file, or to one for each job.
 
@@ -313,28 +274,25 @@ def download_ingested(
     for ref in refs:
         if kind_of(ref) != INGEST:
             raise ConfigurationError(f"{ref} is not an ingest job")
-    assembly, header = assembly_for(sink, output), Header()
-    fetcher = PageFetcher(api, sink, output, header)
+    assembly, fetcher = Assembly(sink, output), PageFetcher(api, sink, output)
     try:
         for job_number, ref in enumerate(refs):
             # A job may have an empty reply: the file's header is that of the first one that has any.
-            with_header = assembly.has_header(job_number) or header.digest is None
-            name = assembly.page_name(job_number)
-            page = fetcher.fetch(_wanted(api, ref, which), {}, name, with_header=with_header)
-            header.settle(page.header)
+            with_header = output.split or fetcher.header is None
+            wanted, name = _wanted(api, ref, which), output.page_name(job_number)
+            page = fetcher.fetch(wanted, {}, name, with_header=with_header)
+            fetcher.header = fetcher.header or page.header
             assembly.add(page)
-        assembly.finish()
-        files = list(assembly.parts)
-        places = sink.publish(files)
+        assembly.close()
+        return published(refs[0], sink, assembly.parts, len(refs))
     finally:
         assembly.close()
         fetcher.clean()
-    return downloaded(refs[0], files, places, len(refs))
 
 
 def _wanted(api: SalesforceApi, ref: JobRef, which: str) -> Wanted:
-    job, status = _finished(api, ref)
-    failed, processed = number(job.get("numberRecordsFailed")), number(job.get("numberRecordsProcessed"))
+    status = _finished(api, ref)
+    processed, failed = (status.statistics[name] for name in ("record_count", "failed_record_count"))
     records = None
     if status.state is JobState.SUCCEEDED and failed is not None and processed is not None:
         records = {"successfulResults": processed - failed, "failedResults": failed}.get(which)
@@ -346,25 +304,24 @@ def _finished_total(api: SalesforceApi, ref: JobRef) -> int:
 
     :raises JobFailed: it ended without success.
     """
-    job, status = _finished(api, ref)
+    status = _finished(api, ref)
     if status.state is not JobState.SUCCEEDED:
         raise JobFailed(status)
-    total = number(job.get("numberRecordsProcessed"))
+    total: int | None = status.statistics["record_count"]
     if total is None:
         raise ProtocolError(f"{ref} has ended, and does not say how many records it has")
     return total
 
 
-def _finished(api: SalesforceApi, ref: JobRef) -> tuple[dict[str, Any], JobStatus]:
-    """Return a job that has ended.
+def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
+    """Return the status of a job that has ended.
 
     :raises JobsError: it has not.
     """
-    job = api.get_job(ref)
-    status = api.read(job, ref)
+    status = api.status(ref)
     if not status.state.ended:
         raise JobsError(f"{ref} is {status.vendor_state}: its results can be read once it has ended")
-    return job, status
+    return status
 
 
 def _check_total(ref: JobRef, found: int, total: int) -> None:

@@ -7,13 +7,13 @@ import secrets
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from airflow_provider_jobs.jobs import JobRef
 
@@ -34,10 +34,12 @@ class Output:
     split: bool = False
     compress: bool = False
 
-    def part_name(self, part_number: int) -> str:
-        """Return the name of a part."""
+    def page_name(self, page_number: int) -> str:
+        """Return the name of a page's draft: its part's, or one that never becomes a file."""
+        if not self.split:
+            return f"{self.name}.page{page_number:05d}"
         stem, dot, suffixes = self.name.partition(".")
-        return f"{stem}-{part_number:05d}{dot}{suffixes}"
+        return f"{stem}-{page_number:05d}{dot}{suffixes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +55,8 @@ class Part:
     sha256: str
 
 
-class Sink(Protocol):
-    """Takes files. Each is written to a draft on this machine first; threads write several at a time."""
-
-    def draft(self, name: str) -> Path:
-        """Return where to write a file that is to be called so: always the same place."""
-
-    def keep(self, part: Part) -> None:
-        """Take a draft that is whole; its name is not to be seen yet."""
-
-    def has(self, part: Part) -> bool:
-        """Return True if an earlier attempt kept this very file."""
-
-    def publish(self, parts: Sequence[Part]) -> list[str]:
-        """Give all files their names, and return where each is."""
-
-    def discard(self, name: str) -> None:
-        """Drop a file that was not published, if there is one."""
-
-    def clear(self, keep: Collection[str] = ()) -> None:
-        """Drop all files that were not published, earlier attempts' too, but those of these names."""
-
-
 class LocalSink:
-    """A folder of this machine; drafts are hidden files in it.
+    """Takes files into a folder of this machine; until all are whole, they are hidden drafts in it.
 
     :param key: Tells the drafts of one piece of work from another's, from one attempt to the next; no two
         attempts of one key may run at a time. Without it, nobody finds the drafts again.
@@ -91,50 +71,45 @@ class LocalSink:
             raise ConfigurationError(f"{folder} cannot be made: {error.strerror}") from None
 
     def draft(self, name: str) -> Path:
-        """Return the hidden file that becomes the one of this name."""
+        """Return where to write the file that is to be called so: always the same place."""
         return self._folder / f".{name}.{self._key}.draft"
 
-    def keep(self, part: Part) -> None:
-        """Do nothing: a draft is where it has to be."""
-
     def has(self, part: Part) -> bool:
-        """Return True if the draft holds exactly these bytes."""
-        return _digest(self.draft(part.name)) == (part.size_bytes, part.sha256)
+        """Return True if the draft of an earlier attempt holds exactly these bytes."""
+        try:
+            with self.draft(part.name).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
+        except OSError:
+            return False
 
     def publish(self, parts: Sequence[Part]) -> list[str]:
-        """Rename all drafts."""
+        """Give all files their names, and return where each is."""
         for part in parts:
             self.draft(part.name).replace(self._folder / part.name)
         return [str(self._folder / part.name) for part in parts]
 
     def discard(self, name: str) -> None:
-        """Delete a draft."""
+        """Delete a draft, if there is one."""
         self.draft(name).unlink(missing_ok=True)
 
     def clear(self, keep: Collection[str] = ()) -> None:
-        """Delete all drafts of this key but those of these names."""
+        """Delete all drafts of this key, earlier attempts' too, but those of these names."""
         kept = {self.draft(name) for name in keep}
         for path in self._folder.glob(".*.draft"):
             if path.name.endswith(f".{self._key}.draft") and path not in kept:
                 path.unlink(missing_ok=True)
 
 
-def _digest(path: Path) -> tuple[int, str] | None:
-    try:
-        with path.open("rb") as file:
-            return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
-
-
 @dataclass(frozen=True, slots=True)
-class Fetched(Part):
-    """A page whose draft is whole; it has no SHA-256 if it is but a part of a file.
+class Fetched:
+    """A page whose draft is whole.
 
+    :param part: Its draft, without a SHA-256 if it is but a part of a file.
     :param locator: Of the page after it, as the page itself says.
-    :param header: The digest of its header, None if it is empty.
+    :param header: The SHA-256 of its header, None if it is empty.
     """
 
+    part: Part
     ends_a_line: bool
     locator: str
     header: str | None
@@ -158,27 +133,23 @@ class Checkpoint:
     location: str
     output: dict[str, Any]
     page_records: int | None
-    parts: tuple[Part, ...]
-    page_count: int
-    header: str | None
-    listed: bool
+    parts: tuple[Part, ...] = ()
+    page_count: int = 0
+    header: str | None = None
+    listed: bool = False
     ends_a_line: bool = True
     next_locator: str | None = None
     list_locator: str | None = None
     last_locator: str | None = None
 
-    def is_of(self, ref: JobRef, output: Output, page_records: int | None) -> bool:
-        """Return True if it is of this very download."""
-        return (self.job_id, self.location, self.output, self.page_records) == (
-            ref.id,
-            ref.location,
-            asdict(output),
-            page_records,
-        )
+    @property
+    def work(self) -> tuple[str, str, dict[str, Any], int | None]:
+        """What is downloaded, and how: the same for each attempt."""
+        return self.job_id, self.location, self.output, self.page_records
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""
-        return asdict(self) | {"parts": [asdict(part) for part in self.parts]}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Checkpoint:
@@ -209,12 +180,11 @@ class Downloaded:
     page_count: int
 
 
-def downloaded(ref: JobRef, files: Sequence[Part], places: Sequence[str], pages: int) -> Downloaded:
-    """Return what was written."""
-    written = tuple(
-        WrittenFile(**asdict(part), place=place) for part, place in zip(files, places, strict=True)
-    )
-    return Downloaded(ref, written, sum(part.record_count for part in files), pages)
+def published(ref: JobRef, sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downloaded:
+    """Publish files that are whole, and return what was written."""
+    places = sink.publish(parts)
+    files = tuple(WrittenFile(**asdict(part), place=place) for part, place in zip(parts, places, strict=True))
+    return Downloaded(ref, files, sum(part.record_count for part in parts), page_count)
 
 
 def open_draft(path: Path) -> BinaryIO:
@@ -249,45 +219,82 @@ class Draft:
 
     def write(self, block: bytes) -> None:
         """Add text."""
-        self.append(self._compressor.compress(block) if self._compressor else block)
-
-    def append(self, block: bytes) -> None:
-        """Add bytes as they are, which may be compressed already."""
-        self._note(block)
-        self._file.write(block)
-
-    def flush(self) -> None:
-        """Have all bytes so far in the file."""
-        self._file.flush()
+        self._append(self._compressor.compress(block) if self._compressor else block)
 
     def end(self) -> None:
         """Add what the compressor still holds."""
         if self._compressor:
-            self.append(self._compressor.flush())
+            self._append(self._compressor.flush())
 
     @property
     def sha256(self) -> str:
-        """Of all bytes so far; empty if they are not hashed."""
+        """Of all bytes; empty if they are not hashed."""
         return self._hash.hexdigest() if self._hash else ""
 
-    def recall(self, size_bytes: int, sha256: str) -> bool:
-        """Go on after the first bytes of the file; return False if they are not these."""
-        left = size_bytes
-        while left and (block := self._file.read(min(left, BLOCK_BYTES))):
-            self._note(block)
-            left -= len(block)
-        if left or self.sha256 != sha256:
-            return False
-        self._file.truncate()
-        return True
-
-    def _note(self, block: bytes) -> None:
+    def _append(self, block: bytes) -> None:
         if self._hash:
             self._hash.update(block)
+        self._file.write(block)
         self.size_bytes += len(block)
 
 
-def compressed(blocks: Iterable[bytes]) -> bytes:
-    """Return text as a gzip member of its own."""
-    compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT)
-    return b"".join(map(compressor.compress, blocks)) + compressor.flush()
+class Assembly:
+    """Pages in the order of the results: a file each, or one file that takes the drafts of all in turn.
+
+    A compressed page is a gzip member of its own: threads compress at a time, an interrupted file can be gone
+    on with, and whatever reads gzip reads members one after another as one file.
+
+    :ivar parts: The files so far.
+    """
+
+    def __init__(self, sink: LocalSink, output: Output) -> None:
+        self._sink = sink
+        self._output = output
+        self._file: BinaryIO | None = None
+        self._hash = hashlib.sha256()
+        self._ends_a_line = True
+        self.parts: list[Part] = []
+
+    def recall(self, checkpoint: Checkpoint) -> bool:
+        """Go on with the files of an earlier attempt; return False if one is not there as it was."""
+        self.parts, self._ends_a_line = list(checkpoint.parts), checkpoint.ends_a_line
+        is_there = self._sink.has if self._output.split else self._reopen
+        return all(is_there(part) for part in self.parts)
+
+    def add(self, page: Fetched) -> None:
+        """Take the next page."""
+        if self._output.split:
+            self.parts.append(page.part)
+            return
+        file = self._file = self._file or open_draft(self._sink.draft(self._output.name))
+        for block in self._blocks(page):
+            self._hash.update(block)
+            file.write(block)
+        file.flush()  # what the checkpoint tells of has to be in the file
+        self._sink.discard(page.part.name)
+        self._ends_a_line = page.ends_a_line
+        record_count = sum(part.record_count for part in [*self.parts, page.part])
+        self.parts = [Part(self._output.name, record_count, file.tell(), self._hash.hexdigest())]
+
+    def _blocks(self, page: Fetched) -> Iterator[bytes]:
+        if not self._ends_a_line:
+            yield zlib.compress(b"\n", _GZIP_LEVEL, _GZIP_FORMAT) if self._output.compress else b"\n"
+        yield from read_draft(self._sink.draft(page.part.name))
+
+    def close(self) -> None:
+        """Close the file, without dropping it."""
+        if self._file:
+            self._file.close()
+
+    def _reopen(self, part: Part) -> bool:
+        """Go on after the first bytes of a file; return False if they are not these."""
+        try:
+            self._file = self._sink.draft(part.name).open("r+b")
+        except OSError:
+            return False
+        left = part.size_bytes
+        while left and (block := self._file.read(min(left, BLOCK_BYTES))):
+            self._hash.update(block)
+            left -= len(block)
+        self._file.truncate()
+        return self._hash.hexdigest() == part.sha256

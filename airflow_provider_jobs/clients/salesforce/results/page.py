@@ -7,26 +7,35 @@ https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-parall
 from __future__ import annotations
 
 import hashlib
+import itertools
+import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import next_locator, url_locator
+from airflow_provider_jobs.clients.salesforce.replies import next_locator, number, url_locator
+from airflow_provider_jobs.clients.salesforce.results.files import Draft, Fetched, Part, open_draft
 from airflow_provider_jobs.core.http.messages import pages
+from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, record_end
-from airflow_provider_jobs.errors import ProtocolError
+from airflow_provider_jobs.errors import JobsError, ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Any
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
+    from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
     from airflow_provider_jobs.core.http.stream import StreamedReply
     from airflow_provider_jobs.jobs import JobRef
 
 #: The locator of Salesforce that says: no page after this one.
 END = "null"
+#: For one page, which may take long: what counts is how often it fails, not when it began.
+PAGE_RETRY = RetryPolicy(attempts=6, total_seconds=6 * 3600.0, cap_seconds=60.0)
+#: A page whose count is wrong is read so often: a server that drops records drops them again.
+_COUNTED_AT_MOST = 2
 #: A reply with one of these has an end that can be told from a cut.
 _FRAMES = ("Content-Length", "Transfer-Encoding", "Content-Encoding")
 _NOT_CSV = ("text/html", "application/json", "application/xml", "text/xml")
@@ -34,34 +43,6 @@ _NOT_CSV = ("text/html", "application/json", "application/xml", "text/xml")
 
 class MiscountedPage(ProtocolError):
     """A page has not the records that it says it has."""
-
-
-class Header:
-    """The first line of the first page; that of each other page is the same.
-
-    :param digest: What an earlier attempt saw.
-    """
-
-    def __init__(self, digest: str | None = None) -> None:
-        self.digest = digest
-
-    def check(self, line: bytes) -> str:
-        """Return the digest of a page's header; compare it, if the first page is known.
-
-        :raises ProtocolError: it is another.
-        """
-        digest = hashlib.sha256(line.rstrip(b"\r\n")).hexdigest()
-        if not self.agrees(digest):
-            raise ProtocolError(f"a page of results begins with another header: {line[:200]!r}")
-        return digest
-
-    def agrees(self, digest: str | None) -> bool:
-        """Return whether nothing is known against a header."""
-        return self.digest is None or digest in {None, self.digest}
-
-    def settle(self, digest: str | None) -> None:
-        """Take the header of the first page that has one for that of all."""
-        self.digest = self.digest or digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +64,17 @@ class Wanted:
 class Page:
     """One page being read.
 
+    :param wanted_header: The SHA-256 of the header that it must have; None if no page had one so far.
     :param with_header: Yield its header too.
+    :ivar header: The SHA-256 of its own header, None if it is empty.
     :ivar records: How many it has, once it was read to its end.
     :ivar locator: Of the next page; :data:`END` after the last.
     :ivar ends_a_line: False if its last line has no end.
-    :ivar header: The digest of its header, None if it is empty.
     """
 
-    def __init__(self, wanted: Wanted, header: Header, *, with_header: bool) -> None:
+    def __init__(self, wanted: Wanted, wanted_header: str | None = None, *, with_header: bool) -> None:
         self._wanted = wanted
-        self._header = header
+        self._wanted_header = wanted_header
         self._with_header = with_header
         self._expected = wanted.records
         self._framed = True
@@ -108,23 +90,20 @@ class Page:
         """
         self._look_at(reply)
         counter = RecordCounter()
-        head: bytes | None = b""
+        head, end = b"", -1
         for block in reply.blocks:
             counter.take(block)
-            if head is None:
+            if end >= 0:
                 yield block
                 continue
             head += block
             end = record_end(head)
-            if end < 0:
-                if len(head) > MOST_HEADER_BYTES:
-                    raise ProtocolError("a page of results begins without a header")
-                continue
-            rest, head = self._after_header(head, end), None
-            if rest:
-                yield rest
-        if head and (rest := self._after_header(head, len(head))):
-            yield rest
+            if end >= 0:
+                yield self._after_header(head, end)
+            elif len(head) > MOST_HEADER_BYTES:
+                raise ProtocolError("a page of results begins without a header")
+        if head and end < 0:
+            yield self._after_header(head, len(head))
         self._check_count(counter)
 
     def _look_at(self, reply: StreamedReply) -> None:
@@ -132,23 +111,24 @@ class Page:
         if kind.startswith(_NOT_CSV):
             raise ProtocolError(f"results were asked for, and {kind[:100]} came")
         if self._wanted.located:
-            locator = reply.headers.get("Sforce-Locator")
-            if not locator:
+            self.locator = reply.headers.get("Sforce-Locator") or ""
+            if not self.locator:
                 raise ProtocolError(
                     "a page of results came without the locator of the next one: whether it is the last is "
                     "not known"
                 )
-            self.locator = locator
         self._framed = any(name in reply.headers for name in _FRAMES)
         declared = reply.headers.get("Sforce-NumberOfRecords")
         if declared is not None:
-            try:
-                self._expected = int(declared)
-            except ValueError:
-                raise ProtocolError(f"a page of results says that it has {declared[:50]!r} records") from None
+            self._expected = number(declared)
+            if self._expected is None:
+                raise ProtocolError(f"a page of results says that it has {declared[:50]!r} records")
 
     def _after_header(self, text: bytes, end: int) -> bytes:
-        self.header = self._header.check(text[:end])
+        line = text[:end].rstrip(b"\r\n")
+        self.header = hashlib.sha256(line).hexdigest()
+        if self._wanted_header not in {None, self.header}:
+            raise ProtocolError(f"a page of results begins with another header: {line[:200]!r}")
         return text if self._with_header else text[end:]
 
     def _check_count(self, counter: RecordCounter) -> None:
@@ -168,8 +148,76 @@ class Page:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class ListedPage:
+class PageFetcher:
+    """Reads pages into drafts, again if need be; threads share it.
+
+    :ivar header: The SHA-256 of the first page's header, which all others have; None until it is known.
+    :ivar stopped: Set once nobody waits for a page any more.
+    """
+
+    def __init__(
+        self, api: SalesforceApi, sink: LocalSink, output: Output, header: str | None = None
+    ) -> None:
+        self._api = api
+        self._sink = sink
+        self._output = output
+        self._opening = threading.RLock()
+        self.header = header
+        self.stopped = threading.Event()
+
+    def fetch(self, wanted: Wanted, params: Mapping[str, Any], name: str, *, with_header: bool) -> Fetched:
+        """Read a page into a draft; one that is cut or miscounted is read again.
+
+        :raises JobsError: the last attempt's, or the download was stopped.
+        """
+        miscounted = itertools.count(1)
+
+        def step() -> Fetched:
+            page = Page(wanted, self.header, with_header=with_header)
+            try:
+                return self._write(page, wanted.path, params, name)
+            except MiscountedPage as error:
+                error.retryable = next(miscounted) < _COUNTED_AT_MOST
+                raise
+
+        try:
+            return self._api.repeat(step, PAGE_RETRY, self._sleep)
+        except MiscountedPage as error:
+            error.retryable = True  # by another attempt of the task
+            raise
+
+    def clean(self, keep: Collection[str] = ()) -> None:
+        """Drop all drafts but those of these names; after a stop none is begun any more."""
+        with self._opening:
+            self._sink.clear(keep)
+
+    def _write(self, page: Page, path: str, params: Mapping[str, Any], name: str) -> Fetched:
+        with self._open(name) as file, self._api.csv(path, params) as reply:
+            draft = Draft(file, compress=self._output.compress, hashed=self._output.split)
+            for block in page.blocks(reply):
+                self._check_stop()
+                draft.write(block)
+            draft.end()
+        part = Part(name, page.records, draft.size_bytes, draft.sha256)
+        return Fetched(part, page.ends_a_line, page.locator, page.header)
+
+    def _open(self, name: str) -> BinaryIO:
+        with self._opening:  # who cleans up after a stop misses none
+            self._check_stop()
+            return open_draft(self._sink.draft(name))
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep, unless the download is stopped meanwhile: it looks every second."""
+        while seconds > 0 and not self.stopped.is_set():
+            self._api.timing.sleep(min(seconds, 1.0))
+            seconds -= 1.0
+
+    def _check_stop(self) -> None:
+        if self.stopped.is_set():
+            raise JobsError("the download was stopped")
+
+
+class ListedPage(NamedTuple):
     """A page as the list of pages names it.
 
     :param locator: None is the first page.

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.clients.salesforce.results.fetch import PageFetcher
-from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output, Part
-from airflow_provider_jobs.clients.salesforce.results.page import Header, Wanted
+from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output
+from airflow_provider_jobs.clients.salesforce.results.page import PageFetcher, Wanted
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
@@ -276,7 +275,7 @@ def test_a_download_that_is_stopped_does_not_sleep_on(clock: Clock, tmp_path: Pa
     """As when another page has failed, or the task was ended."""
     org = Results(clock, paged(3))
     org.faults["page 0"] = [refusal(503, Retry_After="100")]
-    fetcher = PageFetcher(SalesforceClient(org, ORG), LocalSink(tmp_path), Output("a"), Header())
+    fetcher = PageFetcher(SalesforceClient(org, ORG), LocalSink(tmp_path), Output("a"))
 
     def stopped_meanwhile(seconds: float) -> None:
         clock.sleep(seconds)
@@ -394,22 +393,6 @@ def main_thread() -> int:
     return found
 
 
-class Watched(LocalSink):
-    """Says when a page is taken."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "k")
-        self.taken = threading.Event()
-
-    def keep(self, part: Part) -> None:
-        super().keep(part)
-        self.taken.set()
-
-    def discard(self, name: str) -> None:
-        super().discard(name)
-        self.taken.set()
-
-
 @pytest.mark.usefixtures("ended_by_signal")
 @pytest.mark.parametrize("split", [True, False])
 @pytest.mark.parametrize("last_attempt", [True, False])
@@ -417,15 +400,20 @@ def test_who_is_ended_waits_for_no_page_and_leaves_no_draft(
     clock: Clock, tmp_path: Path, *, split: bool, last_attempt: bool
 ) -> None:
     """The end of a task is a signal; what hangs in threads finds out later, and leaves nothing either."""
-    org, sink = Results(clock, paged(3, 2, 4, 1)), Watched(tmp_path)
-    kept, remembered = list[Checkpoint | None](), threading.Event()
+    org, sink = Results(clock, paged(3, 2, 4, 1)), LocalSink(tmp_path, "k")
+    kept, taken = list[Checkpoint | None](), threading.Event()
+
+    def first(page: Csv) -> Csv:
+        if last_attempt:  # nobody is told more of it than that it was read
+            page.closed = taken
+        return page
 
     def remember(checkpoint: Checkpoint | None) -> None:
         kept.append(checkpoint)
-        remembered.set()
+        taken.set()
 
-    hanging = Hanging(2, sink.taken if last_attempt else remembered)
-    org.faults |= {"page 1": [hanging.hang], "page 2": [hanging.hang]}
+    hanging = Hanging(2, taken)
+    org.faults |= {"page 0": [first], "page 1": [hanging.hang], "page 2": [hanging.hang]}
     client, output = SalesforceClient(org, ORG), Output("a.csv", split=split)
     with pytest.raises(Ended):
         client.download(QUERY_REF, output, sink, workers=2, on_checkpoint=None if last_attempt else remember)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.clients.salesforce.results.fetch import PAGE_RETRY
+from airflow_provider_jobs.clients.salesforce.results.page import PAGE_RETRY
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ProtocolError, ServiceError, TransportError
 from tests.unit.clients.salesforce.org import HEADER, ORG, QUERY_REF, Csv, Results, paged, refusal

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.results import page as salesforce_page
-from airflow_provider_jobs.clients.salesforce.results.page import Header, Page, Wanted, listed_pages
+from airflow_provider_jobs.clients.salesforce.results.page import Page, Wanted, listed_pages
 from airflow_provider_jobs.core.http.stream import StreamedReply
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from tests.unit.clients.salesforce.org import ID, QUERY_REF, Csv, client_of
@@ -23,7 +23,7 @@ def reply_of(body: bytes, **headers: str) -> StreamedReply:
 
 def test_a_long_header_may_come_in_pieces() -> None:
     name = b'"' + b"x" * 100 + b'\nand more"'
-    page = Page(Wanted("v59.0/x"), Header(), with_header=False)
+    page = Page(Wanted("v59.0/x"), with_header=False)
     assert b"".join(page.blocks(reply_of(name + b'\n"1"\n'))) == b'"1"\n'
     assert page.records == 1
 
@@ -31,7 +31,7 @@ def test_a_long_header_may_come_in_pieces() -> None:
 def test_a_header_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(salesforce_page, "MOST_HEADER_BYTES", 50)
     with pytest.raises(ProtocolError, match="begins without a header"):
-        list(Page(Wanted("v59.0/x"), Header(), with_header=True).blocks(reply_of(b"x" * 100)))
+        list(Page(Wanted("v59.0/x"), with_header=True).blocks(reply_of(b"x" * 100)))
 
 
 def listing(*urls: Any, following: str | None = None, **more: Any) -> dict[str, Any]:

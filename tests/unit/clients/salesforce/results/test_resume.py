@@ -115,7 +115,7 @@ def test_what_was_written_after_the_checkpoint_is_dropped(clock: Clock, tmp_path
     checkpoint = attempts.interrupted(2)
     (draft,) = (tmp_path / "out").iterdir()
     with draft.open("ab") as file:
-        file.write(b"half a page")
+        file.write(b"half a page" * 100)  # more than what follows the checkpoint
     attempts.run(checkpoint)
     assert contents(tmp_path / "out") == {"a.csv": attempts.org.expected}
 
@@ -184,7 +184,7 @@ def test_all_pages_may_be_there_already(clock: Clock, tmp_path: Path) -> None:
 def test_a_checkpoint_before_any_page_goes_on(clock: Clock, tmp_path: Path) -> None:
     attempts = Attempts(clock, tmp_path / "out", Output("a.csv"), workers=1)
     output = {"name": "a.csv", "split": False, "compress": False}
-    nothing = Checkpoint(QUERY_REF.id, str(QUERY_REF.location), output, None, (), 0, None, listed=False)
+    nothing = Checkpoint(QUERY_REF.id, str(QUERY_REF.location), output, None)
     attempts.run(nothing)
     assert contents(tmp_path / "out") == {"a.csv": attempts.org.expected}
 
@@ -206,6 +206,15 @@ def test_a_header_that_changed_meanwhile_is_an_error(clock: Clock, tmp_path: Pat
     attempts.org.header = HEADER.replace(b"Name", b"Last")
     with pytest.raises(JobsError, match="another header"):
         attempts.run(checkpoint)
+
+
+def test_who_begins_anew_takes_any_header(clock: Clock, tmp_path: Path) -> None:
+    attempts = Attempts(clock, tmp_path / "out", Output("a.csv"))
+    checkpoint = attempts.interrupted(2)
+    attempts.org.header = HEADER.replace(b"Name", b"Last")
+    LocalSink(tmp_path / "out", "k").discard("a.csv")
+    attempts.run(checkpoint)
+    assert contents(tmp_path / "out") == {"a.csv": attempts.org.expected}
 
 
 @pytest.mark.parametrize("how", [{}, {"workers": 1}])
