@@ -102,7 +102,7 @@ class _Trigger(BaseTrigger):
         :raises DeadlineExceeded: one was still active then.
         """
         try:
-            async with asyncio.timeout(self._seconds_left()) as limit:
+            async with asyncio.timeout(self.deadline and self.deadline - time.time()) as limit:
                 lease = await group_of()
         except TimeoutError:
             if limit.expired():
@@ -121,9 +121,6 @@ class _Trigger(BaseTrigger):
 
     def _tell(self, line: str) -> None:
         self.logger().info("%s", line)  # one logger for all triggers, not one for each
-
-    def _seconds_left(self) -> float | None:
-        return None if self.deadline is None else max(0.0, self.deadline - time.time())
 
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
@@ -277,15 +274,13 @@ class JobsTrigger(_Trigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Search until everything has ended, and yield the one event."""
-        yield TriggerEvent(await self._search())
-
-    async def _search(self) -> dict[str, Any]:
         ref = JobRef(self.service, "search", json.dumps(self.search, sort_keys=True))
+        event = {"outcome": "ended"}
         try:
             await self._watched([ref], partial(sharing.group_of_search, self, self.search))
         except JobsError as error:
-            return await self._told(error)
-        return {"outcome": "ended"}
+            event = await self._told(error)
+        yield TriggerEvent(event)
 
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.

@@ -90,41 +90,28 @@ class SharedGroup:
         Lane(linger_seconds=0.0).submit(self.metrics.closed)
 
 
-@dataclass(eq=False, slots=True)
-class _Item(Generic[T]):
-    key: str
-    opening: asyncio.Task[T]
-    users: int = 0
-
-    @property
-    def opened(self) -> bool:
-        """True if it is there."""
-        return self.opening.done() and not self.opening.cancelled() and self.opening.exception() is None
-
-
 class Shelf(Generic[T]):
     """Shared things by key, those of each event loop apart."""
 
     def __init__(self, close: Callable[[T], object] | None = None) -> None:
         self.close = close
-        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Item[T]]] = (
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Lease[T]]] = (
             weakref.WeakKeyDictionary()
         )
 
-    def items(self) -> dict[str, _Item[T]]:
+    def items(self) -> dict[str, Lease[T]]:
         """Return what is shared in this event loop."""
         return self._loops.setdefault(asyncio.get_running_loop(), {})
 
     async def lend(self, key: str, open_: Callable[[], Coroutine[Any, Any, T]]) -> Lease[T]:
-        """Return a lease of what has this key; ``open_`` makes it if it is not there."""
+        """Lend what has this key; ``open_`` makes it if it is not there."""
         items = self.items()
-        item = items.get(key)
-        if item is None:
-            item = items[key] = _Item(key, asyncio.create_task(open_()))
-        item.users += 1
-        lease = Lease(self, item)
+        if key not in items:
+            items[key] = Lease(self, key, asyncio.create_task(open_()))
+        lease = items[key]
+        lease.users += 1
         try:
-            await asyncio.shield(item.opening)
+            await asyncio.shield(lease.opening)
         except BaseException:
             lease.give_back()
             raise
@@ -134,35 +121,37 @@ class Shelf(Generic[T]):
         """Let those who come from now on open anew; who has a lease keeps it."""
         self.items().pop(key, None)
 
-    def take_back(self, item: _Item[T]) -> None:
-        """Close what nobody uses any more."""
-        item.users -= 1
-        if item.users:
-            return
-        if self.items().get(item.key) is item:
-            del self.items()[item.key]
-        if not item.opening.done():
-            item.opening.cancel()
-        elif self.close and item.opened:
-            self.close(item.opening.result())
 
-
+@dataclass(eq=False, slots=True)
 class Lease(Generic[T]):
-    """A shared thing in use; small, since each trigger has one."""
+    """A shared thing in use; each of its users gives it back once."""
 
-    __slots__ = ("_item", "_shelf")
+    shelf: Shelf[T]
+    key: str
+    opening: asyncio.Task[T]
+    users: int = 0
 
-    def __init__(self, shelf: Shelf[T], item: _Item[T]) -> None:
-        self._shelf, self._item = shelf, item
+    @property
+    def opened(self) -> bool:
+        """True if it is there."""
+        return self.opening.done() and not self.opening.cancelled() and self.opening.exception() is None
 
     @property
     def thing(self) -> T:
         """What is lent."""
-        return self._item.opening.result()
+        return self.opening.result()
 
     def give_back(self) -> None:
-        """Use it no more."""
-        self._shelf.take_back(self._item)
+        """Use it no more; what nobody uses is closed."""
+        self.users -= 1
+        if self.users:
+            return
+        if self.shelf.items().get(self.key) is self:
+            self.shelf.retire(self.key)
+        if not self.opening.done():
+            self.opening.cancel()
+        elif self.shelf.close and self.opened:
+            self.shelf.close(self.thing)
 
     def __enter__(self) -> Self:
         return self
@@ -182,30 +171,27 @@ async def connection_of(trigger: Sharer) -> Lease[Connection]:
 
 async def group_of_jobs(trigger: Sharer, scope: str) -> Lease[SharedGroup]:
     """Lend the poll group of all jobs of a trigger's connection and scope."""
-    key = _key(trigger, scope)
-    _retire_rejected(trigger, key)
-    return await groups.lend(key, partial(_open_group, trigger, scope))
+    return await _lend_group(trigger, scope)
 
 
 async def group_of_search(trigger: Sharer, search: dict[str, Any]) -> Lease[SharedGroup]:
     """Lend the poll group of all triggers of a connection that search for the same."""
     text = json.dumps(search, sort_keys=True)
-    key = _key(trigger, "search", text)
-    _retire_rejected(trigger, key)
-    scope = f"search_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return await groups.lend(key, partial(_open_group, trigger, scope, searches=True))
+    return await _lend_group(trigger, f"search_{hashlib.sha256(text.encode()).hexdigest()[:8]}", text)
+
+
+async def _lend_group(trigger: Sharer, scope: str, search: str = "") -> Lease[SharedGroup]:
+    key = _key(trigger, scope, search)
+    known = groups.items().get(key)
+    if known and known.opened and known.thing.group.rejected:
+        # The token is not accepted any more: the connection may hold another by now.
+        groups.retire(key)
+        connections.retire(_key(trigger))
+    return await groups.lend(key, partial(_open_group, trigger, scope, searches=bool(search)))
 
 
 def _key(trigger: Sharer, *more: str) -> str:
     return json.dumps([trigger.service, trigger.hook_args, *more], sort_keys=True)
-
-
-def _retire_rejected(trigger: Sharer, key: str) -> None:
-    """Have a connection looked up again whose token is not accepted any more: it may hold another by now."""
-    item = groups.items().get(key)
-    if item and item.opened and item.opening.result().group.rejected:
-        groups.retire(key)
-        connections.retire(_key(trigger))
 
 
 async def _open_connection(trigger: Sharer) -> Connection:
