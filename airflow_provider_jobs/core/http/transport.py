@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -17,7 +17,7 @@ from airflow_provider_jobs.core.http.messages import Reply, Request, Token, chec
 from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
 from airflow_provider_jobs.core.http.stream import StreamedReply, streamed
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Answer = TypeVar("Answer", Reply, StreamedReply)
 
+#: Longest wait for a connection, in seconds.
+CONNECT_SECONDS = 10.0
 _UNAUTHORIZED = 401
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
 _NO_PROXY = {"http": "", "https": ""}
@@ -36,7 +39,6 @@ hide_sessions()
 class Transport:
     """Sends requests for one connection.
 
-    :param connect_seconds: Longest wait for a connection.
     :param read_seconds: Longest silence of the server.
     :param proxies: Scheme and proxy; they go before those of the environment.
     """
@@ -48,39 +50,31 @@ class Transport:
         user_agent: str,
         retry: RetryPolicy | None = None,
         timing: Timing | None = None,
-        connect_seconds: float = 10.0,
         read_seconds: float = 60.0,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self._retry = retry or RetryPolicy()
         self._token = token
-        self._timeout = (connect_seconds, read_seconds)
+        self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=16))
 
-    def call(self, request: Request, parse: Callable[[Reply], T], *, retry: RetryPolicy | None = None) -> T:
+    def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
         """Send a request, repeated as the policy allows, and return what ``parse`` makes of the reply.
 
         A token that the service rejects is renewed once.
 
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
-
-        def step() -> T:
-            headers = self._token.headers() if request.authorized else {}
-            try:
-                return parse(self.send(request, headers))
-            except AuthenticationError:
-                if not request.authorized or not self._token.renew(headers):
-                    raise
-            return parse(self.send(request, self._token.headers()))
-
-        return (retry or self._retry).call(
-            step, timing=self.timing, idempotent=request.idempotent, on_retry=_log_retry
+        return self._retry.call(
+            lambda: parse(self._renewing(request, self.send)),
+            timing=self.timing,
+            idempotent=request.idempotent,
+            on_retry=_log_retry,
         )
 
     def once(self, request: Request) -> Reply:
@@ -100,15 +94,17 @@ class Transport:
 
         :raises TransportError: no reply came.
         """
-        headers = self._token.headers() if request.authorized else {}
-        reply = self.open(request, headers)
-        if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
-            reply.close()
-            reply = self.open(request, self._token.headers())
-        try:
+        with closing(self._renewing(request, self.open)) as reply:
             yield reply
-        finally:
-            reply.close()
+
+    def _renewing(self, request: Request, send: Callable[[Request, Mapping[str, str]], Answer]) -> Answer:
+        headers = self._token.headers() if request.authorized else {}
+        reply = send(request, headers)
+        if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
+            if isinstance(reply, StreamedReply):
+                reply.close()
+            return send(request, self._token.headers())
+        return reply
 
     def open(self, request: Request, headers: Mapping[str, str]) -> StreamedReply:
         """Send a request once and return the reply, its body unread.
@@ -148,7 +144,7 @@ class Transport:
             return self._session.request(
                 request.method,
                 url,
-                params=[(name, each) for name, value in request.params.items() for each in _values(value)],
+                params={name: _spelled(value) for name, value in request.params.items()},
                 data=body,
                 headers=more,
                 auth=_Authorization(headers),
@@ -188,11 +184,8 @@ def _json(body: Any) -> bytes:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
 
 
-def _values(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    values = value if isinstance(value, list | tuple) else [value]
-    return [str(each).lower() if isinstance(each, bool) else each for each in values]
+def _spelled(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _log_retry(error: Exception, delay: float) -> None:

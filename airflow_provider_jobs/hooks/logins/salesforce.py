@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
-from airflow_provider_jobs.core.http.retry import RetryPolicy, retry_after_seconds
+from airflow_provider_jobs.core.http.retry import retry_after_seconds
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 #: From version 65 on Salesforce refuses the SOAP login; the version of the jobs is another matter.
 SOAP_VERSION = "64.0"
-_ONCE = RetryPolicy(attempts=1)
 
 
 @dataclass(frozen=True)
@@ -170,16 +169,17 @@ class _Sender:
             authorized=False,
         )
         try:
-            reply = self._transport.call(request, self._read, retry=_ONCE)
+            reply = self._transport.once(request)
         except TransportError as error:
             raise TransportError(
                 f"connection {self._settings.conn_id}: {error}; is its domain or instance_url right?",
                 sent=False,
                 retryable=error.retryable,
             ) from None
+        self._read(reply)
         return SimpleNamespace(content=reply.body, json=reply.json, status_code=reply.status)
 
-    def _read(self, reply: Reply) -> Reply:
+    def _read(self, reply: Reply) -> None:
         if reply.status != 200:  # noqa: PLR2004 - the HTTP status itself
             raise _refusal(self._settings, reply)
         if self._settings.flow is Flow.SOAP:
@@ -200,7 +200,6 @@ class _Sender:
         check_url(url, f"connection {self._settings.conn_id}: the login's instance_url")
         parts = urlsplit(url)
         self.grant = Grant(token, f"{parts.scheme}://{parts.netloc}")
-        return reply
 
 
 def _element(text: str, name: str) -> str | None:
