@@ -34,9 +34,8 @@ def transport_error(method: str, url: str, error: Exception, what: str = "no rep
 
 def _root_cause(error: BaseException) -> str:
     """Return the operating system's words, or the kind of the error: never a URL."""
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    if isinstance(error.__context__, TimeoutError) or "timed out" in str(error):
+    timeout = isinstance(error, requests.Timeout) or isinstance(error.__context__, TimeoutError)
+    if timeout or "timed out" in str(error):
         return "timed out"
     seen: BaseException | None = error
     name = type(error).__name__

@@ -87,13 +87,7 @@ class ResumableUpload:
         :raises UploadExpired: the session is gone.
         :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
         """
-        sent_to = self.offset + length
-        if status in _COMPLETE:
-            if sent_to != self.total:
-                raise ProtocolError(f"the upload was called complete after {sent_to} bytes of {self.total}")
-            self.offset = sent_to
-            return Step.DONE
-        return self._after(status, headers, sent_to)
+        return self._after(status, headers, self.offset + length)
 
     def after_status(self, status: int, headers: Mapping[str, str]) -> Step:
         """Read the reply to a status query; if the upload is complete, the reply to its last data was lost.
@@ -101,15 +95,15 @@ class ResumableUpload:
         :raises UploadExpired: the session is gone.
         :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
         """
-        at_most = self.total if self.sent is None else self.sent
-        if status in _COMPLETE:
-            if at_most != self.total:
-                raise ProtocolError(f"the upload was called complete after {at_most} bytes of {self.total}")
-            return Step.DONE
-        return self._after(status, headers, at_most)
+        return self._after(status, headers, self.total if self.sent is None else self.sent)
 
     def _after(self, status: int, headers: Mapping[str, str], at_most: int | None) -> Step:
         rejected, self.rejected = self.rejected, status == _UNAUTHORIZED
+        if status in _COMPLETE:
+            if at_most != self.total:
+                raise ProtocolError(f"the upload was called complete after {at_most} bytes of {self.total}")
+            self.offset = self.total or self.offset
+            return Step.DONE
         if status == _INCOMPLETE:
             offset = stored_bytes(headers)
             if at_most is not None and offset > at_most:
