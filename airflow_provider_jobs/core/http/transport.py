@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,9 +16,9 @@ from requests.auth import AuthBase
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
 from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
-from airflow_provider_jobs.core.http.stream import StreamedReply, streamed
+from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +75,7 @@ class Transport:
             lambda: parse(self._renewing(request, self.send)),
             timing=self.timing,
             idempotent=request.idempotent,
-            on_retry=_log_retry,
+            on_retry=partial(log.warning, "%s; trying again in %.1f s"),
         )
 
     def once(self, request: Request) -> Reply:
@@ -112,11 +113,7 @@ class Transport:
         :raises TransportError: no reply came.
         """
         response = self._exchange(request, headers, stream=True)
-        try:
-            return streamed(response)
-        except ProtocolError:
-            response.close()
-            raise
+        return StreamedReply(response.status_code, response.headers, blocks_of(response), response.close)
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send a request once.
@@ -144,7 +141,10 @@ class Transport:
             return self._session.request(
                 request.method,
                 url,
-                params={name: _spelled(value) for name, value in request.params.items()},
+                params={
+                    name: str(value).lower() if isinstance(value, bool) else value
+                    for name, value in request.params.items()
+                },
                 data=body,
                 headers=more,
                 auth=_Authorization(headers),
@@ -182,11 +182,3 @@ def _json(body: Any) -> bytes:
         return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
-
-
-def _spelled(value: Any) -> Any:
-    return str(value).lower() if isinstance(value, bool) else value
-
-
-def _log_retry(error: Exception, delay: float) -> None:
-    log.warning("%s; trying again in %.1f s", error, delay)
