@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
-from airflow_provider_jobs.hooks.base import StaticToken, fingerprint
+from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -302,11 +302,7 @@ def _document(conn_id: str, name: str, text: str) -> dict[str, Any]:
     where = f"connection {conn_id}: {name}"
     if path := _path(name, text):
         where += f" {path}"
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise ConfigurationError(f"{where} cannot be read: {reason}") from None
+        text = text_of(path, where)
     try:
         document = json.loads(text)
     except ValueError:

@@ -11,7 +11,6 @@ import logging
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
@@ -25,6 +24,7 @@ from airflow_provider_jobs.errors import (
     ServiceError,
     TransportError,
 )
+from airflow_provider_jobs.hooks.base import text_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
 
 if TYPE_CHECKING:
@@ -124,17 +124,10 @@ def _escaped(text: str | None) -> str | None:
 
 
 def _private_key(settings: SalesforceSettings) -> str:
-    path = settings.key_file
-    if path is None:
-        text = settings.private_key or ""  # a form of one line may have made \n of its line ends
-        return text if "\n" in text else text.replace("\\n", "\n")
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigurationError(
-            f"connection {settings.conn_id}: private_key_file_path {path[:200]} cannot be read: {reason}"
-        ) from None
+    if path := settings.key_file:
+        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {path[:200]}")
+    text = settings.private_key or ""  # a form of one line may have made \n of its line ends
+    return text if "\n" in text else text.replace("\\n", "\n")
 
 
 class _Sender:
