@@ -57,11 +57,7 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         self._session_id = session_id
 
     def get_conn(self) -> SalesforceClient:
-        """Return the client; hooks of equal settings share it, its HTTP session and its login.
-
-        :raises ConfigurationError: the connection cannot be used.
-        :raises AuthenticationError: Salesforce refuses the login.
-        """
+        """Return the client, as other hooks do; a ready token that is rejected is looked up again."""
         connection = self.looked_up()
         token = token_for(self._settings(connection))
         if isinstance(token, ReadyToken):  # not for a triggerer, whose threads must not look connections up

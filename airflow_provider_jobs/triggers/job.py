@@ -97,10 +97,7 @@ class _Trigger(BaseTrigger):
     async def _watched(
         self, refs: Sequence[JobRef], group_of: Callable[[], Coroutine[Any, Any, Lease[SharedGroup]]]
     ) -> list[JobStatus]:
-        """Wait until the jobs have ended, in a loop with others.
-
-        :raises DeadlineExceeded: one was still active then.
-        """
+        """Wait for the end of the jobs, in a loop with others; a deadline before it is an error."""
         try:
             async with asyncio.timeout(self.deadline and self.deadline - time.time()) as limit:
                 lease = await group_of()

@@ -65,11 +65,7 @@ class SearchingClient(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """A connection that has been looked up.
-
-    :param lane: Where calls run that are no polls.
-    :param polls: Where those run.
-    """
+    """A connection that has been looked up; its polls have threads apart from other calls."""
 
     client: Any
     lane: Lane = field(default_factory=lambda: Lane(CANCELS_AT_ONCE))

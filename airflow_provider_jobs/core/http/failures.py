@@ -12,10 +12,7 @@ from airflow_provider_jobs.errors import TransportError
 
 
 def transport_error(method: str, url: str, error: Exception, what: str = "no reply") -> TransportError:
-    """Return the error of a request that got no reply, or not the whole of one.
-
-    :param what: What came.
-    """
+    """Return the error of a request to which no reply came, or only ``what``."""
     host = urlsplit(url).netloc.rpartition("@")[2]
     cause = _root_cause(error)
     inner = error.args[0] if error.args else None
@@ -48,9 +45,6 @@ def _root_cause(error: BaseException) -> str:
     return name
 
 
-_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
-
-
 class _WithoutSecrets(logging.Filter):
     """Cuts the query of a URL, and whatever quotes a reply's headers."""
 
@@ -65,9 +59,7 @@ class _WithoutSecrets(logging.Filter):
 
 
 def hide_sessions() -> None:
-    """Filter what the HTTP library logs in this process; a second call changes nothing."""
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)
-
-
-_FILTER = _WithoutSecrets()
+    """Filter what the HTTP library logs in this process."""
+    without_secrets = _WithoutSecrets()
+    for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+        logging.getLogger(name).addFilter(without_secrets)

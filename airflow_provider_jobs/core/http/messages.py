@@ -93,7 +93,11 @@ class Token(Protocol):
     """Where the headers that authorise a request come from; shared by the threads of a process."""
 
     def headers(self) -> dict[str, str]:
-        """Return the headers, their token fetched or renewed if need be."""
+        """Return the headers, their token fetched or renewed if need be.
+
+        :raises AuthenticationError: no token is given for these credentials.
+        :raises TransportError: nobody could be asked for one.
+        """
 
     def renew(self, rejected: Mapping[str, str]) -> bool:
         """Drop a token that the service rejected; return False if no other can be had."""

@@ -69,6 +69,7 @@ class Transport:
 
         A token that the service rejects is renewed once.
 
+        :raises ConfigurationError: the address is neither https nor on this machine.
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
         return self._retry.call(
@@ -108,19 +109,12 @@ class Transport:
         return reply
 
     def open(self, request: Request, headers: Mapping[str, str]) -> StreamedReply:
-        """Send a request once and return the reply, its body unread.
-
-        :raises TransportError: no reply came.
-        """
+        """Send a request once and return the reply, its body unread."""
         response = self._exchange(request, headers, stream=True)
         return StreamedReply(response.status_code, response.headers, blocks_of(response), response.close)
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
-        """Send a request once.
-
-        :raises ConfigurationError: the address is neither https nor on this machine.
-        :raises TransportError: no reply came.
-        """
+        """Send a request once and return the reply, read to its end."""
         response = self._exchange(request, headers)
         return Reply(response.status_code, response.headers, response.content)
 

@@ -90,11 +90,7 @@ class ResumableUpload:
         return self._after(status, headers, self.offset + length)
 
     def after_status(self, status: int, headers: Mapping[str, str]) -> Step:
-        """Read the reply to a status query; if the upload is complete, the reply to its last data was lost.
-
-        :raises UploadExpired: the session is gone.
-        :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
-        """
+        """Read the reply to a status query; if the upload is complete, the reply to its last data was lost."""
         return self._after(status, headers, self.total if self.sent is None else self.sent)
 
     def _after(self, status: int, headers: Mapping[str, str], at_most: int | None) -> Step:

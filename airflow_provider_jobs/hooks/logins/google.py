@@ -124,11 +124,7 @@ class GoogleToken:
         self._credentials, self.project = load()
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that authorise a request.
-
-        :raises AuthenticationError: Google gives these credentials no token.
-        :raises TransportError: Google could not be asked.
-        """
+        """Return the headers that authorise a request."""
         with self._lock:
             if not self._credentials.valid:
                 self._refresh()

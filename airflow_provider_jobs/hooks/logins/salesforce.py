@@ -149,10 +149,7 @@ class _Sender:
         headers: Mapping[str, str] | None = None,
         proxies: object = None,  # noqa: ARG002 - simple-salesforce's; the transport has them
     ) -> SimpleNamespace:
-        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply.
-
-        :raises AuthenticationError: it is refused.
-        """
+        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         request = Request(
             "POST",

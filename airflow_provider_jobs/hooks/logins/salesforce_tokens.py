@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 
-
 log = logging.getLogger(__name__)
 
 #: A refused login is not tried again for so long, unless its key file changes: Salesforce locks users out
@@ -79,17 +78,11 @@ class LoginToken:
 
     @property
     def instance_url(self) -> str:
-        """Return the org's address, as the login tells it.
-
-        :raises AuthenticationError: the login is refused.
-        """
+        """Return the org's address, as the login tells it."""
         return _PATIENCE.call(self._granted, timing=self._timing).instance_url
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that authorise a request.
-
-        :raises AuthenticationError: the login is refused.
-        """
+        """Return the headers that authorise a request."""
         return self._granted().headers
 
     def renew(self, rejected: Mapping[str, str]) -> bool:
