@@ -30,7 +30,6 @@ class SalesforceHook(JobsHook[SalesforceClient]):
     Takes connections of type ``salesforce_bulk``, and those of type ``salesforce`` as they are. A ``job`` is
     an id, of the ``kind`` that goes with it (``query`` or ``ingest``), or a :class:`.JobRef`.
 
-    :param salesforce_conn_id: The connection.
     :param session_id: A ready token, in place of what the connection holds; its org is the connection's.
     :param version: The API version of new jobs, such as ``59.0``; default is the connection's.
     :param delete_cancelled: Delete the jobs that the engine cancels, once they have ended.

@@ -240,9 +240,8 @@ class _Searches(ManyClient):
         for ref in refs:
             try:
                 ended = self._client.search_ended(json.loads(ref.id))
-            except JobsError as error:
-                found[ref] = error
-            else:
                 state = JobState.SUCCEEDED if ended else JobState.RUNNING
                 found[ref] = JobStatus(ref, state, "over" if ended else "active")
+            except JobsError as error:
+                found[ref] = error
         return found

@@ -114,7 +114,6 @@ def pages(
     :param ask: Returns the page of a token; None is the first page.
     :param next_token: Returns the token of the page after this one, None after the last.
     :param what: What the message calls the list.
-    :param first: The token to begin with.
     :raises ProtocolError: a token came twice: the list would never end.
     """
     token, seen = first, {first}

@@ -29,10 +29,7 @@ STEP_SECONDS = 1.0
 
 
 class Lane:
-    """Runs blocking steps in daemon threads of its own, which come with the work and go when there is none.
-
-    :param threads: How many steps may run at once; the others wait for them.
-    """
+    """Runs blocking steps in a few daemon threads of its own, which come with the work and go without it."""
 
     def __init__(self, threads: int = 1, *, linger_seconds: float = LINGER_SECONDS) -> None:
         self._limit = threads
@@ -93,8 +90,6 @@ class Pool:
 
     Who leaves it by an error or a signal waits for nothing: what has not begun never does, what is under way
     goes on in daemon threads until it looks at :attr:`stopped`, and no process waits for those at its end.
-
-    :param at_a_time: How many steps may run at once.
     """
 
     def __init__(self, at_a_time: int) -> None:
@@ -144,9 +139,7 @@ class Pool:
     def results(self, steps: Sequence[Callable[[], T]]) -> list[T]:
         """Run all steps and return their results, in their order.
 
-        After a failure nothing more is begun, and what is under way is finished first.
-
-        :raises Exception: the first that a step raised.
+        After a failure nothing more is begun; it is raised once what is under way has finished.
         """
 
         def guarded(step: Callable[[], T]) -> T:

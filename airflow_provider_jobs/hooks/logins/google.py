@@ -183,9 +183,7 @@ class GoogleToken:
 
 
 def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, str | None]:
-    """Return where tokens come from, and the project that the credentials name.
-
-    Reads key files, and may ask the metadata server of the machine.
+    """Return where tokens come from, and the project that key file or metadata server name.
 
     :raises ConfigurationError: the credentials cannot be read.
     """
