@@ -1,7 +1,6 @@
 """What the triggers of one event loop share: a client a connection, a poll group for what is asked of it.
 
-The first user opens, the last one closes; those who come meanwhile wait for the opening. Nothing is shared
-between processes: of two triggerers each polls for its own triggers.
+The first user opens, the last one closes; who comes meanwhile waits for the opening. Processes share nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from airflow_provider_jobs.triggers.metrics import PollMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +55,6 @@ class Sharer(Protocol):
 
     async def client(self) -> Any:
         """Look the connection up and return its client."""
-
-
-class SearchingClient(Protocol):
-    """What the wait for a search needs of a client."""
-
-    def search_ended(self, search: dict[str, Any]) -> bool:
-        """Return True if all jobs that a search matches have ended."""
 
 
 @dataclass(eq=False, slots=True)
@@ -231,7 +225,7 @@ async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) ->
 class _Searches(ManyClient):
     """Lets searches be waited for as jobs are: the id of such a job is the search."""
 
-    def __init__(self, client: SearchingClient) -> None:
+    def __init__(self, client: BigQueryClient) -> None:
         self._client = client
 
     def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:

@@ -1,7 +1,6 @@
 """Blocking calls in threads, beside an event loop or side by side: each purpose has a few of its own.
 
-A call that hangs holds up its own lane only. Nobody waits for the threads: not a pool's shutdown, since there
-is none, and not the end of the process, since they are daemons.
+A call that hangs holds up its own lane only. Nobody waits for the threads, not even the end of the process.
 """
 
 from __future__ import annotations
