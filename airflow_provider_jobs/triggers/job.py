@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
+import pkgutil
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -81,8 +81,7 @@ class _Trigger(BaseTrigger):
         return str(self.hook_args[self._hook_class().conn_name_attr])
 
     def _hook_class(self) -> Any:
-        module, _, name = HOOKS[self.service].partition(":")
-        return getattr(importlib.import_module(module), name)
+        return pkgutil.resolve_name(HOOKS[self.service])
 
     async def client(self) -> Any:
         """Look the connection up and return its client."""
@@ -99,13 +98,11 @@ class _Trigger(BaseTrigger):
     ) -> list[JobStatus]:
         """Wait for the end of the jobs, in a loop with others; a deadline before it is an error."""
         try:
-            async with asyncio.timeout(self.deadline and self.deadline - time.time()) as limit:
+            async with asyncio.timeout(self.deadline and self.deadline - time.time()):
                 lease = await group_of()
-        except TimeoutError:
-            if limit.expired():
-                text = f"{several.names(refs)} was not asked for before its deadline"
-                raise DeadlineExceeded(text, ref=refs[0]) from None
-            raise
+        except TimeoutError:  # a look-up's own is an OutageError
+            text = f"{several.names(refs)} was not asked for before its deadline"
+            raise DeadlineExceeded(text, ref=refs[0]) from None
         with lease:
             await self._until_first_poll()
             wait = partial(

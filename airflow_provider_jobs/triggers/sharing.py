@@ -195,17 +195,14 @@ async def _open_connection(trigger: Sharer) -> Connection:
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 return Connection(await trigger.client())
-        except JobsError as error:
-            if concerns_job(error) or loop.time() > began + OUTAGE_SECONDS:
-                raise
-            problem: Exception = error
         except Exception as error:  # Airflow's own trouble must not fail the task
-            if loop.time() > began + LOOK_UP_SECONDS:
-                raise OutageError(
-                    f"the connection cannot be looked up: {str(error) or 'no answer'}"
-                ) from error
-            problem = error
-        log.warning("%s: %s; trying again in %s s", trigger.service, problem, REOPEN_SECONDS)
+            seconds = loop.time() - began
+            if isinstance(error, JobsError) and (concerns_job(error) or seconds > OUTAGE_SECONDS):
+                raise
+            if not isinstance(error, JobsError) and seconds > LOOK_UP_SECONDS:
+                text = f"the connection cannot be looked up: {str(error) or 'no answer'}"
+                raise OutageError(text) from error
+            log.warning("%s: %s; trying again in %s s", trigger.service, error, REOPEN_SECONDS)
         await asyncio.sleep(REOPEN_SECONDS)
 
 

@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
@@ -141,7 +140,7 @@ class Transport:
                 },
                 data=body,
                 headers=more,
-                auth=_Authorization(headers),
+                auth=partial(_authorize, headers),
                 # While a body leaves, the first of the two bounds every block of it.
                 timeout=self._timeout if request.content is None else self._timeout[1],
                 allow_redirects=False,  # a redirect would carry the token to another host
@@ -160,15 +159,10 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, **kwargs)
 
 
-class _Authorization(AuthBase):
-    """Sets the headers last, so that no .netrc entry can replace the token."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        prepared.headers.update(self._headers)
-        return prepared
+def _authorize(headers: Mapping[str, str], prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Set the headers last, so that no .netrc entry can replace the token."""
+    prepared.headers.update(headers)
+    return prepared
 
 
 def _json(body: Any) -> bytes:
