@@ -43,10 +43,8 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
 
 def stats() -> Any:
     """Return Airflow's metrics in the triggerer, with the functions ``incr``, ``gauge`` and ``timing``."""
-    if _RELEASE >= (3, 3):
-        return importlib.import_module("airflow.observability.stats")
-    home = "airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats"
-    return importlib.import_module(home).Stats
+    module = importlib.import_module("airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats")
+    return module if _RELEASE >= (3, 3) else module.Stats
 
 
 def encrypt(text: str) -> str | None:

@@ -59,7 +59,6 @@ class TransportError(JobsError):
 class ServiceError(JobsError):
     """The service answered with an error.
 
-    :param status: HTTP status.
     :param reason: The vendor's code, such as ``invalidQuery``.
     """
 
@@ -123,10 +122,7 @@ class DeadlineExceeded(JobsError):
 
 
 class OutageError(JobsError):
-    """Waiting for a job was given up: the service was out for too long, or the task was ended.
-
-    The job may still run.
-    """
+    """Waiting for a job, which may run on, was given up: the service was out, or the task was ended."""
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)

@@ -31,7 +31,6 @@ class JobRef:
 
     :param service: ``bigquery``, ``salesforce`` or ``redivis``.
     :param scope: What the id is unique in: a project, an org, a table.
-    :param id: The service's id of the job.
     :param location: The region that runs it, as the service reported it.
     :param created_at: When the service created it, in seconds since 1970.
     """

@@ -21,7 +21,6 @@ class JobRequest:
     :param key: The beginning of the job's id where the caller chooses it; the same work has the same key.
     :param body: The job's configuration, as the vendor's API spells it.
     :param location: The region to run in; None leaves it to the service.
-    :param media: Bytes to upload with it, a :class:`.Media`.
     :param not_before: Seconds since 1970: a job of that key created earlier belongs to something else.
     """
 

@@ -59,10 +59,7 @@ class JobsHook(BaseHook, Generic[Client]):
 
 
 class StaticToken:
-    """A ready token, which cannot be renewed.
-
-    :param more: Headers that go with it.
-    """
+    """A ready token, which cannot be renewed, and the headers that go with it."""
 
     def __init__(self, token: str, more: Mapping[str, str] | None = None) -> None:
         self._headers = {"Authorization": f"Bearer {token}", **(more or {})}
@@ -97,6 +94,18 @@ def extra_of(conn_id: str, connection: Connection) -> dict[str, Any]:
     if not isinstance(extra, dict):
         raise ConfigurationError(f"connection {conn_id}: the extra field is not a JSON object")
     return extra
+
+
+def text_of(path: str, what: str) -> str:
+    """Return what a text file holds.
+
+    :raises ConfigurationError: it cannot be read; ``what`` is what the message calls it.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise ConfigurationError(f"{what} cannot be read: {reason}") from None
 
 
 def fingerprint(path: str | None) -> bytes | None:

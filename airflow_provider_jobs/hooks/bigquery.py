@@ -25,7 +25,6 @@ class BigQueryHook(JobsHook[BigQueryClient]):
 
     Takes connections of type ``bigquery_jobs``, and those of type ``google_cloud_platform`` as they are.
 
-    :param gcp_conn_id: The connection.
     :param project_id: The project that runs and pays for jobs; else the connection's, else the credentials'.
     :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
     """

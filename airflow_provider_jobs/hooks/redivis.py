@@ -63,8 +63,6 @@ class RedivisHook(JobsHook[RedivisClient]):
     """The Redivis client of one connection, and nothing besides.
 
     Takes connections of type ``redivis``: the password is the API token, the host the API's address.
-
-    :param redivis_conn_id: The connection.
     """
 
     conn_name_attr = "redivis_conn_id"

@@ -30,7 +30,6 @@ class SalesforceHook(JobsHook[SalesforceClient]):
     Takes connections of type ``salesforce_bulk``, and those of type ``salesforce`` as they are. A ``job`` is
     an id, of the ``kind`` that goes with it (``query`` or ``ingest``), or a :class:`.JobRef`.
 
-    :param salesforce_conn_id: The connection.
     :param session_id: A ready token, in place of what the connection holds; its org is the connection's.
     :param version: The API version of new jobs, such as ``59.0``; default is the connection's.
     :param delete_cancelled: Delete the jobs that the engine cancels, once they have ended.
@@ -57,11 +56,7 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         self._session_id = session_id
 
     def get_conn(self) -> SalesforceClient:
-        """Return the client; hooks of equal settings share it, its HTTP session and its login.
-
-        :raises ConfigurationError: the connection cannot be used.
-        :raises AuthenticationError: Salesforce refuses the login.
-        """
+        """Return the client, as other hooks do; a ready token that is rejected is looked up again."""
         connection = self.looked_up()
         token = token_for(self._settings(connection))
         if isinstance(token, ReadyToken):  # not for a triggerer, whose threads must not look connections up

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
+import pkgutil
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -81,8 +81,7 @@ class _Trigger(BaseTrigger):
         return str(self.hook_args[self._hook_class().conn_name_attr])
 
     def _hook_class(self) -> Any:
-        module, _, name = HOOKS[self.service].partition(":")
-        return getattr(importlib.import_module(module), name)
+        return pkgutil.resolve_name(HOOKS[self.service])
 
     async def client(self) -> Any:
         """Look the connection up and return its client."""
@@ -97,18 +96,13 @@ class _Trigger(BaseTrigger):
     async def _watched(
         self, refs: Sequence[JobRef], group_of: Callable[[], Coroutine[Any, Any, Lease[SharedGroup]]]
     ) -> list[JobStatus]:
-        """Wait until the jobs have ended, in a loop with others.
-
-        :raises DeadlineExceeded: one was still active then.
-        """
+        """Wait for the end of the jobs, in a loop with others; a deadline before it is an error."""
         try:
-            async with asyncio.timeout(self._seconds_left()) as limit:
+            async with asyncio.timeout(self.deadline and self.deadline - time.time()):
                 lease = await group_of()
-        except TimeoutError:
-            if limit.expired():
-                text = f"{several.names(refs)} was not asked for before its deadline"
-                raise DeadlineExceeded(text, ref=refs[0]) from None
-            raise
+        except TimeoutError:  # a look-up's own is an OutageError
+            text = f"{several.names(refs)} was not asked for before its deadline"
+            raise DeadlineExceeded(text, ref=refs[0]) from None
         with lease:
             await self._until_first_poll()
             wait = partial(
@@ -121,9 +115,6 @@ class _Trigger(BaseTrigger):
 
     def _tell(self, line: str) -> None:
         self.logger().info("%s", line)  # one logger for all triggers, not one for each
-
-    def _seconds_left(self) -> float | None:
-        return None if self.deadline is None else max(0.0, self.deadline - time.time())
 
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
@@ -277,15 +268,13 @@ class JobsTrigger(_Trigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Search until everything has ended, and yield the one event."""
-        yield TriggerEvent(await self._search())
-
-    async def _search(self) -> dict[str, Any]:
         ref = JobRef(self.service, "search", json.dumps(self.search, sort_keys=True))
+        event = {"outcome": "ended"}
         try:
             await self._watched([ref], partial(sharing.group_of_search, self, self.search))
         except JobsError as error:
-            return await self._told(error)
-        return {"outcome": "ended"}
+            event = await self._told(error)
+        yield TriggerEvent(event)
 
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.

@@ -18,10 +18,7 @@ _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class PollMetrics:
-    """Reports the ticks of one poll group; :meth:`ticked` and :meth:`closed` may run in any thread.
-
-    :param scope: What the group asks about: groups of one connection must not overwrite each other.
-    """
+    """Reports the ticks of one poll group; :meth:`ticked` and :meth:`closed` may run in any thread."""
 
     def __init__(
         self, service: str, connection: str, scope: str, stats: Callable[[], Any] | None = None

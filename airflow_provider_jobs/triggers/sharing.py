@@ -1,7 +1,6 @@
 """What the triggers of one event loop share: a client a connection, a poll group for what is asked of it.
 
-The first user opens, the last one closes; those who come meanwhile wait for the opening. Nothing is shared
-between processes: of two triggerers each polls for its own triggers.
+The first user opens, the last one closes; who comes meanwhile waits for the opening. Processes share nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ from airflow_provider_jobs.triggers.metrics import PollMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 
 log = logging.getLogger(__name__)
 
@@ -56,20 +57,9 @@ class Sharer(Protocol):
         """Look the connection up and return its client."""
 
 
-class SearchingClient(Protocol):
-    """What the wait for a search needs of a client."""
-
-    def search_ended(self, search: dict[str, Any]) -> bool:
-        """Return True if all jobs that a search matches have ended."""
-
-
 @dataclass(eq=False, slots=True)
 class Connection:
-    """A connection that has been looked up.
-
-    :param lane: Where calls run that are no polls.
-    :param polls: Where those run.
-    """
+    """A connection that has been looked up; its polls have threads apart from other calls."""
 
     client: Any
     lane: Lane = field(default_factory=lambda: Lane(CANCELS_AT_ONCE))
@@ -90,41 +80,28 @@ class SharedGroup:
         Lane(linger_seconds=0.0).submit(self.metrics.closed)
 
 
-@dataclass(eq=False, slots=True)
-class _Item(Generic[T]):
-    key: str
-    opening: asyncio.Task[T]
-    users: int = 0
-
-    @property
-    def opened(self) -> bool:
-        """True if it is there."""
-        return self.opening.done() and not self.opening.cancelled() and self.opening.exception() is None
-
-
 class Shelf(Generic[T]):
     """Shared things by key, those of each event loop apart."""
 
     def __init__(self, close: Callable[[T], object] | None = None) -> None:
         self.close = close
-        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Item[T]]] = (
+        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Lease[T]]] = (
             weakref.WeakKeyDictionary()
         )
 
-    def items(self) -> dict[str, _Item[T]]:
+    def items(self) -> dict[str, Lease[T]]:
         """Return what is shared in this event loop."""
         return self._loops.setdefault(asyncio.get_running_loop(), {})
 
     async def lend(self, key: str, open_: Callable[[], Coroutine[Any, Any, T]]) -> Lease[T]:
-        """Return a lease of what has this key; ``open_`` makes it if it is not there."""
+        """Lend what has this key; ``open_`` makes it if it is not there."""
         items = self.items()
-        item = items.get(key)
-        if item is None:
-            item = items[key] = _Item(key, asyncio.create_task(open_()))
-        item.users += 1
-        lease = Lease(self, item)
+        if key not in items:
+            items[key] = Lease(self, key, asyncio.create_task(open_()))
+        lease = items[key]
+        lease.users += 1
         try:
-            await asyncio.shield(item.opening)
+            await asyncio.shield(lease.opening)
         except BaseException:
             lease.give_back()
             raise
@@ -134,35 +111,37 @@ class Shelf(Generic[T]):
         """Let those who come from now on open anew; who has a lease keeps it."""
         self.items().pop(key, None)
 
-    def take_back(self, item: _Item[T]) -> None:
-        """Close what nobody uses any more."""
-        item.users -= 1
-        if item.users:
-            return
-        if self.items().get(item.key) is item:
-            del self.items()[item.key]
-        if not item.opening.done():
-            item.opening.cancel()
-        elif self.close and item.opened:
-            self.close(item.opening.result())
 
-
+@dataclass(eq=False, slots=True)
 class Lease(Generic[T]):
-    """A shared thing in use; small, since each trigger has one."""
+    """A shared thing in use; each of its users gives it back once."""
 
-    __slots__ = ("_item", "_shelf")
+    shelf: Shelf[T]
+    key: str
+    opening: asyncio.Task[T]
+    users: int = 0
 
-    def __init__(self, shelf: Shelf[T], item: _Item[T]) -> None:
-        self._shelf, self._item = shelf, item
+    @property
+    def opened(self) -> bool:
+        """True if it is there."""
+        return self.opening.done() and not self.opening.cancelled() and self.opening.exception() is None
 
     @property
     def thing(self) -> T:
         """What is lent."""
-        return self._item.opening.result()
+        return self.opening.result()
 
     def give_back(self) -> None:
-        """Use it no more."""
-        self._shelf.take_back(self._item)
+        """Use it no more; what nobody uses is closed."""
+        self.users -= 1
+        if self.users:
+            return
+        if self.shelf.items().get(self.key) is self:
+            self.shelf.retire(self.key)
+        if not self.opening.done():
+            self.opening.cancel()
+        elif self.shelf.close and self.opened:
+            self.shelf.close(self.thing)
 
     def __enter__(self) -> Self:
         return self
@@ -182,30 +161,27 @@ async def connection_of(trigger: Sharer) -> Lease[Connection]:
 
 async def group_of_jobs(trigger: Sharer, scope: str) -> Lease[SharedGroup]:
     """Lend the poll group of all jobs of a trigger's connection and scope."""
-    key = _key(trigger, scope)
-    _retire_rejected(trigger, key)
-    return await groups.lend(key, partial(_open_group, trigger, scope))
+    return await _lend_group(trigger, scope)
 
 
 async def group_of_search(trigger: Sharer, search: dict[str, Any]) -> Lease[SharedGroup]:
     """Lend the poll group of all triggers of a connection that search for the same."""
     text = json.dumps(search, sort_keys=True)
-    key = _key(trigger, "search", text)
-    _retire_rejected(trigger, key)
-    scope = f"search_{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-    return await groups.lend(key, partial(_open_group, trigger, scope, searches=True))
+    return await _lend_group(trigger, f"search_{hashlib.sha256(text.encode()).hexdigest()[:8]}", text)
+
+
+async def _lend_group(trigger: Sharer, scope: str, search: str = "") -> Lease[SharedGroup]:
+    key = _key(trigger, scope, search)
+    known = groups.items().get(key)
+    if known and known.opened and known.thing.group.rejected:
+        # The token is not accepted any more: the connection may hold another by now.
+        groups.retire(key)
+        connections.retire(_key(trigger))
+    return await groups.lend(key, partial(_open_group, trigger, scope, searches=bool(search)))
 
 
 def _key(trigger: Sharer, *more: str) -> str:
     return json.dumps([trigger.service, trigger.hook_args, *more], sort_keys=True)
-
-
-def _retire_rejected(trigger: Sharer, key: str) -> None:
-    """Have a connection looked up again whose token is not accepted any more: it may hold another by now."""
-    item = groups.items().get(key)
-    if item and item.opened and item.opening.result().group.rejected:
-        groups.retire(key)
-        connections.retire(_key(trigger))
 
 
 async def _open_connection(trigger: Sharer) -> Connection:
@@ -219,17 +195,14 @@ async def _open_connection(trigger: Sharer) -> Connection:
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 return Connection(await trigger.client())
-        except JobsError as error:
-            if concerns_job(error) or loop.time() > began + OUTAGE_SECONDS:
-                raise
-            problem: Exception = error
         except Exception as error:  # Airflow's own trouble must not fail the task
-            if loop.time() > began + LOOK_UP_SECONDS:
-                raise OutageError(
-                    f"the connection cannot be looked up: {str(error) or 'no answer'}"
-                ) from error
-            problem = error
-        log.warning("%s: %s; trying again in %s s", trigger.service, problem, REOPEN_SECONDS)
+            seconds = loop.time() - began
+            if isinstance(error, JobsError) and (concerns_job(error) or seconds > OUTAGE_SECONDS):
+                raise
+            if not isinstance(error, JobsError) and seconds > LOOK_UP_SECONDS:
+                text = f"the connection cannot be looked up: {str(error) or 'no answer'}"
+                raise OutageError(text) from error
+            log.warning("%s: %s; trying again in %s s", trigger.service, error, REOPEN_SECONDS)
         await asyncio.sleep(REOPEN_SECONDS)
 
 
@@ -249,7 +222,7 @@ async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) ->
 class _Searches(ManyClient):
     """Lets searches be waited for as jobs are: the id of such a job is the search."""
 
-    def __init__(self, client: SearchingClient) -> None:
+    def __init__(self, client: BigQueryClient) -> None:
         self._client = client
 
     def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
@@ -258,9 +231,8 @@ class _Searches(ManyClient):
         for ref in refs:
             try:
                 ended = self._client.search_ended(json.loads(ref.id))
-            except JobsError as error:
-                found[ref] = error
-            else:
                 state = JobState.SUCCEEDED if ended else JobState.RUNNING
                 found[ref] = JobStatus(ref, state, "over" if ended else "active")
+            except JobsError as error:
+                found[ref] = error
         return found

@@ -12,10 +12,7 @@ from airflow_provider_jobs.errors import TransportError
 
 
 def transport_error(method: str, url: str, error: Exception, what: str = "no reply") -> TransportError:
-    """Return the error of a request that got no reply, or not the whole of one.
-
-    :param what: What came.
-    """
+    """Return the error of a request to which no reply came, or only ``what``."""
     host = urlsplit(url).netloc.rpartition("@")[2]
     cause = _root_cause(error)
     inner = error.args[0] if error.args else None
@@ -34,9 +31,8 @@ def transport_error(method: str, url: str, error: Exception, what: str = "no rep
 
 def _root_cause(error: BaseException) -> str:
     """Return the operating system's words, or the kind of the error: never a URL."""
-    if isinstance(error, requests.Timeout):
-        return "timed out"
-    if isinstance(error.__context__, TimeoutError) or "timed out" in str(error):
+    timeout = isinstance(error, requests.Timeout) or isinstance(error.__context__, TimeoutError)
+    if timeout or "timed out" in str(error):
         return "timed out"
     seen: BaseException | None = error
     name = type(error).__name__
@@ -47,9 +43,6 @@ def _root_cause(error: BaseException) -> str:
             name = type(seen).__name__
         seen = seen.__cause__ or seen.__context__
     return name
-
-
-_LOGGERS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
 
 
 class _WithoutSecrets(logging.Filter):
@@ -66,9 +59,7 @@ class _WithoutSecrets(logging.Filter):
 
 
 def hide_sessions() -> None:
-    """Filter what the HTTP library logs in this process; a second call changes nothing."""
-    for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_FILTER)
-
-
-_FILTER = _WithoutSecrets()
+    """Filter what the HTTP library logs in this process."""
+    without_secrets = _WithoutSecrets()
+    for name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
+        logging.getLogger(name).addFilter(without_secrets)

@@ -120,7 +120,11 @@ class Token(Protocol):
     """Where the headers that authorise a request come from; shared by the threads of a process."""
 
     def headers(self) -> dict[str, str]:
-        """Return the headers, their token fetched or renewed if need be."""
+        """Return the headers, their token fetched or renewed if need be.
+
+        :raises AuthenticationError: no token is given for these credentials.
+        :raises TransportError: nobody could be asked for one.
+        """
 
     def renew(self, rejected: Mapping[str, str]) -> bool:
         """Drop a token that the service rejected; return False if no other can be had."""
@@ -137,7 +141,6 @@ def pages(
     :param ask: Returns the page of a token; None is the first page.
     :param next_token: Returns the token of the page after this one, None after the last.
     :param what: What the message calls the list.
-    :param first: The token to begin with.
     :raises ProtocolError: a token came twice: the list would never end.
     """
     token, seen = first, {first}

@@ -19,10 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The clock, the sleep and the dice of the process; tests bring their own.
-
-    :param now: Seconds since 1970.
-    """
+    """The clock in seconds since 1970, the sleep and the dice of the process; tests bring their own."""
 
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
@@ -45,9 +42,8 @@ class RetryPolicy:
     cap_seconds: float = 30.0
 
     def delay_seconds(self, failures: int, dice: float, retry_after: float | None = None) -> float:
-        """Return the pause after so many failures: half of the backoff fixed, half by chance.
+        """Return the pause after so many failures: half of the backoff fixed, half by chance (0 to 1).
 
-        :param dice: A random number between 0 and 1.
         :param retry_after: Seconds that the service asked for; never undercut.
         """
         backoff = min(self.cap_seconds, self.base_seconds * 2.0 ** min(failures - 1, 64))

@@ -37,18 +37,19 @@ class StreamedReply:
     close: Callable[[], None] = field(default=lambda: None)
 
 
-def streamed(response: requests.Response) -> StreamedReply:
-    """Return a reply of requests as one that is read in blocks."""
-    return StreamedReply(response.status_code, response.headers, _blocks(response), response.close)
+def blocks_of(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body of a reply, decompressed.
 
-
-def _blocks(response: requests.Response) -> Iterator[bytes]:
+    :raises TransportError: it is cut short.
+    :raises ProtocolError: it is not encoded as its headers say, or in a way that nobody asked for.
+    """
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding in {"gzip", "x-gzip"}:
-        return _inflated(_raw(response))
-    if coding != "identity":
+        yield from _inflated(_raw(response))
+    elif coding == "identity":
+        yield from _raw(response)
+    else:
         raise ProtocolError(f"the body is in the encoding {coding[:50]!r}, which nobody asked for")
-    return _raw(response)
 
 
 def _raw(response: requests.Response) -> Iterator[bytes]:

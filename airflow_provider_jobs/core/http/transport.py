@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
 from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
-from airflow_provider_jobs.core.http.stream import StreamedReply, streamed
+from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+Answer = TypeVar("Answer", Reply, StreamedReply)
 
+#: Longest wait for a connection, in seconds.
+CONNECT_SECONDS = 10.0
 _UNAUTHORIZED = 401
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
 _NO_PROXY = {"http": "", "https": ""}
@@ -36,7 +39,6 @@ hide_sessions()
 class Transport:
     """Sends requests for one connection.
 
-    :param connect_seconds: Longest wait for a connection.
     :param read_seconds: Longest silence of the server.
     :param proxies: Scheme and proxy; they go before those of the environment.
     """
@@ -48,39 +50,32 @@ class Transport:
         user_agent: str,
         retry: RetryPolicy | None = None,
         timing: Timing | None = None,
-        connect_seconds: float = 10.0,
         read_seconds: float = 60.0,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self._retry = retry or RetryPolicy()
         self._token = token
-        self._timeout = (connect_seconds, read_seconds)
+        self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = user_agent
         self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=16))
 
-    def call(self, request: Request, parse: Callable[[Reply], T], *, retry: RetryPolicy | None = None) -> T:
+    def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
         """Send a request, repeated as the policy allows, and return what ``parse`` makes of the reply.
 
         A token that the service rejects is renewed once.
 
+        :raises ConfigurationError: the address is neither https nor on this machine.
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
-
-        def step() -> T:
-            headers = self._token.headers() if request.authorized else {}
-            try:
-                return parse(self.send(request, headers))
-            except AuthenticationError:
-                if not request.authorized or not self._token.renew(headers):
-                    raise
-            return parse(self.send(request, self._token.headers()))
-
-        return (retry or self._retry).call(
-            step, timing=self.timing, idempotent=request.idempotent, on_retry=_log_retry
+        return self._retry.call(
+            lambda: parse(self._renewing(request, self.send)),
+            timing=self.timing,
+            idempotent=request.idempotent,
+            on_retry=partial(log.warning, "%s; trying again in %.1f s"),
         )
 
     def once(self, request: Request) -> Reply:
@@ -100,34 +95,25 @@ class Transport:
 
         :raises TransportError: no reply came.
         """
-        headers = self._token.headers() if request.authorized else {}
-        reply = self.open(request, headers)
-        if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
-            reply.close()
-            reply = self.open(request, self._token.headers())
-        try:
+        with closing(self._renewing(request, self.open)) as reply:
             yield reply
-        finally:
-            reply.close()
+
+    def _renewing(self, request: Request, send: Callable[[Request, Mapping[str, str]], Answer]) -> Answer:
+        headers = self._token.headers() if request.authorized else {}
+        reply = send(request, headers)
+        if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
+            if isinstance(reply, StreamedReply):
+                reply.close()
+            return send(request, self._token.headers())
+        return reply
 
     def open(self, request: Request, headers: Mapping[str, str]) -> StreamedReply:
-        """Send a request once and return the reply, its body unread.
-
-        :raises TransportError: no reply came.
-        """
+        """Send a request once and return the reply, its body unread."""
         response = self._exchange(request, headers, stream=True)
-        try:
-            return streamed(response)
-        except ProtocolError:
-            response.close()
-            raise
+        return StreamedReply(response.status_code, response.headers, blocks_of(response), response.close)
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
-        """Send a request once.
-
-        :raises ConfigurationError: the address is neither https nor on this machine.
-        :raises TransportError: no reply came.
-        """
+        """Send a request once and return the reply, read to its end."""
         response = self._exchange(request, headers)
         return Reply(response.status_code, response.headers, response.content)
 
@@ -148,10 +134,13 @@ class Transport:
             return self._session.request(
                 request.method,
                 url,
-                params=[(name, each) for name, value in request.params.items() for each in _values(value)],
+                params={
+                    name: str(value).lower() if isinstance(value, bool) else value
+                    for name, value in request.params.items()
+                },
                 data=body,
                 headers=more,
-                auth=_Authorization(headers),
+                auth=partial(_authorize, headers),
                 # While a body leaves, the first of the two bounds every block of it.
                 timeout=self._timeout if request.content is None else self._timeout[1],
                 allow_redirects=False,  # a redirect would carry the token to another host
@@ -170,15 +159,10 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, **kwargs)
 
 
-class _Authorization(AuthBase):
-    """Sets the headers last, so that no .netrc entry can replace the token."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-
-    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-        prepared.headers.update(self._headers)
-        return prepared
+def _authorize(headers: Mapping[str, str], prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Set the headers last, so that no .netrc entry can replace the token."""
+    prepared.headers.update(headers)
+    return prepared
 
 
 def _json(body: Any) -> bytes:
@@ -186,14 +170,3 @@ def _json(body: Any) -> bytes:
         return json.dumps(body, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the request cannot be written as JSON: {error}") from None
-
-
-def _values(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    values = value if isinstance(value, list | tuple) else [value]
-    return [str(each).lower() if isinstance(each, bool) else each for each in values]
-
-
-def _log_retry(error: Exception, delay: float) -> None:
-    log.warning("%s; trying again in %.1f s", error, delay)

@@ -223,7 +223,6 @@ def drop(reader: Reader, count: int) -> None:
 class OpenFileSource:
     """A file that is open already, from where it stands; it is left open. One reader at a time.
 
-    :param name: Of a file that has no name of its own.
     :raises ConfigurationError: it cannot seek, or is open as text.
     """
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class SectionBody:
-    """The bytes that one request of an upload sends: counted, and checked before the very last is sent.
+    """The bytes, from its offset on, that one request of an upload sends.
 
-    :param length: Bytes of this request, from the upload's offset on.
+    They are counted, and the source is checked before the very last is sent.
     """
 
     def __init__(self, reader: Reader, length: int, media: Media, upload: ResumableUpload) -> None:

@@ -67,14 +67,13 @@ class ResumableUpload:
     sent: int | None = 0
     rejected: bool = False
 
-    def data_range(self, length: int) -> str:
-        """Return the Content-Range of the next ``length`` bytes; 0 ends an upload, all of which is stored."""
+    def content_range(self, length: int) -> str:
+        """Return the Content-Range of the next ``length`` bytes.
+
+        0 is a status query, which also ends an upload all of which is stored.
+        """
         total = "*" if self.total is None else str(self.total)
         return f"bytes {self.offset}-{self.offset + length - 1}/{total}" if length else f"bytes */{total}"
-
-    def status_range(self) -> str:
-        """Return the Content-Range of a status query."""
-        return f"bytes */{'*' if self.total is None else self.total}"
 
     def note_sent(self, end: int) -> None:
         """Note that the bytes up to an offset were sent, whether or not they arrived."""
@@ -87,29 +86,21 @@ class ResumableUpload:
         :raises UploadExpired: the session is gone.
         :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
         """
-        sent_to = self.offset + length
-        if status in _COMPLETE:
-            if sent_to != self.total:
-                raise ProtocolError(f"the upload was called complete after {sent_to} bytes of {self.total}")
-            self.offset = sent_to
-            return Step.DONE
-        return self._after(status, headers, sent_to)
+        step = self._after(status, headers, self.offset + length)
+        if step is Step.DONE:
+            self.offset += length
+        return step
 
     def after_status(self, status: int, headers: Mapping[str, str]) -> Step:
-        """Read the reply to a status query; if the upload is complete, the reply to its last data was lost.
+        """Read the reply to a status query: of a complete upload the reply to its last data was lost."""
+        return self._after(status, headers, self.total if self.sent is None else self.sent)
 
-        :raises UploadExpired: the session is gone.
-        :raises ProtocolError: the service confirms more than was sent, or calls a part complete.
-        """
-        at_most = self.total if self.sent is None else self.sent
+    def _after(self, status: int, headers: Mapping[str, str], at_most: int | None) -> Step:
+        rejected, self.rejected = self.rejected, status == _UNAUTHORIZED
         if status in _COMPLETE:
             if at_most != self.total:
                 raise ProtocolError(f"the upload was called complete after {at_most} bytes of {self.total}")
             return Step.DONE
-        return self._after(status, headers, at_most)
-
-    def _after(self, status: int, headers: Mapping[str, str], at_most: int | None) -> Step:
-        rejected, self.rejected = self.rejected, status == _UNAUTHORIZED
         if status == _INCOMPLETE:
             offset = stored_bytes(headers)
             if at_most is not None and offset > at_most:

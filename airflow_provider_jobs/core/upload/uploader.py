@@ -121,19 +121,19 @@ class Uploader:
         timing.sleep(delay)
 
     def _ask(self) -> tuple[Reply, Step]:
-        reply = self._put({"Content-Range": self._upload.status_range()}, b"")
+        reply = self._put(0, b"")
         return reply, self._upload.after_status(reply.status, reply.headers)
 
     def _send(self, piece: Piece) -> tuple[Reply, Step]:
         with piece(self._upload) as (reader, length):
-            headers = {"Content-Range": self._upload.data_range(length)}
             section = SectionBody(reader, length, self._media, self._upload)
             if not length:  # this request ends the upload, and no last byte is left to hold back
                 self._media.source.check()
-            reply = self._put(headers, section if length else b"")
+            reply = self._put(length, section if length else b"")
         return reply, self._upload.after_data(reply.status, reply.headers, section.taken)
 
-    def _put(self, headers: dict[str, str], content: bytes | SectionBody) -> Reply:
+    def _put(self, length: int, content: bytes | SectionBody) -> Reply:
+        headers = {"Content-Range": self._upload.content_range(length)}
         request = Request("PUT", self._url, headers=headers, content=content, authorized=self._authorized)
         return self._transport.once(request)
 

@@ -90,11 +90,6 @@ class PollGroup:
         self._poll_interval = _NEVER
         self._luck = 0.0
 
-    @property
-    def size(self) -> int:
-        """How many wait."""
-        return len(self._waiters)
-
     async def wait(
         self,
         ref: JobRef,

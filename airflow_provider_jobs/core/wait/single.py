@@ -23,10 +23,7 @@ FLOOR_SECONDS = 0.5
 
 
 def pause_seconds(waited: float, poll_interval: float) -> float:
-    """Return the pause before the next look: a fifth of the wait so far, at most ``poll_interval``.
-
-    It is never shorter than :data:`FLOOR_SECONDS`.
-    """
+    """Return the pause before the next look: a fifth of the wait so far, within two bounds."""
     return max(FLOOR_SECONDS, min(poll_interval, waited / 5))
 
 

@@ -1,7 +1,6 @@
 """Blocking calls in threads, beside an event loop or side by side: each purpose has a few of its own.
 
-A call that hangs holds up its own lane only. Nobody waits for the threads: not a pool's shutdown, since there
-is none, and not the end of the process, since they are daemons.
+A call that hangs holds up its own lane only. Nobody waits for the threads, not even the end of the process.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import threading
 from collections import deque
 from concurrent.futures import Future, wait
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -30,10 +28,7 @@ STEP_SECONDS = 1.0
 
 
 class Lane:
-    """Runs blocking steps in daemon threads of its own, which come with the work and go when there is none.
-
-    :param threads: How many steps may run at once; the others wait for them.
-    """
+    """Runs blocking steps in a few daemon threads of its own, which come with the work and go without it."""
 
     def __init__(self, threads: int = 1, *, linger_seconds: float = LINGER_SECONDS) -> None:
         self._limit = threads
@@ -55,32 +50,9 @@ class Lane:
 
     async def run(self, step: Callable[[], T]) -> T:
         """Run a step and return its result; who is cancelled meanwhile does not wait for it."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(result: T | None, error: BaseException | None) -> None:
-            if future.done():
-                return
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)  # type: ignore[arg-type]
-
-        def run() -> None:
-            outcome: tuple[T | None, BaseException | None]
-            if future.done():
-                return  # nobody waits for it any more
-            try:
-                outcome = step(), None
-            except StopIteration as error:
-                outcome = None, RuntimeError(f"StopIteration: {error}")  # no future carries the original
-            except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
-                outcome = None, error
-            with suppress(RuntimeError):  # the loop has been closed meanwhile
-                loop.call_soon_threadsafe(settle, *outcome)
-
-        self.submit(run)
-        return await future
+        future: Future[T] = Future()
+        self.submit(partial(_settle, future, step))
+        return await asyncio.wrap_future(future)
 
     def _work(self) -> None:
         while step := self._next():
@@ -100,13 +72,23 @@ class Lane:
             return self._steps.popleft()
 
 
+def _settle(future: Future[T], step: Callable[[], T]) -> None:
+    """Run a step for whoever waits for the future, if anybody still does."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(step())
+    except StopIteration as error:
+        future.set_exception(RuntimeError(f"StopIteration: {error}"))  # no future carries the original
+    except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
+        future.set_exception(error)
+
+
 class Pool:
     """Runs steps side by side for one thread, which may be ended at any moment; a context manager.
 
     Who leaves it by an error or a signal waits for nothing: what has not begun never does, what is under way
     goes on in daemon threads until it looks at :attr:`stopped`, and no process waits for those at its end.
-
-    :param at_a_time: How many steps may run at once.
     """
 
     def __init__(self, at_a_time: int) -> None:
@@ -131,14 +113,7 @@ class Pool:
         def run() -> None:
             if self._closed:
                 future.cancel()
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                result = step()
-            except BaseException as error:  # noqa: BLE001 - raised again where the result is asked for
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            _settle(future, step)
 
         self._futures.append(future)  # type: ignore[arg-type]
         self._lane.submit(run)
@@ -152,22 +127,18 @@ class Pool:
 
     def result(self, future: Future[T]) -> T:
         """Wait for a step, and return its result or raise its error."""
-        while not future.done():
-            wait([future], STEP_SECONDS)
+        _wait_for([future])
         return future.result()
 
     def outcome(self, future: Future[Any]) -> Any:
         """Wait for a step, and return its result or its error."""
-        while not future.done():
-            wait([future], STEP_SECONDS)
+        _wait_for([future])
         return future.exception() or future.result()
 
     def results(self, steps: Sequence[Callable[[], T]]) -> list[T]:
         """Run all steps and return their results, in their order.
 
-        After a failure nothing more is begun, and what is under way is finished first.
-
-        :raises Exception: the first that a step raised.
+        After a failure nothing more is begun; it is raised once what is under way has finished.
         """
 
         def guarded(step: Callable[[], T]) -> T:
@@ -178,6 +149,10 @@ class Pool:
                 raise
 
         futures = [self.submit(partial(guarded, step)) for step in steps]
-        while wait(futures, STEP_SECONDS).not_done:
-            pass  # a signal has its turn
+        _wait_for(futures)
         return [future.result() for future in futures]  # who was not begun comes after who failed
+
+
+def _wait_for(futures: Sequence[Future[Any]]) -> None:
+    while wait(futures, STEP_SECONDS).not_done:
+        pass  # a signal has its turn

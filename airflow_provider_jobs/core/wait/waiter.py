@@ -81,10 +81,7 @@ class Waiter:
             self.ended.get_loop().call_soon(self.tell, line, context=self.context)
 
     def heartbeat(self, now: float, clock: float) -> None:
-        """Say that the wait goes on, and since when nobody answers if nobody does.
-
-        :param clock: Seconds since 1970.
-        """
+        """Say that the wait goes on, and since when nobody answers; ``clock`` is seconds since 1970."""
         silence = now - self.answered_at
         line = f"{self.ref} is {self.vendor_state}"
         if self.trouble or silence > self.poll_interval + SILENCE_SECONDS:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
-from airflow_provider_jobs.hooks.base import StaticToken, fingerprint
+from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,11 +124,7 @@ class GoogleToken:
         self._credentials, self.project = load()
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that authorise a request.
-
-        :raises AuthenticationError: Google gives these credentials no token.
-        :raises TransportError: Google could not be asked.
-        """
+        """Return the headers that authorise a request."""
         with self._lock:
             if not self._credentials.valid:
                 self._refresh()
@@ -187,9 +183,7 @@ class GoogleToken:
 
 
 def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, str | None]:
-    """Return where tokens come from, and the project that the credentials name.
-
-    Reads key files, and may ask the metadata server of the machine.
+    """Return where tokens come from, and the project that key file or metadata server name.
 
     :raises ConfigurationError: the credentials cannot be read.
     """
@@ -302,11 +296,7 @@ def _document(conn_id: str, name: str, text: str) -> dict[str, Any]:
     where = f"connection {conn_id}: {name}"
     if path := _path(name, text):
         where += f" {path}"
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise ConfigurationError(f"{where} cannot be read: {reason}") from None
+        text = text_of(path, where)
     try:
         document = json.loads(text)
     except ValueError:

@@ -11,13 +11,12 @@ import logging
 import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
-from airflow_provider_jobs.core.http.retry import RetryPolicy, retry_after_seconds
+from airflow_provider_jobs.core.http.retry import retry_after_seconds
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -25,6 +24,7 @@ from airflow_provider_jobs.errors import (
     ServiceError,
     TransportError,
 )
+from airflow_provider_jobs.hooks.base import text_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 #: From version 65 on Salesforce refuses the SOAP login; the version of the jobs is another matter.
 SOAP_VERSION = "64.0"
-_ONCE = RetryPolicy(attempts=1)
 
 
 @dataclass(frozen=True)
@@ -125,17 +124,10 @@ def _escaped(text: str | None) -> str | None:
 
 
 def _private_key(settings: SalesforceSettings) -> str:
-    path = settings.key_file
-    if path is None:
-        text = settings.private_key or ""  # a form of one line may have made \n of its line ends
-        return text if "\n" in text else text.replace("\\n", "\n")
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigurationError(
-            f"connection {settings.conn_id}: private_key_file_path {path[:200]} cannot be read: {reason}"
-        ) from None
+    if path := settings.key_file:
+        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {path[:200]}")
+    text = settings.private_key or ""  # a form of one line may have made \n of its line ends
+    return text if "\n" in text else text.replace("\\n", "\n")
 
 
 class _Sender:
@@ -157,10 +149,7 @@ class _Sender:
         headers: Mapping[str, str] | None = None,
         proxies: object = None,  # noqa: ARG002 - simple-salesforce's; the transport has them
     ) -> SimpleNamespace:
-        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply.
-
-        :raises AuthenticationError: it is refused.
-        """
+        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         request = Request(
             "POST",
@@ -170,16 +159,17 @@ class _Sender:
             authorized=False,
         )
         try:
-            reply = self._transport.call(request, self._read, retry=_ONCE)
+            reply = self._transport.once(request)
         except TransportError as error:
             raise TransportError(
                 f"connection {self._settings.conn_id}: {error}; is its domain or instance_url right?",
                 sent=False,
                 retryable=error.retryable,
             ) from None
+        self._read(reply)
         return SimpleNamespace(content=reply.body, json=reply.json, status_code=reply.status)
 
-    def _read(self, reply: Reply) -> Reply:
+    def _read(self, reply: Reply) -> None:
         if reply.status != 200:  # noqa: PLR2004 - the HTTP status itself
             raise _refusal(self._settings, reply)
         if self._settings.flow is Flow.SOAP:
@@ -200,7 +190,6 @@ class _Sender:
         check_url(url, f"connection {self._settings.conn_id}: the login's instance_url")
         parts = urlsplit(url)
         self.grant = Grant(token, f"{parts.scheme}://{parts.netloc}")
-        return reply
 
 
 def _element(text: str, name: str) -> str | None:

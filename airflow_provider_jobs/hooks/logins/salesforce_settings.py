@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Where a whole host name ends; anything shorter is the part before ``.salesforce.com``.
 _HOST_ENDINGS = (".com", ".mil", ".cn")
 _SHARED_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
+#: ``acme--dev.sandbox.my.salesforce.com``, and ``acme--dev.my.salesforce.com`` as it was before.
+_SANDBOX_HOST = re.compile(r"--|\.sandbox\.")
 
 
 class Flow(StrEnum):
@@ -116,16 +118,12 @@ class SalesforceSettings:
             login_url=login_url,
             instance_url=instance_url,
             sandbox_org=domain == "test" or host.startswith("test.") or bool(_SANDBOX_HOST.search(host)),
-            version=_version(where, version or get("version")),
+            version=_version(where, version or get("version") or VERSION),
             proxies=_proxies(where, get("proxies", as_text=False)),
             client_id=_client_id(where, get("client_id")),
             api_usage_limit=_share(where, get("api_usage_limit")),
             **given,
         )
-
-
-#: ``acme--dev.sandbox.my.salesforce.com``, and ``acme--dev.my.salesforce.com`` as it was before.
-_SANDBOX_HOST = re.compile(r"--|\.sandbox\.")
 
 
 def _getter(extra: Mapping[str, Any]) -> Callable[..., Any]:
@@ -189,9 +187,7 @@ def _check_host(where: str, flow: Flow, instance_url: str | None, host: str) -> 
         )
 
 
-def _version(where: str, value: str | None) -> str:
-    if value is None:
-        return VERSION
+def _version(where: str, value: str) -> str:
     try:
         return api_version(value).removeprefix("v")
     except ConfigurationError as error:

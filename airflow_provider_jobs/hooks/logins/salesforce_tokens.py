@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 
-
 log = logging.getLogger(__name__)
 
 #: A refused login is not tried again for so long, unless its key file changes: Salesforce locks users out
@@ -31,14 +30,12 @@ _PATIENCE = RetryPolicy(attempts=4, total_seconds=60.0)
 
 
 class ReadyToken:
-    """A token that somebody else has asked for: only the connection may hold a newer one.
-
-    :param reread: Reads the connection again; None where that is not possible.
-    """
+    """A token that somebody else has asked for: only the connection may hold a newer one."""
 
     def __init__(self, settings: SalesforceSettings) -> None:
         self._grant = Grant(settings.access_token or "", settings.instance_url or "")
         self._lock = threading.RLock()  # on_kill runs in a signal handler, whatever its thread holds
+        #: Reads the connection again; None where that is not possible.
         self.reread: Callable[[], SalesforceSettings] | None = None
 
     @property
@@ -64,8 +61,6 @@ class LoginToken:
     """Tokens that a login gives: one login for all threads, another once the org rejects its token.
 
     A key file is read at each login, and so may be replaced at any time.
-
-    :param transport: What sends the logins; None makes it.
     """
 
     def __init__(self, settings: SalesforceSettings, *, transport: Transport | None = None) -> None:
@@ -79,17 +74,11 @@ class LoginToken:
 
     @property
     def instance_url(self) -> str:
-        """Return the org's address, as the login tells it.
-
-        :raises AuthenticationError: the login is refused.
-        """
+        """Return the org's address, as the login tells it."""
         return _PATIENCE.call(self._granted, timing=self._timing).instance_url
 
     def headers(self) -> dict[str, str]:
-        """Return the headers that authorise a request.
-
-        :raises AuthenticationError: the login is refused.
-        """
+        """Return the headers that authorise a request."""
         return self._granted().headers
 
     def renew(self, rejected: Mapping[str, str]) -> bool:

@@ -139,10 +139,10 @@ def test_repeats_after_transient_replies(serve: Serve, clock: Any, caplog: pytes
     ]
 
 
-def test_a_policy_for_one_call_replaces_the_common_one(serve: Serve, clock: Any) -> None:
+def test_the_policy_of_a_connection_replaces_the_common_one(serve: Serve, clock: Any) -> None:
     server = serve({"status": 503})
     with pytest.raises(ServiceError):
-        transport(clock.timing).call(Request("GET", server.url), parse, retry=RetryPolicy(attempts=2))
+        transport(clock.timing, retry=RetryPolicy(attempts=2)).call(Request("GET", server.url), parse)
     assert len(server.seen) == 2
 
 

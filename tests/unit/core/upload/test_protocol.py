@@ -40,13 +40,13 @@ class TestWhatIsAsked:
         ],
     )
     def test_data(self, total: int | None, offset: int, length: int, expected: str) -> None:
-        assert upload(total, offset).data_range(length) == expected
+        assert upload(total, offset).content_range(length) == expected
 
     @pytest.mark.parametrize(
         ("total", "expected"), [(100, "bytes */100"), (0, "bytes */0"), (None, "bytes */*")]
     )
     def test_status(self, total: int | None, expected: str) -> None:
-        assert upload(total).status_range() == expected
+        assert upload(total).content_range(0) == expected
 
 
 class TestRepliesToData:

@@ -58,7 +58,7 @@ class TestWaiting:
         async def scene() -> None:
             group = group_of(service)
             await asyncio.gather(ended_at(group), ended_at(group), ended_at(group, OTHER))
-            assert group.size == 0
+            assert len(group._waiters) == 0
 
         run(scene())
         assert all(names == {"one", "two"} for _, names in service.looks)

@@ -94,8 +94,8 @@ class TestDeadline:
             group = group_of(Service(one=1000))
             waiters = [asyncio.create_task(ended_at(group, deadline=EPOCH + 10)) for _ in range(count)]
             left: set[int] = set()
-            while group.size or not left:
-                left.add(group.size)
+            while group._waiters or not left:
+                left.add(len(group._waiters))
                 await asyncio.sleep(0.25 if now() < 10 else 0)
             await asyncio.gather(*waiters, return_exceptions=True)
             assert left >= {count, count - BATCH, count - 2 * BATCH}
