@@ -19,7 +19,7 @@ from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
-from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
+from airflow_provider_jobs.operators.base import JobOperator, ServiceTask, run_started_at, work_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,24 +41,67 @@ Table = str | Mapping[str, str]
 _PREFIX_LENGTH = 990
 
 
-class BigQueryJobOperator(JobOperator):
+class BigQueryTask(ServiceTask):
+    """What operators and sensors share.
+
+    :param project_id: The project that runs and pays for the jobs; default is the connection's.
+    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
+    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
+    """
+
+    service = "bigquery"
+    hook_class = BigQueryHook
+    together = BIGQUERY_JOBS
+    template_fields: Sequence[str] = ("project_id", "gcp_conn_id", "impersonation_chain")
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        gcp_conn_id: str = BigQueryHook.default_conn_name,
+        impersonation_chain: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook."""
+        return {
+            **super().hook_args(),
+            "project_id": self.project_id or None,
+            "impersonation_chain": self.impersonation_chain or None,
+        }
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what a result says about a job: where it is, its state, and the numbers that people use."""
+        ref = status.ref
+        return {
+            **({} if ref.id else {"dry_run": True}),
+            "project_id": ref.scope,
+            "location": ref.location,
+            "job_id": ref.id or None,
+            "state": status.state,
+            **status.statistics,
+            "url": status.url,
+        }
+
+
+class BigQueryJobOperator(BigQueryTask, JobOperator):
     """What all BigQuery operators share; see :class:`.JobOperator` for how they wait.
 
     The result is a dict: ``job_id``, ``project_id``, ``location``, ``state``, ``url`` and, where the job has
     them, ``bytes_processed``, ``bytes_billed``, ``slot_ms``, ``cache_hit``, ``row_count``, ``input_bytes``,
     ``output_bytes``, ``destination_table``, ``statement_type`` and others of BigQuery's statistics.
 
-    :param project_id: The project that runs and pays for the job; default is the connection's.
     :param location: The region to run in; BigQuery chooses by the tables if neither this nor the connection
         names one.
-    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
-    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
     :param labels: Labels of the job, besides those for dag, task and run.
     :param job_id: How the job's id begins; default names dag, task and run.
     """
 
-    service = "bigquery"
-    together = BIGQUERY_JOBS
     template_fields: Sequence[str] = (
         "project_id",
         "location",
@@ -75,19 +118,13 @@ class BigQueryJobOperator(JobOperator):
     def __init__(
         self,
         *,
-        project_id: str | None = None,
         location: str | None = None,
-        gcp_conn_id: str = BigQueryHook.default_conn_name,
-        impersonation_chain: str | Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         job_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.project_id = project_id
         self.location = location
-        self.gcp_conn_id = gcp_conn_id
-        self.impersonation_chain = impersonation_chain
         self.labels = labels
         self.job_id = job_id
 
@@ -109,18 +146,6 @@ class BigQueryJobOperator(JobOperator):
     def files(self) -> list[Any]:
         """Return the values that may name a file."""
         return [getattr(self, field) for field in self.file_fields]
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the hook."""
-        return {
-            "gcp_conn_id": self.gcp_conn_id,
-            "project_id": self.project_id or None,
-            "impersonation_chain": self.impersonation_chain or None,
-        }
-
-    def client(self) -> BigQueryClient:
-        """Return the client."""
-        return BigQueryHook(**self.hook_args()).get_conn()
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the job's configuration, checked.
@@ -144,10 +169,6 @@ class BigQueryJobOperator(JobOperator):
             location=self.location or client.location,
             not_before=run_started_at(context),
         )
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about a job."""
-        return job_summary(status)
 
     def completed(
         self,
@@ -247,20 +268,6 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
-
-
-def job_summary(status: JobStatus) -> dict[str, Any]:
-    """Return what a result says about a job: where it is, its state, and the numbers that people use."""
-    ref = status.ref
-    summary = {
-        "project_id": ref.scope,
-        "location": ref.location,
-        "job_id": ref.id or None,
-        "state": status.state,
-        **status.statistics,
-        "url": status.url,
-    }
-    return summary if ref.id else {"dry_run": True, **summary}
 
 
 def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:

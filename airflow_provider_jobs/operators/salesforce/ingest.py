@@ -129,7 +129,6 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.on_failed_records = on_failed_records
         self.part_bytes = part_bytes
         self.parallel_uploads = parallel_uploads
-        self._files: list[dict[str, Any]] = []
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job.
@@ -217,10 +216,6 @@ class SalesforceIngestOperator(SalesforceOperator):
         if self.delete_job:
             self._delete(client, statuses)
         return statuses
-
-    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says, with the files that were written."""
-        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)

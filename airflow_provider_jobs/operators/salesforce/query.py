@@ -103,7 +103,6 @@ class SalesforceQueryOperator(SalesforceOperator):
         self.compression = compression
         self.page_records = page_records
         self.parallel_downloads = parallel_downloads
-        self._files: list[dict[str, Any]] = []
 
     def request(self, client: SalesforceClient, context: Context) -> SalesforceRequest:
         """Return the work to submit; what the job is, is remembered as soon as there is one.
@@ -159,10 +158,6 @@ class SalesforceQueryOperator(SalesforceOperator):
             if self.delete_job:
                 self._delete(client, statuses)
         return statuses
-
-    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says, with the files that were written."""
-        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
     def _memory(self, client: SalesforceClient, context: Context, body: Any) -> TaskMemory:
         return TaskMemory(context, "salesforce_job", [client.scope, self.api_version or client.version, body])
