@@ -305,21 +305,21 @@ class JobOperator(ServiceTask):
         """Cancel jobs that outlasted ``execution_timeout``, see them end, fail; unless they just ended."""
         if active := [status.ref for status in statuses if not status.state.ended]:
             if not self.can_cancel:
-                raise self._overdue(statuses, "may still")
+                raise self._overdue(active, "may still")
             several.cancel_all(client, active)
             until = time.time() + CANCEL_SECONDS
             try:
                 statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
             except NotFoundError:  # cancelled, and deleted at once
-                raise self._overdue(statuses, f"is {JobState.CANCELLED}") from None
+                raise self._overdue(active, f"is {JobState.CANCELLED}") from None
             state = several.state_of(statuses)
-            if state is not JobState.SUCCEEDED:
-                outcome = f"is {state}" if state.ended else "was asked to stop and still runs"
-                raise self._overdue(statuses, outcome)
+            if not state.ended:
+                raise self._overdue(active, "was asked to stop and still runs")
+            if state is JobState.CANCELLED:
+                raise self._overdue(active, f"is {state}")
         return self._finish(client, context, statuses, adopted=adopted)
 
-    def _overdue(self, statuses: Sequence[JobStatus], outcome: str) -> DeadlineExceeded:
-        refs = [status.ref for status in statuses]
+    def _overdue(self, refs: Sequence[JobRef], outcome: str) -> DeadlineExceeded:
         return DeadlineExceeded(
             f"{several.names(refs)} did not end within execution_timeout ({self.execution_timeout}) "
             f"and {outcome}",
