@@ -184,17 +184,27 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
             for status in statuses
         ]
 
+    def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
+        """Refuse parameters that only CSV has.
+
+        :raises ConfigurationError: one is given with another format.
+        """
+        file_format = getattr(self, format_parameter)
+        for name in parameters:
+            if file_format != "CSV" and getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"{name} clashes with {format_parameter} {file_format}: it is for CSV"
+                )
+
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
-        own = [("configuration.labels", configuration.get("labels")), ("labels", self.labels)]
-        for parameter, labels in own:
-            if labels is not None and not isinstance(labels, Mapping):
-                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
         automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
-        return {
-            **{name: label(text) for name, text in automatic.items()},
-            **(own[0][1] or {}),
-            **(own[1][1] or {}),
-        }
+        found = {name: label(text) for name, text in automatic.items()}
+        given = {"configuration.labels": configuration.get("labels"), "labels": self.labels}
+        for parameter, labels in given.items():
+            if not isinstance(labels, Mapping | None):
+                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
+            found |= labels or {}
+        return found
 
 
 class BigQueryInsertJobOperator(BigQueryJobOperator):
@@ -268,15 +278,3 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
-
-
-def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:
-    """Refuse parameters that only CSV has.
-
-    :raises ConfigurationError: one is given with another format.
-    """
-    for parameter in parameters:
-        if file_format != "CSV" and getattr(operator, parameter) is not None:
-            raise ConfigurationError(
-                f"{parameter} clashes with {format_parameter} {file_format}: it is for CSV"
-            )

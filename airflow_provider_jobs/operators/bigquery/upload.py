@@ -6,9 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import (
-    not_negative,
-)
+from airflow_provider_jobs.clients.bigquery.configuration import not_negative
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.work import JobRequest, Submission
-
 
 _TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
 
