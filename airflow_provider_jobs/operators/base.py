@@ -190,18 +190,12 @@ class JobOperator(ServiceTask):
             several.cancel_all(self._client, refs)
 
     def _check_killed(self) -> None:
-        """Let a task that was ended go no further; its retry begins anew.
-
-        :raises OutageError: it was.
-        """
+        """Let a task that was ended go no further; its retry begins anew."""
         if self._killed:
             raise OutageError("the task was ended while it ran")
 
     def _submit(self, client: JobClient, request: JobRequest) -> Submission:
-        """Submit one of several jobs; the end of the task can cancel it at once.
-
-        :raises OutageError: the task was ended.
-        """
+        """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
         submission = client.submit(request)
         if not submission.left_alone:
@@ -209,10 +203,7 @@ class JobOperator(ServiceTask):
         return submission
 
     def _follow(self, refs: Sequence[JobRef]) -> None:
-        """Note jobs for :meth:`on_kill`, and cancel what came to be too late for it.
-
-        :raises OutageError: it did.
-        """
+        """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
         if self._killed and self.cancel_on_kill:
             self._cancel(refs)
@@ -237,18 +228,18 @@ class JobOperator(ServiceTask):
 
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
-        inline_end = time.time() + self.inline_wait if self.deferrable else None
+        last = float("inf") if deadline is None else deadline
         statuses = wait_for(
             client,
             statuses,
-            until=min((end for end in (deadline, inline_end) if end is not None), default=float("inf")),
+            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
             poll_interval=self.poll_interval,
             timing=Timing(),
             on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
         )
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
-        if self.deferrable and (deadline is None or time.time() < deadline):
+        if self.deferrable and time.time() < last:
             return self._defer(context, statuses, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
 

@@ -80,7 +80,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         try:
             result = self.look()
         except JobsError as error:
-            self._bear(error)
+            self._fail_or_go_on(error)
             result = None
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
@@ -123,7 +123,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
                     first_poll_at=timing.now() + FIRST_POLL_SECONDS,
                 )
             except JobsError as error:
-                self._bear(error)
+                self._fail_or_go_on(error)
             else:
                 return self.defer(trigger=trigger, method_name="execute_complete")
             left = deadline - timing.now()
@@ -132,11 +132,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
             timing.sleep(min(interval, left))
         return found.xcom_value
 
-    def _bear(self, error: JobsError) -> None:
-        """Say that the sensor looks again.
-
-        :raises AirflowFailException: no other look can help.
-        """
+    def _fail_or_go_on(self, error: JobsError) -> None:
+        """Fail the sensor if no other look can help; otherwise say that it looks again."""
         if isinstance(error, JobFailed) or concerns_job(error):
             raise AirflowFailException(str(error)) from None  # the message holds everything
         self.log.warning("%s; looking again in %s s", error, self.poke_interval)

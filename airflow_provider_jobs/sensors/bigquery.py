@@ -45,9 +45,8 @@ class BigQueryJobSensor(BigQueryTask, JobSensor):
         job_id = job.get("job_id")
         if not isinstance(job_id, str):
             raise ConfigurationError(f"job is {str(job)[:80]}: give a job id, or a dict with job_id")
-        places = {
-            each.get("job_id"): each for each in job.get("jobs") or []
-        }  # of several each may be elsewhere
+        # Of several each may be elsewhere.
+        places = {each.get("job_id"): each for each in job.get("jobs") or []}
         return [
             JobRef(
                 service="bigquery",

@@ -102,14 +102,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     :param job_id: How the job's id begins; default names dag, task and run.
     """
 
-    template_fields: Sequence[str] = (
-        "project_id",
-        "location",
-        "gcp_conn_id",
-        "impersonation_chain",
-        "labels",
-        "job_id",
-    )
+    template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
     operator_extra_links = (BigQueryJobLink(),)
@@ -271,9 +264,8 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
 
     def configuration_of(self, project: str) -> dict[str, Any]:  # noqa: ARG002 - it names its projects itself
         """Return the configuration."""
-        if isinstance(self.configuration, str):
-            return dict(json_object(self.configuration, "configuration"))
-        return dict(self.configuration)
+        given = self.configuration
+        return json_object(given, "configuration") if isinstance(given, str) else dict(given)
 
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""

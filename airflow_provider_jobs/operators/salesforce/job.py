@@ -6,9 +6,8 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobStatus
     from airflow_provider_jobs.operators.memory import TaskMemory
 
 _DAY = dt.timedelta(days=1)
@@ -93,21 +92,6 @@ class SalesforceOperator(SalesforceTask, JobOperator):
     def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         """Return what the XCom ``job`` says, with the files that were written."""
         return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
-
-    def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
-        """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
-        if ref.scope != client.scope:
-            self.log.warning("%s is of another org than the connection: it is left alone", ref)
-            return None
-        try:
-            status = client.status(ref)
-        except NotFoundError:
-            self.log.info("%s, of an earlier attempt, is gone", ref)
-            return None
-        if status.state in {JobState.FAILED, JobState.CANCELLED}:
-            self.log.info("%s, of an earlier attempt, is %s", ref, status.vendor_state)
-            return None
-        return status
 
     def _say_if_forgetful(self, memory: TaskMemory) -> None:
         if not memory.lasts:
