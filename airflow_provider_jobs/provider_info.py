@@ -7,7 +7,6 @@ from typing import Any
 _TEXT: dict[str, Any] = {"type": ["string", "null"]}
 _SECRET: dict[str, Any] = {"type": ["string", "null"], "format": "password"}
 
-
 _BIGQUERY: dict[str, Any] = {
     "connection-type": "bigquery_jobs",
     "hook-class-name": "airflow_provider_jobs.hooks.bigquery.BigQueryHook",

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
+    from airflow_provider_jobs.hooks.base import JobsHook
 
 log = logging.getLogger(__name__)
 
@@ -42,13 +43,46 @@ CANCEL_SECONDS = 30.0
 SKEW_SECONDS = 10.0
 
 
-class JobOperator(BaseOperator):
+class ServiceTask(BaseOperator):
+    """A task about jobs of one service: what operators and sensors share.
+
+    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
+    """
+
+    service: ClassVar[str]
+    hook_class: ClassVar[type[JobsHook[Any]]]
+    #: What several jobs of a task are called, and what is told of them together.
+    together: ClassVar[Several] = Several()
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the service's hook."""
+        conn_id = self.hook_class.conn_name_attr
+        return {conn_id: getattr(self, conn_id)}
+
+    def client(self) -> Any:
+        """Return the service's client."""
+        return self.hook_class(**self.hook_args()).get_conn()
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what a result, and an operator's XCom ``job``, say about a job."""
+        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
+
+
+class JobOperator(ServiceTask):
     """Submits a job, waits for it without holding a worker, and raises its error as the task's failure.
 
     A retry adopts the job of the attempt before it; a clear runs a new one. The XCom ``job`` names the job
     from submission on, and at the end holds its state and statistics.
 
-    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
     :param poll_interval: Seconds between two looks at the job, at most; at least half a second passes.
     :param inline_wait: Seconds to wait on the worker before deferring: most jobs end within it, and a hop
         through the triggerer takes longer.
@@ -56,16 +90,12 @@ class JobOperator(BaseOperator):
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.
     """
 
-    service: ClassVar[str]
-    #: What several jobs of a task are called, and what is told of them together.
-    together: ClassVar[Several] = Several()
     #: False if the service has no way to end a job.
     can_cancel: ClassVar[bool] = True
 
     def __init__(
         self,
         *,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float = 5.0,
         inline_wait: float = 5.0,
         wait: bool = True,
@@ -77,7 +107,6 @@ class JobOperator(BaseOperator):
             raise ValueError(f"poll_interval is {poll_interval}: it has to be above 0")
         if inline_wait < 0:
             raise ValueError(f"inline_wait is {inline_wait}: it cannot be negative")
-        self.deferrable = deferrable
         self.poll_interval = poll_interval
         self.inline_wait = inline_wait
         self.wait = wait
@@ -90,14 +119,6 @@ class JobOperator(BaseOperator):
 
     # What the operators of a service add.
 
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the service's hook."""
-        raise NotImplementedError
-
-    def client(self) -> Any:
-        """Return the service's client."""
-        raise NotImplementedError
-
     def request(self, client: Any, context: Context) -> JobRequest:
         """Return the work to submit, checked."""
         raise NotImplementedError
@@ -105,10 +126,6 @@ class JobOperator(BaseOperator):
     def submissions(self, client: Any, context: Context) -> Sequence[Submission]:
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
         return [client.submit(self.request(client, context))]
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about a job."""
-        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
 
     def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:  # noqa: ARG002 - others do more
         """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
@@ -173,18 +190,12 @@ class JobOperator(BaseOperator):
             several.cancel_all(self._client, refs)
 
     def _check_killed(self) -> None:
-        """Let a task that was ended go no further; its retry begins anew.
-
-        :raises OutageError: it was.
-        """
+        """Let a task that was ended go no further; its retry begins anew."""
         if self._killed:
             raise OutageError("the task was ended while it ran")
 
     def _submit(self, client: JobClient, request: JobRequest) -> Submission:
-        """Submit one of several jobs; the end of the task can cancel it at once.
-
-        :raises OutageError: the task was ended.
-        """
+        """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
         submission = client.submit(request)
         if not submission.left_alone:
@@ -192,10 +203,7 @@ class JobOperator(BaseOperator):
         return submission
 
     def _follow(self, refs: Sequence[JobRef]) -> None:
-        """Note jobs for :meth:`on_kill`, and cancel what came to be too late for it.
-
-        :raises OutageError: it did.
-        """
+        """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
         if self._killed and self.cancel_on_kill:
             self._cancel(refs)
@@ -220,18 +228,18 @@ class JobOperator(BaseOperator):
 
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
-        inline_end = time.time() + self.inline_wait if self.deferrable else None
+        last = float("inf") if deadline is None else deadline
         statuses = wait_for(
             client,
             statuses,
-            until=min((end for end in (deadline, inline_end) if end is not None), default=float("inf")),
+            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
             poll_interval=self.poll_interval,
             timing=Timing(),
             on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
         )
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
-        if self.deferrable and (deadline is None or time.time() < deadline):
+        if self.deferrable and time.time() < last:
             return self._defer(context, statuses, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
 
@@ -288,21 +296,21 @@ class JobOperator(BaseOperator):
         """Cancel jobs that outlasted ``execution_timeout``, see them end, fail; unless they just ended."""
         if active := [status.ref for status in statuses if not status.state.ended]:
             if not self.can_cancel:
-                raise self._overdue(statuses, "may still")
+                raise self._overdue(active, "may still")
             several.cancel_all(client, active)
             until = time.time() + CANCEL_SECONDS
             try:
                 statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
             except NotFoundError:  # cancelled, and deleted at once
-                raise self._overdue(statuses, f"is {JobState.CANCELLED}") from None
+                raise self._overdue(active, f"is {JobState.CANCELLED}") from None
             state = several.state_of(statuses)
-            if state is not JobState.SUCCEEDED:
-                outcome = f"is {state}" if state.ended else "was asked to stop and still runs"
-                raise self._overdue(statuses, outcome)
+            if not state.ended:
+                raise self._overdue(active, "was asked to stop and still runs")
+            if state is JobState.CANCELLED:
+                raise self._overdue(active, f"is {state}")
         return self._finish(client, context, statuses, adopted=adopted)
 
-    def _overdue(self, statuses: Sequence[JobStatus], outcome: str) -> DeadlineExceeded:
-        refs = [status.ref for status in statuses]
+    def _overdue(self, refs: Sequence[JobRef], outcome: str) -> DeadlineExceeded:
         return DeadlineExceeded(
             f"{several.names(refs)} did not end within execution_timeout ({self.execution_timeout}) "
             f"and {outcome}",

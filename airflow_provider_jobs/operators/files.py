@@ -1,4 +1,7 @@
-"""The files that an upload operator's ``source`` names: on this machine, or in an object store."""
+"""The files of a task, on this machine or in an object store.
+
+First those that it reads, which ``source`` names; then those that it writes, which ``results_path`` names.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,32 @@ _VERSIONS = (
     "last_modified",
     "updated",
 )
+#: Files that are sent to an object store at a time.
+_UPLOADS = 4
+
+
+def opened(path: Any, conn_id: str | None, parameter: str = "results_path") -> Any:
+    """Return a Path, or for a URL an ObjectStoragePath.
+
+    :raises ConfigurationError: it is neither.
+    """
+    if isinstance(path, str) and "://" in path:
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
+
+        return ObjectStoragePath(path, conn_id=conn_id)
+    if _in_store(path):
+        return path
+    if isinstance(path, str | Path):
+        return Path(path)
+    raise ConfigurationError(f"{parameter} is a {type(path).__name__}: give a path or an ObjectStoragePath")
+
+
+def _in_store(path: Any) -> bool:
+    """Return True of an ObjectStoragePath, which is a Path as well in Airflow 3.1."""
+    return hasattr(type(path), "fs")
+
+
+# What a task reads.
 
 
 def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
@@ -60,15 +89,8 @@ def sources_by_place(source: Any, conn_id: str | None = None) -> dict[str, Sourc
         if not found:
             raise ConfigurationError("source is empty: name a file")
         return found
-    if (isinstance(source, str) and "://" not in source) or isinstance(source, Path):
-        return _local(str(source))
-    if isinstance(source, str):
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
-
-        return _remote(ObjectStoragePath(source, conn_id=conn_id))
-    if hasattr(source, "fs") and hasattr(source, "open"):
-        return _remote(source)
-    raise ConfigurationError(f"source is a {type(source).__name__}: give a path or an ObjectStoragePath")
+    path = opened(source, conn_id, "source")
+    return _remote(path) if _in_store(path) else _local(str(source))
 
 
 def _local(path: str) -> dict[str, Source]:
@@ -87,7 +109,7 @@ def _remote(path: ObjectStoragePath) -> dict[str, Source]:
         return {text: _object(path)}
     at = min(text.index(wildcard) for wildcard in _WILDCARDS if wildcard in text)
     before, _, _ = text[:at].rpartition("/")
-    parent = type(path)(before + "/", conn_id=path.conn_id)
+    parent = type(path)(before + "/")
     found = sorted((each for each in parent.glob(text[len(before) + 1 :]) if each.is_file()), key=str)
     if not found:
         raise ConfigurationError(f"source {text} matches no object")
@@ -130,8 +152,25 @@ def _fingerprint(name: str, info: dict[str, Any]) -> str:
     return ":".join([name, str(info.get("size")), *versions])
 
 
-#: Files that are sent to an object store at a time.
-_UPLOADS = 4
+# What a task writes.
+
+
+def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
+    """Return the folder of a path, a URL or an ObjectStoragePath, and what follows it.
+
+    :raises ConfigurationError: it is none of them, or names no file.
+    """
+    whole = opened(path, conn_id)
+    if not whole.name:
+        raise ConfigurationError(f"results_path {str(path)[:200]!r} names no file")
+    if not _in_store(whole) and whole.is_dir():
+        raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
+    return whole.parent, whole.name
+
+
+def sink_for(folder: Any, key: str) -> LocalSink:
+    """Return what writes files to a folder; equal keys find each other's drafts."""
+    return StoreSink(folder, key) if _in_store(folder) else LocalSink(folder, key)
 
 
 class StoreSink(LocalSink):
@@ -192,40 +231,6 @@ def _private_folder(key: str) -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         return Path(tempfile.mkdtemp(prefix="airflow-provider-jobs-"))  # somebody else was here first
     return folder
-
-
-def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
-    """Return the folder of a path, a URL or an ObjectStoragePath, and what follows it.
-
-    :raises ConfigurationError: it is none of them, or names no file.
-    """
-    whole = opened(path, conn_id)
-    if not whole.name:
-        raise ConfigurationError(f"results_path {str(path)[:200]!r} names no file")
-    if isinstance(whole, Path) and whole.is_dir():
-        raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
-    return whole.parent, whole.name
-
-
-def opened(path: Any, conn_id: str | None) -> Any:
-    """Return a Path, or for a URL an ObjectStoragePath.
-
-    :raises ConfigurationError: it is neither.
-    """
-    if isinstance(path, str) and "://" in path:
-        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
-
-        return ObjectStoragePath(path, conn_id=conn_id)
-    if isinstance(path, str | Path):
-        return Path(path)
-    if hasattr(path, "fs") and hasattr(path, "open"):
-        return path
-    raise ConfigurationError(f"results_path is a {type(path).__name__}: give a path or an ObjectStoragePath")
-
-
-def sink_for(folder: Any, key: str) -> LocalSink:
-    """Return what writes files to a folder; equal keys find each other's drafts."""
-    return LocalSink(folder, key) if isinstance(folder, Path) else StoreSink(folder, key)
 
 
 def written(downloaded: Downloaded) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""What an upload leaves for the next attempt of its task, and what it tells the log meanwhile."""
+"""What an upload tells the log."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ class ProgressLog:
         self._first = sent if self._first is None else self._first
         percent = int(sent * 100 / total) if total else 0
         ended = sent == total
-        if not ended and now < self._last + _QUIET_SECONDS and percent < self._percent + _PERCENT_STEP:
-            return
-        if not ended and now < self._last + 1.0:
+        quiet = now < self._last + _QUIET_SECONDS and percent < self._percent + _PERCENT_STEP
+        if not ended and (quiet or now < self._last + 1.0):
             return
         self._last, self._percent = now, percent
         rate = (sent - self._first) / max(now - self._began, 0.001)

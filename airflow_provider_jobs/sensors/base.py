@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -10,16 +10,14 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     BaseSensorOperator,
     PokeReturnValue,
-    conf,
 )
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.operators.base import ServiceTask, failure
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -29,47 +27,23 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 
-class JobSensor(BaseSensorOperator):
+class JobSensor(ServiceTask, BaseSensorOperator):
     """Waits for jobs that somebody else submitted; never cancels them.
 
     A failed job fails the sensor without retry: it would find the same job again. A service that cannot be
     asked for a while does not, until the sensor's ``timeout``.
 
-    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
     :param poke_interval: Seconds between two looks; deferred, at most.
     """
 
-    service: ClassVar[str]
-    #: What several jobs are called, and what is told of them together.
-    together: ClassVar[Several] = Several()
-
-    def __init__(
-        self,
-        *,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float = 15.0,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, poke_interval: float = 15.0, **kwargs: Any) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
-        self.deferrable = deferrable
         self._seen: list[JobRef] = []
 
     # What the sensors of a service add.
 
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the service's hook."""
-        raise NotImplementedError
-
-    def client(self) -> Any:
-        """Return the service's client."""
-        raise NotImplementedError
-
     def refs(self, client: Any) -> list[JobRef]:
         """Return the jobs to wait for, as the parameters name them."""
-        raise NotImplementedError
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the result says about a job."""
         raise NotImplementedError
 
     def statuses(self, client: Any, refs: list[JobRef]) -> list[JobStatus]:
@@ -106,7 +80,7 @@ class JobSensor(BaseSensorOperator):
         try:
             result = self.look()
         except JobsError as error:
-            self._bear(error)
+            self._fail_or_go_on(error)
             result = None
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
@@ -149,7 +123,7 @@ class JobSensor(BaseSensorOperator):
                     first_poll_at=timing.now() + FIRST_POLL_SECONDS,
                 )
             except JobsError as error:
-                self._bear(error)
+                self._fail_or_go_on(error)
             else:
                 return self.defer(trigger=trigger, method_name="execute_complete")
             left = deadline - timing.now()
@@ -158,11 +132,8 @@ class JobSensor(BaseSensorOperator):
             timing.sleep(min(interval, left))
         return found.xcom_value
 
-    def _bear(self, error: JobsError) -> None:
-        """Say that the sensor looks again.
-
-        :raises AirflowFailException: no other look can help.
-        """
+    def _fail_or_go_on(self, error: JobsError) -> None:
+        """Fail the sensor if no other look can help; otherwise say that it looks again."""
         if isinstance(error, JobFailed) or concerns_job(error):
             raise AirflowFailException(str(error)) from None  # the message holds everything
         self.log.warning("%s; looking again in %s s", error, self.poke_interval)

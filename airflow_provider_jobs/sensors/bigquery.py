@@ -10,61 +10,19 @@ from airflow_provider_jobs.clients.bigquery.configuration import check_job_id
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.operators.base import failure
-from airflow_provider_jobs.operators.bigquery.job import BIGQUERY_JOBS, job_summary
+from airflow_provider_jobs.operators.bigquery.job import BigQueryTask
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobsTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
-    from airflow_provider_jobs.jobs import JobStatus
 
 __all__ = ["BigQueryJobSensor", "BigQueryJobsSensor"]
 
 
-class _BigQuerySensor(JobSensor):
-    """What both sensors share.
-
-    :param project_id: The project of the jobs; default is the connection's.
-    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
-    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
-    """
-
-    service = "bigquery"
-    together = BIGQUERY_JOBS
-    template_fields: Sequence[str] = ("project_id", "gcp_conn_id", "impersonation_chain")
-
-    def __init__(
-        self,
-        *,
-        project_id: str | None = None,
-        gcp_conn_id: str = BigQueryHook.default_conn_name,
-        impersonation_chain: str | Sequence[str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.project_id = project_id
-        self.gcp_conn_id = gcp_conn_id
-        self.impersonation_chain = impersonation_chain
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the hook."""
-        return {
-            "gcp_conn_id": self.gcp_conn_id,
-            "project_id": self.project_id or None,
-            "impersonation_chain": self.impersonation_chain or None,
-        }
-
-    def client(self) -> BigQueryClient:
-        """Return the client."""
-        return BigQueryHook(**self.hook_args()).get_conn()
-
-
-class BigQueryJobSensor(_BigQuerySensor):
+class BigQueryJobSensor(BigQueryTask, JobSensor):
     """Waits until one job has ended; fails with its errorResult if it failed.
 
     The result is the job's reference, state and statistics.
@@ -74,7 +32,7 @@ class BigQueryJobSensor(_BigQuerySensor):
     :param location: Where the job runs, unless ``job`` says it; needed outside of US and EU.
     """
 
-    template_fields = ("job", "location", *_BigQuerySensor.template_fields)
+    template_fields = ("job", "location", *BigQueryTask.template_fields)
 
     def __init__(self, *, job: str | Mapping[str, Any], location: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -87,9 +45,8 @@ class BigQueryJobSensor(_BigQuerySensor):
         job_id = job.get("job_id")
         if not isinstance(job_id, str):
             raise ConfigurationError(f"job is {str(job)[:80]}: give a job id, or a dict with job_id")
-        places = {
-            each.get("job_id"): each for each in job.get("jobs") or []
-        }  # of several each may be elsewhere
+        # Of several each may be elsewhere.
+        places = {each.get("job_id"): each for each in job.get("jobs") or []}
         return [
             JobRef(
                 service="bigquery",
@@ -100,12 +57,8 @@ class BigQueryJobSensor(_BigQuerySensor):
             for each in several.split_ids(job_id)
         ]
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the result says about a job."""
-        return job_summary(status)
 
-
-class BigQueryJobsSensor(_BigQuerySensor):
+class BigQueryJobsSensor(BigQueryTask, JobSensor):
     """Waits until every job that a filter matches has ended; fails if one of them failed.
 
     The result is ``{"job_count": …, "failed_job_count": …}``.
@@ -126,7 +79,7 @@ class BigQueryJobsSensor(_BigQuerySensor):
         "parent_job_id",
         "min_creation_time",
         "max_creation_time",
-        *_BigQuerySensor.template_fields,
+        *BigQueryTask.template_fields,
     )
 
     def __init__(

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import (
-    table_reference,
-    with_options,
-)
+from airflow_provider_jobs.clients.bigquery.configuration import table_reference, with_options
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.bigquery.job import (
-    BigQueryJobOperator,
-    Table,
-)
+from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
 
 class BigQueryCopyOperator(BigQueryJobOperator):

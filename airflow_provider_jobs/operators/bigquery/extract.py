@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import (
-    gcs_uris,
-    table_reference,
-    with_options,
-)
-from airflow_provider_jobs.operators.bigquery.job import (
-    BigQueryJobOperator,
-    Table,
-    csv_only,
-)
+from airflow_provider_jobs.clients.bigquery.configuration import gcs_uris, table_reference, with_options
+from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +55,7 @@ class BigQueryExtractOperator(BigQueryJobOperator):
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration of an extract job."""
-        csv_only(self, self.destination_format, "destination_format", "print_header", "field_delimiter")
+        self.check_csv_only("destination_format", "print_header", "field_delimiter")
         fields = {
             "sourceTable": table_reference(self.source_table, project, "source_table"),
             "destinationUris": gcs_uris(self.destination_uris, "destination_uris"),

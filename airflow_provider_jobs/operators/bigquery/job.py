@@ -19,7 +19,7 @@ from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
-from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
+from airflow_provider_jobs.operators.base import JobOperator, ServiceTask, run_started_at, work_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,32 +41,68 @@ Table = str | Mapping[str, str]
 _PREFIX_LENGTH = 990
 
 
-class BigQueryJobOperator(JobOperator):
+class BigQueryTask(ServiceTask):
+    """What operators and sensors share.
+
+    :param project_id: The project that runs and pays for the jobs; default is the connection's.
+    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
+    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
+    """
+
+    service = "bigquery"
+    hook_class = BigQueryHook
+    together = BIGQUERY_JOBS
+    template_fields: Sequence[str] = ("project_id", "gcp_conn_id", "impersonation_chain")
+
+    def __init__(
+        self,
+        *,
+        project_id: str | None = None,
+        gcp_conn_id: str = BigQueryHook.default_conn_name,
+        impersonation_chain: str | Sequence[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.project_id = project_id
+        self.gcp_conn_id = gcp_conn_id
+        self.impersonation_chain = impersonation_chain
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the hook."""
+        return {
+            **super().hook_args(),
+            "project_id": self.project_id or None,
+            "impersonation_chain": self.impersonation_chain or None,
+        }
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what a result says about a job: where it is, its state, and the numbers that people use."""
+        ref = status.ref
+        return {
+            **({} if ref.id else {"dry_run": True}),
+            "project_id": ref.scope,
+            "location": ref.location,
+            "job_id": ref.id or None,
+            "state": status.state,
+            **status.statistics,
+            "url": status.url,
+        }
+
+
+class BigQueryJobOperator(BigQueryTask, JobOperator):
     """What all BigQuery operators share; see :class:`.JobOperator` for how they wait.
 
     The result is a dict: ``job_id``, ``project_id``, ``location``, ``state``, ``url`` and, where the job has
     them, ``bytes_processed``, ``bytes_billed``, ``slot_ms``, ``cache_hit``, ``row_count``, ``input_bytes``,
     ``output_bytes``, ``destination_table``, ``statement_type`` and others of BigQuery's statistics.
 
-    :param project_id: The project that runs and pays for the job; default is the connection's.
     :param location: The region to run in; BigQuery chooses by the tables if neither this nor the connection
         names one.
-    :param gcp_conn_id: A connection of type ``bigquery_jobs`` or ``google_cloud_platform``.
-    :param impersonation_chain: The service account to act as, or a chain of accounts that ends with it.
     :param labels: Labels of the job, besides those for dag, task and run.
     :param job_id: How the job's id begins; default names dag, task and run.
     """
 
-    service = "bigquery"
-    together = BIGQUERY_JOBS
-    template_fields: Sequence[str] = (
-        "project_id",
-        "location",
-        "gcp_conn_id",
-        "impersonation_chain",
-        "labels",
-        "job_id",
-    )
+    template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
     operator_extra_links = (BigQueryJobLink(),)
@@ -75,19 +111,13 @@ class BigQueryJobOperator(JobOperator):
     def __init__(
         self,
         *,
-        project_id: str | None = None,
         location: str | None = None,
-        gcp_conn_id: str = BigQueryHook.default_conn_name,
-        impersonation_chain: str | Sequence[str] | None = None,
         labels: Mapping[str, str] | None = None,
         job_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.project_id = project_id
         self.location = location
-        self.gcp_conn_id = gcp_conn_id
-        self.impersonation_chain = impersonation_chain
         self.labels = labels
         self.job_id = job_id
 
@@ -109,18 +139,6 @@ class BigQueryJobOperator(JobOperator):
     def files(self) -> list[Any]:
         """Return the values that may name a file."""
         return [getattr(self, field) for field in self.file_fields]
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the hook."""
-        return {
-            "gcp_conn_id": self.gcp_conn_id,
-            "project_id": self.project_id or None,
-            "impersonation_chain": self.impersonation_chain or None,
-        }
-
-    def client(self) -> BigQueryClient:
-        """Return the client."""
-        return BigQueryHook(**self.hook_args()).get_conn()
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the job's configuration, checked.
@@ -145,10 +163,6 @@ class BigQueryJobOperator(JobOperator):
             not_before=run_started_at(context),
         )
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about a job."""
-        return job_summary(status)
-
     def completed(
         self,
         client: BigQueryClient,
@@ -163,17 +177,27 @@ class BigQueryJobOperator(JobOperator):
             for status in statuses
         ]
 
+    def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
+        """Refuse parameters that only CSV has.
+
+        :raises ConfigurationError: one is given with another format.
+        """
+        file_format = getattr(self, format_parameter)
+        for name in parameters:
+            if file_format != "CSV" and getattr(self, name) is not None:
+                raise ConfigurationError(
+                    f"{name} clashes with {format_parameter} {file_format}: it is for CSV"
+                )
+
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
-        own = [("configuration.labels", configuration.get("labels")), ("labels", self.labels)]
-        for parameter, labels in own:
-            if labels is not None and not isinstance(labels, Mapping):
-                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
         automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
-        return {
-            **{name: label(text) for name, text in automatic.items()},
-            **(own[0][1] or {}),
-            **(own[1][1] or {}),
-        }
+        found = {name: label(text) for name, text in automatic.items()}
+        given = {"configuration.labels": configuration.get("labels"), "labels": self.labels}
+        for parameter, labels in given.items():
+            if not isinstance(labels, Mapping | None):
+                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
+            found |= labels or {}
+        return found
 
 
 class BigQueryInsertJobOperator(BigQueryJobOperator):
@@ -240,36 +264,9 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
 
     def configuration_of(self, project: str) -> dict[str, Any]:  # noqa: ARG002 - it names its projects itself
         """Return the configuration."""
-        if isinstance(self.configuration, str):
-            return dict(json_object(self.configuration, "configuration"))
-        return dict(self.configuration)
+        given = self.configuration
+        return json_object(given, "configuration") if isinstance(given, str) else dict(given)
 
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
-
-
-def job_summary(status: JobStatus) -> dict[str, Any]:
-    """Return what a result says about a job: where it is, its state, and the numbers that people use."""
-    ref = status.ref
-    summary = {
-        "project_id": ref.scope,
-        "location": ref.location,
-        "job_id": ref.id or None,
-        "state": status.state,
-        **status.statistics,
-        "url": status.url,
-    }
-    return summary if ref.id else {"dry_run": True, **summary}
-
-
-def csv_only(operator: Any, file_format: str, format_parameter: str, *parameters: str) -> None:
-    """Refuse parameters that only CSV has.
-
-    :raises ConfigurationError: one is given with another format.
-    """
-    for parameter in parameters:
-        if file_format != "CSV" and getattr(operator, parameter) is not None:
-            raise ConfigurationError(
-                f"{parameter} clashes with {format_parameter} {file_format}: it is for CSV"
-            )

@@ -12,7 +12,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
     with_options,
 )
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table, csv_only
+from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ class _LoadingOperator(BigQueryJobOperator):
         """
         if self.schema and self.autodetect:
             raise ConfigurationError("schema clashes with autodetect: give one of them")
-        csv_only(self, self.source_format, "source_format", "skip_leading_rows", "field_delimiter")
+        self.check_csv_only("source_format", "skip_leading_rows", "field_delimiter")
         fields = {
             **source,
             "destinationTable": table_reference(self.destination_table, project, "destination_table"),

@@ -12,10 +12,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
     with_options,
 )
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.bigquery.job import (
-    BigQueryJobOperator,
-    Table,
-)
+from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -90,16 +87,14 @@ class BigQueryQueryOperator(BigQueryJobOperator):
             "query": self.sql,
             "useLegacySql": self.use_legacy_sql,
             **query_parameters(self.parameters),
-            "destinationTable": table_reference(self.destination_table, project, "destination_table")
-            if self.destination_table
-            else None,
-            "defaultDataset": dataset_reference(self.default_dataset, project, "default_dataset")
-            if self.default_dataset
-            else None,
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,
             "priority": self.priority,
             "maximumBytesBilled": None if most_bytes is None else str(most_bytes),
         }
+        if self.destination_table:
+            fields["destinationTable"] = table_reference(self.destination_table, project, "destination_table")
+        if self.default_dataset:
+            fields["defaultDataset"] = dataset_reference(self.default_dataset, project, "default_dataset")
         dry_run = {"dryRun": True} if self.estimate_only else {}
         return {"query": with_options(fields, self.options), **dry_run}

@@ -6,9 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import (
-    not_negative,
-)
+from airflow_provider_jobs.clients.bigquery.configuration import not_negative
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.work import JobRequest, Submission
-
 
 _TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
 
@@ -88,7 +85,7 @@ class BigQueryUploadOperator(_LoadingOperator):
         if self.combine:
             # Named by what the DAG says: a file that came since the last attempt makes no second job.
             works = [(self.source, self._combined(whole.body["load"], list(sources.values())))]
-        return [replace(whole, **self._upload(context, whole, *each)) for each in works]
+        return [self._with_media(context, whole, *each) for each in works]
 
     def _combined(self, load: Mapping[str, Any], sources: list[Source]) -> JoinedSource:
         encoding = str(load.get("encoding") or "")
@@ -105,11 +102,11 @@ class BigQueryUploadOperator(_LoadingOperator):
         quote, delimiter = load.get("quote"), load.get("fieldDelimiter")
         return joined(sources, rows or 0, '"' if quote is None else str(quote), str(delimiter or ","))
 
-    def _upload(self, context: Context, whole: JobRequest, what: Any, source: Source) -> dict[str, Any]:
-        media = GzipSource(source) if self.compress else source
+    def _with_media(self, context: Context, whole: JobRequest, what: Any, source: Source) -> JobRequest:
+        sent = GzipSource(source) if self.compress else source
         key = f"{whole.key}_{work_digest(context, what)[:12]}"
-        session = TaskSession(context, key)
-        return {"key": key, "media": Media(media, session, ProgressLog(self.log, media.name))}
+        media = Media(sent, TaskSession(context, key), ProgressLog(self.log, sent.name))
+        return replace(whole, key=key, media=media)
 
     def submissions(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the files side by side, and return the jobs that load them."""

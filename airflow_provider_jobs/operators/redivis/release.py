@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
-    from airflow_provider_jobs.jobs import JobStatus
-
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -35,6 +33,7 @@ class RedivisReleaseOperator(RedivisOperator):
     """
 
     can_cancel = False
+    scope_name = "dataset"
     template_fields = ("dataset", "release_notes", *RedivisOperator.template_fields)
 
     def __init__(
@@ -59,15 +58,6 @@ class RedivisReleaseOperator(RedivisOperator):
             body={"release_notes": self.release_notes or None},
             after=self._after(client, context, reference),
         )
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about the release."""
-        return {
-            "job_id": status.ref.id,
-            "dataset": status.ref.scope,
-            "state": status.state,
-            **status.statistics,
-        }
 
     def _after(self, client: RedivisClient, context: Context, reference: str) -> str:
         """Return what was released when the first attempt began; a clear begins anew."""

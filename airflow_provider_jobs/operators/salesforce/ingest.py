@@ -18,7 +18,7 @@ from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, 
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce.parts import PartJobs
-from airflow_provider_jobs.operators.salesforce.rejections import Tolerance, check_counts, counted, rejected
+from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,7 +129,6 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.on_failed_records = on_failed_records
         self.part_bytes = part_bytes
         self.parallel_uploads = parallel_uploads
-        self._files: list[dict[str, Any]] = []
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job.
@@ -169,7 +168,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
         memory = TaskMemory(context, "salesforce_ingest", work)
         self._say_if_forgetful(memory)
-        jobs = PartJobs(client, memory, body, version, self._refs.append, lambda: self._killed)
+        jobs = PartJobs(client, memory, body, version, lambda ref: self._follow([ref]), lambda: self._killed)
         ending = self.line_ending or None
         with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)
@@ -203,7 +202,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         """
         check_counts(statuses, self._carried.get("sent", {}))
         processed, failed = counted(statuses)
-        if not Tolerance(self.max_failed_records, self.max_failed_share).allows(failed, processed):
+        if not tolerated(failed, processed, self.max_failed_records, self.max_failed_share):
             if self.on_failed_records != "pass":
                 told = rejected(client, statuses, self.column_delimiter or "COMMA")
                 if self.on_failed_records == "fail":
@@ -217,10 +216,6 @@ class SalesforceIngestOperator(SalesforceOperator):
         if self.delete_job:
             self._delete(client, statuses)
         return statuses
-
-    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says, with the files that were written."""
-        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)

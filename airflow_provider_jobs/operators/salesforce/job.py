@@ -6,17 +6,16 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
-from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobStatus
     from airflow_provider_jobs.operators.memory import TaskMemory
 
 _DAY = dt.timedelta(days=1)
@@ -28,10 +27,40 @@ SALESFORCE_JOBS = Several(
 )
 
 
-class SalesforceOperator(JobOperator):
-    """What both operators share; see :class:`.JobOperator` for how they wait.
+class SalesforceTask(ServiceTask):
+    """What operators and sensors share.
 
     :param salesforce_conn_id: A connection of type ``salesforce_bulk`` or ``salesforce``.
+    """
+
+    service = "salesforce"
+    hook_class = SalesforceHook
+    together = SALESFORCE_JOBS
+    template_fields: Sequence[str] = ("salesforce_conn_id",)
+
+    def __init__(self, *, salesforce_conn_id: str = SalesforceHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.salesforce_conn_id = salesforce_conn_id
+
+    def summary(self, status: JobStatus) -> dict[str, Any]:
+        """Return what a result says about a job: where it is, and the numbers that people use."""
+        version, _, kind = (status.ref.location or "").partition("/jobs/")
+        known = {name: value for name, value in status.statistics.items() if value is not None}
+        if (milliseconds := known.pop("processing_ms", None)) is not None:
+            known["processing_seconds"] = milliseconds / 1000
+        return {
+            "job_id": status.ref.id,
+            "kind": kind,
+            "api_version": version.removeprefix("v"),
+            "state": status.state,
+            **known,
+            "url": status.url,
+        }
+
+
+class SalesforceOperator(SalesforceTask, JobOperator):
+    """What both operators share; see :class:`.JobOperator` for how they wait.
+
     :param api_version: The API version of the job, such as ``59.0``; default is the connection's.
     :param delete_job: Delete the job after success, once every record is accounted for; otherwise Salesforce
         keeps it for 7 days. A query is deleted after it was aborted, too.
@@ -42,16 +71,13 @@ class SalesforceOperator(JobOperator):
         limit.
     """
 
-    service = "salesforce"
-    together = SALESFORCE_JOBS
-    template_fields: Sequence[str] = ("salesforce_conn_id", "api_version")
+    template_fields = (*SalesforceTask.template_fields, "api_version")
     operator_extra_links = (SalesforceJobLink(),)
     ui_color = "#b9dff5"
 
     def __init__(
         self,
         *,
-        salesforce_conn_id: str = SalesforceHook.default_conn_name,
         api_version: str | None = None,
         delete_job: bool = False,
         execution_timeout: dt.timedelta | None = _DAY,
@@ -59,36 +85,13 @@ class SalesforceOperator(JobOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(execution_timeout=execution_timeout, poll_interval=poll_interval, **kwargs)
-        self.salesforce_conn_id = salesforce_conn_id
         self.api_version = api_version
         self.delete_job = delete_job
+        self._files: list[dict[str, Any]] = []
 
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the hook."""
-        return {"salesforce_conn_id": self.salesforce_conn_id}
-
-    def client(self) -> SalesforceClient:
-        """Return the client."""
-        return SalesforceHook(**self.hook_args()).get_conn()
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about a job."""
-        return job_summary(status)
-
-    def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
-        """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
-        if ref.scope != client.scope:
-            self.log.warning("%s is of another org than the connection: it is left alone", ref)
-            return None
-        try:
-            status = client.status(ref)
-        except NotFoundError:
-            self.log.info("%s, of an earlier attempt, is gone", ref)
-            return None
-        if status.state in {JobState.FAILED, JobState.CANCELLED}:
-            self.log.info("%s, of an earlier attempt, is %s", ref, status.vendor_state)
-            return None
-        return status
+    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        """Return what the XCom ``job`` says, with the files that were written."""
+        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
     def _say_if_forgetful(self, memory: TaskMemory) -> None:
         if not memory.lasts:
@@ -115,19 +118,3 @@ class SalesforceOperator(JobOperator):
         for name, given in for_the_end.items():
             if given and not self.wait:
                 raise ConfigurationError(f"{name} clashes with wait=False: it is for the end of the job")
-
-
-def job_summary(status: JobStatus) -> dict[str, Any]:
-    """Return what a result says about a job: where it is, and the numbers that people use."""
-    version, _, kind = (status.ref.location or "").partition("/jobs/")
-    known = {name: value for name, value in status.statistics.items() if value is not None}
-    if (milliseconds := known.pop("processing_ms", None)) is not None:
-        known["processing_seconds"] = milliseconds / 1000
-    return {
-        "job_id": status.ref.id,
-        "kind": kind,
-        "api_version": version.removeprefix("v"),
-        "state": status.state,
-        **known,
-        "url": status.url,
-    }

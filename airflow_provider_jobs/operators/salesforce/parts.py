@@ -43,7 +43,7 @@ class PartJobs:
     body: dict[str, Any]
     version: str | None
     on_created: Callable[[JobRef], None]
-    killed: Callable[[], bool] = bool
+    killed: Callable[[], bool]
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pool: Pool | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +71,6 @@ class PartJobs:
         return submissions
 
     def _submission(self, number: int, part: IngestPart, known: JobStatus | None) -> Submission:
-
         if known:
             log.info("part %s is in %s, %s, of an earlier attempt", number + 1, known.ref, known.vendor_state)
             return Submission(known, adopted=True)
@@ -92,7 +91,7 @@ class PartJobs:
             self._refs[str(number)] = ref.to_json()
             self.memory.remember(dict(self._refs))
         self.on_created(ref)
-        self._check_stop()  # what was made too late for on_kill has no data, and gets none
+        self._check_stop()
 
     def _check_stop(self) -> None:
         if self.killed() or (self._pool and self._pool.stopped.is_set()):

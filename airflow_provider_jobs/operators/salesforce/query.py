@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.jobs import JobRef, JobStatus
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.files import folder_and_name, opened, sink_for, written
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
@@ -103,10 +103,9 @@ class SalesforceQueryOperator(SalesforceOperator):
         self.compression = compression
         self.page_records = page_records
         self.parallel_downloads = parallel_downloads
-        self._files: list[dict[str, Any]] = []
 
-    def request(self, client: SalesforceClient, context: Context) -> SalesforceRequest:
-        """Return the work to submit; what the job is, is remembered as soon as there is one.
+    def body(self) -> dict[str, Any]:
+        """Return the fields of the job.
 
         :raises ConfigurationError: a parameter is wrong, or two clash.
         """
@@ -117,20 +116,14 @@ class SalesforceQueryOperator(SalesforceOperator):
         self._check_wait(results_path=self.results_path)
         if self.results_path:
             self._place("check")
-        body = {
+        fields = {
             "operation": self.operation,
             "query": self.soql,
             "contentType": "CSV",
             "columnDelimiter": self.column_delimiter or None,
             "lineEnding": self.line_ending or None,
         }
-        body = {name: value for name, value in body.items() if value is not None}
-        memory = self._memory(client, context, body)
-        return SalesforceRequest(
-            body=body,
-            version=self.api_version or None,
-            on_created=lambda ref: memory.remember(ref.to_json()),
-        )
+        return {name: value for name, value in fields.items() if value is not None}
 
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the hook: with ``delete_job`` its client deletes what it aborts."""
@@ -142,12 +135,15 @@ class SalesforceQueryOperator(SalesforceOperator):
         The job stays remembered after success, until a clear: Airflow may lose a success that it has not
         recorded yet, and runs the task again.
         """
-        request = self.request(client, context)
-        memory = self._memory(client, context, request.body)
+        body, version = self.body(), self.api_version or None
+        memory = TaskMemory(context, "salesforce_job", [client.scope, version or client.version, body])
         kept = memory.recall()
         if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
+        request = SalesforceRequest(
+            body=body, version=version, on_created=lambda ref: memory.remember(ref.to_json())
+        )
         return [client.submit(request)]
 
     def completed(
@@ -160,12 +156,20 @@ class SalesforceQueryOperator(SalesforceOperator):
                 self._delete(client, statuses)
         return statuses
 
-    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says, with the files that were written."""
-        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
-
-    def _memory(self, client: SalesforceClient, context: Context, body: Any) -> TaskMemory:
-        return TaskMemory(context, "salesforce_job", [client.scope, self.api_version or client.version, body])
+    def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
+        """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
+        if ref.scope != client.scope:
+            self.log.warning("%s is of another org than the connection: it is left alone", ref)
+            return None
+        try:
+            status = client.status(ref)
+        except NotFoundError:
+            self.log.info("%s, of an earlier attempt, is gone", ref)
+            return None
+        if status.state in {JobState.FAILED, JobState.CANCELLED}:
+            self.log.info("%s, of an earlier attempt, is %s", ref, status.vendor_state)
+            return None
+        return status
 
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(ref.id)
@@ -185,10 +189,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         )
 
     def _place(self, job_id: str) -> tuple[Any, Output]:
-        """Return the folder to write to, and what.
-
-        :raises ConfigurationError: results_path names nothing to write to.
-        """
+        """Return the folder to write to, and what."""
         conn_id, compress = self.results_conn_id or None, self.compression == "gzip"
         if self.results_as == "parts":
             name = f"{job_id}.csv.gz" if compress else f"{job_id}.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
@@ -32,23 +32,16 @@ _READ_BYTES = 1024 * 1024
 _FIELD_CHARACTERS = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """How many rejected records are too many for a success.
+def tolerated(failed: int, processed: int, most: int | None, most_share: float | None) -> bool:
+    """Return True if so many rejected records are not too many for a success.
 
-    :param records: At most so many; None leaves it to the share.
-    :param share: At most this share of all records, 0 to 1; None leaves it to the number. Neither: none.
+    :param most: At most so many; with neither limit none.
+    :param most_share: At most this share of all records, 0 to 1.
     """
-
-    records: int | None = None
-    share: float | None = None
-
-    def allows(self, failed: int, processed: int) -> bool:
-        """Return True if so many rejected records are not too many: by both, if both are given."""
-        if self.records is None and self.share is None:
-            return not failed
-        few = self.records is None or failed <= self.records
-        return few and (self.share is None or failed / max(processed, 1) <= self.share)
+    if most is None and most_share is None:
+        return not failed
+    few = most is None or failed <= most
+    return few and (most_share is None or failed / max(processed, 1) <= most_share)
 
 
 def counted(statuses: Sequence[JobStatus]) -> tuple[int, int]:

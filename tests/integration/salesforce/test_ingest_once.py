@@ -187,16 +187,16 @@ def test_parts_that_somebody_aborts_again_are_not_sent_without_end(
     lab.sandbox.clear_faults()
     lab.slow(600, pending=600)
     task = lab.ingest(path, part_bytes=4000)
-    follow, followed = task._follow, itertools.count(1)
+    wait, waits = task._wait, itertools.count(1)
 
-    def aborted_by_somebody(*arguments: Any) -> Any:
-        assert next(followed) < 3, "submitted again"
+    def aborted_by_somebody(*arguments: Any, **options: Any) -> Any:
+        assert next(waits) < 3, "submitted again"
         for job in lab.jobs("ingest"):
             if job["state"] == "UploadComplete":
                 lab.client.abort_job(job["id"], "ingest")
-        return follow(*arguments)
+        return wait(*arguments, **options)
 
-    task._follow = aborted_by_somebody  # type: ignore[method-assign, assignment]
+    task._wait = aborted_by_somebody  # type: ignore[method-assign]
     with pytest.raises(AirflowFailException, match="somebody aborted it"):
         perform(task, run.context(2))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -157,6 +158,15 @@ class TestEnding:
         result = operator(client).execute_complete(context(), event(outcome="deadline"))
         assert result["state"] == "succeeded"
         assert client.cancelled == [REF]
+
+    def test_a_job_that_failed_before_the_deadline_is_reported(self) -> None:
+        """Its reason would be lost, and a retry would only repeat it."""
+        stopped = replace(failed("stopped", state="cancelled"), ref=OTHER)
+        client = FakeClient(looks=(failed(), status("running", OTHER), stopped))
+        told = event(outcome="deadline", refs=[REF.to_json(), OTHER.to_json()])
+        with pytest.raises(AirflowFailException, match=r"invalidQuery \(key_0, query\): it went wrong"):
+            operator(client).execute_complete(context(), told)
+        assert client.cancelled == [OTHER]
 
     @pytest.mark.parametrize("state", ["succeeded", "cancelled"])
     def test_a_job_that_cannot_be_asked_for_is_cancelled_too(self, state: str) -> None:

@@ -35,13 +35,14 @@ def streaming() -> Any:
     return store
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "ro*.csv"])
 @pytest.mark.parametrize("store", [LocalFileSystem, streaming])
-def test_an_object_is_read_from_any_offset(tmp_path: Path, store: Callable[[], Any]) -> None:
+def test_an_object_is_read_from_any_offset(tmp_path: Path, store: Callable[[], Any], name: str) -> None:
     """Where nothing can seek, what lies before is read and dropped: an interrupted upload goes on."""
     (tmp_path / "rows.csv").write_bytes(b"0123456789")
     conn_id = tmp_path.name
     attach("file", conn_id, fs=store())
-    (source,) = sources_of(ObjectStoragePath(f"file://{tmp_path}/rows.csv", conn_id=conn_id))
+    (source,) = sources_of(ObjectStoragePath(f"file://{tmp_path}/{name}", conn_id=conn_id))
     assert source.size == 10
     with closing(source.open(6)) as reader:
         assert reader.read(100) == b"6789"

@@ -42,7 +42,7 @@ def drafted(sink: LocalSink, name: str = "a.csv", content: bytes = b"hello") -> 
 def test_what_a_path_is() -> None:
     assert opened("/data/a.csv", None) == Path("/data/a.csv")
     assert opened(Path("/data"), None) == Path("/data")
-    assert opened("s3://bucket/a.csv", "conn").conn_id == "conn"
+    assert str(opened("s3://bucket/a.csv", "conn")) == "s3://conn@bucket/a.csv"
     place = ObjectStoragePath("file:///data/a.csv")
     assert opened(place, None) is place
     assert folder_and_name("/data/a.csv", None) == (Path("/data"), "a.csv")

@@ -14,10 +14,12 @@ from airflow.providers.common.compat.sdk import (
     AirflowSkipException,
     TaskDeferred,
 )
+from airflow.sdk import DAG
 
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError, TransportError
 from airflow_provider_jobs.jobs import JobRef, JobStatus
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.sensors import base
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor
@@ -241,8 +243,10 @@ class TestDeferring:
     def test_the_base_leaves_the_service_open(self) -> None:
         task = JobSensor(task_id="t")
         for call in (task.hook_args, task.look, task.trigger):
-            with pytest.raises(NotImplementedError):
+            with pytest.raises(AttributeError, match="hook_class"):
                 call()
+        with pytest.raises(NotImplementedError):
+            task.refs(FakeClient())
 
 
 class Searching(FakeClient):
@@ -360,3 +364,16 @@ def test_templates_exist(kind: Any) -> None:
     task = kind(task_id="t", **({"job": "j"} if kind is BigQueryJobSensor else {"job_id_prefix": "j"}))
     assert {"project_id", "gcp_conn_id", "impersonation_chain"} <= set(kind.template_fields)
     assert all(hasattr(task, name) for name in kind.template_fields)
+
+
+def test_the_connection_comes_from_default_args_too() -> None:
+    """Operators and sensors take it from a base of both, which Airflow has to see."""
+    defaults = {"gcp_conn_id": "c", "project_id": "q", "deferrable": True}
+    with DAG("dag", schedule=None, start_date=STARTED, default_args=defaults):
+        tasks: list[Any] = [
+            BigQueryJobSensor(task_id="s", job="j"),
+            BigQueryQueryOperator(task_id="o", sql="SELECT 1"),
+        ]
+    for task in tasks:
+        assert task.hook_args() == {"gcp_conn_id": "c", "project_id": "q", "impersonation_chain": None}
+        assert task.deferrable

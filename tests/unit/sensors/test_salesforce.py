@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -14,6 +14,9 @@ from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 from tests.unit.tasks import context
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ID, OTHER = "750000000000001AAA", "750000000000002AAA"
 ORG = "acme.my.salesforce.com"
@@ -36,6 +39,9 @@ class Client(SalesforceClient):
         assert isinstance(found, JobStatus)
         return found
 
+    def look(self, refs: Sequence[JobRef]) -> list[JobStatus]:
+        return [self.status(ref) for ref in refs]
+
 
 def status(state: str, kind: str = "query") -> JobStatus:
     problem = JobProblem("QUERY_TIMEOUT", "too long") if state == "failed" else None
@@ -55,14 +61,14 @@ def poke(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("named", "job_id", "location"),
+    ("named", "location"),
     [
-        ({"job": ID}, ID, "v59.0/jobs/query"),
-        ({"job": ID, "kind": "ingest", "api_version": "61.0"}, ID, "v61.0/jobs/ingest"),
-        ({"job": {"job_id": ID, "kind": "ingest", "api_version": "60.0"}}, ID, "v60.0/jobs/ingest"),
+        ({"job": ID}, "v59.0/jobs/query"),
+        ({"job": ID, "kind": "ingest", "api_version": "61.0"}, "v61.0/jobs/ingest"),
+        ({"job": {"job_id": ID, "kind": "ingest", "api_version": "60.0"}}, "v60.0/jobs/ingest"),
     ],
 )
-def test_it_takes_what_there_is(poke: Any, named: dict[str, Any], job_id: str, location: str) -> None:
+def test_it_takes_what_there_is(poke: Any, named: dict[str, Any], location: str) -> None:
     client = Client(status("running"), status("succeeded"))
     assert not poke(client, **named).is_done
     assert poke(client, **named).xcom_value == {
@@ -76,16 +82,17 @@ def test_it_takes_what_there_is(poke: Any, named: dict[str, Any], job_id: str, l
         "processing_seconds": 0.5,
         "url": "https://x",
     }
-    assert client.asked == [JobRef("salesforce", ORG, job_id, location)] * 2
+    assert client.asked == [JobRef("salesforce", ORG, ID, location)] * 2
 
 
-def test_it_takes_several_jobs(poke: Any) -> None:
+def test_it_takes_a_result_that_names_several_jobs(poke: Any) -> None:
     named = {"job": {"job_id": f"{ID} {OTHER}", "kind": "ingest"}}
-    assert not poke(Client(status("succeeded"), status("running")), **named).is_done
-    client = Client(status("succeeded"), status("succeeded"))
-    assert poke(client, **named).xcom_value["record_count"] == 6
-    assert [ref.id for ref in client.asked] == [ID, OTHER]
-    assert {ref.location for ref in client.asked} == {"v59.0/jobs/ingest"}
+    client = Client(status("succeeded"), status("running"), status("succeeded"), status("succeeded"))
+    assert not poke(client, **named).is_done
+    found = poke(client, **named).xcom_value
+    assert (found["record_count"], len(found["jobs"])) == (6, 2)
+    refs = [JobRef("salesforce", ORG, each, "v59.0/jobs/ingest") for each in (ID, OTHER)]
+    assert client.asked == refs * 2
 
 
 def test_a_failure_fails_it_with_what_salesforce_said(poke: Any) -> None:

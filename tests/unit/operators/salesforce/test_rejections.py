@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_jobs.core.http.stream import StreamedReply
 from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.salesforce.rejections import Tolerance, check_counts, counted, rejected
+from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,27 +50,27 @@ class Client:
 
 
 @pytest.mark.parametrize(
-    ("tolerance", "failed", "allowed"),
+    ("limits", "failed", "allowed"),
     [
-        (Tolerance(), 0, True),
-        (Tolerance(), 1, False),
-        (Tolerance(records=2), 2, True),
-        (Tolerance(records=2), 3, False),
-        (Tolerance(share=0.1), 1, True),
-        (Tolerance(share=0.1), 2, False),
-        (Tolerance(share=0.0), 0, True),
-        (Tolerance(records=5, share=0.1), 2, False),
-        (Tolerance(records=0, share=1.0), 1, False),
+        ((None, None), 0, True),
+        ((None, None), 1, False),
+        ((2, None), 2, True),
+        ((2, None), 3, False),
+        ((None, 0.1), 1, True),
+        ((None, 0.1), 2, False),
+        ((None, 0.0), 0, True),
+        ((5, 0.1), 2, False),
+        ((0, 1.0), 1, False),
     ],
 )
-def test_how_many_are_too_many(tolerance: Tolerance, failed: int, *, allowed: bool) -> None:
-    assert tolerance.allows(failed, 10) is allowed
+def test_how_many_are_too_many(limits: tuple[Any, Any], failed: int, *, allowed: bool) -> None:
+    assert tolerated(failed, 10, *limits) is allowed
 
 
 def test_exactly_the_share_is_allowed() -> None:
     """0.29 * 100 is less than 29 to a computer."""
-    assert [n for n in range(101) if not Tolerance(share=float(f"{n / 100:.2f}")).allows(n, 100)] == []
-    assert [n for n in range(100) if Tolerance(share=n / 100).allows(n + 1, 100)] == []
+    assert [n for n in range(101) if not tolerated(n, 100, None, float(f"{n / 100:.2f}"))] == []
+    assert [n for n in range(100) if tolerated(n + 1, 100, None, n / 100)] == []
 
 
 def test_counts_of_one_job_and_of_several() -> None:
