@@ -55,10 +55,7 @@ class Source(Protocol):
 
 
 class SessionMemory(Protocol):
-    """Remembers the session of an upload from one attempt of a task to the next.
-
-    A session URL is a secret that lets anybody upload: it is kept encrypted, or not at all.
-    """
+    """Remembers an upload's session for the next attempt, encrypted or not at all: it lets anybody upload."""
 
     def recall(self, fingerprint: str, /) -> str | None:
         """Return the session that was begun for these bytes, or None."""
@@ -271,14 +268,13 @@ def source_of(content: Any, kind: str | None = None) -> Source:
     :param kind: What it holds: the ending of the name of content without one.
     :raises ConfigurationError: it is something else, or cannot be read.
     """
-    name = f"untitled_upload.{kind}" if kind else "untitled_upload"
     if isinstance(content, bytes | bytearray | memoryview):
-        return OpenFileSource(io.BytesIO(content), name)
+        content = io.BytesIO(content)
     if isinstance(content, str | os.PathLike):
         return FileSource(os.fspath(content))
     if hasattr(content, "fingerprint"):
         source: Source = content
         return source
     if hasattr(content, "read"):
-        return OpenFileSource(content, name)
+        return OpenFileSource(content, f"untitled_upload.{kind}" if kind else "untitled_upload")
     raise ConfigurationError(f"content is a {type(content).__name__}: give a path, bytes, or an open file")

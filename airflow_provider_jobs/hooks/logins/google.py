@@ -41,10 +41,11 @@ _DEFAULT = "GOOGLE_APPLICATION_CREDENTIALS"
 
 @dataclass(frozen=True)
 class BigQuerySettings:
-    """What a connection says. The first credential given counts; none means application default ones.
+    """What a connection says.
 
     :param project: None leaves it to the credentials.
     :param iam_endpoint: Where impersonation asks for tokens.
+    :param credential: The first field that gives one, and its text; None means application default ones.
     """
 
     conn_id: str
@@ -55,10 +56,7 @@ class BigQuerySettings:
     scopes: tuple[str, ...] = (SCOPE,)
     quota_project: str | None = None
     impersonation_chain: tuple[str, ...] = ()
-    access_token: str | None = field(default=None, repr=False)
-    key_json: str | None = field(default=None, repr=False)
-    key_path: str | None = field(default=None, repr=False)
-    credential_config: str | None = field(default=None, repr=False)
+    credential: tuple[str, str] | None = field(default=None, repr=False)
 
     @classmethod
     def from_connection(
@@ -83,8 +81,13 @@ class BigQuerySettings:
                     f"connection {conn_id}: {name} is not supported; use a key, a "
                     "credential configuration or application default credentials"
                 )
-        key = get("keyfile_dict")
-        config = get("credential_config_file")
+        key, config = get("keyfile_dict"), get("credential_config_file")
+        given = {
+            "access_token": str(get("access_token") or "").strip(),
+            "keyfile_dict": json.dumps(key) if isinstance(key, dict) else key,
+            "key_path": get("key_path"),
+            "credential_config_file": json.dumps(config) if isinstance(config, dict) else config,
+        }
         return cls(
             conn_id=conn_id,
             project=project or get("project"),
@@ -94,10 +97,7 @@ class BigQuerySettings:
             scopes=tuple(_listed(get("scope"))) or (SCOPE,),
             quota_project=get("quota_project_id"),
             impersonation_chain=tuple(_listed(impersonation_chain or get("impersonation_chain"))),
-            access_token=str(get("access_token") or "").strip() or None,
-            key_json=json.dumps(key) if isinstance(key, dict) else key,
-            key_path=get("key_path"),
-            credential_config=json.dumps(config) if isinstance(config, dict) else config,
+            credential=next(((name, text) for name, text in given.items() if text), None),
         )
 
 
@@ -187,24 +187,20 @@ def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, st
 
     :raises ConfigurationError: the credentials cannot be read.
     """
-    if settings.access_token and not settings.impersonation_chain:
+    name, text = _source(settings)
+    if name == "access_token" and not settings.impersonation_chain:
         quota = {"x-goog-user-project": settings.quota_project} if settings.quota_project else {}
-        return StaticToken(settings.access_token, quota), None
-    token = GoogleToken(settings.conn_id, partial(_load, settings), _path(*_source(settings)))
+        return StaticToken(text, quota), None
+    token = GoogleToken(settings.conn_id, partial(_load, settings), _path(name, text))
     return token, token.project
 
 
 def _source(settings: BigQuerySettings) -> tuple[str, str]:
     """Return the name of what holds the credentials, or names their file, and its text."""
-    for name, text in (
-        ("access_token", settings.access_token),
-        ("keyfile_dict", settings.key_json),
-        ("key_path", settings.key_path),
-        ("credential_config_file", settings.credential_config),
-        (_DEFAULT, os.environ.get(_DEFAULT)),
-    ):
-        if text:
-            return name, text
+    if settings.credential:
+        return settings.credential
+    if path := os.environ.get(_DEFAULT):
+        return _DEFAULT, path
     home = os.path.expanduser("~")  # noqa: PTH111 - Path's raises where there is none
     folder = Path(os.environ.get("CLOUDSDK_CONFIG") or Path(home, ".config/gcloud"))
     return _DEFAULT, str(folder / "application_default_credentials.json")

@@ -135,9 +135,6 @@ class TestSettings:
             quota_project_id="q",
             impersonation_chain="one,two",
             access_token="t",
-            keyfile_dict='{"a": 1}',
-            key_path="/k",
-            credential_config_file="/c",
         ) == BigQuerySettings(
             conn_id="c",
             project="p",
@@ -147,19 +144,28 @@ class TestSettings:
             scopes=("a", "b"),
             quota_project="q",
             impersonation_chain=("one", "two"),
-            access_token="t",
-            key_json='{"a": 1}',
-            key_path="/k",
-            credential_config="/c",
+            credential=("access_token", "t"),
         )
+
+    def test_the_first_credential_counts(self) -> None:
+        given = {
+            "access_token": "t",
+            "keyfile_dict": '{"a": 1}',
+            "key_path": "/k",
+            "credential_config_file": "/c",
+        }
+        while given:
+            assert settings(**given).credential == next(iter(given.items()))
+            del given[next(iter(given))]
+        assert settings().credential is None
 
     def test_googles_older_names_are_read(self) -> None:
         found = settings(extra__google_cloud_platform__project="p", project="")
         assert found.project == "p"
 
     def test_documents_may_be_objects(self) -> None:
-        found = settings(keyfile_dict={"a": 1}, credential_config_file={"b": 2})
-        assert (found.key_json, found.credential_config) == ('{"a": 1}', '{"b": 2}')
+        for name in ("keyfile_dict", "credential_config_file"):
+            assert settings(**{name: {"a": 1}}).credential == (name, '{"a": 1}')
 
     def test_a_task_goes_before_the_connection(self) -> None:
         extra = {"project": "p", "impersonation_chain": "one"}
@@ -172,16 +178,11 @@ class TestSettings:
             settings(**{name: "x"})
         assert settings(**{name: False}) == settings(**{name: "false"}) == settings()
 
-    def test_no_secret_is_shown(self) -> None:
-        shown = repr(
-            settings(
-                access_token="SECRET",
-                keyfile_dict="SECRET",
-                credential_config_file="SECRET",
-                key_path='{"private_key": "SECRET"}',
-            )
-        )
-        assert "SECRET" not in shown
+    @pytest.mark.parametrize("name", ["access_token", "keyfile_dict", "credential_config_file", "key_path"])
+    def test_no_secret_is_shown(self, name: str) -> None:
+        found = settings(**{name: '{"private_key": "SECRET"}'})
+        assert found.credential
+        assert "SECRET" not in repr(found)
 
 
 class TestStaticToken:
