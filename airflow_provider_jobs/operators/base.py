@@ -361,7 +361,7 @@ def run_started_at(context: Context) -> float:
 
 @contextmanager
 def airflow_failures(task: JobOperator) -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry; the task's own end is none."""
+    """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end."""
     try:
         yield
     except JobsError as error:

@@ -72,7 +72,7 @@ def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
     """Return the files that a path, a URL, an ObjectStoragePath, a pattern or a list of these names.
 
     :param conn_id: The connection of URLs.
-    :raises ConfigurationError: one is missing, no file, or named twice, or a pattern matches none.
+    :raises ConfigurationError: one is missing, is not a file or is named twice; a pattern matches nothing.
     """
     return list(sources_by_place(source, conn_id).values())
 
@@ -158,7 +158,7 @@ def _fingerprint(name: str, info: dict[str, Any]) -> str:
 def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
     """Return the folder of a path, a URL or an ObjectStoragePath, and what follows it.
 
-    :raises ConfigurationError: it is none of them, or names no file.
+    :raises ConfigurationError: it is not one of them, or does not name a file.
     """
     whole = opened(path, conn_id)
     if not whole.name:

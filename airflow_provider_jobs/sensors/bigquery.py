@@ -113,9 +113,8 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
         jobs = list(search.found(client))
         failed = [job for job in jobs if job.state is not JobState.SUCCEEDED]
         if failed and not self.allow_failed:
-            self.log.error(
-                "%d of %d jobs failed: %s", len(failed), len(jobs), ", ".join(str(job.ref) for job in failed)
-            )
+            names = several.names([job.ref for job in failed])
+            self.log.error("%d of %d jobs failed: %s", len(failed), len(jobs), names)
             raise failure(client, failed[:1], self.together)
         return {"job_count": len(jobs), "failed_job_count": len(failed)}
 

@@ -130,10 +130,10 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
             self.template_fields = every
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are no template files."""
+        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are not template files."""
         looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
         if looks_like_file and content not in self.files():
-            content += "{# no file #}"  # Airflow goes by the ending, and a comment leaves no trace
+            content += "{# not a file #}"  # Airflow goes by the ending, and a comment leaves no trace
         return super().render_template(content, context, *args, **kwargs)
 
     def files(self) -> list[Any]:

@@ -27,7 +27,7 @@ class RedivisTask(ServiceTask):
     hook_class = RedivisHook
     together = Several(title="Redivis uploads", key="uploads", shared=("table",))
     template_fields: Sequence[str] = ("redivis_conn_id",)
-    #: What the scope of a job is: its name in results.
+    #: What results call the scope of a job.
     scope_name: ClassVar[str] = "table"
 
     def __init__(self, *, redivis_conn_id: str = RedivisHook.default_conn_name, **kwargs: Any) -> None:
