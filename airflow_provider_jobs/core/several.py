@@ -101,7 +101,7 @@ def report(statuses: Sequence[JobStatus], several: Several) -> JobStatus:
         if problem
     ]
     completed = sum(status.state is JobState.SUCCEEDED for status in statuses)
-    failed = [status for status in bad if status.state is JobState.FAILED]
+    failed = [status for status in statuses if status.state is JobState.FAILED]
     return JobStatus(
         replace(statuses[0].ref, id=joined_ids([status.ref for status in statuses])),
         state,

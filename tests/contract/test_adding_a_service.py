@@ -149,7 +149,7 @@ def test_a_kill_ends_the_job(outcome: dict[str, Any]) -> None:
 
 
 def test_a_sensor_finds_it(outcome: dict[str, Any]) -> None:
-    assert outcome["sensor"] == [True, {"job_id": "1", "state": "succeeded"}]
+    assert outcome["sensor"] == [True, {"job_id": "1", "state": "succeeded", "url": None}]
 
 
 def test_reading_its_dag_loads_no_client(outcome: dict[str, Any]) -> None:

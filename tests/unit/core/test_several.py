@@ -141,6 +141,10 @@ class TestReport:
         ]
         assert several.report(statuses, TOGETHER).retryable is retryable
 
+    def test_one_that_failed_without_a_reason_counts_too(self) -> None:
+        statuses = [status(A, "failed", "reason", retryable=True), status(B, "failed")]
+        assert not several.report(statuses, TOGETHER).retryable
+
 
 class TestCancel:
     """Airflow leaves a task five seconds."""
