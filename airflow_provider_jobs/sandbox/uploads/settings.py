@@ -22,7 +22,7 @@ class UploadSettings:
     """What can be switched."""
 
     completed_status: int = 200  # of the reply that completes an upload, and of later questions: or 201
-    expired_status: int = 404  # of a session that is no more: or 410
+    expired_status: int = 404  # of a session that has ended; or 410
     lifetime_seconds: float | None = None  # of a session; None: as long as the service has it
 
     def lifetime_of(self, service: str) -> float:
