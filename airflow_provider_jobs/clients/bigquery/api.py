@@ -37,7 +37,7 @@ class BigQueryApi:
         self.project = check_project(project)
         self.timing = transport.timing
         self._transport = transport
-        self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
+        self._endpoint = check_url(endpoint).rstrip("/")
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
@@ -158,5 +158,5 @@ class BigQueryApi:
         idempotent: bool = True,
     ) -> dict[str, Any]:
         parts = (check_project(project or self.project), *path)
-        url = "/".join((self._base, *(quote(part, safe=":") for part in parts)))
+        url = "/".join((f"{self._endpoint}/bigquery/v2/projects", *(quote(part, safe=":") for part in parts)))
         return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)
