@@ -241,14 +241,12 @@ class _Asks:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            status = self._jobs.ask(ref)
+            future.set_result(self._jobs.ask(ref))
         except Exception as error:  # noqa: BLE001 - raised, or told, where the answer is taken
-            if isinstance(error, JobsError) and _outage(error):
+            if not concerns_job(error):
                 for each in [*self._futures.values()]:
                     each.cancel()  # the service is at fault: nobody else is asked for
             future.set_exception(error)
-        else:
-            future.set_result(status)
 
     def wait(self, seconds: float, *, patient: bool) -> None:
         """Wait for the answers for so long; with patience, until there is one at least."""
@@ -347,7 +345,7 @@ class _WatchedList:
             self._due = reading.unseen & wanted.keys() if reading.whole or limit is None else set()
         else:
             self._reading = reading
-        self._due = self._due - listed.keys() | (found.keys() - listed.keys())
+        self._due = (self._due | found.keys()) - listed.keys()
         return listed, reading.page_count - before, reading.failure
 
 
