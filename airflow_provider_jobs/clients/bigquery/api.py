@@ -60,6 +60,15 @@ class BigQueryApi:
         """
         return self._call("GET", project, "jobs", check_job_id(job_id), params={"location": location})
 
+    def find_job(self, reference: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return the Job resource of a JobReference, None if there is no such job there."""
+        try:
+            return self.get_job(
+                reference["jobId"], reference["projectId"], location=reference.get("location")
+            )
+        except NotFoundError:
+            return None
+
     def status(self, ref: JobRef) -> JobStatus:
         """Return how a job is doing.
 

@@ -84,12 +84,11 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
 
     :param since: List jobs created then or later, in seconds since 1970; 0 lists nothing.
     """
-    location = reference.get("location")
-    try:
-        return api.get_job(reference["jobId"], reference["projectId"], location=location)
-    except NotFoundError:
-        place = None if location or not since else _listed_location(api, reference, since)
-        return _known(api, {**reference, "location": place}, since) if place else None
+    job = api.find_job(reference)
+    if job is None and since and not reference.get("location"):
+        location = _listed_location(api, reference, since)
+        return api.find_job({**reference, "location": location}) if location else None
+    return job
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from airflow_provider_jobs.clients.bigquery.replies import parse_json, service_e
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.upload.uploader import SESSIONS, Uploader
-from airflow_provider_jobs.errors import JobsError, NotFoundError, ProtocolError, SourceChanged, UploadExpired
+from airflow_provider_jobs.errors import JobsError, ProtocolError, SourceChanged, UploadExpired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,8 @@ class BigQueryUploads(BigQueryApi):
                     media.memory.forget()
                 if not isinstance(error, UploadExpired):
                     raise
-                if made := self._made(project, job):
+                # It may have made the job, and the reply was lost.
+                if made := self.find_job({**job["jobReference"], "projectId": project}):
                     return made
                 continue
             media.memory.forget()
@@ -99,14 +100,6 @@ class BigQueryUploads(BigQueryApi):
 
     def _upload_url(self, project: str) -> str:
         return f"{self._endpoint}/upload/bigquery/v2/projects/{project}/jobs"
-
-    def _made(self, project: str, job: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the job that an upload has made whose last reply was lost and whose session is gone."""
-        reference = job["jobReference"]
-        try:
-            return self.get_job(reference["jobId"], project, location=reference.get("location"))
-        except NotFoundError:
-            return None
 
 
 def _session_url(reply: Reply) -> str:

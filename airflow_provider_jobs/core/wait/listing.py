@@ -301,10 +301,9 @@ class _WatchedList:
         failure = next(filter(None, map(_outage, answers.values())), failure)
         if failure and not heard and all(map(_outage, answers.values())):
             raise failure
-        news |= answers
-        self._last |= news
+        self._last |= news | answers
         return {
-            key: news.get(key) or self._last.get(key) or JobStatus(ref, JobState.RUNNING, NOT_ASKED)
+            key: self._last.get(key) or JobStatus(ref, JobState.RUNNING, NOT_ASKED)
             for key, ref in watched.items()
         }
 
