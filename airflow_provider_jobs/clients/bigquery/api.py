@@ -37,7 +37,7 @@ class BigQueryApi:
         self.project = check_project(project)
         self.timing = transport.timing
         self._transport = transport
-        self._base = f"{check_url(endpoint).rstrip('/')}/bigquery/v2/projects"
+        self._endpoint = check_url(endpoint).rstrip("/")
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
@@ -59,6 +59,15 @@ class BigQueryApi:
         :raises NotFoundError: no such job there; outside of US and EU the location has to be given.
         """
         return self._call("GET", project, "jobs", check_job_id(job_id), params={"location": location})
+
+    def find_job(self, reference: Mapping[str, str]) -> dict[str, Any] | None:
+        """Return the Job resource of a JobReference, None if there is no such job there."""
+        try:
+            return self.get_job(
+                reference["jobId"], reference["projectId"], location=reference.get("location")
+            )
+        except NotFoundError:
+            return None
 
     def status(self, ref: JobRef) -> JobStatus:
         """Return how a job is doing.
@@ -158,5 +167,5 @@ class BigQueryApi:
         idempotent: bool = True,
     ) -> dict[str, Any]:
         parts = (check_project(project or self.project), *path)
-        url = "/".join((self._base, *(quote(part, safe=":") for part in parts)))
+        url = "/".join((f"{self._endpoint}/bigquery/v2/projects", *(quote(part, safe=":") for part in parts)))
         return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.api import ENDPOINT, BigQueryApi
+from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.clients.bigquery.submit import submit_once
-from airflow_provider_jobs.clients.bigquery.upload import JobUploads
+from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
 from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
 from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import NotFoundError
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_jobs.core.http.transport import Transport
-    from airflow_provider_jobs.core.sources.source import Media
     from airflow_provider_jobs.core.work import JobRequest, Submission
     from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 
-class BigQueryClient(BigQueryApi):
+class BigQueryClient(BigQueryUploads):
     """Speaks to BigQuery for one connection; safe to share between threads.
 
     Single requests, and the other parameters, are those of :class:`.BigQueryApi`. ``submit``, ``status``,
@@ -40,21 +39,11 @@ class BigQueryClient(BigQueryApi):
     ) -> None:
         super().__init__(transport, project, endpoint)
         self.location = location
-        self._uploads = JobUploads(self, transport, endpoint)
         self._many = Listing(ProjectJobs(list_pages=self.list_job_pages, ask=self.status))
-
-    # https://cloud.google.com/bigquery/docs/reference/api-uploads
-    def upload_job(self, job: Mapping[str, Any], media: Media, project: str | None = None) -> dict[str, Any]:
-        """Start a load job of the bytes that are sent with it: a Job resource with ``jobReference.jobId``.
-
-        :raises ConflictError: the job id is taken.
-        :raises SourceChanged: the bytes were changed while they were sent; there is no job.
-        """
-        return self._uploads.upload_job(job, media, project)
 
     def submit(self, request: JobRequest) -> Submission:
         """Run the work once: start its job, or adopt the one that an earlier attempt started."""
-        return submit_once(self, self._uploads, request)
+        return submit_once(self, request)
 
     def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in as few requests as can be; each failure stands for one job."""

@@ -54,10 +54,6 @@ def _record_reader(fields: Sequence[Mapping[str, Any]]) -> Callable[[Any], Any]:
     }
 
 
-def _timestamp(text: str) -> dt.datetime:
-    return _EPOCH + dt.timedelta(microseconds=int(text))
-
-
 _SCALARS: dict[str, Callable[[Any], Any]] = {
     "INTEGER": int,
     "INT64": int,
@@ -71,6 +67,6 @@ _SCALARS: dict[str, Callable[[Any], Any]] = {
     "DATE": dt.date.fromisoformat,
     "TIME": dt.time.fromisoformat,
     "DATETIME": dt.datetime.fromisoformat,
-    "TIMESTAMP": _timestamp,
+    "TIMESTAMP": lambda text: _EPOCH + dt.timedelta(microseconds=int(text)),
     "JSON": json.loads,
 }

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
-    from airflow_provider_jobs.clients.bigquery.upload import JobUploads
+    from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ _GRACE = RetryPolicy(attempts=100, total_seconds=GRACE_SECONDS, base_seconds=0.2
 _WORTH_ADOPTING = frozenset({JobState.PENDING, JobState.RUNNING, JobState.SUCCEEDED})
 
 
-def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> Submission:
+def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
     """Start the work's job, or adopt the one that an earlier attempt started.
 
     Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
@@ -53,7 +53,7 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
         job = _known(api, reference, request.not_before) if request.media else None
         if job is None:
             try:
-                return Submission(job_status(_start(api, uploads, reference, request)), adopted=False)
+                return Submission(job_status(_start(api, reference, request)), adopted=False)
             except ConflictError:  # the id is taken: by an earlier attempt, or by this one, its reply lost
                 job = _taken(api, reference)
         status = job_status(job)
@@ -65,12 +65,10 @@ def submit_once(api: BigQueryApi, uploads: JobUploads, request: JobRequest) -> S
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
 
 
-def _start(
-    api: BigQueryApi, uploads: JobUploads, reference: Mapping[str, str], request: JobRequest
-) -> dict[str, Any]:
+def _start(api: BigQueryUploads, reference: Mapping[str, str], request: JobRequest) -> dict[str, Any]:
     job = {"jobReference": reference, "configuration": request.body}
     if request.media:
-        return uploads.upload_job(job, request.media, request.scope)
+        return api.upload_job(job, request.media, request.scope)
     return api.insert_job(job, request.scope)
 
 
@@ -86,12 +84,11 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
 
     :param since: List jobs created then or later, in seconds since 1970; 0 lists nothing.
     """
-    location = reference.get("location")
-    try:
-        return api.get_job(reference["jobId"], reference["projectId"], location=location)
-    except NotFoundError:
-        place = None if location or not since else _listed_location(api, reference, since)
-        return _known(api, {**reference, "location": place}, since) if place else None
+    job = api.find_job(reference)
+    if job is None and since and not reference.get("location"):
+        location = _listed_location(api, reference, since)
+        return api.find_job({**reference, "location": location}) if location else None
+    return job
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:

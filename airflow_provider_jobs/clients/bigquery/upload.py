@@ -10,38 +10,34 @@ import secrets
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
 from airflow_provider_jobs.clients.bigquery.configuration import check_project
 from airflow_provider_jobs.clients.bigquery.replies import parse_json, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.upload.uploader import SESSIONS, Uploader
-from airflow_provider_jobs.errors import JobsError, NotFoundError, ProtocolError, SourceChanged, UploadExpired
+from airflow_provider_jobs.errors import JobsError, ProtocolError, SourceChanged, UploadExpired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
-    from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.sources.source import Media
 
 #: Up to this many bytes a file travels in one request with its job.
 MULTIPART_BYTES = 4 * 1024 * 1024
 
 
-class JobUploads:
-    """Sends the bytes of load jobs for one connection.
+class BigQueryUploads(BigQueryApi):
+    """The API, and load jobs whose bytes are sent with them."""
 
-    :param endpoint: The API's address without ``/upload/bigquery/v2``.
-    """
-
-    def __init__(self, api: BigQueryApi, transport: Transport, endpoint: str) -> None:
-        self._api = api
-        self._transport = transport
-        self._base = f"{endpoint.rstrip('/')}/upload/bigquery/v2/projects"
-
+    # https://cloud.google.com/bigquery/docs/reference/api-uploads
     def upload_job(self, job: Mapping[str, Any], media: Media, project: str | None = None) -> dict[str, Any]:
-        """Send the bytes and return the job that loads them; see :meth:`.BigQueryClient.upload_job`."""
-        project = check_project(project or self._api.project)
+        """Start a load job of the bytes that are sent with it: a Job resource with ``jobReference.jobId``.
+
+        :raises ConflictError: the job id is taken.
+        :raises SourceChanged: the bytes were changed while they were sent; there is no job.
+        """
+        project = check_project(project or self.project)
         size = media.source.size
         if size is not None and size <= MULTIPART_BYTES:
             return self._multipart(project, job, media)
@@ -60,7 +56,7 @@ class JobUploads:
         )
         request = Request(
             "POST",
-            f"{self._base}/{project}/jobs",
+            self._upload_url(project),
             {"uploadType": "multipart"},
             headers={"Content-Type": f"multipart/related; boundary={boundary}"},
             content=b"".join((head.encode(), content, f"\r\n--{boundary}--\r\n".encode())),
@@ -86,7 +82,8 @@ class JobUploads:
                     media.memory.forget()
                 if not isinstance(error, UploadExpired):
                     raise
-                if made := self._made(project, job):
+                # It may have made the job, and the reply was lost.
+                if made := self.find_job({**job["jobReference"], "projectId": project}):
                     return made
                 continue
             media.memory.forget()
@@ -97,17 +94,12 @@ class JobUploads:
         headers = {"X-Upload-Content-Type": "*/*"}
         if size is not None:
             headers["X-Upload-Content-Length"] = str(size)
-        url = f"{self._base}/{project}/jobs"
-        request = Request("POST", url, {"uploadType": "resumable"}, body=job, headers=headers)
+        params = {"uploadType": "resumable"}
+        request = Request("POST", self._upload_url(project), params, body=job, headers=headers)
         return self._transport.call(request, _session_url)
 
-    def _made(self, project: str, job: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the job that an upload has made whose last reply was lost and whose session is gone."""
-        reference = job["jobReference"]
-        try:
-            return self._api.get_job(reference["jobId"], project, location=reference.get("location"))
-        except NotFoundError:
-            return None
+    def _upload_url(self, project: str) -> str:
+        return f"{self._endpoint}/upload/bigquery/v2/projects/{project}/jobs"
 
 
 def _session_url(reply: Reply) -> str:

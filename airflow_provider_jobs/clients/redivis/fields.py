@@ -10,25 +10,9 @@ from typing import Any
 
 from airflow_provider_jobs.errors import ConfigurationError
 
-TYPES = (
-    "delimited",
-    "stream",
-    "avro",
-    "ndjson",
-    "parquet",
-    "orc",
-    "xls",
-    "xlsx",
-    "dta",
-    "sas7bdat",
-    "sav",
-    "geojson",
-    "geojsonl",
-    "json",
-    "shp",
-    "shp.zip",
-    "kml",
-)
+_TABLES = ("delimited", "stream", "avro", "ndjson", "parquet", "orc", "xls", "xlsx", "dta", "sas7bdat", "sav")
+_MAPS = ("geojson", "geojsonl", "json", "shp", "shp.zip", "kml")
+TYPES = (*_TABLES, *_MAPS)
 #: Endings of names that tell the type.
 _ENDINGS = tuple(f".{each}" for each in {*TYPES, "csv", "tsv", "txt", "jsonl"} - {"delimited", "stream"})
 #: Field and the Python types that it takes.

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CREATABLE = frozenset({"dataset", "version", "table"})
-MERGE_STRATEGIES = ("append", "replace")
-OWNER_TYPES = ("organization", "user")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Preparation:
     """What has to exist, and how.
 
     :param create: What to create if it is missing, of :data:`CREATABLE`.
-    :param owner_type: Whose the dataset would be; one of :data:`OWNER_TYPES`.
+    :param owner_type: Whose the dataset would be: an ``organization``'s or a ``user``'s.
     :param dataset_fields: More fields of a new dataset, as the API names them.
     :param merge_strategy: How the table is to treat rows of the version before; None leaves it.
     :param replacing: The caller replaces uploads: warn of rows that stay all the same.
@@ -49,9 +47,9 @@ class Preparation:
             raise ConfigurationError(
                 f"create_missing holds {sorted(unknown)}: it may hold {', '.join(sorted(CREATABLE))}"
             )
-        if self.merge_strategy not in {None, *MERGE_STRATEGIES}:
+        if self.merge_strategy not in {None, "append", "replace"}:
             raise ConfigurationError(f"merge_strategy is {self.merge_strategy!r}: it is append or replace")
-        if self.owner_type not in OWNER_TYPES:
+        if self.owner_type not in {"organization", "user"}:
             raise ConfigurationError(f"owner_type is {self.owner_type!r}: it is organization or user")
         if not isinstance(self.dataset_fields, Mapping):
             raise ConfigurationError("dataset_options is not a mapping")
@@ -93,12 +91,10 @@ def _ensure_version(
     """Ensure that there is a version to write to; return True if another is released."""
     released = is_released(dataset)
     reference = table.dataset.at(None)
-    if table.dataset.version != "next":
-        if released:
-            raise ConfigurationError(
-                f"table {table} means a released version, which never changes: write {table.at('next')}"
-            )
-        return False
+    if released and table.dataset.version != "next":
+        raise ConfigurationError(
+            f"table {table} means a released version, which never changes: write {table.at('next')}"
+        )
     if not released or dataset.get("nextVersion"):
         return released
 
@@ -130,8 +126,7 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
     if wanted.merge_strategy and strategy != wanted.merge_strategy:
         log.info("the merge strategy of %s becomes %s", table, wanted.merge_strategy)
         api.update_table(str(table), {"uploadMergeStrategy": wanted.merge_strategy})
-        return wanted.merge_strategy
-    return strategy if isinstance(strategy, str) else None
+    return wanted.merge_strategy or strategy
 
 
 def _warn_of_inherited_rows(api: RedivisApi, table: TableReference) -> None:

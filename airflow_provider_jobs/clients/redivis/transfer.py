@@ -154,11 +154,10 @@ class Transfers:
 
 
 def _recall(media: Media, fingerprint: str) -> TemporaryUpload | None:
-    kept = media.memory.recall(fingerprint)
-    if not kept:
-        return None
-    identity, session = json.loads(kept)
-    return TemporaryUpload(identity, session, resumable=True)
+    if kept := media.memory.recall(fingerprint):
+        identity, session = json.loads(kept)
+        return TemporaryUpload(identity, session, resumable=True)
+    return None
 
 
 def _temporary_upload(reply: Reply) -> TemporaryUpload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
@@ -26,10 +27,8 @@ class Digested:
         self.name = inner.name
         self.fingerprint = inner.fingerprint
         if inner.size is None:
-            self._hash_up_to(None)
-            self.size = self._hashed
-        else:
-            self.size = inner.size
+            self._hash_up_to(sys.maxsize)
+        self.size = self._hashed if inner.size is None else inner.size
 
     def open(self, offset: int = 0) -> Reader:
         """Return a reader of the rest from an offset on."""
@@ -65,15 +64,11 @@ class Digested:
         if self._last:
             self._last.result()
 
-    def _hash_up_to(self, end: int | None) -> None:
-        if end is not None and end <= self._hashed:
+    def _hash_up_to(self, end: int) -> None:
+        if self._hashed >= end:
             return
         with closing(self._inner.open(self._hashed)) as reader:
-            while end is None or self._hashed < end:
-                most = BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - self._hashed)
-                block = reader.read(most)
-                if not block:
-                    return
+            while (left := end - self._hashed) and (block := reader.read(min(left, BLOCK_BYTES))):
                 self.take(block, self._hashed)
 
 

@@ -241,14 +241,12 @@ class _Asks:
         if not future.set_running_or_notify_cancel():
             return
         try:
-            status = self._jobs.ask(ref)
+            future.set_result(self._jobs.ask(ref))
         except Exception as error:  # noqa: BLE001 - raised, or told, where the answer is taken
-            if isinstance(error, JobsError) and _outage(error):
+            if not concerns_job(error):
                 for each in [*self._futures.values()]:
                     each.cancel()  # the service is at fault: nobody else is asked for
             future.set_exception(error)
-        else:
-            future.set_result(status)
 
     def wait(self, seconds: float, *, patient: bool) -> None:
         """Wait for the answers for so long; with patience, until there is one at least."""
@@ -303,10 +301,9 @@ class _WatchedList:
         failure = next(filter(None, map(_outage, answers.values())), failure)
         if failure and not heard and all(map(_outage, answers.values())):
             raise failure
-        news |= answers
-        self._last |= news
+        self._last |= news | answers
         return {
-            key: news.get(key) or self._last.get(key) or JobStatus(ref, JobState.RUNNING, NOT_ASKED)
+            key: self._last.get(key) or JobStatus(ref, JobState.RUNNING, NOT_ASKED)
             for key, ref in watched.items()
         }
 
@@ -347,7 +344,7 @@ class _WatchedList:
             self._due = reading.unseen & wanted.keys() if reading.whole or limit is None else set()
         else:
             self._reading = reading
-        self._due = self._due - listed.keys() | (found.keys() - listed.keys())
+        self._due = (self._due | found.keys()) - listed.keys()
         return listed, reading.page_count - before, reading.failure
 
 
