@@ -118,4 +118,4 @@ def _client(settings: RedivisSettings, retry: RetryPolicy | None) -> RedivisClie
     """Return the one client of these settings in this process."""
     endpoint = check_url(settings.endpoint or ENDPOINT, f"connection {settings.conn_id}: host")
     transport = transport_of(StaticToken(settings.token), retry=retry)
-    return RedivisClient(transport, endpoint=endpoint, storage_token=settings.storage_token, retry=retry)
+    return RedivisClient(transport, endpoint=endpoint, storage_token=settings.storage_token)

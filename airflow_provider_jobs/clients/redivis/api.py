@@ -19,7 +19,6 @@ from airflow_provider_jobs.clients.redivis.replies import (
     upload_status,
 )
 from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, check_url, pages
-from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
@@ -43,12 +42,9 @@ class RedivisApi:
     :param endpoint: The API's address, ``/api/v1`` included.
     """
 
-    def __init__(
-        self, transport: Transport, *, endpoint: str = ENDPOINT, retry: RetryPolicy | None = None
-    ) -> None:
+    def __init__(self, transport: Transport, *, endpoint: str = ENDPOINT) -> None:
         self._transport = transport
         self._base = check_url(endpoint).rstrip("/")
-        self._retry = retry or RetryPolicy()
         self._warn = WarnOnce()
 
     # https://docs.redivis.com/api/rest-api/uploads/post
@@ -160,7 +156,7 @@ class RedivisApi:
 
     def repeat(self, step: Callable[[], T]) -> T:
         """Take a step that looks before it acts, again and again as the retry policy allows."""
-        return self._retry.call(
+        return self._transport.retry.call(
             step,
             timing=self._transport.timing,
             on_retry=lambda error, delay: log.warning("%s; looking again in %.1f s", error, delay),

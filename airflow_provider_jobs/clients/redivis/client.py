@@ -18,7 +18,6 @@ from airflow_provider_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_jobs.core.http.retry import RetryPolicy
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.core.work import JobRequest, Submission
     from airflow_provider_jobs.errors import JobsError
@@ -38,14 +37,9 @@ class RedivisClient(RedivisApi):
     """
 
     def __init__(
-        self,
-        transport: Transport,
-        *,
-        endpoint: str = ENDPOINT,
-        storage_token: bool = False,
-        retry: RetryPolicy | None = None,
+        self, transport: Transport, *, endpoint: str = ENDPOINT, storage_token: bool = False
     ) -> None:
-        super().__init__(transport, endpoint=endpoint, retry=retry)
+        super().__init__(transport, endpoint=endpoint)
         self.transfers = Transfers(transport, self._base, storage_token=storage_token)
         self._many = Listing(
             TableUploads(list_pages=self.list_upload_pages, ask=self.status, parse=self.read)

@@ -54,7 +54,7 @@ class Transport:
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         self.timing = timing or Timing()
-        self._retry = retry or RetryPolicy()
+        self.retry = retry or RetryPolicy()
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
@@ -71,7 +71,7 @@ class Transport:
         :raises ConfigurationError: the address is neither https nor on this machine.
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
-        return self._retry.call(
+        return self.retry.call(
             lambda: parse(self._renewing(request, self.send)),
             timing=self.timing,
             idempotent=request.idempotent,
