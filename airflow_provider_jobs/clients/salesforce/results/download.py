@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
-    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, Fetched
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
+    from airflow_provider_jobs.clients.salesforce.results.page import Page
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
     #: Takes a checkpoint to remember, None to forget it.
@@ -74,7 +75,7 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
         fetcher = PageFetcher(api, sink, Output("page"))
         wanted = Wanted(f"{job_path(ref)}/results", some=total > 0)
 
-        def fetch(locator: str | None) -> Fetched:
+        def fetch(locator: str | None) -> Page:
             params = {"locator": locator, "maxRecords": page_records}
             return fetcher.fetch(wanted, params, "page", with_header=locator is None)
 
@@ -84,7 +85,7 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
             if not ends_a_line:
                 yield b"\n"
             yield from read_draft(sink.draft("page"))
-            found, ends_a_line = found + page.part.record_count, page.ends_a_line
+            found, ends_a_line = found + page.records, page.ends_a_line
         _check_total(ref, found, total)
 
 
@@ -210,7 +211,7 @@ class _Download:
         return self._listed()
 
     def _side_by_side(self, places: Iterator[ListedPage]) -> None:
-        waiting: deque[tuple[ListedPage, Future[Fetched]]] = deque()
+        waiting: deque[tuple[ListedPage, Future[Page]]] = deque()
 
         def take_first() -> None:
             place, future = waiting.popleft()
@@ -225,15 +226,15 @@ class _Download:
             while waiting:
                 take_first()
 
-    def _take_listed(self, place: ListedPage, page: Fetched) -> None:
+    def _take_listed(self, place: ListedPage, page: Page) -> None:
         if self.fetcher.header and page.header not in {None, self.fetcher.header}:
             page = self._fetch_next(place.locator)  # it came before the first page did
         self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
-    def _fetch_next(self, locator: str | None) -> Fetched:
+    def _fetch_next(self, locator: str | None) -> Page:
         return self._fetch(self.done.page_count, locator)
 
-    def _fetch(self, page_number: int, locator: str | None) -> Fetched:
+    def _fetch(self, page_number: int, locator: str | None) -> Page:
         return self.fetcher.fetch(
             Wanted(f"{job_path(self.ref)}/results", some=self.total > 0),
             {"locator": locator, "maxRecords": self.page_records},
@@ -241,9 +242,9 @@ class _Download:
             with_header=self.output.split or page_number == 0,
         )
 
-    def _take(self, page: Fetched, **place: Any) -> None:
+    def _take(self, page: Page, **place: Any) -> None:
         self.fetcher.header = self.fetcher.header or page.header
-        self.assembly.add(page)
+        self.assembly.add(page.part, ends_a_line=page.ends_a_line)
         self._remember(
             replace(
                 self.done,
@@ -282,7 +283,7 @@ def download_ingested(
             wanted, name = _wanted(api, ref, which), output.page_name(job_number)
             page = fetcher.fetch(wanted, {}, name, with_header=with_header)
             fetcher.header = fetcher.header or page.header
-            assembly.add(page)
+            assembly.add(page.part, ends_a_line=page.ends_a_line)
         assembly.close()
         return published(refs[0], sink, assembly.parts, len(refs))
     finally:
@@ -333,7 +334,7 @@ def _check_total(ref: JobRef, found: int, total: int) -> None:
         raise ProtocolError(f"{ref} has {total} records, and its results have {found}: they cannot be used")
 
 
-def _followed(fetch: Callable[[str | None], Fetched], locator: str | None) -> Iterator[Fetched]:
+def _followed(fetch: Callable[[str | None], Page], locator: str | None) -> Iterator[Page]:
     """Yield pages, each as the one before names it.
 
     :param locator: Of the page to begin with; None is the first.

@@ -74,23 +74,11 @@ class LocalSink:
         """Return where to write the file that is to be called so: always the same place."""
         return self._folder / f".{name}.{self._key}.draft"
 
-    def has(self, part: Part) -> bool:
-        """Return True if the draft of an earlier attempt holds exactly these bytes."""
-        try:
-            with self.draft(part.name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
-        except OSError:
-            return False
-
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give all files their names, and return where each is."""
         for part in parts:
             self.draft(part.name).replace(self._folder / part.name)
         return [str(self._folder / part.name) for part in parts]
-
-    def discard(self, name: str) -> None:
-        """Delete a draft, if there is one."""
-        self.draft(name).unlink(missing_ok=True)
 
     def clear(self, keep: Collection[str] = ()) -> None:
         """Delete all drafts of this key, earlier attempts' too, but those of these names."""
@@ -98,21 +86,6 @@ class LocalSink:
         for path in self._folder.glob(".*.draft"):
             if path.name.endswith(f".{self._key}.draft") and path not in kept:
                 path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page whose draft is whole.
-
-    :param part: Its draft, without a SHA-256 if it is but a part of a file.
-    :param locator: Of the page after it, as the page itself says.
-    :param header: The SHA-256 of its header, None if it is empty.
-    """
-
-    part: Part
-    ends_a_line: bool
-    locator: str
-    header: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,28 +231,28 @@ class Assembly:
     def recall(self, checkpoint: Checkpoint) -> bool:
         """Go on with the files of an earlier attempt; return False if one is not there as it was."""
         self.parts, self._ends_a_line = list(checkpoint.parts), checkpoint.ends_a_line
-        is_there = self._sink.has if self._output.split else self._reopen
-        return all(is_there(part) for part in self.parts)
+        return all(self._reopen(part) for part in self.parts)
 
-    def add(self, page: Fetched) -> None:
-        """Take the next page."""
+    def add(self, page: Part, *, ends_a_line: bool) -> None:
+        """Take the draft of the next page."""
         if self._output.split:
-            self.parts.append(page.part)
+            self.parts.append(page)
             return
         file = self._file = self._file or open_draft(self._sink.draft(self._output.name))
-        for block in self._blocks(page):
+        draft = self._sink.draft(page.name)
+        for block in self._blocks(draft):
             self._hash.update(block)
             file.write(block)
         file.flush()  # what the checkpoint tells of has to be in the file
-        self._sink.discard(page.part.name)
-        self._ends_a_line = page.ends_a_line
-        record_count = sum(part.record_count for part in [*self.parts, page.part])
+        draft.unlink()
+        self._ends_a_line = ends_a_line
+        record_count = sum(part.record_count for part in [*self.parts, page])
         self.parts = [Part(self._output.name, record_count, file.tell(), self._hash.hexdigest())]
 
-    def _blocks(self, page: Fetched) -> Iterator[bytes]:
+    def _blocks(self, draft: Path) -> Iterator[bytes]:
         if not self._ends_a_line:
             yield zlib.compress(b"\n", _GZIP_LEVEL, _GZIP_FORMAT) if self._output.compress else b"\n"
-        yield from read_draft(self._sink.draft(page.part.name))
+        yield from read_draft(draft)
 
     def close(self) -> None:
         """Close the file, without dropping it."""
@@ -287,7 +260,9 @@ class Assembly:
             self._file.close()
 
     def _reopen(self, part: Part) -> bool:
-        """Go on after the first bytes of a file; return False if they are not these."""
+        """Go on after the first bytes of a draft; return False if they are not these."""
+        self.close()
+        self._hash = hashlib.sha256()
         try:
             self._file = self._sink.draft(part.name).open("r+b")
         except OSError:
