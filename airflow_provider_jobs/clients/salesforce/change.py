@@ -9,7 +9,7 @@ import logging
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES, job_path
+from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, MOST_DATA_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import ENDED, has_finished, has_not_finished, seconds
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.errors import (
@@ -72,7 +72,7 @@ def _lost(error: JobsError) -> bool:
 def _name_orphans(api: SalesforceApi, location: str, began: float) -> None:
     """Log the jobs that were created since, by whomever."""
     kind = location.rpartition("/")[2]
-    job_type = {"query": "V2Query", "ingest": "V2Ingest"}[kind]
+    job_type = JOB_TYPES[kind]
     found = []
     try:
         pages = api.list_job_pages(kind, version=location.partition("/")[0], jobType=job_type)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
@@ -11,7 +10,7 @@ from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
 from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.clients.salesforce.split import split_csv
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource
+from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.work import Submission
 
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
-_ON_FAILED = ("fail", "warn", "pass")
 
 
 class SalesforceIngestOperator(SalesforceOperator):
@@ -104,7 +102,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_failed_records not in _ON_FAILED:
+        if on_failed_records not in ("fail", "warn", "pass"):
             raise ValueError(f"on_failed_records is {on_failed_records!r}: it is fail, warn or pass")
         if max_failed_records is not None and max_failed_records < 0:
             raise ValueError(f"max_failed_records is {max_failed_records}: it cannot be negative")
@@ -241,8 +239,5 @@ def _identity(source: Source) -> str:
     """Return what is equal for equal bytes, also on another worker that has the file from elsewhere."""
     if not isinstance(source, FileSource):
         return source.fingerprint
-    digest = hashlib.sha256()
-    with closing(source.open()) as reader:
-        while block := reader.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    with source.open() as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

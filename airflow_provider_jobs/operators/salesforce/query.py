@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_jobs.clients.salesforce.results.download import MOST_WORKERS, WORKERS
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
 
-_OUTPUTS = ("file", "parts")
-_COMPRESSIONS = (None, "gzip")
-#: Pages to read at a time, at most.
-_MOST_DOWNLOADS = 16
 #: Airflow's store takes 64 KB at most; a checkpoint of very many parts is longer, and is not kept.
 _MOST_STATE_BYTES = 60_000
 
@@ -81,16 +78,16 @@ class SalesforceQueryOperator(SalesforceOperator):
         results_as: str = "file",
         compression: str | None = None,
         page_records: int | None = None,
-        parallel_downloads: int = 8,
+        parallel_downloads: int = WORKERS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if results_as not in _OUTPUTS:
+        if results_as not in ("file", "parts"):
             raise ValueError(f"results_as is {results_as!r}: it is file or parts")
-        if compression not in _COMPRESSIONS:
+        if compression not in (None, "gzip"):
             raise ValueError(f"compression is {compression!r}: it is gzip or None")
-        if not 1 <= parallel_downloads <= _MOST_DOWNLOADS:
-            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {_MOST_DOWNLOADS}")
+        if not 1 <= parallel_downloads <= MOST_WORKERS:
+            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {MOST_WORKERS}")
         if page_records is not None and page_records < 1:
             raise ValueError(f"page_records is {page_records}: at least 1 is needed")
         self.soql = soql

@@ -163,7 +163,7 @@ class _Download:
         if found != self.total:
             self._remember(None)  # no other attempt may go on with this
         _check_total(self.ref, found, self.total)
-        done = published(self.ref, self.sink, files, page_count)
+        done = published(self.sink, files, page_count)
         self._remember(None)
         log.info("%s: %s records of %s pages are in %s files", self.ref, found, page_count, len(files))
         return done
@@ -285,7 +285,7 @@ def download_ingested(
             fetcher.header = fetcher.header or page.header
             assembly.add(page.part, ends_a_line=page.ends_a_line)
         assembly.close()
-        return published(refs[0], sink, assembly.parts, len(refs))
+        return published(sink, assembly.parts, len(refs))
     finally:
         assembly.close()
         fetcher.clean()

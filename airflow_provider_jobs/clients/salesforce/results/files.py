@@ -15,8 +15,6 @@ from airflow_provider_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from airflow_provider_jobs.jobs import JobRef
-
 _GZIP_FORMAT = 31
 _GZIP_LEVEL = 6
 
@@ -142,22 +140,18 @@ class WrittenFile(Part):
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A download that is complete: all records are accounted for, all files published.
+    """A download that is complete: all records are accounted for, all files published."""
 
-    :param ref: The job, of several the first.
-    """
-
-    ref: JobRef
     files: tuple[WrittenFile, ...]
     record_count: int
     page_count: int
 
 
-def published(ref: JobRef, sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downloaded:
+def published(sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downloaded:
     """Publish files that are whole, and return what was written."""
     places = sink.publish(parts)
     files = tuple(WrittenFile(**asdict(part), place=place) for part, place in zip(parts, places, strict=True))
-    return Downloaded(ref, files, sum(part.record_count for part in parts), page_count)
+    return Downloaded(files, sum(part.record_count for part in parts), page_count)
 
 
 def open_draft(path: Path) -> BinaryIO:
