@@ -215,7 +215,10 @@ class _Download:
 
         def take_first() -> None:
             place, future = waiting.popleft()
-            self._take_listed(place, pool.result(future))
+            page = pool.result(future)
+            if self.fetcher.header and page.header not in {None, self.fetcher.header}:
+                page = self._fetch_next(place.locator)  # it came before the first page did
+            self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
         with Pool(self.workers) as pool:
             self.fetcher.stopped = pool.stopped
@@ -225,11 +228,6 @@ class _Download:
                     take_first()
             while waiting:
                 take_first()
-
-    def _take_listed(self, place: ListedPage, page: Page) -> None:
-        if self.fetcher.header and page.header not in {None, self.fetcher.header}:
-            page = self._fetch_next(place.locator)  # it came before the first page did
-        self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
     def _fetch_next(self, locator: str | None) -> Page:
         return self._fetch(self.done.page_count, locator)
@@ -301,10 +299,7 @@ def _wanted(api: SalesforceApi, ref: JobRef, which: str) -> Wanted:
 
 
 def _finished_total(api: SalesforceApi, ref: JobRef) -> int:
-    """Return how many records a finished query has.
-
-    :raises JobFailed: it ended without success.
-    """
+    """Return how many records a query has that ended with success; :class:`.JobFailed` of another."""
     status = _finished(api, ref)
     if status.state is not JobState.SUCCEEDED:
         raise JobFailed(status)
@@ -315,10 +310,7 @@ def _finished_total(api: SalesforceApi, ref: JobRef) -> int:
 
 
 def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
-    """Return the status of a job that has ended.
-
-    :raises JobsError: it has not.
-    """
+    """Return the status of a job, :class:`.JobsError` if it has not ended."""
     status = api.status(ref)
     if not status.state.ended:
         raise JobsError(f"{ref} is {status.vendor_state}: its results can be read once it has ended")
@@ -326,20 +318,12 @@ def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
 
 
 def _check_total(ref: JobRef, found: int, total: int) -> None:
-    """Compare what was read with what the job says.
-
-    :raises ProtocolError: records are missing, or there are too many.
-    """
     if found != total:
         raise ProtocolError(f"{ref} has {total} records, and its results have {found}: they cannot be used")
 
 
 def _followed(fetch: Callable[[str | None], Page], locator: str | None) -> Iterator[Page]:
-    """Yield pages, each as the one before names it.
-
-    :param locator: Of the page to begin with; None is the first.
-    :raises ProtocolError: a locator came twice: the results would never end.
-    """
+    """Yield pages from a locator on, None for the first: each as the one before names it."""
     seen: set[str | None] = set()
     while locator != END:
         if locator in seen:

@@ -91,7 +91,7 @@ class Page:
 
         :raises ProtocolError: the page is not what its headers say.
         """
-        self._look_at(reply)
+        self._check_headers(reply)
         counter = RecordCounter()
         head, end = b"", -1
         for block in reply.blocks:
@@ -109,7 +109,7 @@ class Page:
             yield block
         self._check_count(counter)
 
-    def _look_at(self, reply: StreamedReply) -> None:
+    def _check_headers(self, reply: StreamedReply) -> None:
         kind = (reply.headers.get("Content-Type") or "").lower()
         if kind.startswith(_NOT_CSV):
             raise ProtocolError(f"results were asked for, and {kind[:100]} came")
