@@ -36,7 +36,7 @@ def drafted(sink: LocalSink, name: str = "a.csv", content: bytes = b"hello") -> 
         draft = Draft(file, compress=False)
         draft.write(content)
         draft.end()
-    return Part(name, 1, draft.size_bytes, draft.sha256)
+        return Part(name, 1, file.tell(), draft.sha256)
 
 
 def test_what_a_path_is() -> None:

@@ -173,7 +173,7 @@ def read_draft(path: Path) -> Iterator[bytes]:
 
 
 class Draft:
-    """A file being written: counted, hashed and, if wanted, compressed on the way.
+    """A file being written: hashed and, if wanted, compressed on the way.
 
     :param hashed: False saves the hash of what is hashed later, as a part of something larger.
     """
@@ -182,7 +182,6 @@ class Draft:
         self._file = file
         self._hash = hashlib.sha256() if hashed else None
         self._compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT) if compress else None
-        self.size_bytes = 0
 
     def write(self, block: bytes) -> None:
         """Add text."""
@@ -202,7 +201,6 @@ class Draft:
         if self._hash:
             self._hash.update(block)
         self._file.write(block)
-        self.size_bytes += len(block)
 
 
 class Assembly:

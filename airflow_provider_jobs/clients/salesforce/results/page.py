@@ -202,7 +202,7 @@ class PageFetcher:
                 self._check_stop()
                 draft.write(block)
             draft.end()
-        return Part(name, page.records, draft.size_bytes, draft.sha256)
+            return Part(name, page.records, file.tell(), draft.sha256)
 
     def _open(self, name: str) -> BinaryIO:
         with self._opening:  # who cleans up after a stop misses none
@@ -234,8 +234,6 @@ class ListedPage(NamedTuple):
 def listed_pages(api: SalesforceApi, ref: JobRef, list_locator: str | None = None) -> Iterator[ListedPage]:
     """Yield the pages of a query's results, from a part of the list on.
 
-    Besides the names that are documented, those are read that node-sf-bulk2 expects.
-
     :raises NotFoundError: there is no list of pages.
     :raises ProtocolError: the list is not what the API describes.
     """
@@ -246,6 +244,7 @@ def listed_pages(api: SalesforceApi, ref: JobRef, list_locator: str | None = Non
     seen: set[str | None] = set()
     following = partial(next_locator, name="locator")
     for document in pages(ask, following, "the list of result pages", list_locator):
+        # The second names are not documented: node-sf-bulk2 expects them.
         entries = document.get("resultPages", document.get("resultChunks"))
         if not isinstance(entries, list):
             raise ProtocolError("the list of result pages holds no pages")
