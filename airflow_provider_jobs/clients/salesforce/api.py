@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_jobs.core.http.messages import Body
-    from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
+    from airflow_provider_jobs.core.http.retry import RetryPolicy
     from airflow_provider_jobs.core.http.stream import StreamedReply
     from airflow_provider_jobs.core.http.transport import Transport
     from airflow_provider_jobs.errors import JobsError
@@ -67,6 +67,7 @@ class SalesforceApi:
         self.usage = ApiUsage(api_usage_limit, now=transport.timing.now)
         self.retry = retry
         self.say = WarnOnce()
+        self.timing = transport.timing
         self._transport = transport
         self._headers = {"Accept": "application/json"}
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
@@ -74,11 +75,6 @@ class SalesforceApi:
             if not client_id.isascii() or not client_id.isprintable() or "," in client_id:
                 raise ConfigurationError("client_id goes into a header: printable ASCII, and no comma")
             self._headers["Sforce-Call-Options"] = f"client={client_id}"
-
-    @property
-    def timing(self) -> Timing:
-        """The clock of the connection."""
-        return self._transport.timing
 
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-get-one-job.html
     def get_job(

@@ -9,8 +9,8 @@ import logging
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import ENDED, has_finished, has_not_finished, seconds
+from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, MOST_DATA_BYTES, job_path
+from airflow_provider_jobs.clients.salesforce.replies import ENDED, UNFINISHED, has_finished, seconds
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.errors import (
     AuthenticationError,
@@ -72,7 +72,7 @@ def _lost(error: JobsError) -> bool:
 def _name_orphans(api: SalesforceApi, location: str, began: float) -> None:
     """Log the jobs that were created since, by whomever."""
     kind = location.rpartition("/")[2]
-    job_type = {"query": "V2Query", "ingest": "V2Ingest"}[kind]
+    job_type = JOB_TYPES[kind]
     found = []
     try:
         pages = api.list_job_pages(kind, version=location.partition("/")[0], jobType=job_type)
@@ -134,7 +134,7 @@ def delete(api: SalesforceApi, ref: JobRef) -> None:
         with suppress(NotFoundError):
             _change(api, ref, "DELETE", None, lambda _: False)
     except ServiceError as error:
-        if not has_not_finished(error):
+        if UNFINISHED not in str(error):
             raise
         text = f"{error} ({ref} has not ended: abort it first)"
         raise ServiceError(text, status=error.status, reason=error.reason) from None
@@ -163,10 +163,7 @@ def _change(
 
 
 def cancel(api: SalesforceApi, ref: JobRef) -> None:
-    """Abort a job; one that has ended or is gone is left alone.
-
-    The caller may be a signal handler that has seconds left, and holds whatever lock its thread held before.
-    """
+    """Abort a job, from a signal handler too; one that has ended or is gone is left alone."""
     with suppress(NotFoundError):
         abort(api, api.ref(ref))
 

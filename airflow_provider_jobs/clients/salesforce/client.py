@@ -144,10 +144,7 @@ class SalesforceClient(SalesforceApi):
         return self._many.statuses(refs)
 
     def look(self, refs: Sequence[JobRef]) -> list[JobStatus]:
-        """Return how jobs of one kind are doing, by one look that needs no other before it.
-
-        :raises JobsError: one of them cannot be asked for.
-        """
+        """Return how jobs of one kind are doing, by one look that needs no other; see :func:`.one_look`."""
         return one_look(self._jobs, refs)
 
     def cancel(self, ref: JobRef) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: The two kinds of jobs, as their paths name them.
 QUERY, INGEST = "query", "ingest"
+#: What a list of jobs calls those of this API.
+JOB_TYPES = {QUERY: "V2Query", INGEST: "V2Ingest"}
 #: The version of new jobs where nobody asks for another.
 VERSION = "59.0"
 #: Raw bytes that one ingest job takes: base64 makes 150 MB of them, which is Salesforce's own limit.

@@ -37,6 +37,8 @@ STATES = {
 }
 #: States of a job that will never change again.
 ENDED = frozenset(word for word, state in STATES.items() if state.ended)
+#: In the message of a job that was not deleted because it has not ended.
+UNFINISHED = "the job is not terminated"
 #: The service, or what is before it, is busy; after any of them a request may have been carried out.
 _TRANSIENT_STATUSES = frozenset({406, 408, 420, 429, *range(500, 600)})
 #: Whatever the status, repeating changes nothing.
@@ -47,7 +49,6 @@ _FINAL = re.compile(
 )
 _BAD_REQUEST = 400
 _FINISHED = "Aborting already Completed Job"
-_UNFINISHED = "the job is not terminated"
 _HINTS = {
     "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host",
     "INVALID_AUTH_HEADER": "the connection's token is not one",
@@ -106,12 +107,17 @@ def refused(reply: StreamedReply) -> JobsError:
     """Return the error of a reply whose body is not the CSV that was asked for."""
     if Reply(reply.status, reply.headers, b"").good:
         return ProtocolError(f"results were asked for, and HTTP {reply.status} came without any")
+    return service_error(Reply(reply.status, reply.headers, beginning(reply, _ERROR_BYTES)))
+
+
+def beginning(reply: StreamedReply, most_bytes: int) -> bytes:
+    """Return a body; of one that has more than these bytes, at least one byte more of its beginning."""
     body = b""
     for block in reply.blocks:
         body += block
-        if len(body) > _ERROR_BYTES:
+        if len(body) > most_bytes:
             break
-    return service_error(Reply(reply.status, reply.headers, body))
+    return body
 
 
 def next_locator(page: Mapping[str, Any], name: str) -> str | None:
@@ -170,11 +176,6 @@ def has_finished(error: JobsError) -> bool:
         and error.status == _BAD_REQUEST
         and (error.reason == "INVALIDJOBSTATE" or _FINISHED in str(error))
     )
-
-
-def has_not_finished(error: ServiceError) -> bool:
-    """Return True if a job was not deleted because it has not ended."""
-    return _UNFINISHED in str(error)
 
 
 def job_ref(job: Mapping[str, Any], scope: str, location: str) -> JobRef:

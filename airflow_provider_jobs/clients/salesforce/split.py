@@ -55,13 +55,6 @@ class IngestPart:
     line_ending: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    begin: int
-    end: int
-    record_count: int
-
-
 @contextmanager
 def split_csv(
     source: Source, *, most_bytes: int = MOST_DATA_BYTES, line_ending: str | None = None
@@ -84,12 +77,9 @@ def split_csv(
             raise ConfigurationError(
                 f"{source.name} has lines that end with {found}, and line_ending is {line_ending}"
             )
-        cuts = _Cutter(where, source.name, len(header), most_bytes).cuts(begin)
+        parts = _Cutter(where, source.name, header, found, most_bytes).parts(begin)
         source.check()
-        yield [
-            IngestPart(section(where, source.name, header, cut.begin, cut.end), cut.record_count, found)
-            for cut in cuts
-        ]
+        yield parts
 
 
 def _has_offsets(source: Source) -> bool:
@@ -130,17 +120,19 @@ def _header(source: Source, name: str) -> tuple[bytes, int]:
 class _Cutter:
     """Reads records once, and notes where parts have to end."""
 
-    def __init__(self, source: Source, name: str, header_bytes: int, most_bytes: int) -> None:
+    def __init__(self, source: Source, name: str, header: bytes, line_ending: str, most_bytes: int) -> None:
         self._source = source
         self._name = name
-        self._room = most_bytes - header_bytes
+        self._header = header
+        self._line_ending = line_ending
+        self._room = most_bytes - len(header)
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._cuts: list[_Cut] = []
+        self._parts: list[IngestPart] = []
         #: Where the part begins, where its last whole record ends, and how many it has up to there.
         self._begin = self._end = self._records = 0
         self._before = b"\n"
 
-    def cuts(self, begin: int) -> list[_Cut]:
+    def parts(self, begin: int) -> list[IngestPart]:
         """Return the parts of everything from an offset on."""
         if self._room <= 0:
             raise ConfigurationError(f"{self._name} has a header that is larger than a part")
@@ -157,15 +149,16 @@ class _Cutter:
             )
         if at > self._end:  # the last record has no line end
             self._records += 1
-        self._cuts.append(_Cut(self._begin, at, self._records))
-        return self._cuts
+        self._cut(at)
+        return self._parts
 
     def _take(self, block: bytes, at: int, counter: RecordCounter) -> int:
         """Take a block that begins at an offset; return the offset behind it."""
         while block:
             room = self._begin + self._room - at
             if not room:
-                self._cut(counter)
+                self._check_size(counter)
+                self._cut(self._end)
                 continue
             piece, block = block[:room], block[room:]
             before = counter.ends
@@ -183,25 +176,24 @@ class _Cutter:
         self._before = text[-2:]
         if b"\n\n" not in text and b"\n\r\n" not in text:
             return 0
-        # The bytes before the piece hold a quote only where the state before it is not what they had.
-        before = text[:known].rpartition(b'"')[2]
-        found = 0
-        for number, each in enumerate((before + piece).split(b'"')):
-            if quoted ^ bool(number % 2):
-                continue
-            old = len(before) if number == 0 else 0
-            found += sum(match.end() > old for match in _EMPTY_LINE.finditer(each))
+        found, at = 0, known
+        for match in _EMPTY_LINE.finditer(text):
+            quoted ^= bool(text.count(b'"', at, match.start()) % 2)
+            at = max(at, match.start())
+            found += match.end() > known and not quoted
         return found
 
-    def _cut(self, counter: RecordCounter) -> None:
-        """End the part with its last whole record."""
+    def _check_size(self, counter: RecordCounter) -> None:
         if self._end == self._begin:
             raise ConfigurationError(
                 f"{self._name} has a record that is larger than a part: record {counter.ends + 1} has more "
                 f"than {self._room} bytes"
             )
-        self._cuts.append(_Cut(self._begin, self._end, self._records))
-        self._begin, self._records = self._end, 0
+
+    def _cut(self, end: int) -> None:
+        source = section(self._source, self._name, self._header, self._begin, end)
+        self._parts.append(IngestPart(source, self._records, self._line_ending))
+        self._begin, self._records = end, 0
 
     def _check_text(self, block: bytes, at: int, *, final: bool = False) -> None:
         try:

@@ -88,8 +88,7 @@ def _job_with_data(api: SalesforceApi, request: SalesforceRequest, media: Media)
 
 
 def _create(api: SalesforceApi, request: SalesforceRequest, kind: str) -> tuple[dict[str, Any], JobRef]:
-    version = api_version(request.version or api.version)
-    location = job_location(kind, version)
+    location = job_location(kind, api_version(request.version or api.version))
     job = create(api, location, request.body)
     ref = job_ref(job, api.scope, location)
     if request.on_created:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, kind_of, version_of
+from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, kind_of, version_of
 from airflow_provider_jobs.clients.salesforce.replies import next_locator
 from airflow_provider_jobs.core.wait.listing import NOT_ASKED, JobList, Listing, Page
 from airflow_provider_jobs.errors import JobsError, ServiceError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 _FORBIDDEN = 403
-_JOB_TYPES = {QUERY: "V2Query", INGEST: "V2Ingest"}
 #: An id's last three characters only repeat the case of the others.
 _ID_LENGTH = 15
 
@@ -43,7 +42,7 @@ class OrgJobs(JobList):
     def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:  # noqa: ARG002
         """Yield the jobs of the whole org that are of the kind of these."""
         kind = kind_of(refs[0])
-        for page in self.list_pages(kind, version=version_of(refs[0]), jobType=_JOB_TYPES[kind]):
+        for page in self.list_pages(kind, version=version_of(refs[0]), jobType=JOB_TYPES[kind]):
             jobs = [job for job in page.get("records") or [] if isinstance(job, dict)]
             keyed = [(str(job.get("id"))[:_ID_LENGTH], job) for job in jobs]
             yield Page(keyed, last=next_locator(page, "queryLocator") is None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
@@ -11,7 +10,7 @@ from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
 from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.clients.salesforce.split import split_csv
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource
+from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
@@ -22,16 +21,14 @@ from airflow_provider_jobs.operators.salesforce.rejections import check_counts, 
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.core.sources.source import Source
     from airflow_provider_jobs.core.work import Submission
 
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
-_ON_FAILED = ("fail", "warn", "pass")
 
 
 class SalesforceIngestOperator(SalesforceOperator):
@@ -53,13 +50,7 @@ class SalesforceIngestOperator(SalesforceOperator):
     :param operation: ``insert``, ``update``, ``upsert``, ``delete`` or ``hardDelete``.
     :param external_id_field: The field that tells which records are there already; for upsert.
     :param source_conn_id: The connection of the object store that ``source`` is in, for URLs.
-    :param column_delimiter: ``COMMA`` (Salesforce's default), ``TAB``, ``SEMICOLON``, ``PIPE``, ``CARET`` or
-        ``BACKQUOTE``.
-    :param line_ending: ``LF`` or ``CRLF``; default is what ends the file's first line.
     :param assignment_rule_id: The assignment rule for Case or Lead records.
-    :param results_path: The folder for ``successful.csv``, ``failed.csv`` and ``unprocessed.csv``: a path, a
-        URL or an ObjectStoragePath. Without it they are not written.
-    :param results_conn_id: The connection of the object store that ``results_path`` is in, for URLs.
     :param max_failed_records: Largest number of rejected records that still counts as success. If both limits
         are set, both apply; if neither is, one rejected record fails the task.
     :param max_failed_share: Largest share of rejected records that still counts as success, 0 to 1.
@@ -75,11 +66,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         "operation",
         "external_id_field",
         "source_conn_id",
-        "column_delimiter",
-        "line_ending",
         "assignment_rule_id",
-        "results_path",
-        "results_conn_id",
         *SalesforceOperator.template_fields,
     )
 
@@ -91,11 +78,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         operation: str,
         external_id_field: str | None = None,
         source_conn_id: str | None = None,
-        column_delimiter: str | None = None,
-        line_ending: str | None = None,
         assignment_rule_id: str | None = None,
-        results_path: str | Path | ObjectStoragePath | None = None,
-        results_conn_id: str | None = None,
         max_failed_records: int | None = None,
         max_failed_share: float | None = None,
         on_failed_records: str = "fail",
@@ -104,7 +87,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if on_failed_records not in _ON_FAILED:
+        if on_failed_records not in ("fail", "warn", "pass"):
             raise ValueError(f"on_failed_records is {on_failed_records!r}: it is fail, warn or pass")
         if max_failed_records is not None and max_failed_records < 0:
             raise ValueError(f"max_failed_records is {max_failed_records}: it cannot be negative")
@@ -119,11 +102,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.operation = operation
         self.external_id_field = external_id_field
         self.source_conn_id = source_conn_id
-        self.column_delimiter = column_delimiter
-        self.line_ending = line_ending
         self.assignment_rule_id = assignment_rule_id
-        self.results_path = results_path
-        self.results_conn_id = results_conn_id
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
         self.on_failed_records = on_failed_records
@@ -241,8 +220,5 @@ def _identity(source: Source) -> str:
     """Return what is equal for equal bytes, also on another worker that has the file from elsewhere."""
     if not isinstance(source, FileSource):
         return source.fingerprint
-    digest = hashlib.sha256()
-    with closing(source.open()) as reader:
-        while block := reader.read(BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    with source.open() as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # it has readinto

@@ -13,6 +13,9 @@ from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
+
+    from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobStatus
@@ -69,9 +72,24 @@ class SalesforceOperator(SalesforceTask, JobOperator):
     :param execution_timeout: When to give up, since Salesforce itself may not. None waits without end.
     :param poll_interval: Seconds between two looks at the job, at most: each counts against the org's daily
         limit.
+    :param column_delimiter: ``COMMA`` (Salesforce's default), ``TAB``, ``SEMICOLON``, ``PIPE``, ``CARET`` or
+        ``BACKQUOTE``.
+    :param line_ending: ``LF`` or ``CRLF``; default of a query is ``LF``, as Salesforce has it, of an ingest
+        what ends the file's first line.
+    :param results_path: Of a query the file to write, or for parts the folder; of an ingest the folder for
+        ``successful.csv``, ``failed.csv`` and ``unprocessed.csv``: a path, a URL such as ``s3://bucket/key``,
+        or an ObjectStoragePath. Without it nothing is downloaded.
+    :param results_conn_id: The connection of the object store that ``results_path`` is in, for URLs.
     """
 
-    template_fields = (*SalesforceTask.template_fields, "api_version")
+    template_fields = (
+        "column_delimiter",
+        "line_ending",
+        "results_path",
+        "results_conn_id",
+        *SalesforceTask.template_fields,
+        "api_version",
+    )
     operator_extra_links = (SalesforceJobLink(),)
     ui_color = "#b9dff5"
 
@@ -82,11 +100,19 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         delete_job: bool = False,
         execution_timeout: dt.timedelta | None = _DAY,
         poll_interval: float = 15.0,
+        column_delimiter: str | None = None,
+        line_ending: str | None = None,
+        results_path: str | Path | ObjectStoragePath | None = None,
+        results_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(execution_timeout=execution_timeout, poll_interval=poll_interval, **kwargs)
         self.api_version = api_version
         self.delete_job = delete_job
+        self.column_delimiter = column_delimiter
+        self.line_ending = line_ending
+        self.results_path = results_path
+        self.results_conn_id = results_conn_id
         self._files: list[dict[str, Any]] = []
 
     def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:

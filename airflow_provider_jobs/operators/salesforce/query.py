@@ -6,6 +6,7 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_jobs.clients.salesforce.results.download import MOST_WORKERS, WORKERS
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
@@ -17,17 +18,12 @@ from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from airflow.sdk import Context, ObjectStoragePath
+    from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
 
-_OUTPUTS = ("file", "parts")
-_COMPRESSIONS = (None, "gzip")
-#: Pages to read at a time, at most.
-_MOST_DOWNLOADS = 16
 #: Airflow's store takes 64 KB at most; a checkpoint of very many parts is longer, and is not kept.
 _MOST_STATE_BYTES = 60_000
 
@@ -45,27 +41,13 @@ class SalesforceQueryOperator(SalesforceOperator):
 
     :param soql: The query, or a .soql file.
     :param operation: ``query``, or ``queryAll`` for deleted and archived records too.
-    :param column_delimiter: ``COMMA`` (Salesforce's default), ``TAB``, ``SEMICOLON``, ``PIPE``, ``CARET`` or
-        ``BACKQUOTE``.
-    :param line_ending: ``LF`` (Salesforce's default) or ``CRLF``.
-    :param results_path: The file to write, or for parts the folder: a path, a URL such as
-        ``s3://bucket/key``, or an ObjectStoragePath. Without it nothing is downloaded.
-    :param results_conn_id: The connection of the object store, for URLs.
     :param results_as: ``file`` for one file, or ``parts`` for one for each page, each with the header.
     :param compression: ``gzip``, or None. Names of files are left as they are; those of parts end in ``.gz``.
     :param page_records: At most so many records a page; pages are read one by one then.
     :param parallel_downloads: Pages to read at a time; default 8, most 16.
     """
 
-    template_fields = (
-        "soql",
-        "operation",
-        "column_delimiter",
-        "line_ending",
-        "results_path",
-        "results_conn_id",
-        *SalesforceOperator.template_fields,
-    )
+    template_fields = ("soql", "operation", *SalesforceOperator.template_fields)
     template_ext: Sequence[str] = (".soql", ".sql")
     template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
 
@@ -74,31 +56,23 @@ class SalesforceQueryOperator(SalesforceOperator):
         *,
         soql: str,
         operation: str = "query",
-        column_delimiter: str | None = None,
-        line_ending: str | None = None,
-        results_path: str | Path | ObjectStoragePath | None = None,
-        results_conn_id: str | None = None,
         results_as: str = "file",
         compression: str | None = None,
         page_records: int | None = None,
-        parallel_downloads: int = 8,
+        parallel_downloads: int = WORKERS,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if results_as not in _OUTPUTS:
+        if results_as not in ("file", "parts"):
             raise ValueError(f"results_as is {results_as!r}: it is file or parts")
-        if compression not in _COMPRESSIONS:
+        if compression not in (None, "gzip"):
             raise ValueError(f"compression is {compression!r}: it is gzip or None")
-        if not 1 <= parallel_downloads <= _MOST_DOWNLOADS:
-            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {_MOST_DOWNLOADS}")
+        if not 1 <= parallel_downloads <= MOST_WORKERS:
+            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {MOST_WORKERS}")
         if page_records is not None and page_records < 1:
             raise ValueError(f"page_records is {page_records}: at least 1 is needed")
         self.soql = soql
         self.operation = operation
-        self.column_delimiter = column_delimiter
-        self.line_ending = line_ending
-        self.results_path = results_path
-        self.results_conn_id = results_conn_id
         self.results_as = results_as
         self.compression = compression
         self.page_records = page_records

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
+from airflow_provider_jobs.clients.salesforce.replies import beginning
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
@@ -85,13 +86,9 @@ def rejected(client: SalesforceClient, statuses: Sequence[JobStatus], delimiter:
 
 def _rejected(client: SalesforceClient, ref: JobRef, delimiter: str, most: int) -> list[JobProblem]:
     """Return the first rejected records of one job."""
-    text, whole = b"", True
     with client.csv(f"{job_path(ref)}/failedResults/", {}) as reply:
-        for block in reply.blocks:
-            text += block
-            if len(text) > _READ_BYTES:
-                whole = False
-                break
+        text = beginning(reply, _READ_BYTES)
+    whole = len(text) <= _READ_BYTES
     reader = csv.DictReader(
         io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=DELIMITERS.get(delimiter, ",")
     )

@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
-    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, Fetched
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
+    from airflow_provider_jobs.clients.salesforce.results.page import Page
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
     #: Takes a checkpoint to remember, None to forget it.
@@ -74,7 +75,7 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
         fetcher = PageFetcher(api, sink, Output("page"))
         wanted = Wanted(f"{job_path(ref)}/results", some=total > 0)
 
-        def fetch(locator: str | None) -> Fetched:
+        def fetch(locator: str | None) -> Page:
             params = {"locator": locator, "maxRecords": page_records}
             return fetcher.fetch(wanted, params, "page", with_header=locator is None)
 
@@ -84,7 +85,7 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
             if not ends_a_line:
                 yield b"\n"
             yield from read_draft(sink.draft("page"))
-            found, ends_a_line = found + page.part.record_count, page.ends_a_line
+            found, ends_a_line = found + page.records, page.ends_a_line
         _check_total(ref, found, total)
 
 
@@ -162,7 +163,7 @@ class _Download:
         if found != self.total:
             self._remember(None)  # no other attempt may go on with this
         _check_total(self.ref, found, self.total)
-        done = published(self.ref, self.sink, files, page_count)
+        done = published(self.sink, files, page_count)
         self._remember(None)
         log.info("%s: %s records of %s pages are in %s files", self.ref, found, page_count, len(files))
         return done
@@ -210,11 +211,14 @@ class _Download:
         return self._listed()
 
     def _side_by_side(self, places: Iterator[ListedPage]) -> None:
-        waiting: deque[tuple[ListedPage, Future[Fetched]]] = deque()
+        waiting: deque[tuple[ListedPage, Future[Page]]] = deque()
 
         def take_first() -> None:
             place, future = waiting.popleft()
-            self._take_listed(place, pool.result(future))
+            page = pool.result(future)
+            if self.fetcher.header and page.header not in {None, self.fetcher.header}:
+                page = self._fetch_next(place.locator)  # it came before the first page did
+            self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
         with Pool(self.workers) as pool:
             self.fetcher.stopped = pool.stopped
@@ -225,15 +229,10 @@ class _Download:
             while waiting:
                 take_first()
 
-    def _take_listed(self, place: ListedPage, page: Fetched) -> None:
-        if self.fetcher.header and page.header not in {None, self.fetcher.header}:
-            page = self._fetch_next(place.locator)  # it came before the first page did
-        self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
-
-    def _fetch_next(self, locator: str | None) -> Fetched:
+    def _fetch_next(self, locator: str | None) -> Page:
         return self._fetch(self.done.page_count, locator)
 
-    def _fetch(self, page_number: int, locator: str | None) -> Fetched:
+    def _fetch(self, page_number: int, locator: str | None) -> Page:
         return self.fetcher.fetch(
             Wanted(f"{job_path(self.ref)}/results", some=self.total > 0),
             {"locator": locator, "maxRecords": self.page_records},
@@ -241,9 +240,9 @@ class _Download:
             with_header=self.output.split or page_number == 0,
         )
 
-    def _take(self, page: Fetched, **place: Any) -> None:
+    def _take(self, page: Page, **place: Any) -> None:
         self.fetcher.header = self.fetcher.header or page.header
-        self.assembly.add(page)
+        self.assembly.add(page.part, ends_a_line=page.ends_a_line)
         self._remember(
             replace(
                 self.done,
@@ -282,9 +281,9 @@ def download_ingested(
             wanted, name = _wanted(api, ref, which), output.page_name(job_number)
             page = fetcher.fetch(wanted, {}, name, with_header=with_header)
             fetcher.header = fetcher.header or page.header
-            assembly.add(page)
+            assembly.add(page.part, ends_a_line=page.ends_a_line)
         assembly.close()
-        return published(refs[0], sink, assembly.parts, len(refs))
+        return published(sink, assembly.parts, len(refs))
     finally:
         assembly.close()
         fetcher.clean()
@@ -300,10 +299,7 @@ def _wanted(api: SalesforceApi, ref: JobRef, which: str) -> Wanted:
 
 
 def _finished_total(api: SalesforceApi, ref: JobRef) -> int:
-    """Return how many records a finished query has.
-
-    :raises JobFailed: it ended without success.
-    """
+    """Return how many records a query has that ended with success; :class:`.JobFailed` of another."""
     status = _finished(api, ref)
     if status.state is not JobState.SUCCEEDED:
         raise JobFailed(status)
@@ -314,10 +310,7 @@ def _finished_total(api: SalesforceApi, ref: JobRef) -> int:
 
 
 def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
-    """Return the status of a job that has ended.
-
-    :raises JobsError: it has not.
-    """
+    """Return the status of a job, :class:`.JobsError` if it has not ended."""
     status = api.status(ref)
     if not status.state.ended:
         raise JobsError(f"{ref} is {status.vendor_state}: its results can be read once it has ended")
@@ -325,20 +318,12 @@ def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
 
 
 def _check_total(ref: JobRef, found: int, total: int) -> None:
-    """Compare what was read with what the job says.
-
-    :raises ProtocolError: records are missing, or there are too many.
-    """
     if found != total:
         raise ProtocolError(f"{ref} has {total} records, and its results have {found}: they cannot be used")
 
 
-def _followed(fetch: Callable[[str | None], Fetched], locator: str | None) -> Iterator[Fetched]:
-    """Yield pages, each as the one before names it.
-
-    :param locator: Of the page to begin with; None is the first.
-    :raises ProtocolError: a locator came twice: the results would never end.
-    """
+def _followed(fetch: Callable[[str | None], Page], locator: str | None) -> Iterator[Page]:
+    """Yield pages from a locator on, None for the first: each as the one before names it."""
     seen: set[str | None] = set()
     while locator != END:
         if locator in seen:

@@ -15,8 +15,6 @@ from airflow_provider_jobs.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from airflow_provider_jobs.jobs import JobRef
-
 _GZIP_FORMAT = 31
 _GZIP_LEVEL = 6
 
@@ -74,23 +72,11 @@ class LocalSink:
         """Return where to write the file that is to be called so: always the same place."""
         return self._folder / f".{name}.{self._key}.draft"
 
-    def has(self, part: Part) -> bool:
-        """Return True if the draft of an earlier attempt holds exactly these bytes."""
-        try:
-            with self.draft(part.name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
-        except OSError:
-            return False
-
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give all files their names, and return where each is."""
         for part in parts:
             self.draft(part.name).replace(self._folder / part.name)
         return [str(self._folder / part.name) for part in parts]
-
-    def discard(self, name: str) -> None:
-        """Delete a draft, if there is one."""
-        self.draft(name).unlink(missing_ok=True)
 
     def clear(self, keep: Collection[str] = ()) -> None:
         """Delete all drafts of this key, earlier attempts' too, but those of these names."""
@@ -98,21 +84,6 @@ class LocalSink:
         for path in self._folder.glob(".*.draft"):
             if path.name.endswith(f".{self._key}.draft") and path not in kept:
                 path.unlink(missing_ok=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A page whose draft is whole.
-
-    :param part: Its draft, without a SHA-256 if it is but a part of a file.
-    :param locator: Of the page after it, as the page itself says.
-    :param header: The SHA-256 of its header, None if it is empty.
-    """
-
-    part: Part
-    ends_a_line: bool
-    locator: str
-    header: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +140,18 @@ class WrittenFile(Part):
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A download that is complete: all records are accounted for, all files published.
+    """A download that is complete: all records are accounted for, all files published."""
 
-    :param ref: The job, of several the first.
-    """
-
-    ref: JobRef
     files: tuple[WrittenFile, ...]
     record_count: int
     page_count: int
 
 
-def published(ref: JobRef, sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downloaded:
+def published(sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downloaded:
     """Publish files that are whole, and return what was written."""
     places = sink.publish(parts)
     files = tuple(WrittenFile(**asdict(part), place=place) for part, place in zip(parts, places, strict=True))
-    return Downloaded(ref, files, sum(part.record_count for part in parts), page_count)
+    return Downloaded(files, sum(part.record_count for part in parts), page_count)
 
 
 def open_draft(path: Path) -> BinaryIO:
@@ -206,7 +173,7 @@ def read_draft(path: Path) -> Iterator[bytes]:
 
 
 class Draft:
-    """A file being written: counted, hashed and, if wanted, compressed on the way.
+    """A file being written: hashed and, if wanted, compressed on the way.
 
     :param hashed: False saves the hash of what is hashed later, as a part of something larger.
     """
@@ -215,7 +182,6 @@ class Draft:
         self._file = file
         self._hash = hashlib.sha256() if hashed else None
         self._compressor = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_FORMAT) if compress else None
-        self.size_bytes = 0
 
     def write(self, block: bytes) -> None:
         """Add text."""
@@ -235,7 +201,6 @@ class Draft:
         if self._hash:
             self._hash.update(block)
         self._file.write(block)
-        self.size_bytes += len(block)
 
 
 class Assembly:
@@ -258,28 +223,28 @@ class Assembly:
     def recall(self, checkpoint: Checkpoint) -> bool:
         """Go on with the files of an earlier attempt; return False if one is not there as it was."""
         self.parts, self._ends_a_line = list(checkpoint.parts), checkpoint.ends_a_line
-        is_there = self._sink.has if self._output.split else self._reopen
-        return all(is_there(part) for part in self.parts)
+        return all(self._reopen(part) for part in self.parts)
 
-    def add(self, page: Fetched) -> None:
-        """Take the next page."""
+    def add(self, page: Part, *, ends_a_line: bool) -> None:
+        """Take the draft of the next page."""
         if self._output.split:
-            self.parts.append(page.part)
+            self.parts.append(page)
             return
         file = self._file = self._file or open_draft(self._sink.draft(self._output.name))
-        for block in self._blocks(page):
+        draft = self._sink.draft(page.name)
+        for block in self._blocks(draft):
             self._hash.update(block)
             file.write(block)
         file.flush()  # what the checkpoint tells of has to be in the file
-        self._sink.discard(page.part.name)
-        self._ends_a_line = page.ends_a_line
-        record_count = sum(part.record_count for part in [*self.parts, page.part])
+        draft.unlink()
+        self._ends_a_line = ends_a_line
+        record_count = sum(part.record_count for part in [*self.parts, page])
         self.parts = [Part(self._output.name, record_count, file.tell(), self._hash.hexdigest())]
 
-    def _blocks(self, page: Fetched) -> Iterator[bytes]:
+    def _blocks(self, draft: Path) -> Iterator[bytes]:
         if not self._ends_a_line:
             yield zlib.compress(b"\n", _GZIP_LEVEL, _GZIP_FORMAT) if self._output.compress else b"\n"
-        yield from read_draft(self._sink.draft(page.part.name))
+        yield from read_draft(draft)
 
     def close(self) -> None:
         """Close the file, without dropping it."""
@@ -287,7 +252,9 @@ class Assembly:
             self._file.close()
 
     def _reopen(self, part: Part) -> bool:
-        """Go on after the first bytes of a file; return False if they are not these."""
+        """Go on after the first bytes of a draft; return False if they are not these."""
+        self.close()
+        self._hash = hashlib.sha256()
         try:
             self._file = self._sink.draft(part.name).open("r+b")
         except OSError:

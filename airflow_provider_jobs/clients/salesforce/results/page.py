@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import next_locator, number, url_locator
-from airflow_provider_jobs.clients.salesforce.results.files import Draft, Fetched, Part, open_draft
+from airflow_provider_jobs.clients.salesforce.results.files import Draft, Part, open_draft
 from airflow_provider_jobs.core.http.messages import pages
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, record_end
@@ -62,7 +62,7 @@ class Wanted:
 
 
 class Page:
-    """One page being read.
+    """One page, being read or whole.
 
     :param wanted_header: The SHA-256 of the header that it must have; None if no page had one so far.
     :param with_header: Yield its header too.
@@ -70,7 +70,10 @@ class Page:
     :ivar records: How many it has, once it was read to its end.
     :ivar locator: Of the next page; :data:`END` after the last.
     :ivar ends_a_line: False if its last line has no end.
+    :ivar part: Its draft once that is whole, without a SHA-256 if it is but a part of a file.
     """
+
+    part: Part
 
     def __init__(self, wanted: Wanted, wanted_header: str | None = None, *, with_header: bool) -> None:
         self._wanted = wanted
@@ -88,25 +91,25 @@ class Page:
 
         :raises ProtocolError: the page is not what its headers say.
         """
-        self._look_at(reply)
+        self._check_headers(reply)
         counter = RecordCounter()
         head, end = b"", -1
         for block in reply.blocks:
             counter.take(block)
-            if end >= 0:
-                yield block
-                continue
             head += block
             end = record_end(head)
             if end >= 0:
-                yield self._after_header(head, end)
-            elif len(head) > MOST_HEADER_BYTES:
+                break
+            if len(head) > MOST_HEADER_BYTES:
                 raise ProtocolError("a page of results begins without a header")
-        if head and end < 0:
-            yield self._after_header(head, len(head))
+        if head:
+            yield self._after_header(head, end if end >= 0 else len(head))
+        for block in reply.blocks:
+            counter.take(block)
+            yield block
         self._check_count(counter)
 
-    def _look_at(self, reply: StreamedReply) -> None:
+    def _check_headers(self, reply: StreamedReply) -> None:
         kind = (reply.headers.get("Content-Type") or "").lower()
         if kind.startswith(_NOT_CSV):
             raise ProtocolError(f"results were asked for, and {kind[:100]} came")
@@ -165,20 +168,21 @@ class PageFetcher:
         self.header = header
         self.stopped = threading.Event()
 
-    def fetch(self, wanted: Wanted, params: Mapping[str, Any], name: str, *, with_header: bool) -> Fetched:
+    def fetch(self, wanted: Wanted, params: Mapping[str, Any], name: str, *, with_header: bool) -> Page:
         """Read a page into a draft; one that is cut or miscounted is read again.
 
         :raises JobsError: the last attempt's, or the download was stopped.
         """
         miscounted = itertools.count(1)
 
-        def step() -> Fetched:
+        def step() -> Page:
             page = Page(wanted, self.header, with_header=with_header)
             try:
-                return self._write(page, wanted.path, params, name)
+                page.part = self._write(page, wanted.path, params, name)
             except MiscountedPage as error:
                 error.retryable = next(miscounted) < _COUNTED_AT_MOST
                 raise
+            return page
 
         try:
             return self._api.repeat(step, PAGE_RETRY, self._sleep)
@@ -191,15 +195,14 @@ class PageFetcher:
         with self._opening:
             self._sink.clear(keep)
 
-    def _write(self, page: Page, path: str, params: Mapping[str, Any], name: str) -> Fetched:
+    def _write(self, page: Page, path: str, params: Mapping[str, Any], name: str) -> Part:
         with self._open(name) as file, self._api.csv(path, params) as reply:
             draft = Draft(file, compress=self._output.compress, hashed=self._output.split)
             for block in page.blocks(reply):
                 self._check_stop()
                 draft.write(block)
             draft.end()
-        part = Part(name, page.records, draft.size_bytes, draft.sha256)
-        return Fetched(part, page.ends_a_line, page.locator, page.header)
+            return Part(name, page.records, file.tell(), draft.sha256)
 
     def _open(self, name: str) -> BinaryIO:
         with self._opening:  # who cleans up after a stop misses none
@@ -231,8 +234,6 @@ class ListedPage(NamedTuple):
 def listed_pages(api: SalesforceApi, ref: JobRef, list_locator: str | None = None) -> Iterator[ListedPage]:
     """Yield the pages of a query's results, from a part of the list on.
 
-    Besides the names that are documented, those are read that node-sf-bulk2 expects.
-
     :raises NotFoundError: there is no list of pages.
     :raises ProtocolError: the list is not what the API describes.
     """
@@ -243,6 +244,7 @@ def listed_pages(api: SalesforceApi, ref: JobRef, list_locator: str | None = Non
     seen: set[str | None] = set()
     following = partial(next_locator, name="locator")
     for document in pages(ask, following, "the list of result pages", list_locator):
+        # The second names are not documented: node-sf-bulk2 expects them.
         entries = document.get("resultPages", document.get("resultChunks"))
         if not isinstance(entries, list):
             raise ProtocolError("the list of result pages holds no pages")

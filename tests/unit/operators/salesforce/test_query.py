@@ -167,7 +167,7 @@ class Downloading(Client):
         for size in self.sizes if how["on_checkpoint"] else ():
             document = {"x": "y" * (size or 0)}
             how["on_checkpoint"](SimpleNamespace(to_json=lambda kept=document: kept) if size else None)
-        return Downloaded(ref, (), 7, 1)
+        return Downloaded((), 7, 1)
 
 
 @pytest.mark.parametrize(("sizes", "kept"), [((10,), 10), ((10, 100_000), None), ((10, None), None)])

@@ -275,13 +275,13 @@ def test_a_download_that_is_stopped_does_not_sleep_on(clock: Clock, tmp_path: Pa
     """As when another page has failed, or the task was ended."""
     org = Results(clock, paged(3))
     org.faults["page 0"] = [refusal(503, Retry_After="100")]
-    fetcher = PageFetcher(SalesforceClient(org, ORG), LocalSink(tmp_path), Output("a"))
 
     def stopped_meanwhile(seconds: float) -> None:
         clock.sleep(seconds)
         fetcher.stopped.set()
 
     org.timing = replace(clock.timing, sleep=stopped_meanwhile)
+    fetcher = PageFetcher(SalesforceClient(org, ORG), LocalSink(tmp_path), Output("a"))
     with pytest.raises(JobsError, match="was stopped"):
         fetcher.fetch(Wanted(f"v59.0/jobs/query/{ID}/results"), {}, "a", with_header=True)
     assert sum(clock.pauses) <= 1

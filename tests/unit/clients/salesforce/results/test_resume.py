@@ -212,7 +212,7 @@ def test_who_begins_anew_takes_any_header(clock: Clock, tmp_path: Path) -> None:
     attempts = Attempts(clock, tmp_path / "out", Output("a.csv"))
     checkpoint = attempts.interrupted(2)
     attempts.org.header = HEADER.replace(b"Name", b"Last")
-    LocalSink(tmp_path / "out", "k").discard("a.csv")
+    LocalSink(tmp_path / "out", "k").draft("a.csv").unlink()
     attempts.run(checkpoint)
     assert contents(tmp_path / "out") == {"a.csv": attempts.org.expected}
 
