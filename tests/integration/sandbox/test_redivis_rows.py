@@ -11,20 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tests.integration.sandbox.redivis_api import RedivisApi
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def redivis(sandbox: Sandbox, project: str) -> Iterator[RedivisApi]:
-    api = RedivisApi(sandbox, project)
-    api.make_table()
-    yield api
-    api.session.close()
+    from tests.integration.sandbox.redivis_api import RedivisApi
 
 
 def parquet() -> bytes:
