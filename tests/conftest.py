@@ -6,6 +6,12 @@ import atexit
 import os
 import shutil
 import tempfile
+from typing import Any
+
+import pytest
+
+#: Folders whose tests share a process: they share an Airflow.
+TOGETHER = ("tests/system/",)
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]
@@ -17,3 +23,19 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["CLOUDSDK_CONFIG"] = f"{_home}/gcloud"
 os.environ["NO_GCE_CHECK"] = "true"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give the processes of ``make unit`` a file at a time, since the tests of a file share fixtures."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - a run in one process does without
+
+    scheduling = LoadFileScheduling(config, log)
+    scheduling._split_scope = dealt_together
+    return scheduling
+
+
+def dealt_together(nodeid: str) -> str:
+    """Return a test's file, or the folder whose tests are all for the same process."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)

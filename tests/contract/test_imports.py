@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from functools import cache
+from typing import NamedTuple
 
 import pytest
 
@@ -20,45 +21,107 @@ HEAVY = {
     "sqlglot",
     "cryptography",
 }
+PUBLIC = [
+    "airflow_provider_jobs.operators.bigquery",
+    "airflow_provider_jobs.sensors.bigquery",
+    "airflow_provider_jobs.hooks.bigquery",
+    "airflow_provider_jobs.triggers.job",
+    "airflow_provider_jobs.links.bigquery",
+    "airflow_provider_jobs.operators.redivis",
+    "airflow_provider_jobs.sensors.redivis",
+    "airflow_provider_jobs.hooks.redivis",
+    "airflow_provider_jobs.operators.salesforce",
+    "airflow_provider_jobs.sensors.salesforce",
+    "airflow_provider_jobs.hooks.salesforce",
+    "airflow_provider_jobs.links.salesforce",
+]
+BARE = "import typing, __future__"
+AIRFLOW = "import airflow.sdk; from airflow.sdk import BaseOperator, BaseHook, Connection"
+METADATA = "from airflow_provider_jobs.provider_info import get_provider_info; get_provider_info()"
+LOGIN = """
+from airflow.sdk import Connection
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+extra = '{"access_token": "T", "instance_url": "http://127.0.0.1:9"}'
+SalesforceHook("c").client_of(Connection(conn_id="c", conn_type="salesforce", extra=extra))
+import airflow_provider_jobs.hooks.logins.salesforce
+"""
+#: Airflow takes seconds to import: one interpreter does it, and each statement after that gets a fork.
+PROGRAM = """
+import json, os, sys
+
+def tell(statement, names):
+    error = None
+    try:
+        exec(statement, names)
+    except Exception:
+        import traceback
+        error = traceback.format_exc()
+    print(json.dumps([statement, error, list(sys.modules), list(names)]), flush=True)
+
+def fork(statement):
+    if os.fork() == 0:
+        tell(statement, {})
+        os._exit(0)
+    os.wait()
+
+for first, others in json.loads(sys.argv[1]):
+    tell(first, {})
+    for statement in others:
+        fork(statement)
+"""
+
+
+class Interpreter(NamedTuple):
+    """What an interpreter has after a statement, or why that failed."""
+
+    error: str | None
+    modules: frozenset[str]
+    names: frozenset[str]
+
+
+def star(module: str) -> str:
+    return f"from {module} import *"
 
 
 @cache
-def loaded(statement: str) -> frozenset[str]:
-    """Return the modules that a fresh interpreter has after a statement."""
-    program = f"import json, sys\n{statement}\nprint(); print(json.dumps(list(sys.modules)))"
+def interpreters() -> dict[str, Interpreter]:
+    """Return what each statement leaves, whatever the others do."""
+    plan = [(BARE, [METADATA]), (AIRFLOW, [*map(star, PUBLIC), LOGIN])]
     done = subprocess.run(
-        [sys.executable, "-c", program], check=True, timeout=120, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM, json.dumps(plan)],
+        check=True,
+        timeout=120,
+        stdout=subprocess.PIPE,
+        text=True,
     )
-    return frozenset(json.loads(done.stdout.splitlines()[-1]))
+    told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+    return {
+        statement: Interpreter(error, frozenset(modules), frozenset(names))
+        for statement, error, modules, names in told
+    }
+
+
+def after(statement: str) -> Interpreter:
+    found = interpreters()[statement]
+    assert not found.error, found.error
+    return found
+
+
+def loaded(statement: str) -> frozenset[str]:
+    """Return the modules that are there after a statement."""
+    return after(statement).modules
 
 
 def heavy(names: frozenset[str]) -> set[str]:
     return {name for name in HEAVY if name in names}
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "airflow_provider_jobs.operators.bigquery",
-        "airflow_provider_jobs.sensors.bigquery",
-        "airflow_provider_jobs.hooks.bigquery",
-        "airflow_provider_jobs.triggers.job",
-        "airflow_provider_jobs.links.bigquery",
-        "airflow_provider_jobs.operators.redivis",
-        "airflow_provider_jobs.sensors.redivis",
-        "airflow_provider_jobs.hooks.redivis",
-        "airflow_provider_jobs.operators.salesforce",
-        "airflow_provider_jobs.sensors.salesforce",
-        "airflow_provider_jobs.hooks.salesforce",
-        "airflow_provider_jobs.links.salesforce",
-    ],
-)
+@pytest.mark.parametrize("module", PUBLIC)
 def test_reading_a_dag_loads_no_client(module: str) -> None:
-    before = loaded("import airflow.sdk; from airflow.sdk import BaseOperator, BaseHook, Connection")
-    after = loaded(f"import airflow.sdk\nfrom {module} import *")
-    assert module in after
-    assert heavy(after - before) == set()
-    assert not {name for name in after if name.startswith("airflow_provider_jobs.sandbox")}
+    found = loaded(star(module))
+    assert module in found
+    assert heavy(found - loaded(AIRFLOW)) == set()
+    assert not {name for name in found if name.startswith("airflow_provider_jobs.sandbox")}
 
 
 def test_the_star_brings_operators_and_sensors_only() -> None:
@@ -67,28 +130,14 @@ def test_the_star_brings_operators_and_sensors_only() -> None:
         ("sensors", {"Job", "Jobs"}),
     ):
         kind = "Operator" if module == "operators" else "Sensor"
-        program = (
-            f"from airflow_provider_jobs.{module}.bigquery import *\n"
-            "print(); print(' '.join(name for name in dir() if name[0] != '_'))"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", program], check=True, timeout=120, capture_output=True, text=True
-        )
-        assert set(done.stdout.splitlines()[-1].split()) == {f"BigQuery{name}{kind}" for name in names}
+        found = after(star(f"airflow_provider_jobs.{module}.bigquery")).names
+        assert {name for name in found if name[0] != "_"} == {f"BigQuery{name}{kind}" for name in names}
 
 
 def test_the_metadata_loads_nothing() -> None:
-    before = loaded("import typing, __future__")
-    after = loaded("from airflow_provider_jobs.provider_info import get_provider_info; get_provider_info()")
-    assert after - before == {"airflow_provider_jobs", "airflow_provider_jobs.provider_info"}
+    found = loaded(METADATA) - loaded(BARE)
+    assert found == {"airflow_provider_jobs", "airflow_provider_jobs.provider_info"}
 
 
 def test_only_a_login_that_needs_it_loads_simple_salesforce() -> None:
-    program = """
-from airflow.sdk import Connection
-from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-extra = '{"access_token": "T", "instance_url": "http://127.0.0.1:9"}'
-SalesforceHook("c").client_of(Connection(conn_id="c", conn_type="salesforce", extra=extra))
-import airflow_provider_jobs.hooks.logins.salesforce
-"""
-    assert heavy(loaded(program)) & {"simple_salesforce", "zeep"} == set()
+    assert heavy(loaded(LOGIN)) & {"simple_salesforce", "zeep"} == set()

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from google.cloud import bigquery
+from google.oauth2.credentials import Credentials
 
 from airflow_provider_jobs.sandbox import Sandbox
 from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
@@ -17,6 +19,7 @@ from tests.integration.sandbox.engine_bench import Bench
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.integration.sandbox.redivis_api import RedivisApi
     from tests.integration.sandbox.salesforce_api import SalesforceApi
 
 PATIENCE_SECONDS = 30.0
@@ -124,6 +127,38 @@ def salesforce(sandbox: Sandbox) -> Iterator[SalesforceApi]:
     sandbox.salesforce_settings(**asdict(SalesforceSettings()))
     sandbox.timing(project="salesforce", pending_seconds=0.0, running_seconds=0.0, cancel_seconds=0.1)
     api.session.close()
+
+
+@pytest.fixture
+def redivis(sandbox: Sandbox, project: str) -> Iterator[RedivisApi]:
+    """The API of an owner with an empty table."""
+    from tests.integration.sandbox.redivis_api import RedivisApi  # noqa: PLC0415 - it needs this module
+
+    api = RedivisApi(sandbox, project)
+    api.make_table()
+    yield api
+    api.session.close()
+
+
+@pytest.fixture
+def redivis_settings(sandbox: Sandbox) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Change settings for one test."""
+    usual = sandbox.redivis_settings()
+    yield sandbox.redivis_settings
+    sandbox.redivis_settings(**usual)
+
+
+@pytest.fixture
+def client(sandbox: Sandbox, project: str) -> Iterator[bigquery.Client]:
+    """The official client of BigQuery, with an empty dataset."""
+    client = bigquery.Client(
+        project=project,
+        credentials=Credentials(sandbox.token),
+        client_options={"api_endpoint": sandbox.bigquery},
+    )
+    client.create_dataset("d")
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,28 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from google.api_core import exceptions
 from google.cloud import bigquery
-from google.oauth2.credentials import Credentials
 
 from tests.integration.sandbox.conftest import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_jobs.sandbox import Sandbox
 
 CSV = "id,name\n1,one\n2,two\n3,\n"
-
-
-@pytest.fixture
-def client(sandbox: Sandbox, project: str) -> Iterator[bigquery.Client]:
-    client = bigquery.Client(
-        project=project,
-        credentials=Credentials(sandbox.token),
-        client_options={"api_endpoint": sandbox.bigquery},
-    )
-    client.create_dataset("d")
-    yield client
-    client.close()
 
 
 @pytest.fixture

@@ -14,25 +14,7 @@ import requests
 from tests.integration.sandbox.redivis_api import CSV, RedivisApi, word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def redivis(sandbox: Sandbox, project: str) -> Iterator[RedivisApi]:
-    api = RedivisApi(sandbox, project)
-    api.make_table()
-    yield api
-    api.session.close()
-
-
-@pytest.fixture
-def settings(sandbox: Sandbox) -> Iterator[Any]:
-    """Change settings for one test."""
-    usual = sandbox.redivis_settings()
-    yield sandbox.redivis_settings
-    sandbox.redivis_settings(**usual)
 
 
 def control(sandbox: Sandbox, method: str, document: Any = None) -> requests.Response:
@@ -61,8 +43,8 @@ def test_token_and_scope(redivis: RedivisApi, sandbox: Sandbox) -> None:
     assert redivis.upload(CSV)["status"] == "completed"
 
 
-def test_older_errors(redivis: RedivisApi, settings: Any) -> None:
-    settings(errors="older")
+def test_older_errors(redivis: RedivisApi, redivis_settings: Any) -> None:
+    redivis_settings(errors="older")
     error = redivis.call("GET", f"{redivis.table}x").json()["error"]
     assert (error["status"], "orders" in error["message"]) == (404, True)
 
@@ -100,10 +82,10 @@ def seconds(text: str, form: str) -> float:
 
 
 @pytest.mark.parametrize("form", ["seconds", "date", "epoch"])
-def test_rate_limit(redivis: RedivisApi, settings: Any, form: str) -> None:
+def test_rate_limit(redivis: RedivisApi, redivis_settings: Any, form: str) -> None:
     """Replies count down; past the limit they are 429, until the window has moved on."""
     redivis.sandbox.advance(61)
-    settings(rate_limit=3, retry_after_form=form)
+    redivis_settings(rate_limit=3, retry_after_form=form)
     replies = [redivis.call("GET", redivis.table) for _ in range(4)]
     assert [reply.status_code for reply in replies] == [200, 200, 200, 429]
     assert [reply.headers["X-RateLimit-Limit"] for reply in replies] == ["3"] * 4
@@ -113,8 +95,8 @@ def test_rate_limit(redivis: RedivisApi, settings: Any, form: str) -> None:
     assert redivis.call("GET", redivis.table).status_code == 200
 
 
-def test_warning(redivis: RedivisApi, settings: Any) -> None:
-    settings(warning="This version will be switched off.")
+def test_warning(redivis: RedivisApi, redivis_settings: Any) -> None:
+    redivis_settings(warning="This version will be switched off.")
     assert (
         redivis.call("GET", redivis.table).headers["X-REDIVIS-WARNING"]
         == "This version will be switched off."
@@ -143,6 +125,6 @@ def test_bad_settings(sandbox: Sandbox, spec: dict[str, Any], named: str) -> Non
     assert named in reply.json()["error"]["message"]
 
 
-def test_settings_over_http(sandbox: Sandbox, settings: Any) -> None:
+def test_settings_over_http(sandbox: Sandbox, redivis_settings: Any) -> None:
     assert control(sandbox, "POST", {"running_polls": 2}).json()["running_polls"] == 2
-    assert control(sandbox, "GET").json() == settings()
+    assert control(sandbox, "GET").json() == redivis_settings()

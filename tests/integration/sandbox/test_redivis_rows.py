@@ -11,20 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tests.integration.sandbox.redivis_api import RedivisApi
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
-
-@pytest.fixture
-def redivis(sandbox: Sandbox, project: str) -> Iterator[RedivisApi]:
-    api = RedivisApi(sandbox, project)
-    api.make_table()
-    yield api
-    api.session.close()
+    from tests.integration.sandbox.redivis_api import RedivisApi
 
 
 def parquet() -> bytes:
@@ -49,7 +37,7 @@ def avro() -> bytes:
         ("a.csv", b"1,2\r\n3,4\r\n", {"hasHeaderRow": False}, 2),
         ("a.csv", b'a,b\n1,"x\ny"\n2,"""z"""\n', {}, 2),
         ("a.csv", b'\xef\xbb\xbfa,b\n1,"\xff"\n', {}, 1),
-        ("a.csv", gzip.compress(b"a,b\n1,2\n"), {}, 1),
+        ("a.csv", gzip.compress(b"a,b\n1,2\n", mtime=0), {}, 1),
         ("a.tsv", b"a\tb\n1\t2,3\n", {}, 1),
         ("a.txt", b"a;b\n1;2\n", {}, 1),
         ("a.csv", b"a|b\n1|'2|3'\n", {"delimiter": "|", "quoteCharacter": "'"}, 1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,29 +14,8 @@ import requests
 from tests.integration.sandbox.redivis_api import CSV, RedivisApi, word
 from tests.integration.sandbox.upload_api import CHUNK, csv_of, kept
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
 CONTENT = csv_of(5 * CHUNK + 10)
 TOTAL = len(CONTENT)
-
-
-@pytest.fixture
-def redivis(sandbox: Sandbox, project: str) -> Iterator[RedivisApi]:
-    api = RedivisApi(sandbox, project)
-    api.make_table()
-    yield api
-    api.session.close()
-
-
-@pytest.fixture
-def settings(sandbox: Sandbox) -> Iterator[Any]:
-    """Change settings for one test."""
-    usual = sandbox.redivis_settings()
-    yield sandbox.redivis_settings
-    sandbox.redivis_settings(**usual)
 
 
 class Session:
@@ -166,9 +145,9 @@ def test_lost_session_start(redivis: RedivisApi) -> None:
 
 
 @pytest.mark.parametrize("forced", ["always", "never"])
-def test_urls_are_signed_for_one_way(redivis: RedivisApi, settings: Any, forced: str) -> None:
+def test_urls_are_signed_for_one_way(redivis: RedivisApi, redivis_settings: Any, forced: str) -> None:
     """A client has to heed the reply's ``resumable``, whatever it asked for."""
-    settings(resumable=forced)
+    redivis_settings(resumable=forced)
     temp = redivis.promise(len(CSV), resumable=forced == "never")
     start = {"x-goog-resumable": "start", "x-upload-content-length": str(len(CSV))}
     started = requests.post(temp["url"], headers=start, timeout=10)
@@ -221,9 +200,9 @@ def test_original_flow_needs_the_token(redivis: RedivisApi) -> None:
 
 
 @pytest.mark.parametrize("resumable", [False, True])
-def test_foreign_storage(redivis: RedivisApi, settings: Any, *, resumable: bool) -> None:
+def test_foreign_storage(redivis: RedivisApi, redivis_settings: Any, *, resumable: bool) -> None:
     """Another origin, with and without a look at the token."""
-    settings(storage="foreign", storage_bearer="required")
+    redivis_settings(storage="foreign", storage_bearer="required")
     temp = redivis.promise(TOTAL, resumable=resumable)
     assert temp["url"].startswith(redivis.sandbox.redivis_storage + "/")
     assert not temp["url"].startswith(redivis.sandbox.url)
@@ -236,7 +215,7 @@ def test_foreign_storage(redivis: RedivisApi, settings: Any, *, resumable: bool)
     else:
         uri = temp["url"]
     assert requests.put(uri, data=CONTENT, timeout=10).status_code == 401
-    settings(storage_bearer="ignored")
+    redivis_settings(storage_bearer="ignored")
     assert requests.put(uri, data=CONTENT, timeout=10).status_code == 200
     assert redivis.ended(redivis.create(name="a.csv", tempUploadId=temp["id"]))["size"] == TOTAL
 
@@ -296,8 +275,8 @@ def test_bad_temporary_uploads(redivis: RedivisApi, wanted: Any) -> None:
 
 
 @pytest.mark.parametrize("forced", ["always", "never"])
-def test_resumable_is_what_the_reply_says(redivis: RedivisApi, settings: Any, forced: str) -> None:
-    settings(resumable=forced)
+def test_resumable_is_what_the_reply_says(redivis: RedivisApi, redivis_settings: Any, forced: str) -> None:
+    redivis_settings(resumable=forced)
     assert [redivis.promise(1, resumable=asked)["resumable"] for asked in (True, False)] == [
         forced == "always"
     ] * 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import requests
@@ -15,28 +15,7 @@ from tests.integration.redivis.lab import ApiToken
 from tests.integration.sandbox.conftest import wait_until
 from tests.integration.sandbox.redivis_api import CSV, RedivisApi, good, parts, word
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from airflow_provider_jobs.sandbox import Sandbox
-
 MD5 = hashlib.md5(CSV, usedforsecurity=False)
-
-
-@pytest.fixture
-def redivis(sandbox: Sandbox, project: str) -> Iterator[RedivisApi]:
-    api = RedivisApi(sandbox, project)
-    api.make_table()
-    yield api
-    api.session.close()
-
-
-@pytest.fixture
-def settings(sandbox: Sandbox) -> Iterator[Any]:
-    """Change settings for one test."""
-    usual = sandbox.redivis_settings()
-    yield sandbox.redivis_settings
-    sandbox.redivis_settings(**usual)
 
 
 def test_plain_upload(redivis: RedivisApi) -> None:
@@ -200,8 +179,8 @@ def test_list_in_pages(redivis: RedivisApi) -> None:
     assert word(redivis.call("GET", uploads, params={"maxResults": "0"})) == "invalid_request"
 
 
-def test_states_by_polls(redivis: RedivisApi, settings: Any) -> None:
-    settings(queued_polls=2, running_polls=1)
+def test_states_by_polls(redivis: RedivisApi, redivis_settings: Any) -> None:
+    redivis_settings(queued_polls=2, running_polls=1)
     made = redivis.create(name="a.csv", tempUploadId=redivis.send_plain(CSV))
     assert redivis.records()[0]["md5"] == MD5.hexdigest()
     states = [redivis.get(made["uri"])["status"] for _ in range(3)]
@@ -232,8 +211,8 @@ def test_unknown_state(redivis: RedivisApi) -> None:
     assert redivis.get(upload["uri"])["status"] == "archived"
 
 
-def test_hash_in_base64_and_numbers_as_texts(redivis: RedivisApi, settings: Any) -> None:
-    settings(hash="base64", numbers="texts")
+def test_hash_in_base64_and_numbers_as_texts(redivis: RedivisApi, redivis_settings: Any) -> None:
+    redivis_settings(hash="base64", numbers="texts")
     assert redivis.promise(7)["size"] == "7"
     upload = redivis.upload(CSV)
     assert upload["hash"] == base64.b64encode(MD5.digest()).decode()

@@ -9,29 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 from google.api_core import exceptions
 from google.cloud import bigquery
-from google.oauth2.credentials import Credentials
 
 from tests.integration.sandbox.upload_api import csv_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow_provider_jobs.sandbox import Sandbox
 
 CONTENT = csv_of(6_000_000)
 SCHEMA = [bigquery.SchemaField("n", "INTEGER"), bigquery.SchemaField("text", "STRING")]
-
-
-@pytest.fixture
-def client(sandbox: Sandbox, project: str) -> Iterator[bigquery.Client]:
-    client = bigquery.Client(
-        project=project,
-        credentials=Credentials(sandbox.token),
-        client_options={"api_endpoint": sandbox.bigquery},
-    )
-    client.create_dataset("d")
-    yield client
-    client.close()
 
 
 def load(client: bigquery.Client, content: bytes, *, sized: bool = False) -> bigquery.LoadJob:
