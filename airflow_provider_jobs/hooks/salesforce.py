@@ -162,5 +162,4 @@ def _made(
         version=settings.version,
         client_id=settings.client_id,
         api_usage_limit=settings.api_usage_limit,
-        retry=retry,
     )

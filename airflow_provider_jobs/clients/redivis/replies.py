@@ -10,14 +10,12 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_jobs.clients.redivis.names import checked_uri
+from airflow_provider_jobs.core.http.messages import Reply, number
 from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
-
-if TYPE_CHECKING:
-    from airflow_provider_jobs.core.http.messages import Reply
 
 _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
 #: Redivis's own words for how an upload is doing; None is one that has no bytes yet.
@@ -176,13 +174,6 @@ def released_status(ref: JobRef, tag: str) -> JobStatus:
     """Return the status of a release that has happened, and made the version of a tag readable."""
     title = f"Redivis release of {ref.scope}"
     return JobStatus(ref, JobState.SUCCEEDED, "released", title=title, statistics={"version": tag})
-
-
-def number(value: Any) -> int | None:
-    """Return a whole number that may arrive as text; None if it is not one."""
-    if isinstance(value, str) and re.fullmatch(r"\d+", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def md5_hex(value: Any) -> str | None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.fields import check_type
 from airflow_provider_jobs.clients.redivis.names import checked_uri, upload_name, writable_table
-from airflow_provider_jobs.clients.redivis.replies import Expected, md5_hex, number, upload_status
+from airflow_provider_jobs.clients.redivis.replies import Expected, md5_hex, upload_status
 from airflow_provider_jobs.clients.redivis.transfer import SESSION_BYTES
+from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.core.sources.digest import Digested
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.work import JobRequest, Submission

@@ -59,13 +59,12 @@ class SalesforceApi:
         version: str | float,
         client_id: str | None,
         api_usage_limit: float | None,
-        retry: RetryPolicy,
     ) -> None:
         self.instance_url = check_instance_url(instance_url)
         self.scope = urlsplit(self.instance_url).netloc
         self.version = api_version(version)
         self.usage = ApiUsage(api_usage_limit, now=transport.timing.now)
-        self.retry = retry
+        self.retry = transport.retry
         self.say = WarnOnce()
         self.timing = transport.timing
         self._transport = transport

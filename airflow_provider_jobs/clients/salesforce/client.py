@@ -14,7 +14,6 @@ from airflow_provider_jobs.clients.salesforce.results.download import (
 )
 from airflow_provider_jobs.clients.salesforce.submit import submit_once
 from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, one_look
-from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.core.wait.listing import Listing
 
@@ -49,9 +48,8 @@ class SalesforceClient(SalesforceApi):
         version: str | float = VERSION,
         client_id: str | None = None,
         api_usage_limit: float | None = None,
-        retry: RetryPolicy | None = None,
     ) -> None:
-        super().__init__(transport, instance_url, version, client_id, api_usage_limit, retry or RetryPolicy())
+        super().__init__(transport, instance_url, version, client_id, api_usage_limit)
         self._jobs = OrgJobs(list_pages=self.list_job_pages, ask=self.status, parse=self.read)
         self._many = Listing(self._jobs)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from airflow_provider_jobs.clients.salesforce.names import INGEST, check_job_id, kind_of
-from airflow_provider_jobs.core.http.messages import Reply
+from airflow_provider_jobs.core.http.messages import Reply, number
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobsError,
@@ -234,13 +234,6 @@ def _problem(job: Mapping[str, Any], word: str) -> JobProblem:
         return JobProblem(match[1], match[2])
     silent = "somebody aborted it" if word == "Aborted" else "Salesforce gives no reason"
     return JobProblem(word, message or silent)
-
-
-def number(value: Any) -> int | None:
-    """Return a whole number that may arrive as text; None if it is not one."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def seconds(value: Any) -> float | None:

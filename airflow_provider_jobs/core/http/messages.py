@@ -130,6 +130,13 @@ class Token(Protocol):
         """Drop a token that the service rejected; return False if no other can be had."""
 
 
+def number(value: Any) -> int | None:
+    """Return a whole number that a reply may hold as text; None if it is not one."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def pages(
     ask: Callable[[str | None], dict[str, Any]],
     next_token: Callable[[dict[str, Any]], str | None],

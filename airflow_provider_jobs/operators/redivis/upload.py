@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
 from airflow_provider_jobs.clients.redivis.names import path_name, writable_table
 from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
-from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status, number
+from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState, JobStatus

@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import next_locator, number, url_locator
+from airflow_provider_jobs.clients.salesforce.replies import next_locator, url_locator
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, Part, open_draft
-from airflow_provider_jobs.core.http.messages import pages
+from airflow_provider_jobs.core.http.messages import number, pages
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, record_end
 from airflow_provider_jobs.errors import JobsError, ProtocolError

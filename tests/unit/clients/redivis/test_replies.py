@@ -14,7 +14,6 @@ from airflow_provider_jobs.clients.redivis.replies import (
     checked_status,
     gone_status,
     md5_hex,
-    number,
     parse_json,
     service_error,
     upload_status,
@@ -61,15 +60,6 @@ def test_numbers_may_be_text() -> None:
         "hash": MD5,
         "bad_record_count": 0,
     }
-    assert [number(each) for each in (7, "7", None, "x", True, 1.5, "-1")] == [
-        7,
-        7,
-        None,
-        None,
-        None,
-        None,
-        None,
-    ]
 
 
 def test_a_failure_says_what_redivis_said() -> None:

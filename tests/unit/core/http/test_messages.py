@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.core.http.messages import Reply, WarnOnce, pages
+from airflow_provider_jobs.core.http.messages import Reply, WarnOnce, number, pages
 from airflow_provider_jobs.errors import ProtocolError
 
 if TYPE_CHECKING:
@@ -54,8 +54,16 @@ def test_the_first_token_counts_too() -> None:
         listed({"a": "b", "b": "a"}, "a")
 
 
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [(7, 7), ("7", 7), (None, None), ("x", None), (True, None), (1.5, None), ("-1", None), ("9" * 19, None)],
+)
+def test_numbers_may_arrive_as_text(value: object, read: int | None) -> None:
+    assert number(value) == read
+
+
 def test_a_warning_is_told_once_and_memory_stays_flat(caplog: pytest.LogCaptureFixture) -> None:
     warn = WarnOnce()
-    for number in (*range(1500), *range(1500)):
-        warn(f"warning {number}")
-    assert [record.message for record in caplog.records] == [f"warning {number}" for number in range(1000)]
+    for each in (*range(1500), *range(1500)):
+        warn(f"warning {each}")
+    assert [record.message for record in caplog.records] == [f"warning {each}" for each in range(1000)]
