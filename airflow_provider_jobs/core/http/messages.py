@@ -7,7 +7,7 @@ import json
 import logging
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_jobs.core.http.retry import retry_after_seconds
@@ -22,6 +22,8 @@ from airflow_provider_jobs.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+Page = TypeVar("Page")
 
 log = logging.getLogger(__name__)
 
@@ -138,11 +140,11 @@ def number(value: Any) -> int | None:
 
 
 def pages(
-    ask: Callable[[str | None], dict[str, Any]],
-    next_token: Callable[[dict[str, Any]], str | None],
+    ask: Callable[[str | None], Page],
+    next_token: Callable[[Page], str | None],
     what: str,
     first: str | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Page]:
     """Yield the pages of a list.
 
     :param ask: Returns the page of a token; None is the first page.

@@ -31,6 +31,7 @@ from airflow_provider_jobs.clients.salesforce.results.page import (
     Wanted,
     listed_pages,
 )
+from airflow_provider_jobs.core.http.messages import pages
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import (
     ConfigurationError,
@@ -66,6 +67,8 @@ INGESTED = {
     "failedResults": "failed",
     "unprocessedrecords": "unprocessed",
 }
+#: Each page names the next one.
+_CHAIN = "the chain of result pages"
 
 
 def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> Iterator[bytes]:
@@ -80,7 +83,7 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
             return fetcher.fetch(wanted, params, "page", with_header=locator is None)
 
         found, ends_a_line = 0, True
-        for page in _followed(fetch, None):
+        for page in pages(fetch, _next_locator, _CHAIN):
             fetcher.header = fetcher.header or page.header
             if not ends_a_line:
                 yield b"\n"
@@ -184,28 +187,29 @@ class _Download:
         if places:
             self._side_by_side(places)
             return
-        for page in _followed(self._fetch_next, self.done.next_locator):
-            self._take(page, next_locator=page.locator)
+        if self.done.next_locator != END:
+            for page in pages(self._fetch_next, _next_locator, _CHAIN, self.done.next_locator):
+                self._take(page, next_locator=page.locator)
 
     def _listed(self) -> Iterator[ListedPage] | None:
         """Return all pages, None if they have to be followed one by one."""
         wanted = self.page_records is None and self.workers > 1 and self.total > 0
         if self.done.page_count or not wanted or not lists_pages(self.ref):
             return None
-        pages = listed_pages(self.api, self.ref)
+        listed = listed_pages(self.api, self.ref)
         try:
-            first = next(pages, None)
+            first = next(listed, None)
         except NotFoundError:
             self.api.get_job(self.ref)  # says so itself if it is the job that is gone
             return None
-        return itertools.chain([first], pages) if first else None
+        return itertools.chain([first], listed) if first else None
 
     def _listed_after(self) -> Iterator[ListedPage] | None:
         """Return the pages after the last whole one; all, if it is not listed as it was."""
-        pages = listed_pages(self.api, self.ref, self.done.list_locator)
-        for page in pages:
+        listed = listed_pages(self.api, self.ref, self.done.list_locator)
+        for page in listed:
             if page == ListedPage(self.done.last_locator, self.done.list_locator):
-                return pages
+                return listed
         log.warning("the pages of %s are listed in another way now: the download begins anew", self.ref)
         self._begin_anew()
         return self._listed()
@@ -322,13 +326,5 @@ def _check_total(ref: JobRef, found: int, total: int) -> None:
         raise ProtocolError(f"{ref} has {total} records, and its results have {found}: they cannot be used")
 
 
-def _followed(fetch: Callable[[str | None], Page], locator: str | None) -> Iterator[Page]:
-    """Yield pages from a locator on, None for the first: each as the one before names it."""
-    seen: set[str | None] = set()
-    while locator != END:
-        if locator in seen:
-            raise ProtocolError("the pages of results go in a circle: a locator came twice")
-        seen.add(locator)
-        page = fetch(locator)
-        yield page
-        locator = page.locator
+def _next_locator(page: Page) -> str | None:
+    return None if page.locator == END else page.locator
