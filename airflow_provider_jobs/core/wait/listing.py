@@ -20,7 +20,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_jobs.core.wait.single import concerns_job
-from airflow_provider_jobs.core.wait.threads import STEP_SECONDS, Lane
+from airflow_provider_jobs.core.wait.threads import STEP_SECONDS, Lane, settle
 from airflow_provider_jobs.errors import AuthenticationError, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
@@ -235,18 +235,17 @@ class _Asks:
         self._futures |= chosen
         self._begun = [*queued, *chosen.values()]
         for key, future in chosen.items():  # what it logs belongs to who asks
-            self._lane.submit(partial(contextvars.copy_context().run, self._ask, refs[key], future))
+            ask = partial(contextvars.copy_context().run, self._ask, refs[key])
+            self._lane.submit(partial(settle, future, ask))
 
-    def _ask(self, ref: JobRef, future: Future[JobStatus]) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
+    def _ask(self, ref: JobRef) -> JobStatus:
         try:
-            future.set_result(self._jobs.ask(ref))
-        except Exception as error:  # noqa: BLE001 - raised, or told, where the answer is taken
+            return self._jobs.ask(ref)
+        except JobsError as error:
             if not concerns_job(error):
                 for each in [*self._futures.values()]:
                     each.cancel()  # the service is at fault: nobody else is asked for
-            future.set_exception(error)
+            raise
 
     def wait(self, seconds: float, *, patient: bool) -> None:
         """Wait for the answers for so long; with patience, until there is one at least."""

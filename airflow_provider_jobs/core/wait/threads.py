@@ -51,7 +51,7 @@ class Lane:
     async def run(self, step: Callable[[], T]) -> T:
         """Run a step and return its result; who is cancelled meanwhile does not wait for it."""
         future: Future[T] = Future()
-        self.submit(partial(_settle, future, step))
+        self.submit(partial(settle, future, step))
         return await asyncio.wrap_future(future)
 
     def _work(self) -> None:
@@ -72,7 +72,7 @@ class Lane:
             return self._steps.popleft()
 
 
-def _settle(future: Future[T], step: Callable[[], T]) -> None:
+def settle(future: Future[T], step: Callable[[], T]) -> None:
     """Run a step for whoever waits for the future, if anybody still does."""
     if not future.set_running_or_notify_cancel():
         return
@@ -113,7 +113,7 @@ class Pool:
         def run() -> None:
             if self._closed:
                 future.cancel()
-            _settle(future, step)
+            settle(future, step)
 
         self._futures.append(future)  # type: ignore[arg-type]
         self._lane.submit(run)
