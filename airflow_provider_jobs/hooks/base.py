@@ -68,7 +68,7 @@ class StaticToken:
         """Return the headers that authorise a request."""
         return dict(self._headers)
 
-    def renew(self, rejected: Mapping[str, str]) -> bool:  # noqa: ARG002 - the protocol's parameter
+    def renew(self, rejected: Mapping[str, str]) -> bool:
         """Return False: there is no other token."""
         return False
 

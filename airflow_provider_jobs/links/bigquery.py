@@ -16,7 +16,7 @@ class BigQueryJobLink(BaseOperatorLink):
 
     name = "BigQuery job"
 
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:  # noqa: ARG002 - Airflow's
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the URL of the job that the task has submitted, empty if none."""
         job = XCom.get_value(key="job", ti_key=ti_key)
         return job.get("url", "") if isinstance(job, dict) else ""

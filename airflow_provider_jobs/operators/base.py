@@ -127,11 +127,11 @@ class JobOperator(ServiceTask):
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
         return [client.submit(self.request(client, context))]
 
-    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:  # noqa: ARG002 - others do more
+    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
         return statuses
 
-    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:  # noqa: ARG002 - others ask for more
+    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses of jobs that have succeeded, with what their service tells only on request."""
         return statuses
 

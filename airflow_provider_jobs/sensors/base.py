@@ -75,7 +75,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     # The life cycle.
 
-    def poke(self, context: Context) -> PokeReturnValue:  # noqa: ARG002 - Airflow's parameter
+    def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
         try:
             result = self.look()

@@ -35,7 +35,7 @@ class RedivisUploadSensor(RedivisTask, JobSensor):
         self.upload = upload
         self.table = table
 
-    def refs(self, client: RedivisClient) -> list[JobRef]:  # noqa: ARG002 - others ask it
+    def refs(self, client: RedivisClient) -> list[JobRef]:
         """Return the uploads that ``upload`` names."""
         uri = self.upload.get("job_id") if isinstance(self.upload, Mapping) else self.upload
         if not isinstance(uri, str) or not uri:

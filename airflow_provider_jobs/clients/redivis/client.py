@@ -75,7 +75,7 @@ class RedivisClient(RedivisApi):
         """Return how many uploads are doing, in few requests; each failure stands for one job."""
         return self._many.statuses(refs)
 
-    def failing_statement(self, status: JobStatus) -> str | None:  # noqa: ARG002 - others have statements
+    def failing_statement(self, status: JobStatus) -> str | None:
         """Return None: an upload has no parts."""
         return None
 

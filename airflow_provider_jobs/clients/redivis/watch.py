@@ -33,13 +33,13 @@ class TableUploads(JobList):
         """Return the table and the upload's ``uri``; a release has a place of its own, and no list."""
         return (ref.scope if "/uploads/" in ref.id else ref.id), ref.id
 
-    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:  # noqa: ARG002
+    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:
         """Yield the uploads of the table."""
         for page in self.list_pages(refs[0].scope, maxResults=_PAGE_UPLOADS):
             uploads = [each for each in page.get("results") or [] if isinstance(each, dict)]
             yield Page([(str(upload.get("uri")), upload) for upload in uploads])
 
-    def read(self, job: Any, ref: JobRef, before: JobStatus | JobsError | None) -> JobStatus | None:  # noqa: ARG002
+    def read(self, job: Any, ref: JobRef, before: JobStatus | JobsError | None) -> JobStatus | None:
         """Return the status of an active upload."""
         status = self.parse(job, ref)
         return None if status.state.ended else status

@@ -153,6 +153,6 @@ class SalesforceClient(SalesforceApi):
         """Abort a job, see it end, and delete it; return False if it is left. One that was complete stays."""
         return change.discard(self, ref, timeout_seconds)
 
-    def failing_statement(self, status: JobStatus) -> str | None:  # noqa: ARG002 - others have statements
+    def failing_statement(self, status: JobStatus) -> str | None:
         """Return None: a job has no parts."""
         return None

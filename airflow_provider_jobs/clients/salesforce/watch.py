@@ -39,7 +39,7 @@ class OrgJobs(JobList):
         """Return the kind of a job, and the part of its id that tells it from others."""
         return kind_of(ref), ref.id[:_ID_LENGTH]
 
-    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:  # noqa: ARG002
+    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:
         """Yield the jobs of the whole org that are of the kind of these."""
         kind = kind_of(refs[0])
         for page in self.list_pages(kind, version=version_of(refs[0]), jobType=JOB_TYPES[kind]):
@@ -47,7 +47,7 @@ class OrgJobs(JobList):
             keyed = [(str(job.get("id"))[:_ID_LENGTH], job) for job in jobs]
             yield Page(keyed, last=next_locator(page, "queryLocator") is None)
 
-    def read(self, job: Any, ref: JobRef, before: JobStatus | JobsError | None) -> JobStatus:  # noqa: ARG002
+    def read(self, job: Any, ref: JobRef, before: JobStatus | JobsError | None) -> JobStatus:
         """Return the state of a job, ended ones too; a list has neither numbers nor reasons."""
         return self.parse(job, ref)
 

@@ -90,7 +90,7 @@ class JobList(ABC):
         :param before: What was heard of it last.
         """
 
-    def may_not_list(self, error: JobsError) -> bool:  # noqa: ARG002 - it depends on the service
+    def may_not_list(self, error: JobsError) -> bool:
         """Return True if a list will always end in this error.
 
         :raises JobsError: the error itself, if asking for each job would make it worse.

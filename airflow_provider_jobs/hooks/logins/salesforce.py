@@ -147,7 +147,7 @@ class _Sender:
         url: str,
         data: str | Mapping[str, Any],
         headers: Mapping[str, str] | None = None,
-        proxies: object = None,  # noqa: ARG002 - simple-salesforce's; the transport has them
+        proxies: object = None,
     ) -> SimpleNamespace:
         """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -164,10 +164,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         )
 
     def completed(
-        self,
-        client: BigQueryClient,
-        context: Context,  # noqa: ARG002 - others ask for more
-        statuses: list[JobStatus],
+        self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses, those of a SELECT with the number of its rows."""
         return [
@@ -262,7 +259,7 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
             self.log.info("not needed, and without effect: %s", ", ".join(self._unneeded))
         return super().execute(context)
 
-    def configuration_of(self, project: str) -> dict[str, Any]:  # noqa: ARG002 - it names its projects itself
+    def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration."""
         given = self.configuration
         return json_object(given, "configuration") if isinstance(given, str) else dict(given)

@@ -183,10 +183,7 @@ class RedivisUploadOperator(RedivisOperator):
         return submissions
 
     def completed(
-        self,
-        client: RedivisClient,
-        context: Context,  # noqa: ARG002 - others ask for more
-        statuses: list[JobStatus],
+        self, client: RedivisClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses, once each upload is what was sent.
 

@@ -170,10 +170,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         return statuses
 
     def completed(
-        self,
-        client: SalesforceClient,
-        context: Context,  # noqa: ARG002 - others ask for more
-        statuses: list[JobStatus],
+        self, client: SalesforceClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses, unless too many records were rejected.
 
