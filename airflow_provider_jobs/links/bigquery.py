@@ -1,22 +1,9 @@
 """Links to the Google Cloud console."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-    from airflow.sdk.types import TaskInstanceKey
+from airflow_provider_jobs.links.base import JobLink
 
 
-class BigQueryJobLink(BaseOperatorLink):
-    """The job's page: known from submission on, with the location that BigQuery reported."""
+class BigQueryJobLink(JobLink):
+    """The job's page in the console, with the location that BigQuery reported."""
 
     name = "BigQuery job"
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL of the job that the task has submitted, empty if none."""
-        job = XCom.get_value(key="job", ti_key=ti_key)
-        return job.get("url", "") if isinstance(job, dict) else ""

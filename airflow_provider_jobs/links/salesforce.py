@@ -1,22 +1,9 @@
 """Links to an org's setup."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
-
-if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
-    from airflow.sdk.types import TaskInstanceKey
+from airflow_provider_jobs.links.base import JobLink
 
 
-class SalesforceJobLink(BaseOperatorLink):
-    """The job's page in the org's setup: known from submission on; of several jobs there is none."""
+class SalesforceJobLink(JobLink):
+    """The job's page in the org's setup."""
 
     name = "Salesforce job"
-
-    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL of the job that the task has submitted, empty if none."""
-        job = XCom.get_value(key="job", ti_key=ti_key)
-        return job.get("url") or "" if isinstance(job, dict) else ""

@@ -5,9 +5,8 @@ Source: https://docs.redivis.com/api/rest-api
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_jobs.clients.redivis.names import checked_uri, dataset_reference, table_reference
@@ -23,13 +22,9 @@ from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_jobs.core.http.transport import Transport
-
-T = TypeVar("T")
-
-log = logging.getLogger(__name__)
 
 ENDPOINT = "https://redivis.com/api/v1"
 
@@ -44,6 +39,8 @@ class RedivisApi:
 
     def __init__(self, transport: Transport, *, endpoint: str = ENDPOINT) -> None:
         self._transport = transport
+        #: Takes a step that looks before it acts, again and again as the retry policy allows.
+        self.repeat = transport.repeat
         self._base = check_url(endpoint).rstrip("/")
         self._warn = WarnOnce()
 
@@ -153,14 +150,6 @@ class RedivisApi:
         if status.state is JobState.RUNNING and status.vendor_state != "running":
             self._warn(f"an upload is {status.vendor_state!r}, which is not known: it counts as running")
         return status
-
-    def repeat(self, step: Callable[[], T]) -> T:
-        """Take a step that looks before it acts, again and again as the retry policy allows."""
-        return self._transport.retry.call(
-            step,
-            timing=self._transport.timing,
-            on_retry=lambda error, delay: log.warning("%s; looking again in %.1f s", error, delay),
-        )
 
     def _call(
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None

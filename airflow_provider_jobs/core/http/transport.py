@@ -71,12 +71,12 @@ class Transport:
         :raises ConfigurationError: the address is neither https nor on this machine.
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
-        return self.retry.call(
-            lambda: parse(self._renewing(request, self.send)),
-            timing=self.timing,
-            idempotent=request.idempotent,
-            on_retry=partial(log.warning, "%s; trying again in %.1f s"),
-        )
+        return self.repeat(lambda: parse(self._renewing(request, self.send)), idempotent=request.idempotent)
+
+    def repeat(self, step: Callable[[], T], *, idempotent: bool = True) -> T:
+        """Take a step again and again as the retry policy allows."""
+        on_retry = partial(log.warning, "%s; trying again in %.1f s")
+        return self.retry.call(step, timing=self.timing, idempotent=idempotent, on_retry=on_retry)
 
     def once(self, request: Request) -> Reply:
         """Send a request once and return the reply, whatever it says; a rejected token is renewed for later.
