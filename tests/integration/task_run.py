@@ -11,9 +11,13 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import TaskDeferred
+from pydantic import JsonValue, TypeAdapter
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+#: What Airflow's state store takes: a tuple, for one, is refused.
+JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
 @dataclass
@@ -54,7 +58,7 @@ class Store:
         return self.kept.get(key)
 
     def set(self, key: str, value: Any, **options: Any) -> None:
-        self.kept[key] = json.loads(json.dumps(value))
+        self.kept[key] = json.loads(json.dumps(JSON.validate_python(value)))
 
     def delete(self, key: str) -> None:
         self.kept.pop(key, None)

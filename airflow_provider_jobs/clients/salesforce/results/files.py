@@ -120,7 +120,7 @@ class Checkpoint:
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""
-        return asdict(self)
+        return asdict(self) | {"parts": [asdict(part) for part in self.parts]}  # Airflow refuses a tuple
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Checkpoint:

@@ -14,6 +14,7 @@ from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import DeadlineExceeded
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
+from tests.integration.task_run import Store
 from tests.unit import tasks
 from tests.unit.tasks import event, faked
 
@@ -42,13 +43,6 @@ class Client:
 
     def cancel(self, ref: JobRef) -> None:
         self.cancelled.append(ref)
-
-
-class Store(dict[str, Any]):
-    """Airflow's state store of a task."""
-
-    def set(self, key: str, value: Any, **options: Any) -> None:
-        self[key] = json.loads(json.dumps(value))
 
 
 class Releasing(Client):
