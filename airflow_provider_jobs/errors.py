@@ -1,25 +1,7 @@
 """Every error that this package raises.
 
-::
-
-    JobsError
-    ├── ConfigurationError       a parameter, connection or credential is wrong
-    ├── TransportError           no reply: refused, reset, timed out
-    ├── ServiceError             the service refused the request
-    │   ├── AuthenticationError  401: the token is not accepted
-    │   ├── NotFoundError        404
-    │   └── ConflictError        409
-    ├── ProtocolError            a reply that the API does not promise
-    ├── JobFailed                the job ended without success
-    │   └── JobCancelled         somebody, or a time limit, stopped it
-    ├── UploadExpired            the upload session is gone; start again
-    ├── SourceChanged            the bytes were changed while they were sent
-    ├── DeadlineExceeded         the job was still running at the deadline
-    ├── OutageError              the service could not be asked about the job any more
-    ├── UncertainSubmission      whether a job was made is not known
-    └── UsageLimitReached        a limit of our own on the use of the service is reached
-
-``retryable`` says whether the same call may succeed later. No message holds a token, a key or an upload URL.
+The tree of them is in docs/errors.md. ``retryable`` says whether the same call may succeed later. No message
+holds a token, a key or an upload URL.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Cancels that go out at once: Airflow kills a task's process five seconds after it has told it to stop.
 CANCELS_AT_ONCE = 8
+#: How long who cancels waits for its threads in all: they may need a lock that it holds.
+JOIN_SECONDS = 1.0
 #: Between the ids in the one text that a result names several jobs by; no service's id holds it.
 _AND = " "
 _WORST_FIRST = (
@@ -120,19 +123,24 @@ def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> None:
     """Ask for the end of jobs, several at a time and the newest first.
 
     The caller may be a signal handler that has seconds left, and holds whatever lock its thread held before:
-    so it takes its turn as each of the threads does.
+    it takes its turn as each of the threads does, and does itself what they wait for that lock to do.
 
     :raises JobsError: the first failure, once all have had their turn.
     """
     turns = iter(list(refs)[::-1])  # all threads take from it
+    asked: set[JobRef] = set()
     failures: list[JobsError] = []
 
     def take_turns() -> None:
         for ref in turns:
-            try:
-                client.cancel(ref)
-            except JobsError as error:
-                failures.append(error)
+            cancel(ref)
+
+    def cancel(ref: JobRef) -> None:
+        try:
+            client.cancel(ref)
+        except JobsError as error:
+            failures.append(error)
+        asked.add(ref)
 
     threads = [
         threading.Thread(target=take_turns, name="cancel-jobs", daemon=True) for _ in refs[1:CANCELS_AT_ONCE]
@@ -140,8 +148,12 @@ def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> None:
     for thread in threads:
         thread.start()
     take_turns()
+    until = time.monotonic() + JOIN_SECONDS
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, until - time.monotonic()))
+    for ref in refs:
+        if ref not in asked:
+            cancel(ref)
     if failures:
         raise failures[0]
 

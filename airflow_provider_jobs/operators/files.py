@@ -203,11 +203,13 @@ class StoreSink(LocalSink):
 
     def _send(self, part: Part, stopped: threading.Event) -> str:
         place = self._target / part.name
+        before = _version(place)
         try:
             self._copy(part, place, stopped)
         except BaseException:
-            with suppress(OSError):
-                place.unlink(missing_ok=True)  # a part of a file must not pass for the file
+            if _version(place) != before:  # a part of a file must not pass for the file
+                with suppress(OSError):
+                    place.unlink(missing_ok=True)
             raise
         place.fs.invalidate_cache()
         size = place.fs.info(place.path).get("size")
@@ -221,6 +223,15 @@ class StoreSink(LocalSink):
                 if stopped.is_set():
                     raise OutageError(f"the task was ended before {place} was sent")
                 file.write(block)
+
+
+def _version(place: ObjectStoragePath) -> str | None:
+    """Return what tells an object from others of its name; None if there is none to be seen."""
+    place.fs.invalidate_cache()
+    try:
+        return _fingerprint(place.name, place.fs.info(place.path))
+    except OSError:
+        return None
 
 
 def _private_folder(key: str) -> Path:

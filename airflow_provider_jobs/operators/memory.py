@@ -61,20 +61,27 @@ class TaskMemory(_Entry):
 
     def recall(self) -> Any:
         """Return what was kept of this work; None if nothing was."""
-        kept = self._get()
-        return kept.get("kept") if self._is_of_this_clear(kept) and kept.get("work") == self._work else None
+        kept = self._of_this_clear()
+        return kept["kept"] if kept.get("work") == self._work else None
 
     def recall_other(self) -> Any:
         """Return what an attempt before this one has kept of other work; None if nothing was."""
+        kept = self._of_this_clear()
+        return kept["kept"] if kept.get("work", self._work) != self._work else None
+
+    def recall_before(self, **work: str) -> dict[str, Any]:
+        """Return the entry of the version before, which named its work by these fields; empty if none."""
         kept = self._get()
-        return kept.get("kept") if self._is_of_this_clear(kept) and kept.get("work") != self._work else None
+        return kept if {"max_tries": self._max_tries, **work}.items() <= kept.items() else {}
 
     def remember(self, value: Any) -> None:
         """Keep a JSON value, in place of what was kept before."""
         self._set({"max_tries": self._max_tries, "work": self._work, "kept": value})
 
-    def _is_of_this_clear(self, kept: dict[str, Any]) -> bool:
-        return {"work", "kept"} <= kept.keys() and kept.get("max_tries") == self._max_tries
+    def _of_this_clear(self) -> dict[str, Any]:
+        kept = self._get()
+        whole = {"work", "kept"} <= kept.keys() and kept.get("max_tries") == self._max_tries
+        return kept if whole else {}
 
 
 class TaskSession(_Entry):

@@ -150,7 +150,10 @@ class Pool:
 
         futures = [self.submit(partial(guarded, step)) for step in steps]
         _wait_for(futures)
-        return [future.result() for future in futures]  # who was not begun comes after who failed
+        for future in futures:
+            if not future.cancelled() and (error := future.exception()):
+                raise error
+        return [future.result() for future in futures]
 
 
 def _wait_for(futures: Sequence[Future[Any]]) -> None:

@@ -178,5 +178,20 @@ class TestCancel:
             several.cancel_all(Client(), [A])
         assert cancelled == ["a"]
 
+    def test_what_waits_for_a_lock_of_the_interrupted_frame_is_cancelled_too(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(several, "JOIN_SECONDS", 0.01)
+        lock, cancelled = threading.RLock(), set[str]()
+
+        class Client:
+            def cancel(self, ref: JobRef) -> None:
+                with lock:
+                    cancelled.add(ref.id)
+
+        with lock:  # as a handler finds it that interrupts a renewal of the token
+            several.cancel_all(Client(), [A, B, JobRef("bigquery", "p", "c")])
+            assert cancelled == {"a", "b", "c"}
+
     def test_nothing_is_cancelled_of_no_jobs(self) -> None:
         several.cancel_all(None, [])  # type: ignore[arg-type]

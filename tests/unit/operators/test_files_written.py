@@ -93,6 +93,22 @@ def test_a_file_that_arrived_short_is_noticed(tmp_path: Path) -> None:
     assert sink.draft("a.csv").exists()
 
 
+def test_a_store_that_takes_nothing_keeps_what_it_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = StoreSink(ObjectStoragePath(f"file://{tmp_path}"), "750")
+    part = drafted(sink)
+    (tmp_path / "a.csv").write_text("of yesterday")
+
+    def refused(*_: object) -> Any:
+        raise PermissionError("quota")
+
+    monkeypatch.setattr(ObjectStoragePath, "open", refused)
+    with pytest.raises(PermissionError):
+        sink.publish([part])
+    assert (tmp_path / "a.csv").read_text() == "of yesterday"
+
+
 def test_the_end_of_the_task_waits_for_no_file_that_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end_of_task: Callable[[], None]
 ) -> None:

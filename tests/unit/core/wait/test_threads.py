@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from airflow_provider_jobs.core.wait import threads
 from airflow_provider_jobs.core.wait.threads import Lane, Pool
 
 if TYPE_CHECKING:
@@ -212,6 +214,32 @@ class TestPool:
             pool.results([slow, failing, *late])
         assert done == ["slow"]
         assert pool.stopped.is_set()
+
+    def test_the_failure_is_raised_and_not_that_others_were_cancelled(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The first step has a thread already, and has not begun, when the second fails."""
+        settle, cancelled, turns = threads.settle, threading.Event(), itertools.count()
+
+        def late(future: Any, step: Any) -> None:
+            if not next(turns):
+                assert cancelled.wait(PATIENCE)
+            settle(future, step)
+
+        def fail() -> None:
+            raise LookupError("the cause")
+
+        monkeypatch.setattr(threads, "settle", late)
+        pool = Pool(2)
+        cancel = pool.cancel
+
+        def cancel_and_tell() -> None:
+            cancel()
+            cancelled.set()
+
+        monkeypatch.setattr(pool, "cancel", cancel_and_tell)
+        with pytest.raises(LookupError, match="the cause"):
+            pool.results([fail, fail])
 
     def test_who_is_ended_waits_for_nothing(self) -> None:
         """The step under way is told; the one after it never begins."""

@@ -81,6 +81,16 @@ def test_a_release_says_what_is_released() -> None:
     }
 
 
+def test_a_retry_knows_what_an_attempt_of_the_version_before_has_kept() -> None:
+    store = Store(
+        {"release": {"dataset": "acme.sales", "max_tries": context()["ti"].max_tries, "after": "v1.0"}}
+    )
+    client = Releasing("v2.0")
+    releasing(client, {**context(), "task_state_store": store})
+    releasing(client, {**context(max_tries=7), "task_state_store": store})
+    assert client.after == ["v1.0", "v2.0"]
+
+
 def test_a_retry_knows_what_was_released_before() -> None:
     store = Store()
     client = Releasing("v1.0")
