@@ -109,12 +109,9 @@ class _Trigger(BaseTrigger):
                 lease.thing.group.wait,
                 poll_interval=self.poll_interval,
                 deadline=self.deadline,
-                tell=self._tell,
+                tell=partial(self.logger().info, "%s"),  # one logger for all triggers, not one for each
             )
             return await _all([wait(ref) for ref in refs])
-
-    def _tell(self, line: str) -> None:
-        self.logger().info("%s", line)  # one logger for all triggers, not one for each
 
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, MOST_DATA_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import ENDED, UNFINISHED, has_finished, seconds
 from airflow_provider_jobs.core.upload.body import WholeBody
+from airflow_provider_jobs.core.wait.single import pause_seconds
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -174,15 +175,14 @@ def discard(api: SalesforceApi, ref: JobRef, timeout_seconds: float) -> bool:
     One that was complete before keeps its results: they may still be wanted.
     """
     cancel(api, ref)
-    until = api.timing.now() + timeout_seconds
-    pause = 0.5
+    began = api.timing.now()
     try:
         while not (status := api.status(ref)).state.ended:
-            if api.timing.now() >= until:
+            waited = api.timing.now() - began
+            if waited >= timeout_seconds:
                 log.warning("%s was aborted, and has not ended: it is not deleted", ref)
                 return False
-            api.timing.sleep(pause)
-            pause = min(pause * 2, 10.0)
+            api.timing.sleep(pause_seconds(waited, 10.0))
         if status.state is JobState.CANCELLED:
             delete(api, ref)
     except NotFoundError:

@@ -70,7 +70,8 @@ def split_csv(
     if line_ending not in {None, "LF", "CRLF"}:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
     with tempfile.TemporaryDirectory(prefix="salesforce-ingest-") as folder:
-        where = source if _has_offsets(source) else _copied(source, Path(folder) / "data.csv")
+        has_offsets = source.size is not None and getattr(source, "seekable", True) is True
+        where = source if has_offsets else _copied(source, Path(folder) / "data.csv")
         header, begin = _header(where, source.name)
         found = "CRLF" if header.endswith(b"\r\n") else "LF"
         if line_ending not in {None, found}:
@@ -80,10 +81,6 @@ def split_csv(
         parts = _Cutter(where, source.name, header, found, most_bytes).parts(begin)
         source.check()
         yield parts
-
-
-def _has_offsets(source: Source) -> bool:
-    return source.size is not None and getattr(source, "seekable", True) is True
 
 
 def _copied(source: Source, path: Path) -> Source:
@@ -157,7 +154,11 @@ class _Cutter:
         while block:
             room = self._begin + self._room - at
             if not room:
-                self._check_size(counter)
+                if self._end == self._begin:
+                    raise ConfigurationError(
+                        f"{self._name} has a record that is larger than a part: record {counter.ends + 1} "
+                        f"has more than {self._room} bytes"
+                    )
                 self._cut(self._end)
                 continue
             piece, block = block[:room], block[room:]
@@ -182,13 +183,6 @@ class _Cutter:
             at = max(at, match.start())
             found += match.end() > known and not quoted
         return found
-
-    def _check_size(self, counter: RecordCounter) -> None:
-        if self._end == self._begin:
-            raise ConfigurationError(
-                f"{self._name} has a record that is larger than a part: record {counter.ends + 1} has more "
-                f"than {self._room} bytes"
-            )
 
     def _cut(self, end: int) -> None:
         source = section(self._source, self._name, self._header, self._begin, end)

@@ -119,7 +119,8 @@ class Listing:
             watched_list = self._lists.setdefault(name, _WatchedList(name, self.jobs))
             with watched_list.lock:
                 news[name] = watched_list.look(watched, self.jobs.calls / len(groups))
-        return {ref: _told_of(ref, news[name][key], groups[name][key]) for ref, name, key in placed}
+        found = ((ref, news[name][key]) for ref, name, key in placed)
+        return {ref: replace(one, ref=ref) if isinstance(one, JobStatus) else one for ref, one in found}
 
 
 @dataclass(slots=True)
@@ -345,10 +346,6 @@ class _WatchedList:
             self._reading = reading
         self._due = (self._due | found.keys()) - listed.keys()
         return listed, reading.page_count - before, reading.failure
-
-
-def _told_of(ref: JobRef, news: News, asked: JobRef) -> News:
-    return news if ref is asked or isinstance(news, JobsError) else replace(news, ref=ref)
 
 
 def _answer(future: Future[JobStatus]) -> News:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from tests.demo.processes import session_members
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from tests.demo.airflow import Airflow
     from tests.demo.processes import Program
     from tests.system.ends.play import Cue, Play
 
 STOP_SECONDS = 30.0
+LOOKS = 5
 
 
 def disturb(airflow: Airflow, plays: Sequence[Play]) -> Iterator[Cue]:
@@ -65,9 +66,19 @@ def move(airflow: Airflow, plays: list[Play]) -> Iterator[Cue]:
             all_of(plays, lambda play: play.triggerer not in {None, owners[str(play)]}),
         )
         yield from looks(plays)
+        ids = {owner for owner in owners.values() if owner is not None}
+        beats = heartbeats(airflow, ids)
     finally:
         signal_all(stalled, signal.SIGCONT)
-    yield "that the first lets go", all_of(plays, lambda play: "only the trigger has moved" in play.log())
+    yield "the return of the first", lambda: beats != heartbeats(airflow, ids)
+    for _ in range(LOOKS):  # of the other: whoever lets go wrongly has cancelled a job by then
+        yield from looks(plays)
+
+
+def heartbeats(airflow: Airflow, triggerers: Collection[int]) -> list[str]:
+    """Return when each of some triggerers was last heard of."""
+    answer = airflow.rest.call("GET", "/jobs", params={"job_type": "TriggererJob"})
+    return [job["latest_heartbeat"] for job in answer["jobs"] if job["id"] in triggerers]
 
 
 def looks(plays: list[Play]) -> Iterator[Cue]:

@@ -11,7 +11,7 @@ import itertools
 import threading
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import next_locator, url_locator
@@ -196,18 +196,16 @@ class PageFetcher:
             self._sink.clear(keep)
 
     def _write(self, page: Page, path: str, params: Mapping[str, Any], name: str) -> Part:
-        with self._open(name) as file, self._api.csv(path, params) as reply:
+        with self._opening:  # who cleans up after a stop misses none
+            self._check_stop()
+            opened = open_draft(self._sink.draft(name))
+        with opened as file, self._api.csv(path, params) as reply:
             draft = Draft(file, compress=self._output.compress, hashed=self._output.split)
             for block in page.blocks(reply):
                 self._check_stop()
                 draft.write(block)
             draft.end()
             return Part(name, page.records, file.tell(), draft.sha256)
-
-    def _open(self, name: str) -> BinaryIO:
-        with self._opening:  # who cleans up after a stop misses none
-            self._check_stop()
-            return open_draft(self._sink.draft(name))
 
     def _sleep(self, seconds: float) -> None:
         """Sleep, unless the download is stopped meanwhile: it looks every second."""

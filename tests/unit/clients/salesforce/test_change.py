@@ -282,7 +282,7 @@ def test_discard_waits_for_the_end(clock: Clock) -> None:
     )
     assert client.discard(QUERY_REF) is True
     assert script.asked[-1] == f"DELETE {Q}"
-    assert clock.pauses == [0.5, 1.0]
+    assert clock.pauses == [0.5, 0.5]
 
 
 def test_discard_says_what_it_leaves(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
