@@ -26,7 +26,7 @@ from tests.demo.processes import POLL_SECONDS, ProgramFailed
 from tests.demo.sandbox_process import SandboxProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import FrameType
 
 # The DAGs, and how each has to end; those that take long begin first.
@@ -207,7 +207,26 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
             time.sleep(seconds)  # between two looks at a condition; nothing is assumed to have happened
             interruption.check()
 
-        sandbox = stack.enter_context(SandboxProcess(folder, job_seconds=JOB_SECONDS, pause=pause))
+        sandbox, facts, environment = stack.enter_context(prepared(folder, pause, narrator))
+
+        def pause_and_look(seconds: float) -> None:
+            sandbox.program.ensure_alive()
+            pause(seconds)
+
+        airflow = stack.enter_context(Airflow(dags, environment, pause=pause_and_look, report=narrator.step))
+        passed = Demo(airflow, sandbox, facts, narrator, folder).run()
+        if keep:
+            _keep(airflow, sandbox, pause_and_look)
+        narrator.step("stopping everything")
+    return passed
+
+
+@contextlib.contextmanager
+def prepared(
+    folder: Path, pause: Callable[[float], None], narrator: Narrator
+) -> Iterator[tuple[SandboxProcess, rides.Facts, dict[str, str]]]:
+    """Start the sandbox, and make what the DAGs need: yields it, the facts, and what Airflow has to know."""
+    with SandboxProcess(folder, job_seconds=JOB_SECONDS, pause=pause) as sandbox:
         narrator.step(f"the sandbox answers as BigQuery, Salesforce and Redivis on {sandbox.url}")
         sandbox.fill_salesforce()
         facts = rides.write_rides(sandbox.buckets)
@@ -220,24 +239,17 @@ def _run(dags: Path, interruption: Interruption, narrator: Narrator, *, keep: bo
             f"generated {facts.rows:,} bike rides, {facts.row_bytes / 1e6:.1f} MB in {facts.files} files,"
             f" in gs://{rides.BUCKET}/rides/"
         )
-        environment = {
-            "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection(),
-            "AIRFLOW_CONN_REDIVIS_DEFAULT": sandbox.redivis_connection(),
-            "AIRFLOW_CONN_SALESFORCE_DEFAULT": sandbox.salesforce_connection(),
-            "AIRFLOW_VAR_RIDES_FILE": str(rides_file),
-            "AIRFLOW_VAR_BIKE_RIDES": str(sandbox.buckets / rides.BUCKET),
-        }
-
-        def pause_and_look(seconds: float) -> None:
-            sandbox.program.ensure_alive()
-            pause(seconds)
-
-        airflow = stack.enter_context(Airflow(dags, environment, pause=pause_and_look, report=narrator.step))
-        passed = Demo(airflow, sandbox, facts, narrator, folder).run()
-        if keep:
-            _keep(airflow, sandbox, pause_and_look)
-        narrator.step("stopping everything")
-    return passed
+        yield (
+            sandbox,
+            facts,
+            {
+                "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": sandbox.connection(),
+                "AIRFLOW_CONN_REDIVIS_DEFAULT": sandbox.redivis_connection(),
+                "AIRFLOW_CONN_SALESFORCE_DEFAULT": sandbox.salesforce_connection(),
+                "AIRFLOW_VAR_RIDES_FILE": str(rides_file),
+                "AIRFLOW_VAR_BIKE_RIDES": str(sandbox.buckets / rides.BUCKET),
+            },
+        )
 
 
 def _keep(airflow: Airflow, sandbox: SandboxProcess, pause: Callable[[float], None]) -> None:

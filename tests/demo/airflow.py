@@ -119,14 +119,17 @@ class Airflow:
         if self._migration.exit_code() != 0:
             raise ProgramFailed(f"airflow db migrate failed. {self._migration.tail()}")
         self._migration.stop()
-        with closing(sqlite3.connect(self.home / DATABASE)) as database:
-            database.execute(
-                "PRAGMA journal_mode=WAL"
-            )  # stays: who reads no longer keeps others from writing
-        for program in (self.scheduler, self.triggerer, self.dag_processor):
-            program.start()
+        self.tune_database()
+        for program in self.programs:
+            if program not in self.api_servers:
+                program.start()
         self.wait_healthy()
         self.rest.login()
+
+    def tune_database(self) -> None:
+        """Let who reads no longer keep others from writing: the setting stays in SQLite's file."""
+        with closing(sqlite3.connect(self.home / DATABASE)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
 
     def close(self) -> None:
         """End every process, then remove the home."""
@@ -201,11 +204,18 @@ class Airflow:
         """Wait for ``condition``, and fail at once if a component ends meanwhile."""
 
         def look() -> Result | None:
-            for program in self.programs:
-                program.ensure_alive()
+            self.look_after_programs()
             return condition()
 
         return wait_until(look, seconds, what, self._pause, poll_seconds)
+
+    def look_after_programs(self) -> None:
+        """Do nothing, unless a component ended without being asked to.
+
+        :raises ProgramFailed: one did.
+        """
+        for program in self.programs:
+            program.ensure_alive()
 
     def _program(self, *arguments: str, log: str = "") -> Program:
         command = [sys.executable, "-m", "airflow", *arguments]

@@ -1,6 +1,7 @@
 """Programs that run for a while, each in a session of its own: all that it started can be ended too."""
 
 import os
+import pwd
 import signal
 import subprocess
 import time
@@ -32,6 +33,8 @@ class Program:
     :param environment: The whole environment.
     :param log: The file that standard output and error are appended to.
     :param stdout: Another file for standard output, if that is to be read and not logged.
+    :param user: Whose it is, if root may not run it.
+    :param stop_signal: What asks it to end.
     """
 
     def __init__(
@@ -41,12 +44,17 @@ class Program:
         environment: Mapping[str, str],
         log: Path,
         stdout: Path | None = None,
+        *,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.name = name
         self.command = list(command)
         self.environment = dict(environment)
         self.log = log
         self.stdout = stdout or log
+        self.user = user
+        self.stop_signal = stop_signal
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
 
@@ -61,6 +69,9 @@ class Program:
                 stdout=stdout,
                 stderr=log,
                 start_new_session=True,
+                user=self.user,
+                group=self.user and pwd.getpwnam(self.user).pw_gid,
+                extra_groups=[] if self.user else None,
             )
         self._stopping = False
 
@@ -76,6 +87,11 @@ class Program:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether it was started, and has ended without being asked to."""
+        return self._process is not None and not self._stopping and not self.running
+
     def exit_code(self) -> int | None:
         """The exit code, or None while it runs, or when :meth:`kill` has cleared it away."""
         return None if self._process is None else self._process.poll()
@@ -85,7 +101,7 @@ class Program:
 
         :raises ProgramFailed: it ended.
         """
-        if self._process is not None and not self._stopping and not self.running:
+        if self.ended_by_itself:
             raise ProgramFailed(f"{self.name} ended with exit code {self.exit_code()}. {self.tail()}")
 
     def tail(self) -> str:
@@ -98,7 +114,7 @@ class Program:
         """Ask it to end; don't wait."""
         self._stopping = True
         if self._process is not None and self.running:
-            self._process.terminate()
+            self._process.send_signal(self.stop_signal)
 
     def kill(self) -> None:
         """End it, and everything it started, at once; forget it, since its id may now become another's."""

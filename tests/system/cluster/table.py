@@ -1,0 +1,137 @@
+"""What happens to a cluster, and what has to be left of its tasks: the one source of test and documentation.
+
+``python -m tests.system.cluster.table`` prints what docs/cluster.md shows.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Each scenario has these tasks twice, in each of the ways to wait.
+TASK_SERVICES = {
+    "bigquery": "bigquery",
+    "bigquery_again": "bigquery",
+    "redivis": "redivis",
+    "salesforce": "salesforce",
+}
+MODES = ("deferred", "worker")
+MAPPED = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was left of the tasks that wait in one way.
+
+    :param states: Of the tasks, each once.
+    :param attempts: How many the tasks needed, the fewest and the most.
+    :param jobs: How many were made.
+    :param cancels: How many were asked for, deletions of uploads included.
+    """
+
+    states: tuple[str, ...]
+    attempts: tuple[int, int]
+    jobs: int
+    cancels: int
+
+    def __str__(self) -> str:
+        fewest, most = self.attempts
+        attempts = f"attempt {most}" if fewest == most else f"attempts {fewest} to {most}"
+        return f"{', '.join(self.states)}; {attempts}; {self.jobs} jobs, {self.cancels} cancels"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What has to be left of the tasks that wait in one way.
+
+    :param attempts: The most that a task may need.
+    """
+
+    attempts: int = 1
+    jobs: int = len(TASK_SERVICES)
+    cancels: int = 0
+
+    def allows(self, outcome: Outcome) -> bool:
+        """Return whether that is an outcome that has to be."""
+        return (
+            outcome.states == ("success",)
+            and outcome.attempts[1] <= self.attempts
+            and (outcome.jobs, outcome.cancels) == (self.jobs, self.cancels)
+        )
+
+    def __str__(self) -> str:
+        attempts = "1 attempt" if self.attempts == 1 else f"at most {self.attempts} attempts"
+        return f"success; {attempts}; {self.jobs} jobs, {self.cancels} cancels"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Something that happens to a cluster.
+
+    :param name: Of its DAG, and of what brings it about in ``acts``.
+    :param what: What happens, in the words of the documentation.
+    :param worker: Of the tasks that wait on a worker; None if there are none.
+    :param settings: Airflow's settings of the workers, where they are not those of the rest.
+    """
+
+    name: str
+    what: str
+    deferred: Expected = Expected()
+    worker: Expected | None = Expected()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def expected(self, mode: str) -> Expected | None:
+        """Return what has to be left of the tasks that wait in one way."""
+        return self.deferred if mode == "deferred" else self.worker
+
+
+TWICE = Expected(attempts=2)
+
+SCENARIOS = (
+    Scenario("worker_term", "workers told to stop (SIGTERM), and given the time to end"),
+    Scenario("worker_quit", "workers told to stop at once (SIGQUIT)", worker=TWICE),
+    Scenario("worker_kill", "workers killed (SIGKILL)", worker=TWICE),
+    Scenario("triggerer_term", "a triggerer stopped (SIGTERM)"),
+    Scenario("triggerer_kill", "a triggerer killed (SIGKILL)"),
+    Scenario("scheduler_kill", "the scheduler killed (SIGKILL)"),
+    Scenario("redis", "Redis restarts, and has kept nothing"),
+    Scenario("postgres", "PostgreSQL restarts"),
+    Scenario("api_20", "the API server is away for 20 s"),
+    Scenario("api_70", "the API server is away for 70 s", worker=TWICE),
+    Scenario("file_away", "the DAG's file is away while the jobs end", TWICE),
+    Scenario("task_removed", "the tasks are removed from the DAG, and put back", TWICE),
+    Scenario(
+        "visibility",
+        "the visibility timeout (5 s) is shorter than the tasks",
+        settings={"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "5"},
+    ),
+    Scenario(
+        "crowd",
+        f"{MAPPED} mapped tasks, and a triggerer killed (SIGKILL)",
+        Expected(jobs=MAPPED),
+        worker=None,
+    ),
+)
+
+
+def markdown(seen: Mapping[tuple[str, str], Outcome] | None = None) -> str:
+    """Return the table that the documentation shows, or the same of what was seen.
+
+    :param seen: By the scenario's name and the way to wait.
+    """
+    heads = ["what happens", "4 deferred tasks", "4 tasks that wait on a worker"]
+    rows = [heads]
+    for each in SCENARIOS:
+        cells = [(seen or {}).get((each.name, mode)) or each.expected(mode) or "–" for mode in MODES]
+        rows.append([each.what, *map(str, cells)])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(heads))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown() + "\n")
