@@ -23,6 +23,8 @@ WORKERS = TRIGGERERS = 2
 SLOTS = 2
 #: As many task instances as Airflow tells at a time.
 PAGE = 100
+#: Of one component in one scenario.
+MOST_RESTARTS = 5
 #: How long Celery's workers have to answer, in seconds.
 PING_SECONDS = 1.0
 SETTINGS = {
@@ -94,9 +96,14 @@ class Cluster(Airflow):
         """Leave PostgreSQL as it is."""
 
     def look_after_programs(self) -> None:
-        """Start again what ended by itself."""
+        """Start again what ended by itself.
+
+        :raises ProgramFailed: one ends again and again.
+        """
         for program in self.programs:
             if program.ended_by_itself:
+                if self.restarts[program.log.stem] >= MOST_RESTARTS:
+                    program.ensure_alive()
                 self.restarts[program.log.stem] += 1
                 program.start()
 
