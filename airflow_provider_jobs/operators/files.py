@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import conf
+
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, OpenedSource, Source
 from airflow_provider_jobs.core.wait.threads import Pool
@@ -166,6 +168,20 @@ def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
     if not _in_store(whole) and whole.is_dir():
         raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
     return whole.parent, whole.name
+
+
+def found_elsewhere(folder: Any, executor: str | None) -> str:
+    """Return what to know of a folder of this machine where tasks run on others too; empty if nothing.
+
+    :param executor: The task's own, if it has one; otherwise Airflow's first one counts.
+    """
+    name = executor or conf.get("core", "executor", fallback="LocalExecutor").partition(",")[0]
+    if "LocalExecutor" in name or (_in_store(folder) and "file" not in folder.fs.protocol):
+        return ""
+    return (
+        f"the results go to {folder} of this worker: with {name} a later task may run on another one,"
+        " which has them only if the folder is shared; an object store is there for all"
+    )
 
 
 def sink_for(folder: Any, key: str) -> LocalSink:

@@ -13,7 +13,7 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
-from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
+from airflow_provider_jobs.operators.files import opened, sources_of, written
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce.parts import PartJobs
@@ -207,7 +207,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         folder = opened(self.results_path, self.results_conn_id or None)
         files = []
         for which, name in INGESTED.items():
-            sink = sink_for(folder, refs[0].id)
+            sink = self._sink(folder, refs[0].id)
             downloaded = client.download_ingested(refs, which, Output(f"{name}.csv"), sink)
             files += [{"records": name, **each} for each in written(downloaded)]
         return files

@@ -10,6 +10,7 @@ from airflow_provider_jobs.errors import ConfigurationError, JobsError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
+from airflow_provider_jobs.operators.files import found_elsewhere, sink_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
     from airflow_provider_jobs.jobs import JobStatus
     from airflow_provider_jobs.operators.memory import TaskMemory
 
@@ -118,6 +120,12 @@ class SalesforceOperator(SalesforceTask, JobOperator):
     def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         """Return what the XCom ``job`` says, with the files that were written."""
         return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
+
+    def _sink(self, folder: Any, key: str) -> LocalSink:
+        """Return what writes results to a folder; the log says if other workers do not have that."""
+        if told := found_elsewhere(folder, self.executor):
+            self.log.info("%s", told)
+        return sink_for(folder, key)
 
     def _say_if_forgetful(self, memory: TaskMemory) -> None:
         if not memory.lasts:

@@ -12,7 +12,7 @@ from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.files import folder_and_name, opened, sink_for, written
+from airflow_provider_jobs.operators.files import folder_and_name, opened, written
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 
@@ -155,7 +155,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         return client.download(
             ref,
             output,
-            sink_for(folder, ref.id),
+            self._sink(folder, ref.id),
             workers=self.parallel_downloads,
             page_records=self.page_records,
             checkpoint=Checkpoint.from_json(kept) if kept else None,

@@ -210,3 +210,37 @@ def test_a_sensor_fails_with_the_job(lab: SalesforceLab, *, deferrable: bool) ->
     gone = SalesforceJobSensor(task_id="s", job="750000000000000AAA", deferrable=deferrable)
     with pytest.raises(AirflowFailException, match="404"):
         perform(gone)
+
+
+@pytest.mark.parametrize(
+    ("executor", "told"),
+    [
+        ("LocalExecutor", False),
+        ("CeleryExecutor", True),
+        ("airflow.executors.local_executor.LocalExecutor:Near,CeleryExecutor", False),
+        ("KubernetesExecutor,LocalExecutor", True),
+    ],
+)
+def test_the_log_says_where_a_local_file_is_not(
+    lab: SalesforceLab,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    executor: str,
+    told: bool,
+) -> None:
+    """Workers on several machines share no folders, unless somebody has seen to it."""
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
+    perform(lab.query(results_path=str(tmp_path / "accounts.csv")), TaskRun().context())
+    perform(lab.query(results_path=f"file://{tmp_path}/store.csv"), TaskRun().context())
+    assert capsys.readouterr().out.count("of this worker: with") == (2 if told else 0)
+
+
+def test_the_log_says_it_neither_of_a_task_on_the_local_executor_nor_of_one_without_files(
+    lab: SalesforceLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor,LocalExecutor")
+    local = lab.query(results_path=str(tmp_path / "accounts.csv"), executor="LocalExecutor")
+    perform(local, TaskRun().context())
+    perform(lab.query(), TaskRun().context())
+    assert "of this worker: with" not in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The example DAGs, and everything that can happen to a cluster, on Celery, Redis and PostgreSQL: ``make cluster``.
+"""On Celery, Redis and PostgreSQL: the example DAGs, and what can happen to a cluster. ``make cluster``.
 
 Prints what the example DAGs did, and the table of docs/cluster.md as it was seen. Leaves nothing running.
 """
@@ -79,7 +79,7 @@ def run(
         narrator.title("What happens to a cluster")
         results = list(perform(cluster, scenarios, narrator.step))
         narrator.title("What was left")
-        print(markdown({(each.scenario.name, mode): it for each in results for mode, it in each.outcomes.items()}))
+        print(markdown(results))
         for each in results:
             if not each.right:
                 print(f"\n{each.line()}\n{each.problem}")

@@ -74,7 +74,7 @@ class Cluster(Airflow):
             "AIRFLOW__CELERY__BROKER_URL": redis.url,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{postgres.url}",
         }
-        super().__init__(dags, SETTINGS | places | environment, pause=pause, report=report)
+        super().__init__(dags, {**SETTINGS, **places, **environment}, pause=pause, report=report)
         #: How often each component was started again since it had ended by itself.
         self.restarts: Counter[str] = Counter()
         self.triggerers = [self.triggerer, *(self.add_triggerer() for _ in range(TRIGGERERS - 1))]
@@ -137,7 +137,7 @@ class Cluster(Airflow):
         usual = [worker.environment for worker in self.workers]
         try:
             for worker in self.workers:
-                worker.environment = worker.environment | settings
+                worker.environment = {**worker.environment, **settings}
             self.restart(*self.workers)
             self.wait_whole()
             yield
@@ -170,7 +170,7 @@ class Cluster(Airflow):
         self._age(run_id, "running", "last_heartbeat_at")
 
     def forget_messages(self, run_id: str) -> None:
-        """Let Airflow believe that a run's queued tasks have waited for longer than the ten minutes it allows."""
+        """Let Airflow believe that a run's queued tasks have waited for longer than its ten minutes."""
         self._age(run_id, "queued", "queued_dttm")
 
     def _age(self, run_id: str, state: str, column: str) -> None:

@@ -6,6 +6,7 @@ import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_jobs.sandbox import Sandbox
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Jobs run until the scenario lets them end.
 HELD_SECONDS = 3600.0
+#: The state of tasks that wait.
+WAITING = {"deferred": "deferred", "worker": "running"}
 #: For one step of a scenario on a busy machine, in seconds.
 STEP_SECONDS = 300.0
 #: What ends a job: BigQuery's word, Salesforce's, Redivis's.
@@ -134,9 +137,8 @@ class Stage:
         """Start a run, and wait until somebody looks at the jobs of all its tasks."""
         self.cluster.wait_dags(self.dag_id)
         self.run_id = self.cluster.rest.trigger(self.dag_id)
-        states = {"deferred": "deferred", "worker": "running"}
         for mode, party in self.parties.items():
-            self.wait(lambda party=party, mode=mode: party.all_in(states[mode]), f"{mode} tasks")
+            self.wait(partial(party.all_in, WAITING[mode]), f"the {mode} tasks")
             self.look(party)
 
     def look(self, *parties: Party) -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from tests.system.cluster.stage import Result
 
 #: Each scenario has these tasks twice, in each of the ways to wait.
 TASK_SERVICES = {
@@ -93,7 +95,8 @@ TWICE = Expected(attempts=2)
 
 SCENARIOS = (
     Scenario("worker_term", "workers told to stop (SIGTERM), and given the time to end"),
-    Scenario("worker_quit", "workers told to stop at once (SIGQUIT)", worker=TWICE),
+    # Airflow 3.3 passes the signal on, and a task that is told to stop cancels its job.
+    Scenario("worker_quit", "workers told to stop at once (SIGQUIT)", worker=Expected(2, jobs=8, cancels=4)),
     Scenario("worker_kill", "workers killed (SIGKILL)", worker=TWICE),
     Scenario("triggerer_term", "a triggerer stopped (SIGTERM)"),
     Scenario("triggerer_kill", "a triggerer killed (SIGKILL)"),
@@ -118,19 +121,22 @@ SCENARIOS = (
 )
 
 
-def markdown(seen: Mapping[tuple[str, str], Outcome] | None = None) -> str:
-    """Return the table that the documentation shows, or the same of what was seen.
-
-    :param seen: By the scenario's name and the way to wait.
-    """
+def markdown(results: Sequence[Result] | None = None) -> str:
+    """Return the table that the documentation shows, or the same of what was seen."""
     heads = ["what happens", "4 deferred tasks", "4 tasks that wait on a worker"]
     rows = [heads]
-    for each in SCENARIOS:
-        cells = [(seen or {}).get((each.name, mode)) or each.expected(mode) or "–" for mode in MODES]
-        rows.append([each.what, *map(str, cells)])
+    if results is None:
+        rows += [[each.what, *(cell(each.expected(mode)) for mode in MODES)] for each in SCENARIOS]
+    else:
+        rows += [[each.scenario.what, *(cell(each.outcomes.get(mode)) for mode in MODES)] for each in results]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     lines.insert(1, "|" + "---|" * len(heads))
     return "\n".join(lines)
+
+
+def cell(content: Outcome | Expected | None) -> str:
+    """Return a cell of the table."""
+    return str(content) if content else ""
 
 
 if __name__ == "__main__":
