@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-waiting ends soak clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -54,6 +54,12 @@ unit: $(READY)  ## the tests alone
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each
 	$(BIN)/python -m tests.system.ends
+
+cluster: $(READY)  ## Celery, Redis and PostgreSQL: the example DAGs, and everything that can happen to a cluster
+	$(BIN)/python -m tests.system.cluster
+
+cluster-capacity: $(READY)  ## measure what 1,000 and 10,000 deferred tasks take of a cluster
+	$(BIN)/python -m tests.system.cluster.capacity
 
 soak: $(READY)  ## half an hour of random faults: make soak MINUTES=30 FIGURES=soak.md
 	$(BIN)/python -m tests.system.soak --minutes $(MINUTES) --figures $(FIGURES)

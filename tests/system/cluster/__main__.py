@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests.demo.__main__ import Demo, Interrupted, Interruption, Narrator, prepared
 from tests.demo.processes import ProgramFailed
-from tests.system.cluster.cluster import running
+from tests.system.cluster.cluster import ROOT, running
 from tests.system.cluster.perform import perform
 from tests.system.cluster.servers import missing
 from tests.system.cluster.table import SCENARIOS, markdown
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.system.cluster.table import Scenario
-
-ROOT = Path(__file__).parents[3]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +67,6 @@ def run(
         dags = folder / "dags"
         shutil.copytree(ROOT / "example_dags", dags)
         sandbox, facts, environment = stack.enter_context(prepared(folder, pause, narrator))
-        numbers = folder / "numbers.csv"
-        numbers.write_text("number\n1\n2\n")
-        environment |= {"PYTHONPATH": str(ROOT), "AIRFLOW_VAR_ENDS_FILE": str(numbers)}
         cluster = stack.enter_context(running(dags, environment, pause, narrator.step))
         if keep:
             stack.callback(shutil.copytree, cluster.home, keep, dirs_exist_ok=True)

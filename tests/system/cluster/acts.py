@@ -77,6 +77,15 @@ def scheduler_kill(stage: Stage) -> None:
     stage.cluster.scheduler.start()
 
 
+def kills(stage: Stage) -> None:
+    """Kill the workers, the scheduler and the triggerer that holds most; jobs end once all is back."""
+    stage.cluster.restart(*stage.cluster.workers)
+    stage.cluster.silence(stage.run_id)
+    stage.cluster.restart(stage.cluster.scheduler, _holder(stage))
+    stage.look()
+    stage.release()
+
+
 def redis(stage: Stage) -> None:
     """Let the deferred tasks be sent to workers that have no slot, and lose these messages."""
     stage.parties["deferred"].last(0.0)
@@ -190,6 +199,7 @@ ACTS: dict[str, Callable[[Stage], None]] = {
     "triggerer_term": triggerer_term,
     "triggerer_kill": triggerer_kill,
     "scheduler_kill": scheduler_kill,
+    "kills": kills,
     "redis": redis,
     "postgres": postgres,
     "api_20": api_20,

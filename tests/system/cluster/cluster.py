@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
@@ -14,10 +15,10 @@ from tests.system.cluster.servers import Postgres, Redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
     from tests.demo.processes import Program
 
+ROOT = Path(__file__).parents[3]
 WORKERS = TRIGGERERS = 2
 #: Tasks that a worker runs at a time.
 SLOTS = 2
@@ -28,6 +29,7 @@ MOST_RESTARTS = 5
 #: How long Celery's workers have to answer, in seconds.
 PING_SECONDS = 1.0
 SETTINGS = {
+    "PYTHONPATH": str(ROOT),
     "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
     "AIRFLOW__CORE__HOSTNAME_CALLABLE": "tests.system.cluster.hostname.hostname",
     "AIRFLOW__CORE__PARALLELISM": "32",
@@ -61,7 +63,7 @@ class Cluster(Airflow):
         dags: Path,
         postgres: Postgres,
         redis: Redis,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str] | None = None,
         *,
         pause: Callable[[float], None] = time.sleep,
         report: Callable[[str], None] = lambda _: None,
@@ -74,14 +76,19 @@ class Cluster(Airflow):
             "AIRFLOW__CELERY__BROKER_URL": redis.url,
             "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{postgres.url}",
         }
-        super().__init__(dags, {**SETTINGS, **places, **environment}, pause=pause, report=report)
+        super().__init__(dags, {**SETTINGS, **places, **(environment or {})}, pause=pause, report=report)
         #: How often each component was started again since it had ended by itself.
         self.restarts: Counter[str] = Counter()
         self.triggerers = [self.triggerer, *(self.add_triggerer() for _ in range(TRIGGERERS - 1))]
         self.workers = [self._worker(number) for number in range(1, WORKERS + 1)]
         self.programs += self.workers
+        numbers = self.home / "numbers.csv"
+        numbers.write_text("number\n1\n2\n")
         for program in self.programs:
-            program.environment["CLUSTER_HOST"] = program.log.stem
+            program.environment |= {
+                "AIRFLOW_VAR_ENDS_FILE": str(numbers),
+                "CLUSTER_HOST": program.log.stem,
+            }
 
     def _worker(self, number: int) -> Program:
         name = f"worker_{number}"
@@ -190,7 +197,7 @@ class Cluster(Airflow):
 @contextlib.contextmanager
 def running(
     dags: Path,
-    environment: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
     pause: Callable[[float], None] = time.sleep,
     report: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Cluster]:

@@ -5,6 +5,7 @@ Neither package's own service is used or touched: only the programs are.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psycopg2
 import redis
+from psycopg2.extras import execute_batch
 
 from tests.demo.airflow import free_port, inherited_environment
 from tests.demo.processes import Program, ProgramFailed, wait_until
@@ -139,7 +141,12 @@ class Postgres(Server):
         account = self.user or pwd.getpwuid(os.geteuid()).pw_name
         address = f"{account}@127.0.0.1:{self.port}/{DATABASE}"
         self.url, self.async_url = f"postgresql+psycopg2://{address}", f"postgresql+asyncpg://{address}"
-        self._address = {"host": "127.0.0.1", "port": self.port, "user": account}
+        self._address: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": account,
+            "connect_timeout": 5,
+        }
 
     def command(self) -> Sequence[str]:
         """Return the server's command line: one address, no socket in a folder of the system's."""
@@ -195,14 +202,17 @@ class Postgres(Server):
 
     def rows(self, statement: str, database: str = DATABASE, **values: Any) -> list[tuple[Any, ...]]:
         """Run a statement as a client of its own; return its rows, if it has any."""
-        connection = psycopg2.connect(dbname=database, connect_timeout=5, **self._address)
-        try:
+        with contextlib.closing(psycopg2.connect(dbname=database, **self._address)) as connection:
             connection.autocommit = True  # a database cannot be made in a transaction
             with connection.cursor() as cursor:
                 cursor.execute(statement, values or None)
                 return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            connection.close()
+
+    def run_many(self, statement: str, values: Sequence[dict[str, Any]]) -> None:
+        """Run a statement once for each row of values, in one transaction."""
+        connected = contextlib.closing(psycopg2.connect(dbname=DATABASE, **self._address))
+        with connected as connection, connection, connection.cursor() as cursor:
+            execute_batch(cursor, statement, values)
 
 
 class Redis(Server):

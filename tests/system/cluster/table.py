@@ -121,6 +121,12 @@ SCENARIOS = (
 )
 
 
+#: All of it in a minute, for the suite.
+SHORT = Scenario(
+    "kills", "workers, the scheduler and a triggerer killed (SIGKILL), one after another", worker=TWICE
+)
+
+
 def markdown(results: Sequence[Result] | None = None) -> str:
     """Return the table that the documentation shows, or the same of what was seen."""
     heads = ["what happens", "4 deferred tasks", "4 tasks that wait on a worker"]
