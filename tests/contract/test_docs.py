@@ -21,6 +21,7 @@ from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.sensors import bigquery as sensors
 from airflow_provider_jobs.sensors import redivis as redivis_sensors
 from airflow_provider_jobs.sensors import salesforce as salesforce_sensors
+from tests.system.cluster.table import markdown as table_of_the_cluster
 from tests.system.ends.table import markdown
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +104,11 @@ def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
 def test_the_table_of_ends_is_the_one_that_is_tested() -> None:
     """``python -m tests.system.ends.table`` prints it."""
     assert markdown() in (ROOT / "docs" / "ends.md").read_text()
+
+
+def test_the_table_of_the_cluster_is_the_one_that_is_tested() -> None:
+    """``python -m tests.system.cluster.table`` prints it."""
+    assert table_of_the_cluster() in (ROOT / "docs" / "cluster.md").read_text()
 
 
 def test_the_tree_of_errors_is_that_of_the_code() -> None:

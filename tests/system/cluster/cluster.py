@@ -122,8 +122,9 @@ class Cluster(Airflow):
 
     def is_whole(self) -> bool:
         """Return whether both workers and both triggerers are there."""
-        with Celery(broker=self.redis.url) as celery:
-            answers = celery.control.ping(timeout=PING_SECONDS)
+        # A connection of its own: those that Celery keeps do not outlive a restart of Redis.
+        with Celery(broker=self.redis.url) as celery, celery.connection_for_write() as connection:
+            answers = celery.control.ping(timeout=PING_SECONDS, connection=connection)
         return len(answers) == WORKERS and len(self.triggerers_alive()) == TRIGGERERS
 
     def triggerers_alive(self) -> list[str]:
