@@ -35,14 +35,14 @@ def worker_quit(stage: Stage) -> None:
     for _, pid in told:
         os.kill(pid, signal.SIGQUIT)
     _wait_restarted(stage, told)
-    stage.cluster.silence(stage.run_id)
+    stage.cluster.miss_the_dead(stage.run_id)
     stage.release()
 
 
 def worker_kill(stage: Stage) -> None:
     """Kill the workers with all that they have started, as the loss of their machines does."""
     stage.cluster.restart(*stage.cluster.workers)
-    stage.cluster.silence(stage.run_id)
+    stage.cluster.miss_the_dead(stage.run_id)
     stage.release()
 
 
@@ -80,7 +80,7 @@ def scheduler_kill(stage: Stage) -> None:
 def kills(stage: Stage) -> None:
     """Kill the workers, the scheduler and the triggerer that holds most; jobs end once all is back."""
     stage.cluster.restart(*stage.cluster.workers)
-    stage.cluster.silence(stage.run_id)
+    stage.cluster.miss_the_dead(stage.run_id)
     stage.cluster.restart(stage.cluster.scheduler, _holder(stage))
     stage.look()
     stage.release()
@@ -119,7 +119,7 @@ def _without_api(stage: Stage, seconds: float) -> None:
     stage.cluster.let_pass(seconds)
     server.start()
     stage.cluster.wait_whole()
-    stage.cluster.let_pass(15)  # who is to give up has done so
+    stage.cluster.miss_the_dead(stage.run_id)  # who gave up while it was away could not say so
     stage.release()
 
 

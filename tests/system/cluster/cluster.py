@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[3]
 WORKERS = TRIGGERERS = 2
 #: Tasks that a worker runs at a time.
 SLOTS = 2
+#: Between two heartbeats of a task.
+HEARTBEAT_SECONDS = 5
 #: As many task instances as Airflow tells at a time.
 PAGE = 100
 #: Of one component in one scenario.
@@ -36,7 +38,7 @@ SETTINGS = {
     "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "1000",
     "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(SLOTS),
     # Airflow's own: three heartbeats that fail, five seconds apart, end a task. The demo has one second.
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "5",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": str(HEARTBEAT_SECONDS),
     # What is gone is missed soon, and what is only busy is not.
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "20",
@@ -170,23 +172,26 @@ class Cluster(Airflow):
         until = time.monotonic() + seconds
         self.wait(lambda: time.monotonic() > until, seconds + 60, "time to pass")
 
-    def silence(self, run_id: str) -> None:
-        """Let Airflow believe that it has not heard of a run's tasks for ten minutes; it waits for five.
+    def miss_the_dead(self, run_id: str) -> None:
+        """Let Airflow miss tasks whose processes have ended without a word: it waits five minutes for them.
 
-        A task that runs says at its next heartbeat that it does: only those are missed whose processes ended.
+        Those that live are heard of every five seconds.
         """
-        self._age(run_id, "running", "last_heartbeat_at")
+        self.let_pass(3 * HEARTBEAT_SECONDS)
+        self._age(run_id, "running", "last_heartbeat_at", 2 * HEARTBEAT_SECONDS)
 
     def forget_messages(self, run_id: str) -> None:
         """Let Airflow believe that a run's queued tasks have waited for longer than its ten minutes."""
-        self._age(run_id, "queued", "queued_dttm")
+        self._age(run_id, "queued", "queued_dttm", 0)
 
-    def _age(self, run_id: str, state: str, column: str) -> None:
+    def _age(self, run_id: str, state: str, column: str, seconds: float) -> None:
+        """Let a moment that is longer ago than so many seconds be eleven minutes further back."""
         self.postgres.rows(
             f"UPDATE task_instance SET {column} = {column} - interval '11 minutes'"  # noqa: S608 - ours
-            " WHERE run_id = %(run)s AND state = %(state)s",
+            f" WHERE run_id = %(run)s AND state = %(state)s AND {column} < now() - %(age)s::interval",
             run=run_id,
             state=state,
+            age=f"{seconds} seconds",
         )
 
     def add_connection(self, conn_id: str, connection: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.system.cluster.table import MODES, TASK_SERVICES
+from tests.system.cluster.table import MODES, SCENARIOS, TASK_SERVICES
 from tests.system.ends.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
     "deferred": {"deferrable": True, "inline_wait": 0, "priority_weight": 10},
     "worker": {"deferrable": False},
 }
-RETRIED = {"retries": 2, "retry_delay": timedelta(seconds=1), "poll_interval": 1}
+
+
+def retried(name: str) -> dict[str, Any]:
+    """Return how the tasks of a scenario are repeated."""
+    seconds = next((each.retry_seconds for each in SCENARIOS if each.name == name), 1.0)
+    return {"retries": 2, "retry_delay": timedelta(seconds=seconds), "poll_interval": 1}
 
 
 def dag(name: str, *, tasks: bool = True) -> DAG:
@@ -35,7 +40,7 @@ def dag(name: str, *, tasks: bool = True) -> DAG:
                 TASKS[service](
                     f"{name}_{mode}_{service}",
                     task_id=f"{mode}_{task_id}",
-                    **RETRIED,
+                    **retried(name),
                     **PARAMETERS[mode],
                 )
     return made
@@ -45,7 +50,10 @@ def crowd(name: str, count: int) -> DAG:
     """Return a DAG of many mapped tasks, all deferred."""
     with _empty(name) as made:
         BigQueryQueryOperator.partial(
-            task_id="query", gcp_conn_id=f"{name}_deferred_bigquery", **RETRIED, **PARAMETERS["deferred"]
+            task_id="query",
+            gcp_conn_id=f"{name}_deferred_bigquery",
+            **retried(name),
+            **PARAMETERS["deferred"],
         ).expand(sql=[f"SELECT {number} AS n" for number in range(count)])
     return made
 
