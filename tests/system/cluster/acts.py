@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: How long a component that is told to stop may take to end, in seconds.
 STOP_SECONDS = 120.0
+#: How long tasks are away, in seconds: triggers fire, and the scheduler takes notice.
+REMOVED_SECONDS = 25
 #: Celery asks Redis every ten seconds what has been out for longer than the visibility timeout.
 REDELIVERY_SECONDS = 40
 
@@ -132,12 +134,23 @@ def file_away(stage: Stage) -> None:
 
 
 def task_removed(stage: Stage) -> None:
-    stage.write(f"tasks.dag({stage.scenario.name!r}, tasks=False)")
-    stage.wait(lambda: not _has_tasks(stage), "the tasks to be missed")
+    """Remove the tasks of one mode, while the others keep the run going, and put them back; then the others.
+
+    The jobs of the deferred ones end meanwhile.
+    """
+    _put_back(stage, "worker", "deferred")
+    stage.parties["deferred"].last(0.0)
+    _put_back(stage, "deferred", "worker")
     stage.release()
-    stage.cluster.let_pass(30)
-    stage.write(f"tasks.dag({stage.scenario.name!r})")
-    stage.wait(lambda: _has_tasks(stage), "the tasks to be back")
+
+
+def _put_back(stage: Stage, mode: str, other: str) -> None:
+    name = stage.scenario.name
+    stage.write(f"tasks.dag({name!r}, [{other!r}])")
+    stage.wait(lambda: not _has_tasks(stage, mode), f"the {mode} tasks to be missed")
+    stage.cluster.let_pass(REMOVED_SECONDS)
+    stage.write(f"tasks.dag({name!r})")
+    stage.wait(lambda: _has_tasks(stage, mode), f"the {mode} tasks to be back")
 
 
 def visibility(stage: Stage) -> None:
@@ -164,8 +177,9 @@ def _is_stale(stage: Stage) -> bool:
     return bool(stage.cluster.rest.call("GET", f"/dags/{stage.dag_id}")["is_stale"])
 
 
-def _has_tasks(stage: Stage) -> bool:
-    return int(stage.cluster.rest.call("GET", f"/dags/{stage.dag_id}/tasks")["total_entries"]) > 1
+def _has_tasks(stage: Stage, mode: str) -> bool:
+    tasks = stage.cluster.rest.call("GET", f"/dags/{stage.dag_id}/tasks")["tasks"]
+    return any(task["task_id"].startswith(mode) for task in tasks)
 
 
 def _wait_restarted(stage: Stage, told: list[tuple[Program, int]]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
@@ -13,7 +12,7 @@ from tests.system.cluster.table import MODES, SCENARIOS, TASK_SERVICES
 from tests.system.ends.tasks import TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: Those that are deferred come first: then the others may have all workers.
 PARAMETERS: Mapping[str, dict[str, Any]] = {
@@ -28,14 +27,13 @@ def retried(name: str) -> dict[str, Any]:
     return {"retries": 2, "retry_delay": timedelta(seconds=seconds), "poll_interval": 1}
 
 
-def dag(name: str, *, tasks: bool = True) -> DAG:
+def dag(name: str, modes: Sequence[str] = MODES) -> DAG:
     """Return the DAG of a scenario.
 
-    :param tasks: False leaves out all that matter.
+    :param modes: The ways to wait; tasks that wait in another are left out.
     """
     with _empty(name) as made:
-        EmptyOperator(task_id="placeholder")
-        for mode in MODES if tasks else ():
+        for mode in modes:
             for task_id, service in TASK_SERVICES.items():
                 TASKS[service](
                     f"{name}_{mode}_{service}",
