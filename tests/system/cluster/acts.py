@@ -138,16 +138,16 @@ def task_removed(stage: Stage) -> None:
 
     The jobs of the deferred ones end meanwhile.
     """
-    _put_back(stage, "worker", "deferred")
-    stage.parties["deferred"].last(0.0)
-    _put_back(stage, "deferred", "worker")
+    _put_back(stage, "worker", "deferred", lambda: None)
+    _put_back(stage, "deferred", "worker", lambda: stage.parties["deferred"].last(0.0))
     stage.release()
 
 
-def _put_back(stage: Stage, mode: str, other: str) -> None:
+def _put_back(stage: Stage, mode: str, other: str, meanwhile: Callable[[], None]) -> None:
     name = stage.scenario.name
     stage.write(f"tasks.dag({name!r}, [{other!r}])")
     stage.wait(lambda: not _has_tasks(stage, mode), f"the {mode} tasks to be missed")
+    meanwhile()
     stage.cluster.let_pass(REMOVED_SECONDS)
     stage.write(f"tasks.dag({name!r})")
     stage.wait(lambda: _has_tasks(stage, mode), f"the {mode} tasks to be back")

@@ -113,7 +113,11 @@ SCENARIOS = (
     Scenario(
         "visibility",
         "the visibility timeout (5 s) is shorter than the tasks",
-        settings={"AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "5"},
+        # Only a worker with a free slot can be given a task again.
+        settings={
+            "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "5",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "8",
+        },
     ),
     Scenario(
         "crowd",

@@ -24,7 +24,7 @@ PARAMETERS: Mapping[str, dict[str, Any]] = {
 def retried(name: str) -> dict[str, Any]:
     """Return how the tasks of a scenario are repeated."""
     seconds = next((each.retry_seconds for each in SCENARIOS if each.name == name), 1.0)
-    return {"retries": 2, "retry_delay": timedelta(seconds=seconds), "poll_interval": 1}
+    return {"retries": 2, "retry_delay": timedelta(seconds=seconds)}
 
 
 def dag(name: str, modes: Sequence[str] = MODES) -> DAG:
@@ -38,6 +38,7 @@ def dag(name: str, modes: Sequence[str] = MODES) -> DAG:
                 TASKS[service](
                     f"{name}_{mode}_{service}",
                     task_id=f"{mode}_{task_id}",
+                    poll_interval=1,
                     **retried(name),
                     **PARAMETERS[mode],
                 )
