@@ -42,13 +42,12 @@ WATCHED_SECONDS = 60.0
 START_SECONDS = 900.0
 #: Jobs end next year.
 JOB_SECONDS = 3.2e7
-COPIED_TRIGGER = (
-    "INSERT INTO trigger SELECT (jsonb_populate_record(old, jsonb_build_object("
+#: Both at once: a trigger without a task is removed.
+COPY = (
+    "WITH copied AS (INSERT INTO trigger SELECT (jsonb_populate_record(old, jsonb_build_object("
     "'id', %(trigger)s, 'kwargs', %(kwargs)s, 'triggerer_id', null))).*"
-    " FROM trigger old WHERE old.id = %(old)s"
-)
-COPIED_TASK = (
-    "INSERT INTO task_instance SELECT (jsonb_populate_record(old, jsonb_build_object("
+    " FROM trigger old WHERE old.id = %(old)s)"
+    " INSERT INTO task_instance SELECT (jsonb_populate_record(old, jsonb_build_object("
     "'id', gen_random_uuid(), 'map_index', %(index)s, 'trigger_id', %(trigger)s))).*"
     " FROM task_instance old WHERE old.trigger_id = %(old)s"
 )
@@ -138,8 +137,7 @@ def copy(cluster: Cluster, numbers: range) -> None:
         }
         for number in numbers
     ]
-    cluster.postgres.run_many(COPIED_TRIGGER, rows)
-    cluster.postgres.run_many(COPIED_TASK, rows)
+    cluster.postgres.run_many(COPY, rows)
 
 
 def strings(value: Any) -> set[str]:
