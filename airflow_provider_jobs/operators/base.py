@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.wait.single import look, wait_for
 from airflow_provider_jobs.errors import (
@@ -229,21 +229,31 @@ class JobOperator(ServiceTask):
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
-        statuses = wait_for(
-            client,
-            statuses,
-            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
-            poll_interval=self.poll_interval,
-            timing=Timing(),
-            on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-        )
+        try:
+            statuses = wait_for(
+                client,
+                statuses,
+                until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
+                poll_interval=self.poll_interval,
+                timing=Timing(),
+                # A pause that the service asks for is spent in the triggerer.
+                longest_pause=0.0 if self.deferrable else LONGEST_PAUSE_SECONDS,
+                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+            )
+        except OutageError as error:
+            if not self.deferrable or error.retry_after is None:
+                raise
+            self.log.warning("%s; looking again in %.0f s", error, error.retry_after)
+            return self._defer(context, statuses, adopted=adopted, pause_seconds=error.retry_after)
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
             return self._defer(context, statuses, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
 
-    def _defer(self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool) -> Any:
+    def _defer(
+        self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0
+    ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
         trigger = JobTrigger(
@@ -251,7 +261,8 @@ class JobOperator(ServiceTask):
             hook_args=self.hook_args(),
             poll_interval=self.poll_interval,
             deadline=self._deadline(context),
-            first_poll_at=time.time() + FIRST_POLL_SECONDS,
+            first_poll_at=time.time() + max(FIRST_POLL_SECONDS, pause_seconds),
+            pause_seconds=pause_seconds,
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,

@@ -39,6 +39,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     def __init__(self, *, poke_interval: float = 15.0, **kwargs: Any) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self._seen: list[JobRef] = []
+        #: Seconds that the service asked to wait at the last look.
+        self._asked_pause = 0.0
 
     # What the sensors of a service add.
 
@@ -77,6 +79,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
+        self._asked_pause = 0.0
         try:
             result = self.look()
         except JobsError as error:
@@ -120,7 +123,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
                     hook_args=self.hook_args(),
                     poll_interval=interval,
                     deadline=deadline,
-                    first_poll_at=timing.now() + FIRST_POLL_SECONDS,
+                    first_poll_at=timing.now() + max(FIRST_POLL_SECONDS, self._asked_pause),
+                    pause_seconds=self._asked_pause,
                 )
             except JobsError as error:
                 self._fail_or_go_on(error)
@@ -129,14 +133,19 @@ class JobSensor(ServiceTask, BaseSensorOperator):
             left = deadline - timing.now()
             if left <= 0:
                 raise self._overdue()
-            timing.sleep(min(interval, left))
+            timing.sleep(min(max(interval, self._asked_pause), left))
         return found.xcom_value
 
     def _fail_or_go_on(self, error: JobsError) -> None:
         """Fail the sensor if no other look can help; otherwise say that it looks again."""
         if isinstance(error, JobFailed) or concerns_job(error):
             raise AirflowFailException(str(error)) from None  # the message holds everything
-        self.log.warning("%s; looking again in %s s", error, self.poke_interval)
+        self._asked_pause = error.retry_after or 0.0
+        self.log.warning("%s; looking again in %.0f s", error, max(self.poke_interval, self._asked_pause))
+
+    def _get_next_poke_interval(self, *arguments: Any) -> float:
+        """Return the seconds until the next look, no fewer than the service asked for."""
+        return max(super()._get_next_poke_interval(*arguments), self._asked_pause)
 
     def _overdue(self) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")

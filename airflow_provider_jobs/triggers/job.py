@@ -46,6 +46,7 @@ class _Trigger(BaseTrigger):
     :param poll_interval: Seconds between two looks.
     :param deadline: Seconds since 1970; a restart does not move it.
     :param first_poll_at: Seconds since 1970; no look before.
+    :param pause_seconds: The pause before the first look that the service has asked for, if it did.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class _Trigger(BaseTrigger):
         poll_interval: float,
         deadline: float | None = None,
         first_poll_at: float = 0.0,
+        pause_seconds: float = 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.service = service
@@ -63,6 +65,7 @@ class _Trigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.first_poll_at = first_poll_at
+        self.pause_seconds = pause_seconds
 
     def _serialized(self, **more: Any) -> tuple[str, dict[str, Any]]:
         kind = type(self)
@@ -72,6 +75,7 @@ class _Trigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
             "first_poll_at": self.first_poll_at,
+            "pause_seconds": self.pause_seconds,
             **more,
         }
 
@@ -114,8 +118,10 @@ class _Trigger(BaseTrigger):
             return await _all([wait(ref) for ref in refs])
 
     async def _until_first_poll(self) -> None:
+        now = time.time()
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
-        await asyncio.sleep(min(FIRST_POLL_SECONDS, max(0.0, self.first_poll_at - time.time())))
+        seconds = min(max(FIRST_POLL_SECONDS, self.pause_seconds), max(0.0, self.first_poll_at - now))
+        await asyncio.sleep(seconds if self.deadline is None else min(seconds, max(0.0, self.deadline - now)))
 
     async def _told(self, error: JobsError) -> dict[str, Any]:
         """Return what an error means, once an event may say it."""

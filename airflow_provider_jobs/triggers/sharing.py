@@ -202,8 +202,9 @@ async def _open_connection(trigger: Sharer) -> Connection:
             if not isinstance(error, JobsError) and seconds > LOOK_UP_SECONDS:
                 text = f"the connection cannot be looked up: {str(error) or 'no answer'}"
                 raise OutageError(text) from error
-            log.warning("%s: %s; trying again in %s s", trigger.service, error, REOPEN_SECONDS)
-        await asyncio.sleep(REOPEN_SECONDS)
+            pause = max(REOPEN_SECONDS, getattr(error, "retry_after", None) or 0.0)
+            log.warning("%s: %s; trying again in %.0f s", trigger.service, error, pause)
+        await asyncio.sleep(pause)
 
 
 async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) -> SharedGroup:
