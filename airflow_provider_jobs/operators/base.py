@@ -256,12 +256,15 @@ class JobOperator(ServiceTask):
     ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
+        deadline, now = self._deadline(context), time.time()
+        if deadline is not None:
+            pause_seconds = max(0.0, min(pause_seconds, deadline - now))
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),
             poll_interval=self.poll_interval,
-            deadline=self._deadline(context),
-            first_poll_at=time.time() + max(FIRST_POLL_SECONDS, pause_seconds),
+            deadline=deadline,
+            first_poll_at=now + max(FIRST_POLL_SECONDS, pause_seconds),
             pause_seconds=pause_seconds,
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,

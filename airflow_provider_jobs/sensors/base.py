@@ -117,14 +117,15 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         deadline = (started.timestamp() if started else timing.now()) + self.timeout
         interval = max(self.poke_interval, 1.0)
         while not (found := self.poke(context)).is_done:
+            pause = max(0.0, min(self._asked_pause, deadline - timing.now()))
             try:
                 trigger = self.trigger(
                     service=self.service,
                     hook_args=self.hook_args(),
                     poll_interval=interval,
                     deadline=deadline,
-                    first_poll_at=timing.now() + max(FIRST_POLL_SECONDS, self._asked_pause),
-                    pause_seconds=self._asked_pause,
+                    first_poll_at=timing.now() + max(FIRST_POLL_SECONDS, pause),
+                    pause_seconds=pause,
                 )
             except JobsError as error:
                 self._fail_or_go_on(error)

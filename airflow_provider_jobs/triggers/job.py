@@ -46,7 +46,7 @@ class _Trigger(BaseTrigger):
     :param poll_interval: Seconds between two looks.
     :param deadline: Seconds since 1970; a restart does not move it.
     :param first_poll_at: Seconds since 1970; no look before.
-    :param pause_seconds: The pause before the first look that the service has asked for, if it did.
+    :param pause_seconds: How long the service asked not to be asked, within the deadline; 0 if it did not.
     """
 
     def __init__(
@@ -118,10 +118,9 @@ class _Trigger(BaseTrigger):
             return await _all([wait(ref) for ref in refs])
 
     async def _until_first_poll(self) -> None:
-        now = time.time()
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
-        seconds = min(max(FIRST_POLL_SECONDS, self.pause_seconds), max(0.0, self.first_poll_at - now))
-        await asyncio.sleep(seconds if self.deadline is None else min(seconds, max(0.0, self.deadline - now)))
+        longest = max(FIRST_POLL_SECONDS, self.pause_seconds)
+        await asyncio.sleep(min(longest, max(0.0, self.first_poll_at - time.time())))
 
     async def _told(self, error: JobsError) -> dict[str, Any]:
         """Return what an error means, once an event may say it."""

@@ -85,6 +85,9 @@ def wait_for(
         failing_since = asked if failing_since is None else failing_since
         now, asked_pause = timing.now(), error.retry_after or 0.0
         too_long = asked_pause > longest_pause and until - now > longest_pause
-        if too_long or now > failing_since + outage_seconds:
+        silent = now > failing_since + outage_seconds
+        if silent and error.retryable and not too_long:
+            raise error
+        if silent or too_long:  # whatever the service refuses: it has said nothing about the jobs
             raise OutageError(f"{several.names(active)}: {error}", retry_after=error.retry_after) from error
     return list(known.values())
