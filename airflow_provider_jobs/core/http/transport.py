@@ -58,7 +58,7 @@ class Transport:
         self.retry = retry or RetryPolicy()
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = user_agent
         self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
@@ -159,6 +159,13 @@ class Transport:
                 self._token.renew(headers)  # another login may name the new address
             raise _moved(url, place, response.status_code)
         return response
+
+
+class _Session(requests.Session):
+    """Follows no redirect: requests would read its address all the same, and break at a malformed one."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
 
 
 class _Adapter(HTTPAdapter):

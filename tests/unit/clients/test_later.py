@@ -84,7 +84,7 @@ BIGQUERY = [
     Said(
         400,
         "invalidQuery",
-        "UPDATE or DELETE statement over table t would affect rows in the streaming buffer, which is not supported",
+        "UPDATE or DELETE statement over table t would affect rows in the streaming buffer",
         Then.RETRIES,
     ),
     Said(403, "rateLimitExceeded", "Exceeded rate limits: too many table update operations", Then.ATTEMPT),
@@ -172,7 +172,7 @@ PAUSES = st.one_of(st.none(), st.integers(0, 7200))
 def test_each_refusal_is_final_or_repeated_or_left_to_the_retries(
     case: tuple[str, Said], pause: int | None, method: str
 ) -> None:
-    """A pause that the service names goes before what its words mean; beyond two minutes nobody is held for it."""
+    """A pause that the service names goes before what its words mean; beyond two minutes nobody is held."""
     service, said = case
     body, parse = SERVICES[service][1]
     headers = {} if pause is None else {"Retry-After": str(pause)}
