@@ -75,7 +75,8 @@ class _Trigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
             "first_poll_at": self.first_poll_at,
-            "pause_seconds": self.pause_seconds,
+            # A row without it is one that earlier builds can read.
+            **({"pause_seconds": self.pause_seconds} if self.pause_seconds else {}),
             **more,
         }
 

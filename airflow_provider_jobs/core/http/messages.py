@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 
 #: Different warnings that are kept in mind, so that each is logged once: memory stays flat.
 _MOST_WARNINGS = 1000
+_UNAUTHORIZED = 401
 _ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
+    _UNAUTHORIZED: AuthenticationError,
     404: NotFoundError,
     409: ConflictError,
 }
@@ -121,8 +122,8 @@ class Reply:
         pause = retry_after_seconds(self.headers)
         pause = LATER_SECONDS if later and pause is None else pause
         text = f"{service} answered {self.status} {reason}".rstrip() + f": {message or 'no message'}"
-        if (retryable or later) and (pause or 0.0) > LONGEST_PAUSE_SECONDS:
-            text += f" (come back in {pause:.0f} s: it is left to the task's retries)"
+        if (retryable or later) and (pause or 0.0) > LONGEST_PAUSE_SECONDS and self.status != _UNAUTHORIZED:
+            text += f" (come back in {pause:.0f} s)"
         return _ERRORS_BY_STATUS.get(self.status, ServiceError)(
             text,
             status=self.status,

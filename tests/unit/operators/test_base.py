@@ -103,7 +103,6 @@ class TestDeferring:
             "hook_args": {"gcp_conn_id": "c", "project_id": "q", "impersonation_chain": ["a", "b"]},
             "poll_interval": 7,
             "deadline": STARTED.timestamp() + 36500 * 86400,
-            "pause_seconds": 0.0,
             "refs": [REF.to_json()],
             "adopted": False,
             "carried": {},
