@@ -46,7 +46,7 @@ class _Trigger(BaseTrigger):
     :param poll_interval: Seconds between two looks.
     :param deadline: Seconds since 1970; a restart does not move it.
     :param first_poll_at: Seconds since 1970; no look before.
-    :param pause_seconds: How long the service asked not to be asked, within the deadline; 0 if it did not.
+    :param pause_seconds: How long the service asked the worker not to be asked; 0 if it did not.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class _Trigger(BaseTrigger):
             text = f"{several.names(refs)} was not asked for before its deadline"
             raise DeadlineExceeded(text, ref=refs[0]) from None
         with lease:
+            await self._keep_pause()
             await self._until_first_poll()
             wait = partial(
                 lease.thing.group.wait,
@@ -120,8 +121,11 @@ class _Trigger(BaseTrigger):
 
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
-        longest = max(FIRST_POLL_SECONDS, self.pause_seconds)
-        await asyncio.sleep(min(longest, max(0.0, self.first_poll_at - time.time())))
+        await asyncio.sleep(min(FIRST_POLL_SECONDS, max(0.0, self.first_poll_at - time.time())))
+
+    async def _keep_pause(self) -> None:
+        """Wait as long as the service asked the worker not to be asked; that ends at ``first_poll_at``."""
+        await asyncio.sleep(min(self.pause_seconds, max(0.0, self.first_poll_at - time.time())))
 
     async def _told(self, error: JobsError) -> dict[str, Any]:
         """Return what an error means, once an event may say it."""

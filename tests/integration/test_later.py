@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -124,6 +125,15 @@ def test_a_deferrable_task_spends_the_pause_in_the_triggerer(lab: Lab) -> None:
     assert trigger.pause_seconds == LONG
     assert trigger.first_poll_at - time.time() > LONG - FIRST_POLL_SECONDS
     assert len(lab.requests("jobs.get")) == 1
+
+
+def test_a_pause_does_not_outlast_the_deadline(lab: Lab) -> None:
+    """Up to then it is kept; the trigger ends the wait at the deadline, and the task its job."""
+    task = query(deferrable=True, inline_wait=30.0, execution_timeout=dt.timedelta(seconds=60))
+    lab.fault("jobs.get", "reply", status=429, reason="rateLimitExceeded", retry_after=LONG)
+    with lab.slow_jobs(seconds=1.0), pytest.raises(TaskDeferred) as deferred:
+        task.execute(TaskRun().context())
+    assert deferred.value.trigger.pause_seconds < 60
 
 
 def test_an_upload_that_is_told_to_come_back_ends_the_attempt(lab: Lab, tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ class Uploader:
         problem = refusal(reply)
         if step is Step.REFUSED and not problem.retryable:
             raise problem
+        if step is Step.ASK and isinstance(problem, AuthenticationError):
+            problem.retry_after = None  # the token was renewed meanwhile
         return reply, step, problem
 
     def _pause(self, problem: JobsError) -> None:
