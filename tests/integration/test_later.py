@@ -136,8 +136,11 @@ def test_a_pause_does_not_outlast_the_deadline(lab: Lab) -> None:
     assert deferred.value.trigger.pause_seconds < 60
 
 
-def test_an_upload_that_is_told_to_come_back_ends_the_attempt(lab: Lab, tmp_path: Path) -> None:
-    """The session is begun by a request that the quota refuses."""
+@pytest.mark.parametrize("operation", ["upload.start", "upload.data"])
+def test_an_upload_that_is_told_to_come_back_ends_the_attempt(
+    lab: Lab, tmp_path: Path, operation: str
+) -> None:
+    """A quota may refuse the session, or the bytes that make the job."""
     lab.dataset("d")
     path = tmp_path / "rows.csv"
     path.write_text("1\n" * 3_000_000)  # more than one request takes
@@ -153,7 +156,9 @@ def test_an_upload_that_is_told_to_come_back_ends_the_attempt(lab: Lab, tmp_path
         )
         return perform(task, run.context(number))
 
-    lab.fault("upload.(start|multipart)", "reply", status=403, reason="quotaExceeded")
+    lab.sandbox.faults(
+        operation=rf"bigquery\.{operation}", action="reply", status=403, reason="quotaExceeded"
+    )
     with pytest.raises(ServiceError, match="quotaExceeded"):
         upload(1)
     lab.sandbox.clear_faults()
