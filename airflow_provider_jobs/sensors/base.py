@@ -14,13 +14,15 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import concerns_job
+from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.operators.base import ServiceTask, failure
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
@@ -39,8 +41,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     def __init__(self, *, poke_interval: float = 15.0, **kwargs: Any) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self._seen: list[JobRef] = []
-        #: Seconds that the service asked to wait at the last look.
-        self._asked_pause = 0.0
+        #: The service asked not to be asked before; seconds since 1970.
+        self._quiet_until = 0.0
 
     # What the sensors of a service add.
 
@@ -78,8 +80,9 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     # The life cycle.
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
-        self._asked_pause = 0.0
+        """Look once, unless the service asked for a pause that lasts."""
+        if self._quiet_seconds():
+            return PokeReturnValue(is_done=False)
         try:
             result = self.look()
         except JobsError as error:
@@ -117,7 +120,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         deadline = (started.timestamp() if started else timing.now()) + self.timeout
         interval = max(self.poke_interval, 1.0)
         while not (found := self.poke(context)).is_done:
-            pause = max(0.0, min(self._asked_pause, deadline - timing.now()))
+            pause = max(0.0, min(self._quiet_seconds(), deadline - timing.now()))
             try:
                 trigger = self.trigger(
                     service=self.service,
@@ -134,19 +137,26 @@ class JobSensor(ServiceTask, BaseSensorOperator):
             left = deadline - timing.now()
             if left <= 0:
                 raise self._overdue()
-            timing.sleep(min(max(interval, self._asked_pause), left))
+            timing.sleep(min(max(interval, self._quiet_seconds()), left))
         return found.xcom_value
 
     def _fail_or_go_on(self, error: JobsError) -> None:
         """Fail the sensor if no other look can help; otherwise say that it looks again."""
         if isinstance(error, JobFailed) or concerns_job(error):
             raise AirflowFailException(str(error)) from None  # the message holds everything
-        self._asked_pause = error.retry_after or 0.0
-        self.log.warning("%s; looking again in %.0f s", error, max(self.poke_interval, self._asked_pause))
+        pause = asked_pause(error)
+        self._quiet_until = Timing().now() + pause
+        self.log.warning("%s; looking again in %.0f s", error, max(self.poke_interval, pause))
 
-    def _get_next_poke_interval(self, *arguments: Any) -> float:
-        """Return the seconds until the next look, no fewer than the service asked for."""
-        return max(super()._get_next_poke_interval(*arguments), self._asked_pause)
+    def _quiet_seconds(self) -> float:
+        return max(0.0, self._quiet_until - Timing().now())
+
+    def _get_next_poke_interval(
+        self, started_at: Any, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        """Return the seconds until the next look: up to the timeout no fewer than the service asked for."""
+        usual = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        return max(usual, min(self._quiet_seconds(), self.timeout - run_duration()))
 
     def _overdue(self) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")

@@ -202,7 +202,10 @@ def test_a_sensor_keeps_the_pause(lab: Lab) -> None:
         reference = query(wait=False).execute(TaskRun().context())
         lab.fault("jobs.get", "reply", status=429, reason="rateLimitExceeded", retry_after=LONG)
         sensor = BigQueryJobSensor(task_id="sensor", job=reference, poke_interval=0.3, mode="reschedule")
-        assert not sensor.poke(TaskRun().context()).is_done
-        assert sensor._get_next_poke_interval(0.0, lambda: 0.0, 1) == LONG
-        assert not sensor.poke(TaskRun().context()).is_done
-        assert sensor._get_next_poke_interval(0.0, lambda: 0.0, 1) == 0.3
+        for _ in range(3):
+            assert not sensor.poke(TaskRun().context()).is_done
+            assert LONG - 5 < sensor._get_next_poke_interval(0.0, lambda: 0.0, 1) <= LONG
+        assert (
+            sensor._get_next_poke_interval(0.0, lambda: sensor.timeout - 9, 1) == 9
+        )  # not beyond its timeout
+        assert len(lab.requests("jobs.get")) == 1

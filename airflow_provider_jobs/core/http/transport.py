@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -17,7 +17,7 @@ from airflow_provider_jobs.core.http.messages import Reply, Request, Token, chec
 from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing
 from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import ConfigurationError, MovedError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError, MovedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -156,7 +156,8 @@ class Transport:
         if place and response.status_code in _REDIRECTS and "Content-Range" not in request.headers:
             response.close()
             if request.authorized and headers:
-                self._token.renew(headers)  # another login may name the new address
+                with suppress(JobsError):
+                    self._token.renew(headers)  # another login may name the new address
             raise _moved(url, place, response.status_code)
         return response
 

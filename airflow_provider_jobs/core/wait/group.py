@@ -14,13 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, pause_seconds
+from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, asked_pause, pause_seconds
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.core.wait.waiter import HEARTBEAT_SECONDS, Waiter
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     DeadlineExceeded,
-    JobsError,
     MovedError,
     OutageError,
     ProtocolError,
@@ -28,7 +27,7 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.jobs import JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_jobs.core.work import ManyClient
     from airflow_provider_jobs.jobs import JobRef
@@ -213,8 +212,9 @@ class PollGroup:
         news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
         self.rejected = any(isinstance(each, AuthenticationError | MovedError) for each in news.values())
         answered = loop.time()
-        if pauses := _pauses(news.values()):  # nobody was answered: the whole connection has to wait
-            self._not_before = answered + max(pauses)
+        errors = [each for each in news.values() if not isinstance(each, JobStatus)]
+        if len(errors) == len(news):  # nobody was answered: the whole connection has to wait
+            self._not_before = answered + max(map(asked_pause, errors), default=0.0)
         for first in range(0, len(waiters), BATCH):
             self._tell(waiters[first : first + BATCH], news, began, answered)
             await asyncio.sleep(0)
@@ -265,13 +265,6 @@ class PollGroup:
             self._plan_sweep(loop, SWEEP_SECONDS if len(due) <= BATCH else 0.0)
         else:
             self._stop_if_empty()
-
-
-def _pauses(news: Collection[JobStatus | Exception]) -> list[float]:
-    """Return the pauses that a service asks for; none if it has said how a job is doing."""
-    if any(isinstance(each, JobStatus) for each in news):
-        return []
-    return [each.retry_after for each in news if isinstance(each, JobsError) and each.retry_after]
 
 
 def _ask(client: ManyClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | Exception] | Exception:

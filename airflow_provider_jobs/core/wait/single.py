@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError, OutageError
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    JobsError,
+    NotFoundError,
+    OutageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +38,16 @@ def pause_seconds(waited: float, poll_interval: float) -> float:
 def concerns_job(error: BaseException) -> bool:
     """Return False if an error says nothing about the job: the service, network or token is at fault."""
     return not isinstance(error, JobsError) or isinstance(error, NotFoundError | ConfigurationError)
+
+
+def asked_pause(error: BaseException) -> float:
+    """Return how long a service asks not to be asked again, in seconds; 0 if it does not.
+
+    A token that is not accepted is looked at again with each look: it may be another one by then.
+    """
+    if not isinstance(error, JobsError) or isinstance(error, AuthenticationError):
+        return 0.0
+    return error.retry_after or 0.0
 
 
 def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
@@ -62,11 +78,11 @@ def wait_for(
     :raises OutageError: the service stayed silent for ``outage_seconds``, or asked for a longer pause.
     :raises JobsError: it said that a job is gone.
     """
-    began, asked_pause = timing.now(), 0.0
+    began, asked_for = timing.now(), 0.0
     failing_since: float | None = None
     known = {status.ref: status for status in statuses}
     while (active := [ref for ref in known if not known[ref].state.ended]) and (now := timing.now()) < until:
-        pause = max(asked_pause, pause_seconds(now - began, poll_interval))
+        pause = max(asked_for, pause_seconds(now - began, poll_interval))
         timing.sleep(max(0.0, min(pause, until - now)))
         asked = timing.now()
         error: JobsError | None = None
@@ -78,13 +94,13 @@ def wait_for(
                 on_change(news)
             known[ref] = news
         if error is None:
-            failing_since, asked_pause = None, 0.0
+            failing_since, asked_for = None, 0.0
             continue
         if concerns_job(error):
             raise error
         failing_since = asked if failing_since is None else failing_since
-        now, asked_pause = timing.now(), error.retry_after or 0.0
-        too_long = asked_pause > longest_pause and until - now > longest_pause
+        now, asked_for = timing.now(), asked_pause(error)
+        too_long = asked_for > longest_pause and until - now > longest_pause
         silent = now > failing_since + outage_seconds
         if silent and error.retryable and not too_long:
             raise error

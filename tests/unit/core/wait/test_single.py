@@ -167,6 +167,12 @@ class TestWaitFor:
         assert self.wait(clock, service, until=until).state is SUCCEEDED
         assert clock.time == until
 
+    def test_a_token_that_is_not_accepted_is_looked_at_again_soon(self, clock: Any) -> None:
+        """The key, or the connection, may be another one by then."""
+        ended = AuthenticationError("ended", status=401, reason="r", retryable=True, retry_after=600.0)
+        assert self.wait(clock, Service(one=[ended, SUCCEEDED])).state is SUCCEEDED
+        assert max(clock.pauses) <= 5
+
     def test_who_waits_for_no_pause_at_all(self, clock: Any) -> None:
         with pytest.raises(OutageError):
             self.wait(clock, Service(one=[refused(429, retry_after=1.0)]), longest_pause=0.0)
