@@ -236,8 +236,7 @@ class JobOperator(ServiceTask):
                 until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
                 poll_interval=self.poll_interval,
                 timing=Timing(),
-                # A pause that the service asks for is spent in the triggerer.
-                longest_pause=0.0 if self.deferrable else LONGEST_PAUSE_SECONDS,
+                longest_pause=self._longest_pause(context),
                 on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
             )
         except OutageError as error:
@@ -250,6 +249,13 @@ class JobOperator(ServiceTask):
         if self.deferrable and time.time() < last:
             return self._defer(context, statuses, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
+
+    def _longest_pause(self, context: Context) -> float:
+        """Return for how long the worker is held if the service asks for a pause: as little as can be."""
+        if self.deferrable:
+            return 0.0
+        ti = context["ti"]
+        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
 
     def _defer(
         self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.errors import JobCancelled, JobFailed, JobsError, MovedError, ServiceError
+from airflow_provider_jobs.core.http import retry
+from airflow_provider_jobs.errors import (
+    JobCancelled,
+    JobFailed,
+    JobsError,
+    MovedError,
+    OutageError,
+    ServiceError,
+)
+from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.operators.bigquery import (
     BigQueryInsertJobOperator,
     BigQueryQueryOperator,
@@ -113,6 +122,22 @@ def test_a_worker_is_not_held_for_a_long_pause(lab: Lab, status: int) -> None:
             attempt(run, 1)
         assert len(lab.requests("jobs.get")) == 1
         assert attempt(run, 2)["state"] == "succeeded"
+    assert len(lab.jobs()) == 1
+
+
+def test_without_a_try_left_the_worker_waits(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a job that runs well would fail its task; two minutes are half a second here."""
+    for module in (retry, base):
+        monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.5)
+    for look in (1, 3):  # the second finds the job that the first attempt has left
+        lab.fault("jobs.get", "reply", status=429, reason="rateLimitExceeded", retry_after=1, nth=look)
+    with lab.slow_jobs(seconds=2.0):
+        run = TaskRun(max_tries=1)
+        with pytest.raises(OutageError):
+            attempt(run, 1)
+        began = time.time()
+        assert attempt(run, 2)["state"] == "succeeded"
+        assert time.time() - began >= 1
     assert len(lab.jobs()) == 1
 
 
