@@ -49,7 +49,11 @@ class Waiter:
     failing_since: float | None = None
 
     def hear(self, news: JobStatus | Exception, asked: float, now: float, outage_seconds: float) -> bool:
-        """Take in what a tick found; return True if the job's state has changed."""
+        """Take in what a tick found; return True if the job's state has changed.
+
+        That a wait begins is no news, and no line: a triggerer that takes over a thousand would write as many
+        at once while Airflow hands it more, and Airflow 3.3's two processes then wait for each other for good.
+        """
         if not isinstance(news, JobStatus):
             if self.failing_since is None:
                 self.failing_since = asked
@@ -60,8 +64,10 @@ class Waiter:
         self.answered_at, self.trouble, self.failing_since = now, None, None
         if news.state is self.state:
             return False
+        begins = self.state is None and not news.state.ended
         self.state, self.vendor_state = news.state, news.vendor_state
-        self.say(f"{self.ref} is {news.vendor_state}")
+        if not begins:
+            self.say(f"{self.ref} is {news.vendor_state}")
         if news.state.ended:
             self.end(news)
         return True

@@ -29,7 +29,7 @@ from tests.system.cluster.table import Expected, Scenario
 from tests.system.ends.services import PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     from tests.demo.processes import Program
     from tests.system.cluster.cluster import Cluster
@@ -95,19 +95,27 @@ def main() -> int:
             "AIRFLOW__TRIGGERER__CAPACITY": str(max(counts)),
             f"AIRFLOW_CONN_{NAME}".upper(): json.dumps({"conn_type": "bigquery_jobs", "extra": connection}),
         }
-        with running(dags, environment, pause, narrator.step) as cluster:
-            figures = list(measured(cluster, server, counts, narrator.step))
-    print(markdown(figures))
+        figures: list[Figures] = []
+        try:
+            with running(dags, environment, pause, narrator.step) as cluster:
+                measure(cluster, server, counts, narrator.step, figures)
+        finally:  # what was seen before something went wrong, too
+            if figures:
+                print(markdown(figures))
     return 0
 
 
-def measured(
-    cluster: Cluster, server: str, counts: list[int], report: Callable[[str], None]
-) -> Iterator[Figures]:
-    """Yield the figures of no task, and of each number of tasks."""
+def measure(
+    cluster: Cluster,
+    server: str,
+    counts: Sequence[int],
+    report: Callable[[str], None],
+    figures: list[Figures],
+) -> None:
+    """Add the figures of no task, and of each number of tasks."""
     scenario = Scenario(NAME, "", Expected(jobs=1), worker=None)
     with Stage(cluster, scenario, mapped=1) as stage:
-        yield watch(cluster, server, 0, 0.0)  # before the first
+        figures.append(watch(cluster, server, 0, 0.0))
         stage.begin()
         made = 0
         for count in counts:
@@ -120,7 +128,7 @@ def measured(
             seconds = time.monotonic() - begun
             made = count
             cluster.let_pass(WATCHED_SECONDS)  # until each has begun to wait
-            yield watch(cluster, server, count, seconds)
+            figures.append(watch(cluster, server, count, seconds))
 
 
 def copy(cluster: Cluster, numbers: range) -> None:
