@@ -123,7 +123,7 @@ class Demo:
             self.narrator.title("What went out of Salesforce, and what became of what came in")
             print("\n".join(moved.lines()))
             checks += [*results.checks(self.facts, records), *moved.checks()]
-        told = self.sandbox.files_with_token(self.airflow.home)
+        told = [file for folder in self.airflow.folders for file in self.sandbox.files_with_token(folder)]
         checks.append(Check("neither Airflow's logs nor its database hold the services' token", [], told))
         self.narrator.title("Checked")
         return _show(checks)

@@ -126,6 +126,11 @@ class Airflow:
         self.wait_healthy()
         self.rest.login()
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where Airflow keeps its logs and its database."""
+        return [self.home]
+
     def tune_database(self) -> None:
         """Let who reads no longer keep others from writing: the setting stays in SQLite's file."""
         with closing(sqlite3.connect(self.home / DATABASE)) as database:

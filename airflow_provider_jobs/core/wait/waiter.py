@@ -52,7 +52,7 @@ class Waiter:
         """Take in what a tick found; return True if the job's state has changed.
 
         That a wait begins is no news, and no line: a triggerer that takes over a thousand would write as many
-        at once while Airflow hands it more, and Airflow 3.3's two processes then wait for each other for good.
+        at once while Airflow hands it more, and Airflow 3.3's two processes then hang, for good.
         """
         if not isinstance(news, JobStatus):
             if self.failing_since is None:

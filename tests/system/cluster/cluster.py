@@ -101,6 +101,11 @@ class Cluster(Airflow):
         super().start()
         self.wait_whole()
 
+    @property
+    def folders(self) -> list[Path]:
+        """Where Airflow keeps its logs and its database."""
+        return [self.home, self.postgres.folder]
+
     def tune_database(self) -> None:
         """Leave PostgreSQL as it is."""
 
