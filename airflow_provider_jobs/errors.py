@@ -20,6 +20,8 @@ class JobsError(Exception):
     may_have_happened = False
     #: Seconds that the service asked to wait, if it did.
     retry_after: float | None = None
+    #: A job that may have been made, and of which no reply tells.
+    lost_job: JobRef | None = None
 
 
 class ConfigurationError(JobsError):

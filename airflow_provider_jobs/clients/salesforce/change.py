@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, MOST_DATA_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import ENDED, UNFINISHED, has_finished, seconds
+from airflow_provider_jobs.clients.salesforce.replies import ENDED, STATES, UNFINISHED, has_finished, seconds
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.core.wait.single import pause_seconds
 from airflow_provider_jobs.errors import (
@@ -163,18 +163,20 @@ def _change(
     return api.repeat(step)
 
 
-def cancel(api: SalesforceApi, ref: JobRef) -> None:
-    """Abort a job, from a signal handler too; one that has ended or is gone is left alone."""
-    with suppress(NotFoundError):
-        abort(api, api.ref(ref))
+def cancel(api: SalesforceApi, ref: JobRef) -> bool:
+    """Abort a job, from a signal handler too; return True if there is nothing to stop, since it has ended.
+
+    :raises NotFoundError: Salesforce does not know it: it is gone, or too young.
+    """
+    state = STATES.get(str(abort(api, api.ref(ref)).get("state")))
+    return state in {JobState.SUCCEEDED, JobState.FAILED}
 
 
-def discard(api: SalesforceApi, ref: JobRef, timeout_seconds: float) -> bool:
-    """Abort a job, see it end, delete it if it is aborted; return False if it is left.
+def delete_aborted(api: SalesforceApi, ref: JobRef, timeout_seconds: float) -> bool:
+    """See a job end that was told to, and delete it if it is aborted; return False if it is left.
 
     One that was complete before keeps its results: they may still be wanted.
     """
-    cancel(api, ref)
     began = api.timing.now()
     try:
         while not (status := api.status(ref)).state.ended:

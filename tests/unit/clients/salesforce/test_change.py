@@ -254,11 +254,25 @@ def test_data_that_becomes_shorter_is_not_sent(clock: Clock) -> None:
         client.upload_job_data(ID, source)
 
 
-@pytest.mark.parametrize("answer", [refusal(404), refusal(400, "INVALIDJOBSTATE")], ids=["gone", "ended"])
-def test_cancel_of_what_does_not_run_is_fine(clock: Clock, answer: Any) -> None:
-    client, script = client_of(clock, answer, job("JobComplete"))
-    client.cancel(QUERY_REF)
+@pytest.mark.parametrize(
+    ("state", "has_ended"), [("JobComplete", True), ("Failed", True), ("Aborted", False)]
+)
+def test_cancel_of_what_does_not_run_is_fine(clock: Clock, state: str, *, has_ended: bool) -> None:
+    client, script = client_of(clock, refusal(400, "INVALIDJOBSTATE"), job(state))
+    assert client.cancel(QUERY_REF) is has_ended
     assert script.asked[0] == f"PATCH {Q}"
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [[refusal(404)], [refusal(400, "INVALIDJOBSTATE"), job("UploadComplete")]],
+    ids=["hidden", "young"],
+)
+def test_a_cancel_that_is_not_taken_says_so(clock: Clock, replies: list[Any]) -> None:
+    """Asking again in a moment may help."""
+    client, _ = client_of(clock, *replies)
+    with pytest.raises(ServiceError):
+        client.cancel(QUERY_REF)
 
 
 def test_cancel_says_what_it_cannot_abort(clock: Clock) -> None:
