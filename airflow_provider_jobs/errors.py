@@ -95,6 +95,17 @@ class JobCancelled(JobFailed):
     """Somebody cancelled the job, or a time limit of the service did."""
 
 
+class ResultsUnavailable(JobsError):
+    """The job has succeeded, and its results could not be read: what it has done stays done.
+
+    :param retryable: A retry goes on with the job, and only reads.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
 class DeadlineExceeded(JobsError):
     """The job was still running at its deadline."""
 

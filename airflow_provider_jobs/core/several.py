@@ -186,7 +186,10 @@ class Cancels:
         return bool(self._left)
 
     def insist(self, seconds: float, timing: Timing, log: Any) -> bool:
-        """Ask, again for some seconds if that may help, and log what is true; return False if a job may run on."""
+        """Ask, again for some seconds if that may help; return False if a job may run on.
+
+        :param log: Gets what is true then.
+        """
         until = timing.now() + seconds
         while self.ask() and timing.now() < until:
             timing.sleep(_PAUSE_SECONDS)

@@ -25,7 +25,7 @@ from airflow_provider_jobs.operators.endings import failure, is_final, last_look
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow.sdk import Context
 
@@ -183,12 +183,12 @@ class JobOperator(ServiceTask):
         """
         self._killed = True
         if self.cancel_on_kill:
-            self._cancel(self._refs)
+            self._cancel(self._refs, "the task was ended", KILL_SECONDS)
 
-    def _cancel(self, refs: Sequence[JobRef]) -> None:
+    def _cancel(self, refs: Sequence[JobRef], why: str, seconds: float) -> None:
         if refs:
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
-            Cancels(self._client, refs, "the task was ended").insist(KILL_SECONDS, Timing(), self.log)
+            Cancels(self._client, refs, why).insist(seconds, Timing(), self.log)
 
     def leave_nothing(self, context: Context, *, final: bool) -> None:
         """Cancel what an attempt that fails leaves running, unless a retry goes on with it.
@@ -200,9 +200,17 @@ class JobOperator(ServiceTask):
         lasts = self.found_without_store or context.get("task_state_store") is not None
         follows = retry_follows(context) and not final
         refs = [*self._refs, *(ref for ref in self._lost if ref not in self._refs)]
-        if refs and not (follows and lasts):
-            why = "no retry can find it" if follows else "the task has failed"
-            Cancels(self._client, refs, why).insist(CANCEL_SECONDS, Timing(), self.log)
+        if not (follows and lasts):
+            self._cancel(refs, "no retry can find it" if follows else "the task has failed", CANCEL_SECONDS)
+
+    def _keep(self, ref: JobRef, remember: Callable[[], object]) -> None:
+        """Follow a job that was made, and keep it for a retry; nobody would find one that cannot be kept."""
+        self._follow([ref])
+        try:
+            remember()
+        except Exception:
+            self._cancel([ref], "it could not be kept for a retry", CANCEL_SECONDS)
+            raise
 
     def _check_killed(self) -> None:
         """Let a task that was ended go no further; its retry begins anew."""
@@ -230,7 +238,7 @@ class JobOperator(ServiceTask):
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
         if self._killed and self.cancel_on_kill:
-            self._cancel(refs)
+            self._cancel(refs, "the task was ended", KILL_SECONDS)
             self._check_killed()
 
     def _run(self, client: JobClient, context: Context) -> Any:

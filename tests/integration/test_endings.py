@@ -96,7 +96,10 @@ def test_an_xcom_that_cannot_be_written_after_success_fails_no_task(
     context["ti"].xcom_push = out_in_the_end
     with lab.slow_jobs(seconds=0.2):
         assert perform(query(deferrable=deferrable), context)["row_count"] == 1
-    assert "the XCom job could not be written, and is left out: the XCom backend is out" in capsys.readouterr().out
+    assert (
+        "the XCom job could not be written, and is left out: the XCom backend is out"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("action", ["hang", "garbage", "not_found"])
@@ -159,7 +162,9 @@ def test_a_cancel_that_is_never_taken_is_told(
     assert f"{reference['job_id']} could not be cancelled, and may run on: BigQuery answered 403" in told
 
 
-def test_a_job_that_has_ended_is_not_said_to_be_cancelled(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_that_has_ended_is_not_said_to_be_cancelled(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
     task = query()
     perform(task)
     task.on_kill()
@@ -215,7 +220,9 @@ def test_a_failure_without_retry_leaves_nothing_though_tries_are_left(
     """Nobody follows the job: Airflow does not run the task again."""
     from airflow_provider_jobs.core.wait import single  # noqa: PLC0415 - of this one test
 
-    monkeypatch.setattr(single.wait_for, "__kwdefaults__", {**single.wait_for.__kwdefaults__, "outage_seconds": 0.0})
+    monkeypatch.setattr(
+        single.wait_for, "__kwdefaults__", {**(single.wait_for.__kwdefaults__ or {}), "outage_seconds": 0.0}
+    )
     with lab.slow_jobs(seconds=60):
         lab.fault("jobs.get", "reply", status=403, reason="accessDenied", times=0)
         with pytest.raises(Exception, match="403"):

@@ -10,7 +10,14 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, MOST_DATA_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import ENDED, STATES, UNFINISHED, has_finished, seconds
+from airflow_provider_jobs.clients.salesforce.replies import (
+    ENDED,
+    STATES,
+    UNFINISHED,
+    has_finished,
+    job_ref,
+    seconds,
+)
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.core.wait.single import pause_seconds
 from airflow_provider_jobs.errors import (
@@ -51,7 +58,8 @@ def create(api: SalesforceApi, location: str, body: Mapping[str, Any]) -> dict[s
     began, failures = api.timing.now(), 0
     while True:
         try:
-            return api.call("POST", location, body=dict(body), idempotent=False)
+            job = api.call("POST", location, body=dict(body), idempotent=False)
+            job_ref(job, api.scope, location)  # a reply that names no job is as good as lost
         except JobsError as error:
             if not _lost(error):
                 raise
@@ -64,6 +72,8 @@ def create(api: SalesforceApi, location: str, body: Mapping[str, Any]) -> dict[s
                     "nobody follows: the log names the candidates; the org's setup lists Bulk Data Load Jobs"
                 ) from error
             api.pause(error, failures)
+        else:
+            return job
 
 
 def _lost(error: JobsError) -> bool:

@@ -48,6 +48,8 @@ _FINAL = re.compile(
     re.IGNORECASE,
 )
 _BAD_REQUEST = 400
+#: The status of a reply without a body.
+NO_CONTENT = 204
 _FINISHED = "Aborting already Completed Job"
 _HINTS = {
     "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host",

@@ -60,6 +60,12 @@ class SalesforceIngestOperator(SalesforceOperator):
     :param parallel_uploads: Parts to send at a time.
     """
 
+    after_success = (
+        "the records are written, and clearing the task would send all of them again: for 7 days the org's "
+        "setup has the results, under Bulk Data Load Jobs, and SalesforceHook().get_conn().download_ingested "
+        "reads them"
+    )
+    repeatable = False
     template_fields = (
         "source",
         "object_name",
@@ -147,7 +153,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
         memory = TaskMemory(context, "salesforce_ingest", work)
         self._say_if_forgetful(memory)
-        jobs = PartJobs(client, memory, body, version, lambda ref: self._follow([ref]), lambda: self._killed)
+        jobs = PartJobs(client, memory, body, version, self._keep, lambda: self._killed)
         ending = self.line_ending or None
         with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)
@@ -161,12 +167,13 @@ class SalesforceIngestOperator(SalesforceOperator):
         """Return the statuses, once what became of the records is written to files, if that is wanted."""
         if self.results_path:
             try:
-                self._files = self._written(client, statuses)
+                with self._reading_results(context, statuses):
+                    self._files = self._written(client, statuses)
             except JobsError as error:
                 if several.state_of(statuses) is JobState.SUCCEEDED:
                     raise
                 self.log.warning("what became of the records could not be written: %s", error)
-            self._remember(context, statuses)
+            self._remember_end(context, statuses)
         return statuses
 
     def completed(

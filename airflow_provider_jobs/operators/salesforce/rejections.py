@@ -7,7 +7,7 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import job_path
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, job_path
 from airflow_provider_jobs.clients.salesforce.replies import beginning
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import JobsError, ProtocolError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef
 
-DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
 #: Bytes of a job's rejected records that are read to show some of them.
 _READ_BYTES = 1024 * 1024
 _FIELD_CHARACTERS = 80
