@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ def test_a_create_above_the_limit_is_refused(clock: Clock, used: str) -> None:
 
 
 def test_a_fresh_value_is_not_asked_for_again(clock: Clock) -> None:
-    answer = Reply(200, {"Sforce-Limit-Info": "api-usage=79/100"}, b'{"id": "x"}')
+    answer = Reply(200, {"Sforce-Limit-Info": "api-usage=79/100"}, json.dumps(job()).encode())
     client, script = client_of(clock, answer, answer, answer, answer, answer, api_usage_limit=0.8)
     client.create_query_job(QUERY)
     client.create_query_job(QUERY)
