@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
@@ -21,11 +21,17 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.endings import failure, is_final, last_look, retry_follows
+from airflow_provider_jobs.operators.endings import (
+    airflow_failures,
+    failure,
+    is_final,
+    last_look,
+    retry_follows,
+)
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context
 
@@ -149,7 +155,7 @@ class JobOperator(ServiceTask):
 
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
-        with airflow_failures(self, context):
+        with airflow_failures(partial(self._failed, context)):
             self._client = self.client()
             return self._run(self._client, context)
 
@@ -158,9 +164,9 @@ class JobOperator(ServiceTask):
 
         :param before: What a task carries that the version before has deferred.
         """
-        with airflow_failures(self, context):
-            client = self._client = self.client()
+        with airflow_failures(partial(self._failed, context)):
             refs = self._refs = several.refs_of(event)
+            client = self._client = self.client()
             self._carried = {**before, **event.get("carried", {})}
             adopted = event["adopted"]
             if event["outcome"] == "error":
@@ -189,6 +195,15 @@ class JobOperator(ServiceTask):
         if refs:
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
             Cancels(self._client, refs, why).insist(seconds, Timing(), self.log)
+
+    def _failed(self, context: Context, error: Exception) -> bool:
+        """Leave no job behind that no attempt would follow; return True if no retry follows this error."""
+        final = is_final(error) and not self._killed
+        try:
+            self.leave_nothing(context, final=final)
+        except Exception:  # the error that fails the task is the one to tell
+            self.log.exception("%s may run on: it could not be cancelled", several.names(self._refs))
+        return final
 
     def leave_nothing(self, context: Context, *, final: bool) -> None:
         """Cancel what an attempt that fails leaves running, unless a retry goes on with it.
@@ -252,7 +267,8 @@ class JobOperator(ServiceTask):
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
         # A dry run has no job.
         self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
-        self._remember(context, statuses)
+        over = several.state_of(statuses) is JobState.SUCCEEDED
+        (self._remember_end if over else self._remember)(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
         # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
@@ -380,19 +396,3 @@ def run_started_at(context: Context) -> float:
     """
     started = getattr(context["dag_run"], "start_date", None)
     return started.timestamp() - SKEW_SECONDS if started else 0.0
-
-
-@contextmanager
-def airflow_failures(task: JobOperator, context: Context) -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end.
-
-    An attempt that fails leaves no job behind that no other would follow.
-    """
-    try:
-        yield
-    except Exception as error:
-        final = is_final(error) and not task._killed  # noqa: SLF001 - of this very module
-        task.leave_nothing(context, final=final)
-        if isinstance(error, JobsError) and final:
-            raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough
-        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +16,7 @@ from airflow_provider_jobs.errors import JobCancelled, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow.sdk import Context
 
@@ -48,6 +49,20 @@ def is_final(error: Exception) -> bool:
     if isinstance(error, JobsError):
         return not error.retryable
     return isinstance(error, AirflowFailException)
+
+
+@contextmanager
+def airflow_failures(failed: Callable[[Exception], bool]) -> Iterator[None]:
+    """Turn errors that no retry can mend into Airflow's failure without retry.
+
+    :param failed: Cleans up after an error, and returns True if no retry may follow it.
+    """
+    try:
+        yield
+    except Exception as error:
+        if failed(error) and isinstance(error, JobsError):
+            raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough
+        raise
 
 
 def retry_follows(context: Context) -> bool:

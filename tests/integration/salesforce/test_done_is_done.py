@@ -162,7 +162,8 @@ def test_a_job_that_cannot_be_deleted_holds_up_no_task(
     lab: SalesforceLab, tmp_path: Path, action: str, *, deferrable: bool
 ) -> None:
     lab.slow(0.2)
-    lab.fault("(query|ingest).delete", action, times=0)
+    settings = {"seconds": 2} if action == "hang" else {}
+    lab.fault("(query|ingest).delete", action, times=0, **settings)
     query = lab.query(results_path=tmp_path / "a.csv", delete_job=True, deferrable=deferrable)
     assert perform(query)["state"] == "succeeded"
     assert (

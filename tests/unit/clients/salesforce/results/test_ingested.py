@@ -68,7 +68,7 @@ class Jobs(Script):
         count = len(self.told[number].rows)
         if request.url.endswith("/failedResults/"):
             return self.told[number].reply()
-        counts = {"numberRecordsProcessed": count + 3, "numberRecordsFailed": count}
+        counts: dict[str, Any] = {"numberRecordsProcessed": count + 3, "numberRecordsFailed": count}
         return job(id=self.refs[number].id, jobType="V2Ingest", **counts, **self.more)
 
     def failed(self, folder: Path, **output: Any) -> list[dict[str, str]]:
@@ -123,12 +123,13 @@ def test_equal_columns_stay_the_bytes_that_came(tmp_path: Path) -> None:
     assert (tmp_path / "failed.csv").read_bytes() == b'"sf__Id","sf__Error"\n"1","a ""b"""\n"2",""\n'
 
 
-def test_the_jobs_own_delimiter_divides_the_columns(tmp_path: Path) -> None:
+def test_the_jobs_own_delimiter_divides_the_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = Jobs([Told(["a;b", "c"], [{"a;b": "1", "c": "2"}]), Told(["c"], [{"c": "3"}])])
     jobs.more = {"columnDelimiter": "SEMICOLON"}
-    for each in jobs.told:
-        reply = each.reply()
-        each.reply = lambda reply=reply: replace(reply, body=reply.body.replace(b",", b";"))  # type: ignore[method-assign]
+    reply = Told.reply
+    monkeypatch.setattr(
+        Told, "reply", lambda told: replace(reply(told), body=reply(told).body.replace(b",", b";"))
+    )
     jobs.failed(tmp_path)
     lines = (tmp_path / "failed.csv").read_bytes().splitlines()
     assert lines == [b'"a;b";"c"', b'"1";"2"', b'"";"3"']
