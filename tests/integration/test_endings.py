@@ -334,7 +334,7 @@ def test_an_upload_whose_last_reply_tells_nothing_is_asked_for(
     assert len(lab.jobs()) == 1
 
 
-def test_a_job_that_was_cancelled_in_vain_is_not_asked_for_twice(lab: Lab) -> None:
+def test_a_job_that_has_failed_is_not_cancelled(lab: Lab) -> None:
     """What the task has seen end is left alone."""
     with pytest.raises(Exception, match="nope"):
         perform(query("SELECT nope"), TaskRun(max_tries=0).context())

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import JobsError, ResultsUnavailable
 from airflow_provider_jobs.operators import base, endings
+from airflow_provider_jobs.triggers import job as job_triggers
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
 from tests.integration.task_run import Attempts, Store, TaskRun, perform
 
@@ -29,6 +31,7 @@ def short_graces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endings, "NICE_SECONDS", 0.5)
     monkeypatch.setattr(base, "CANCEL_SECONDS", 3.0)
     monkeypatch.setattr(several, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(job_triggers, "CANCEL_PAUSE_SECONDS", 0.05)
 
 
 UNREADABLE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -212,6 +215,7 @@ def test_a_checkpoint_that_cannot_be_kept_fails_no_download(
 # Cancels that did not arrive.
 
 
+@pytest.mark.parametrize("where", ["worker", "triggerer"])
 @pytest.mark.parametrize("kind", ["query", "ingest"])
 @pytest.mark.parametrize(
     ("action", "how"),
@@ -222,13 +226,18 @@ def test_a_checkpoint_that_cannot_be_kept_fails_no_download(
     ],
 )
 def test_a_kill_asks_again_where_its_abort_was_not_taken(
-    lab: SalesforceLab, tmp_path: Path, kind: str, action: str, how: dict[str, Any]
+    lab: SalesforceLab, tmp_path: Path, kind: str, action: str, how: dict[str, Any], where: str
 ) -> None:
     lab.slow(60, pending=60)
-    task = lab.query(wait=False) if kind == "query" else lab.ingest(write(lab, tmp_path), wait=False)
-    task.execute(TaskRun().context())
+    more: dict[str, Any] = {"deferrable": True}
+    task = lab.query(**more) if kind == "query" else lab.ingest(write(lab, tmp_path), **more)
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(TaskRun().context())
     lab.fault(f"{kind}.abort", action, times=2, **how)
-    task.on_kill()
+    if where == "worker":
+        task.on_kill()
+    else:
+        asyncio.run(caught.value.trigger.on_kill())
     assert [job["state"] for job in lab.jobs()] == ["Aborted"]
 
 
