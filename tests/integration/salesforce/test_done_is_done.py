@@ -72,6 +72,28 @@ def test_results_that_cannot_be_read_just_then_are_read_by_the_retry(
 
 
 @both
+@pytest.mark.parametrize("parts", [1, 3])
+def test_the_retry_needs_no_file(lab: SalesforceLab, tmp_path: Path, parts: int, *, deferrable: bool) -> None:
+    """It may be on another worker."""
+    lab.slow(0.2)
+    run, path = Attempts(max_tries=1), write(lab, tmp_path)
+    settings: dict[str, Any] = {"results_path": tmp_path / "r", "deferrable": deferrable}
+    if parts > 1:
+        settings["part_bytes"] = 3000
+    lab.fault("ingest.results", "reply", status=503, times=0)
+    with pytest.raises(ResultsUnavailable):
+        perform(lab.ingest(path, **settings), run.context(1))
+    lab.sandbox.clear_faults()
+    path.unlink()
+    result = perform(lab.ingest(path, **settings), run.context(2))
+    assert result["files"][0]["record_count"] == result["record_count"] == 100
+    assert written(lab) == expected(lab)
+    run.max_tries += 1  # as a clear does
+    with pytest.raises(AirflowFailException, match="cannot be read"):
+        perform(lab.ingest(path, **settings), run.context(3))
+
+
+@both
 def test_the_last_attempt_says_that_the_records_are_written(
     lab: SalesforceLab, tmp_path: Path, *, deferrable: bool
 ) -> None:
