@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.several import Cancels, Several
-from airflow_provider_jobs.core.wait.single import wait_for
+from airflow_provider_jobs.core.wait.single import last_look, wait_for
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
     JobsError,
@@ -25,7 +25,6 @@ from airflow_provider_jobs.operators.endings import (
     airflow_failures,
     failure,
     is_final,
-    last_look,
     retry_follows,
 )
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger

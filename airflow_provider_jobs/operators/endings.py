@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.wait.single import look
 from airflow_provider_jobs.core.wait.threads import within
 from airflow_provider_jobs.errors import JobCancelled, JobFailed, JobsError
-from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.jobs import JobState, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,16 +68,6 @@ def retry_follows(context: Context) -> bool:
     """Return True if Airflow runs the task again once this attempt has failed."""
     ti: Any = context["ti"]
     return bool(ti.try_number <= (ti.max_tries or 0))
-
-
-def last_look(client: JobClient, refs: Sequence[JobRef]) -> list[JobStatus]:
-    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
-    statuses = []
-    for ref, news in look(client, refs).items():
-        if isinstance(news, JobsError):
-            log.warning("how %s is doing could not be found out: %s", ref, news)
-        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
-    return statuses
 
 
 def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:
