@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
 #: How long a kill asks for the end of jobs again, in seconds: Airflow leaves five, and an ask takes time.
-KILL_SECONDS = 3.0
+KILL_SECONDS = 2.0
 #: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
 SKEW_SECONDS = 10.0
 

@@ -65,7 +65,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         "setup has the results, under Bulk Data Load Jobs, and SalesforceHook().get_conn().download_ingested "
         "reads them"
     )
-    repeatable = False
+    harmless_again = False
     template_fields = (
         "source",
         "object_name",

@@ -97,7 +97,7 @@ class SalesforceOperator(SalesforceTask, JobOperator):
     #: What to know of a job that is complete, if its results could not be read.
     after_success: ClassVar[str] = "its results stay for 7 days; a clear runs the query again"
     #: True if a retry that cannot find the job may do its work again.
-    repeatable: ClassVar[bool] = True
+    harmless_again: ClassVar[bool] = True
     ui_color = "#b9dff5"
 
     def __init__(
@@ -166,7 +166,7 @@ class SalesforceOperator(SalesforceTask, JobOperator):
                 f"  {self.after_success}",
                 *(f"  console: {status.url}" for status in statuses if status.url),
             ]
-            raise ResultsUnavailable("\n".join(lines), retryable=lasts or self.repeatable) from error
+            raise ResultsUnavailable("\n".join(lines), retryable=lasts or self.harmless_again) from error
 
     def _check_wait(self, **for_the_end: object) -> None:
         """See that nothing is wanted of a task that does not wait for the job's end.
