@@ -19,8 +19,9 @@ from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask, run_started_at, work_digest
+from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
 from airflow_provider_jobs.operators.endings import nice_to_know
+from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
