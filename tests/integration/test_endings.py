@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators import base, endings
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator, BigQueryUploadOperator
 from airflow_provider_jobs.triggers import job as job_triggers
@@ -215,20 +216,17 @@ def test_who_wants_the_job_to_run_on_has_it_run_on(lab: Lab) -> None:
     assert stopped(lab) == [False]
 
 
-def test_a_failure_without_retry_leaves_nothing_though_tries_are_left(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_without_retry_leaves_nothing_though_tries_are_left(lab: Lab) -> None:
     """Nobody follows the job: Airflow does not run the task again."""
-    from airflow_provider_jobs.core.wait import single  # noqa: PLC0415 - of this one test
+    task = query(deferrable=False)
 
-    monkeypatch.setattr(
-        single.wait_for, "__kwdefaults__", {**(single.wait_for.__kwdefaults__ or {}), "outage_seconds": 0.0}
-    )
+    def refused(*_: Any, **__: Any) -> None:
+        raise ConfigurationError("no retry can mend this")
+
+    task._wait = refused  # type: ignore[method-assign, assignment]
     with lab.slow_jobs(seconds=60):
-        lab.fault("jobs.get", "reply", status=403, reason="accessDenied", times=0)
-        with pytest.raises(Exception, match="403"):
-            perform(query(deferrable=False), TaskRun(max_tries=5).context())
-        lab.sandbox.clear_faults()
+        with pytest.raises(AirflowFailException, match="no retry can mend this"):
+            perform(task, TaskRun(max_tries=5).context())
         assert stopped(lab) == [True]
 
 
