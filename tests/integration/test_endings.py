@@ -223,7 +223,7 @@ def test_a_failure_without_retry_leaves_nothing_though_tries_are_left(lab: Lab) 
     def refused(*_: Any, **__: Any) -> None:
         raise ConfigurationError("no retry can mend this")
 
-    task._wait = refused  # type: ignore[method-assign, assignment]
+    task._wait = refused  # type: ignore[method-assign]
     with lab.slow_jobs(seconds=60):
         with pytest.raises(AirflowFailException, match="no retry can mend this"):
             perform(task, TaskRun(max_tries=5).context())
