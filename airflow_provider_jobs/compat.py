@@ -41,6 +41,17 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
     )
 
 
+def left_result(ti: RuntimeTaskInstanceProtocol) -> bool | None:
+    """Return True if the attempt before has left the task's result, None if that is not known.
+
+    Airflow tells a new attempt the keys of the XComs that it is to delete before it runs.
+    """
+    keys = getattr(getattr(ti, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
+    if keys is None or not getattr(getattr(ti, "task", None), "do_xcom_push", False):
+        return None
+    return "return_value" in keys
+
+
 def stats() -> Any:
     """Return Airflow's metrics in the triggerer, with the functions ``incr``, ``gauge`` and ``timing``."""
     module = importlib.import_module("airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats")

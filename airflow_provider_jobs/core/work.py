@@ -23,8 +23,8 @@ class JobRequest:
     :param location: The region to run in; None leaves it to the service.
     :param not_before: Seconds since 1970 by our clock: a job of that key created earlier belongs to something
         else.
-    :param try_number: Which attempt at the work this is; 0 if nobody counts. A job that a later one has made is
-        not ours any more.
+    :param try_number: Which attempt at the work this is; 0 if nobody counts. A job that a later one has made
+        is not ours any more.
     :param first: Nobody has begun this work before: what has its key, and was not made by this very call,
         belongs to something else.
     :param key_before: The key that the version before gave to this work, where its job may still be met.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.wait.single import look, wait_for
+from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
     JobCancelled,
@@ -25,6 +24,7 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.attempts import AttemptLog, taken_over, work_digest
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
+    from airflow_provider_jobs.core.work import JobClient, JobRequest
     from airflow_provider_jobs.hooks.base import JobsHook
+
+__all__ = ["JobOperator", "ServiceTask", "airflow_failures", "failure", "work_digest"]
 
 log = logging.getLogger(__name__)
 
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
-#: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
-SKEW_SECONDS = 10.0
 
 
 class ServiceTask(BaseOperator):
@@ -114,6 +114,11 @@ class JobOperator(ServiceTask):
         self._client: Any = None
         self._refs: list[JobRef] = []
         self._killed = False
+        self._context: Context | None = None
+        #: The attempt since which the task was not cleared.
+        self._since = 1
+        #: An event of ours was lost: this attempt has begun before.
+        self._resumed = False
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -148,31 +153,50 @@ class JobOperator(ServiceTask):
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
         with airflow_failures(self):
+            self._context = context
+            self._since = AttemptLog(context).begin(self.retries or 0)
             self._client = self.client()
             return self._run(self._client, context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any], **before: Any) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **before: Any) -> Any:
         """Go on with what the trigger found.
 
+        :param event: None if Airflow has lost it; another operator's, if this one took its place meanwhile.
         :param before: What a task carries that the version before has deferred.
         """
         with airflow_failures(self):
+            self._context = context
+            self._since = AttemptLog(context).resume()
             client = self._client = self.client()
-            refs = self._refs = several.refs_of(event)
-            self._carried = {**before, **event.get("carried", {})}
-            adopted = event["adopted"]
-            if event["outcome"] == "error":
-                text = f"{several.names(refs)}: {event['message']}"
-                raise OutageError(text, retryable=event["retryable"])
-            if event["outcome"] == "deadline":
-                return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
-            if event["outcome"] != "ended":
-                raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
-            if "statuses" in event:
-                statuses = [JobStatus.from_json(each) for each in event["statuses"]]
-            else:  # the version before told of all in one
-                statuses = [client.status(ref) for ref in refs]
-            return self._finish(client, context, statuses, adopted=adopted)
+            if isinstance(event, dict) and "outcome" in event:
+                return self._after_event(client, context, event, before)
+            self.log.warning(
+                "Airflow has resumed the task without an event of ours: looking for its job again"
+            )
+            self._resumed = True
+            named = self.named_by(client, event or {})
+            adopted = [Submission(status, adopted=True) for status in named]
+            return self._go_on(client, context, adopted or self.submissions(client, context))
+
+    def _after_event(
+        self, client: Any, context: Context, event: dict[str, Any], before: dict[str, Any]
+    ) -> Any:
+        refs = self._refs = several.refs_of(event)
+        self._carried = {**before, **event.get("carried", {})}
+        adopted = event["adopted"]
+        if event["outcome"] == "error":
+            text = f"{several.names(refs)}: {event['message']}"
+            # One that is gone is not met again: another attempt makes another job.
+            raise OutageError(text, retryable=event["retryable"] or event.get("gone", False))
+        if event["outcome"] == "deadline":
+            return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
+        if event["outcome"] != "ended":
+            raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
+        if "statuses" in event:
+            statuses = [JobStatus.from_json(each) for each in event["statuses"]]
+        else:  # the version before told of all in one
+            statuses = [client.status(ref) for ref in refs]
+        return self._finish(client, context, statuses, adopted=adopted)
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted.
@@ -184,7 +208,9 @@ class JobOperator(ServiceTask):
             self._cancel(self._refs)
 
     def _cancel(self, refs: Sequence[JobRef]) -> None:
-        if refs:
+        if refs and self._context and taken_over(self._context["ti"], refs):
+            self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
+        elif refs:
             self.log.info("cancelling %s, since the task was ended", several.names(refs))
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
             several.cancel_all(self._client, refs)
@@ -209,8 +235,14 @@ class JobOperator(ServiceTask):
             self._cancel(refs)
             self._check_killed()
 
+    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
+        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
+        return []
+
     def _run(self, client: JobClient, context: Context) -> Any:
-        submissions = self.submissions(client, context)
+        return self._go_on(client, context, self.submissions(client, context))
+
+    def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
@@ -219,6 +251,7 @@ class JobOperator(ServiceTask):
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
         # A dry run has no job.
         self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
+        self._tell_earlier_attempts(context)
         self._remember(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
@@ -229,14 +262,18 @@ class JobOperator(ServiceTask):
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
-        statuses = wait_for(
-            client,
-            statuses,
-            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
-            poll_interval=self.poll_interval,
-            timing=Timing(),
-            on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-        )
+        try:
+            statuses = wait_for(
+                client,
+                statuses,
+                until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
+                poll_interval=self.poll_interval,
+                timing=Timing(),
+                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+            )
+        except NotFoundError as error:  # another attempt makes another job
+            jobs = several.names([status.ref for status in statuses])
+            raise OutageError(f"{jobs}: {error}") from error
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
@@ -275,7 +312,24 @@ class JobOperator(ServiceTask):
             raise failure(client, statuses, self.together)
         statuses = self.completed(client, context, statuses)
         self._remember(context, statuses)
+        self.note_when("on_success_callback")
         return self.result(statuses)
+
+    def note_when(self, callbacks: str) -> None:
+        """Have Airflow call us once it has recorded the end of the task that comes now.
+
+        :param callbacks: ``on_success_callback`` or ``on_failure_callback``.
+        """
+        if self._context:
+            attempt = AttemptLog(self._context, self._since)
+            if attempt.lasts:
+                setattr(self, callbacks, [attempt.ended, *getattr(self, callbacks)])
+
+    def _tell_earlier_attempts(self, context: Context) -> None:
+        ti = context["ti"]
+        if ti.try_number > 1 and self._refs:
+            follows = {"try_number": ti.try_number, "job_id": several.joined_ids(self._refs)}
+            ti.xcom_push(key=several.ATTEMPT_KEY, value=follows)
 
     def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
         summary = self.summary_of(statuses)
@@ -339,26 +393,6 @@ def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several)
     return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
 
 
-def work_digest(context: Context, configuration: Any) -> str:
-    """Return 20 characters that stand for this work of this task: the same in a retry, others after a clear.
-
-    Airflow counts a clear in ``max_tries``, which a retry leaves alone.
-    """
-    ti = context["ti"]
-    work = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, configuration]
-    text = json.dumps(work, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def run_started_at(context: Context) -> float:
-    """Return the time before which no job of this run can have been created, in seconds since 1970.
-
-    A run that was deleted and made again has the same ids; its jobs are not this run's.
-    """
-    started = getattr(context["dag_run"], "start_date", None)
-    return started.timestamp() - SKEW_SECONDS if started else 0.0
-
-
 @contextmanager
 def airflow_failures(task: JobOperator) -> Iterator[None]:
     """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end."""
@@ -367,4 +401,5 @@ def airflow_failures(task: JobOperator) -> Iterator[None]:
     except JobsError as error:
         if error.retryable or task._killed:  # noqa: SLF001 - of this very module
             raise
+        task.note_when("on_failure_callback")
         raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

@@ -64,7 +64,9 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
         if job is None:
             try:
                 return Submission(job_status(_start(api, reference, request)), adopted=False)
-            except ConflictError as error:  # the id is taken: by an earlier attempt, or by this one, its reply lost
+            except (
+                ConflictError
+            ) as error:  # the id is taken: by an earlier attempt, or by this one, its reply lost
                 sent = error.may_have_happened
                 job = _taken(api, reference)
         status = job_status(job)
@@ -102,8 +104,8 @@ def _is_ours(api: BigQueryApi, request: JobRequest, job: Mapping[str, Any], stat
     maker = (job["configuration"].get("labels") or {}).get(TRY_LABEL, "") if "configuration" in job else ""
     if request.try_number and maker.isdecimal() and int(maker) > request.try_number:
         raise OutageError(
-            f"{status.ref} was made by attempt {maker} of the task: attempt {request.try_number} is over, and "
-            "leaves it alone"
+            f"{status.ref} was made by attempt {maker} of the task: attempt {request.try_number} is over, "
+            "and leaves it alone"
         )
     if request.first:
         return False
@@ -113,7 +115,7 @@ def _is_ours(api: BigQueryApi, request: JobRequest, job: Mapping[str, Any], stat
 
 
 def _created_since(api: BigQueryApi, status: JobStatus, ours: float) -> bool:
-    """Return False if the job is older than a moment of our clock; that BigQuery's differs changes nothing."""
+    """Return False if the job is older than a moment of our clock, whatever BigQuery's shows."""
     created = status.ref.created_at
     return created is None or created >= api.service_time(ours)
 
@@ -142,6 +144,18 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
         location = _listed_location(api, reference, since)
         return api.find_job({**reference, "location": location}) if location else None
     return job
+
+
+def find_job(api: BigQueryApi, job_id: str, location: str | None) -> JobStatus:
+    """Return how a job of the client's project is doing, wherever it is.
+
+    :raises NotFoundError: it is not there, or its location is not known and it cannot be listed.
+    """
+    return job_status(
+        _taken(
+            api, {"projectId": api.project, "jobId": job_id, **({"location": location} if location else {})}
+        )
+    )
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Transport:
     ) -> None:
         self.timing = timing or Timing()
         self.retry = retry or RetryPolicy()
-        #: How much the service's clock is ahead of ours, as the last reply told it; a second is as fine as it gets.
+        #: How much the service's clock is ahead of ours, as the last reply told it to a second.
         self.ahead_seconds = 0.0
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)

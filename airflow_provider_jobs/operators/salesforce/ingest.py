@@ -145,7 +145,7 @@ class SalesforceIngestOperator(SalesforceOperator):
             opened(self.results_path, self.results_conn_id or None)
         version = self.api_version or None
         work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
-        memory = TaskMemory(context, "salesforce_ingest", work)
+        memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
         jobs = PartJobs(client, memory, body, version, lambda ref: self._follow([ref]), lambda: self._killed)
         ending = self.line_ending or None
