@@ -15,6 +15,8 @@ _RELEASE = tuple(int(part) for part in version("apache-airflow-core").split(".")
 TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 #: ``on_kill`` means that a user ended the task (3.4); in 3.3 it may also mean that the trigger has moved.
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
+#: A clear leaves alone what a task keeps in the state store (3.3); 3.4 discards it if one task is cleared.
+STATE_LASTS_A_CLEAR = _RELEASE < (3, 4)
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
 KILLED_MESSAGE = "__airflow_user_action__"
 

@@ -25,8 +25,7 @@ class JobRequest:
         else.
     :param try_number: Which attempt at the work this is; 0 if nobody counts. A job that a later one has made
         is not ours any more.
-    :param first: Nobody has begun this work before: what has its key, and was not made by this very call,
-        belongs to something else.
+    :param first: No attempt at this work has come before this one.
     :param key_before: The key that the version before gave to this work, where its job may still be met.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import logging
@@ -12,12 +13,12 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.operators.memory import RETENTION, Entry
+from airflow_provider_jobs.operators.memory import Entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
     from airflow_provider_jobs.jobs import JobRef
 
@@ -25,39 +26,45 @@ log = logging.getLogger(__name__)
 
 #: A job may look older than its run by this much, since two machines of Airflow tell the time; in seconds.
 SKEW_SECONDS = 10.0
+#: BigQuery keeps a job, and its id with it, for six months.
+_RETENTION = dt.timedelta(days=180)
 #: How long a kill waits for Airflow to say who follows its jobs: it has five seconds in all.
 ASK_SECONDS = 1.0
 
 
-class AttemptLog(Entry):
-    """What each attempt leaves of itself, so that the next one can tell a retry from a clear.
+class Attempt(Entry):
+    """One attempt, and what it leaves of itself, so that the next one can tell a retry from a clear.
 
     A clear sets ``max_tries`` to the number of attempts so far plus ``retries``: what it was, if the DAG's
     ``retries`` have become fewer. After an end that Airflow has recorded only a clear can follow, after one
     that it has not a retry; so an end is noted once Airflow has recorded it.
     """
 
-    def __init__(self, context: Context, since: int = 1) -> None:
-        super().__init__(context, "attempt", RETENTION)
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, "attempt", _RETENTION)
         self._ti = context["ti"]
-        self._since = since
+        self._number = int(getattr(self._ti, "try_number", 1))
+        self._since = 1
 
     def begin(self, retries: int) -> int:
-        """Note an attempt, and return the number of the first one since the last clear.
+        """Return the number of the first attempt since a clear that left ``max_tries`` alone; 1 if none did.
 
         :param retries: Those of the task as the DAG has them now.
         """
-        number = int(self._ti.try_number)
-        if self.lasts:
-            self._since = self._since_clear(number, retries) if number > 1 else 1
-            self._note("begun")
+        number = self._number
+        if self.lasts and number > 1:
+            kept = self._kept()
+            self._since = int(kept.get("since", 1))
+            if self._cleared(kept, number, retries):
+                self._since = number
+                self._note("begun")
         return self._since
 
     def resume(self) -> int:
         """Note that the attempt is on a worker again, and return as :meth:`begin` does."""
-        kept = self._get()
-        self._since = kept.get("since", 1) if kept.get("max_tries") == self._ti.max_tries else 1
-        if kept.get("state", "begun") != "begun":
+        kept = self._kept()
+        self._since = int(kept.get("since", 1))
+        if kept.get("state") == "in trigger":
             self._note("begun")
         return self._since
 
@@ -69,24 +76,54 @@ class AttemptLog(Entry):
         """Note that Airflow has recorded the end of the task."""
         self._note("ended")
 
+    def note_once_recorded(self, task: BaseOperator, callbacks: str) -> None:
+        """Have Airflow call us once it has recorded the end that comes now.
+
+        :param callbacks: ``on_success_callback`` or ``on_failure_callback``.
+        """
+        if self.lasts:
+            setattr(task, callbacks, [self.ended, *getattr(task, callbacks)])
+
+    def tell_earlier(self, refs: Sequence[JobRef]) -> None:
+        """Let the attempts before this one know which jobs it follows: they are not to cancel them."""
+        if self._number > 1 and refs:
+            follows = {"try_number": self._number, "job_id": several.joined_ids(refs)}
+            self._ti.xcom_push(key=several.ATTEMPT_KEY, value=follows)
+
+    def taken_over(self, refs: Sequence[JobRef]) -> bool:
+        """Return True if a later attempt of the task follows these jobs; False also if Airflow does not say.
+
+        It is asked in another thread: the caller is a signal handler, and what that has interrupted may hold
+        the lock that the question needs.
+        """
+        answers: list[Any] = []
+
+        def ask() -> None:
+            try:
+                answers.append(compat.task_xcom(self._ti, several.ATTEMPT_KEY))
+            except Exception as error:  # noqa: BLE001 - whatever it is: the job is cancelled then
+                log.info("whether a later attempt follows the job is not known: %s", error)
+
+        thread = threading.Thread(target=ask, name="ask-airflow", daemon=True)
+        thread.start()
+        thread.join(ASK_SECONDS)
+        return any(several.followed_later(answer, self._number, refs) for answer in answers)
+
     def _note(self, state: str) -> None:
-        number, tries = self._ti.try_number, self._ti.max_tries
-        self._set({"max_tries": tries, "try_number": number, "since": self._since, "state": state})
+        entry = {"max_tries": self._ti.max_tries, "try_number": self._number}
+        self._set({**entry, "since": self._since, "state": state})
 
-    def _since_clear(self, number: int, retries: int) -> int:
+    def _kept(self) -> dict[str, Any]:
         kept = self._get()
-        if not {"max_tries", "try_number", "since", "state"} <= kept.keys():
-            # No attempt has come so far, or it was of the version before, or Airflow forgets at a clear.
-            return number if self._ti.max_tries == number - 1 + retries else 1
-        if kept["max_tries"] != self._ti.max_tries or (kept["try_number"] < number and self._has_ended(kept)):
-            return number
-        return int(kept["since"])
+        whole = {"try_number", "since", "state"} <= kept.keys()
+        return kept if whole and kept.get("max_tries") == self._ti.max_tries else {}
 
-    def _has_ended(self, kept: dict[str, Any]) -> bool:
+    def _cleared(self, kept: dict[str, Any], number: int, retries: int) -> bool:
+        if not kept and not compat.STATE_LASTS_A_CLEAR:
+            return bool(self._ti.max_tries == number - 1 + retries)
         # A worker may die between its note and the deferral; a trigger's success leaves the task's result.
-        return kept["state"] == "ended" or (
-            kept["state"] == "in trigger" and compat.left_result(self._ti) is not False
-        )
+        state = kept.get("state") if kept.get("try_number", number) < number else None
+        return state == "ended" or (state == "in trigger" and compat.left_result(self._ti) is not False)
 
 
 def work_digest(context: Context, configuration: Any, since: int = 1) -> str:
@@ -131,23 +168,3 @@ def run_started_at(context: Context) -> float:
     """
     started = getattr(context["dag_run"], "start_date", None)
     return started.timestamp() - SKEW_SECONDS if started else 0.0
-
-
-def taken_over(ti: Any, refs: Sequence[JobRef]) -> bool:
-    """Return True if a later attempt of the task follows these jobs; False also if Airflow does not say.
-
-    It is asked in another thread: the caller is a signal handler, and what that has interrupted may hold the
-    lock that the question needs.
-    """
-    answers: list[Any] = []
-
-    def ask() -> None:
-        try:
-            answers.append(compat.task_xcom(ti, several.ATTEMPT_KEY))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job is cancelled then
-            log.info("whether a later attempt follows the job is not known: %s", error)
-
-    thread = threading.Thread(target=ask, name="ask-airflow", daemon=True)
-    thread.start()
-    thread.join(ASK_SECONDS)
-    return any(several.followed_later(answer, ti.try_number, refs) for answer in answers)

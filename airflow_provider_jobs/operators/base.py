@@ -24,7 +24,7 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.attempts import AttemptLog, taken_over, work_digest
+from airflow_provider_jobs.operators.attempts import Attempt, work_digest
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class JobOperator(ServiceTask):
         self._client: Any = None
         self._refs: list[JobRef] = []
         self._killed = False
-        self._context: Context | None = None
+        self._attempt: Attempt | None = None
         #: The attempt since which the task was not cleared.
         self._since = 1
         #: An event of ours was lost: this attempt has begun before.
@@ -153,8 +153,8 @@ class JobOperator(ServiceTask):
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
         with airflow_failures(self):
-            self._context = context
-            self._since = AttemptLog(context).begin(self.retries or 0)
+            self._attempt = Attempt(context)
+            self._since = self._attempt.begin(self.retries or 0)
             self._client = self.client()
             return self._run(self._client, context)
 
@@ -165,8 +165,8 @@ class JobOperator(ServiceTask):
         :param before: What a task carries that the version before has deferred.
         """
         with airflow_failures(self):
-            self._context = context
-            self._since = AttemptLog(context).resume()
+            self._attempt = Attempt(context)
+            self._since = self._attempt.resume()
             client = self._client = self.client()
             if isinstance(event, dict) and "outcome" in event:
                 return self._after_event(client, context, event, before)
@@ -186,8 +186,8 @@ class JobOperator(ServiceTask):
         adopted = event["adopted"]
         if event["outcome"] == "error":
             text = f"{several.names(refs)}: {event['message']}"
-            # One that is gone is not met again: another attempt makes another job.
-            raise OutageError(text, retryable=event["retryable"] or event.get("gone", False))
+            gone = event.get("gone") and self.repeatable([])
+            raise OutageError(text, retryable=event["retryable"] or bool(gone))
         if event["outcome"] == "deadline":
             return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
         if event["outcome"] != "ended":
@@ -208,7 +208,7 @@ class JobOperator(ServiceTask):
             self._cancel(self._refs)
 
     def _cancel(self, refs: Sequence[JobRef]) -> None:
-        if refs and self._context and taken_over(self._context["ti"], refs):
+        if refs and self._attempt and self._attempt.taken_over(refs):
             self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
         elif refs:
             self.log.info("cancelling %s, since the task was ended", several.names(refs))
@@ -235,6 +235,10 @@ class JobOperator(ServiceTask):
             self._cancel(refs)
             self._check_killed()
 
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
+        return True
+
     def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
         """Return the jobs that the event of another operator's trigger names, if this one understands it."""
         return []
@@ -251,7 +255,8 @@ class JobOperator(ServiceTask):
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
         # A dry run has no job.
         self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
-        self._tell_earlier_attempts(context)
+        if self._attempt:
+            self._attempt.tell_earlier(self._refs)
         self._remember(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
@@ -271,9 +276,9 @@ class JobOperator(ServiceTask):
                 timing=Timing(),
                 on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
             )
-        except NotFoundError as error:  # another attempt makes another job
+        except NotFoundError as error:
             jobs = several.names([status.ref for status in statuses])
-            raise OutageError(f"{jobs}: {error}") from error
+            raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
@@ -309,27 +314,14 @@ class JobOperator(ServiceTask):
                 return self._run(client, context)
         statuses = self.ended(client, context, statuses)
         if state is not JobState.SUCCEEDED:
-            raise failure(client, statuses, self.together)
+            error = failure(client, statuses, self.together)
+            error.retryable = error.retryable and self.repeatable(statuses)
+            raise error
         statuses = self.completed(client, context, statuses)
         self._remember(context, statuses)
-        self.note_when("on_success_callback")
+        if self._attempt:
+            self._attempt.note_once_recorded(self, "on_success_callback")
         return self.result(statuses)
-
-    def note_when(self, callbacks: str) -> None:
-        """Have Airflow call us once it has recorded the end of the task that comes now.
-
-        :param callbacks: ``on_success_callback`` or ``on_failure_callback``.
-        """
-        if self._context:
-            attempt = AttemptLog(self._context, self._since)
-            if attempt.lasts:
-                setattr(self, callbacks, [attempt.ended, *getattr(self, callbacks)])
-
-    def _tell_earlier_attempts(self, context: Context) -> None:
-        ti = context["ti"]
-        if ti.try_number > 1 and self._refs:
-            follows = {"try_number": ti.try_number, "job_id": several.joined_ids(self._refs)}
-            ti.xcom_push(key=several.ATTEMPT_KEY, value=follows)
 
     def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
         summary = self.summary_of(statuses)
@@ -401,5 +393,6 @@ def airflow_failures(task: JobOperator) -> Iterator[None]:
     except JobsError as error:
         if error.retryable or task._killed:  # noqa: SLF001 - of this very module
             raise
-        task.note_when("on_failure_callback")
+        if attempt := task._attempt:  # noqa: SLF001 - of this very module
+            attempt.note_once_recorded(task, "on_failure_callback")
         raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

@@ -107,10 +107,8 @@ def _is_ours(api: BigQueryApi, request: JobRequest, job: Mapping[str, Any], stat
             f"{status.ref} was made by attempt {maker} of the task: attempt {request.try_number} is over, "
             "and leaves it alone"
         )
-    if request.first:
-        return False
-    # A run that began after now: its clock is not ours, and says nothing of what came before what.
-    untold = request.not_before > api.timing.now() + _DATE_SECONDS
+    # A run that begins after now has another clock than we: that says nothing of a job of an earlier attempt.
+    untold = not request.first and request.not_before > api.timing.now() + _DATE_SECONDS
     return untold or _created_since(api, status, request.not_before)
 
 
