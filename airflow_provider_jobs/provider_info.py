@@ -102,8 +102,8 @@ def get_provider_info() -> dict[str, Any]:
                         "description": (
                             "Goes into the ids of BigQuery jobs, so that two Airflows whose DAGs, tasks and "
                             "runs have the same names share no job in one project. Give all workers and "
-                            "triggerers of an Airflow the same. Default is a hash of [api] base_url: set it if "
-                            "that is not set, or is the same in both."
+                            "triggerers of an Airflow the same. Default is a hash of [api] base_url: set it "
+                            "if that is not set, or is the same in both."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 100
 #: The label that says which attempt of a task has made a job; the first has none.
 TRY_LABEL = "airflow-try"
+#: The beginning of a list of all jobs there are, in seconds since 1970.
+_EVER = 1.0
 #: The service's clock is known to a second, so that what was made in the second before may look made since.
 _DATE_SECONDS = 2.0
 #: Jobs a page, and pages at most, when a job of unknown location is looked for.
@@ -144,16 +146,11 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
     return job
 
 
-def find_job(api: BigQueryApi, job_id: str, location: str | None) -> JobStatus:
-    """Return how a job of the client's project is doing, wherever it is.
-
-    :raises NotFoundError: it is not there, or its location is not known and it cannot be listed.
-    """
-    return job_status(
-        _taken(
-            api, {"projectId": api.project, "jobId": job_id, **({"location": location} if location else {})}
-        )
-    )
+def find_job(api: BigQueryApi, job_id: str, location: str | None) -> JobStatus | None:
+    """Return how a job of the client's project is doing, wherever it is; None if it is not there."""
+    place = {"location": location} if location else {}
+    job = _known(api, {"projectId": api.project, "jobId": job_id, **place}, since=_EVER)
+    return job_status(job) if job else None
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
 from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.work import JobRequest
-from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
+from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
 from airflow_provider_jobs.operators.attempts import run_started_at, work_digest, work_digest_before
@@ -177,11 +177,10 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         job_id = event.get("job_id")
         if not isinstance(job_id, str):
             return []
-        try:
-            return [find_job(client, check_job_id(job_id), self.location or client.location)]
-        except NotFoundError as error:
-            self.log.warning("the job that the event names is not there: %s", error)
-            return []
+        found = find_job(client, check_job_id(job_id), self.location or client.location)
+        if found is None:
+            self.log.warning("the job %s, which the event names, is not there", job_id)
+        return [found] if found else []
 
     def completed(
         self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
