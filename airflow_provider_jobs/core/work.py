@@ -46,11 +46,13 @@ class Submission:
 
     :param adopted: True if an earlier attempt had submitted it.
     :param left_alone: It is somebody else's: neither waited for nor cancelled.
+    :param shared: Somebody else has made it of the same bytes: waited for, and not cancelled.
     """
 
     status: JobStatus
     adopted: bool
     left_alone: bool = False
+    shared: bool = False
 
 
 class CancelClient(Protocol):

@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.core.wait.single import look, wait_for
+from airflow_provider_jobs.core.wait.single import last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
@@ -181,15 +181,16 @@ class JobOperator(ServiceTask):
     def _after_event(
         self, client: Any, context: Context, event: dict[str, Any], before: dict[str, Any]
     ) -> Any:
-        refs = self._refs = several.refs_of(event)
+        refs = several.refs_of(event)
         self._carried = {**before, **event.get("carried", {})}
+        self._refs = self._own(refs)
         adopted = event["adopted"]
         if event["outcome"] == "error":
             text = f"{several.names(refs)}: {event['message']}"
             gone = event.get("gone") and self.repeatable([])
             raise OutageError(text, retryable=event["retryable"] or bool(gone))
         if event["outcome"] == "deadline":
-            return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
+            return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
         if event["outcome"] != "ended":
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
         if "statuses" in event:
@@ -224,9 +225,13 @@ class JobOperator(ServiceTask):
         """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
         submission = client.submit(request)
-        if not submission.left_alone:
+        if not submission.left_alone and not submission.shared:
             self._follow([submission.status.ref])
         return submission
+
+    def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
+        """Return those that nobody else has made: they may be cancelled."""
+        return [ref for ref in refs if ref.id not in self._carried.get("shared", ())]
 
     def _follow(self, refs: Sequence[JobRef]) -> None:
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
@@ -234,6 +239,10 @@ class JobOperator(ServiceTask):
         if self._killed and self.cancel_on_kill:
             self._cancel(refs)
             self._check_killed()
+
+    def is_first(self, context: Context) -> bool:
+        """Return True if no attempt at the work has come before."""
+        return bool(context["ti"].try_number == 1) and not self._resumed
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
@@ -253,8 +262,10 @@ class JobOperator(ServiceTask):
         for each in followed:
             verb = "adopted" if each.adopted else "submitted"
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
+        if shared := [each.status.ref.id for each in followed if each.shared or each.left_alone]:
+            self._carried["shared"] = shared
         # A dry run has no job.
-        self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
+        self._follow(self._own([each.status.ref for each in followed if each.status.ref.id]))
         if self._attempt:
             self._attempt.tell_earlier(self._refs)
         self._remember(context, statuses)
@@ -297,7 +308,7 @@ class JobOperator(ServiceTask):
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,
-            cancel_on_kill=self.cancel_on_kill,
+            cancel_on_kill=self.cancel_on_kill and not self._carried.get("shared"),
         )
         return self.defer(trigger=trigger, method_name="execute_complete")
 
@@ -341,7 +352,7 @@ class JobOperator(ServiceTask):
     ) -> Any:
         """Cancel jobs that outlasted ``execution_timeout``, see them end, fail; unless they just ended."""
         if active := [status.ref for status in statuses if not status.state.ended]:
-            if not self.can_cancel:
+            if not self.can_cancel or len(self._own(active)) < len(active):
                 raise self._overdue(active, "may still")
             several.cancel_all(client, active)
             until = time.time() + CANCEL_SECONDS
@@ -362,16 +373,6 @@ class JobOperator(ServiceTask):
             f"and {outcome}",
             ref=refs[0],
         )
-
-
-def _last_look(client: JobClient, refs: Sequence[JobRef]) -> list[JobStatus]:
-    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
-    statuses = []
-    for ref, news in look(client, refs).items():
-        if isinstance(news, JobsError):
-            log.warning("how %s is doing could not be found out: %s", ref, news)
-        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
-    return statuses
 
 
 def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:

@@ -157,7 +157,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])
         if len(prefix) > _PREFIX_LENGTH:
             raise ConfigurationError(f"job_id is longer than {_PREFIX_LENGTH} characters: it gets a suffix")
-        first = ti.try_number == 1 and not self._resumed
+        first = self.is_first(context)
         before = (
             None if first or self._since > 1 else f"{prefix}_{work_digest_before(context, configuration)}"
         )
