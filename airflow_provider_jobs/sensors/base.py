@@ -98,7 +98,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on with what the trigger found; look again if the event is lost, or another operator's."""
-        if event is None or "outcome" not in event:
+        if not isinstance(event, dict) or "outcome" not in event:
             self.log.warning("Airflow has resumed the sensor without an event of ours: looking again")
             return self._found_or_defer(context)
         if event["outcome"] == "deadline":

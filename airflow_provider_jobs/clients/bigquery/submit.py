@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 100
 #: The label that says which attempt of a task has made a job; the first has none.
 TRY_LABEL = "airflow-try"
-#: The beginning of a list of all jobs there are, in seconds since 1970.
-_EVER = 1.0
+#: The beginning of a list of all jobs there are, in seconds since 1970, on whatever clock.
+_EVER = 1_000_000_000.0
 #: The service's clock is known to a second, so that what was made in the second before may look made since.
 _DATE_SECONDS = 2.0
 #: Jobs a page, and pages at most, when a job of unknown location is looked for.
@@ -62,7 +62,7 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
     for reference in _references(request, request.key):
         began, sent = api.timing.now(), False
         # Known before bytes are sent in vain; without bytes, insert itself says so.
-        job = _known(api, reference, api.service_time(request.not_before)) if request.media else None
+        job = _known(api, reference, request.not_before) if request.media else None
         if job is None:
             try:
                 return Submission(job_status(_start(api, reference, request)), adopted=False)
@@ -89,7 +89,7 @@ def _references(request: JobRequest, key: str) -> Iterator[dict[str, str]]:
 def _made_before(api: BigQueryApi, request: JobRequest, key: str) -> JobStatus | None:
     """Return the job that the version before has made of this work, if it is worth adopting."""
     for reference in _references(request, key):
-        job = _known(api, reference, api.service_time(request.not_before))
+        job = _known(api, reference, request.not_before)
         if job is None:
             return None
         status = job_status(job)
@@ -137,11 +137,11 @@ def _dry_run(api: BigQueryApi, request: JobRequest) -> JobStatus:
 def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
     """Return the job, if there is one. Without a location, get shows jobs of US and EU only, a list all.
 
-    :param since: List jobs created then or later, in seconds since 1970; 0 lists nothing.
+    :param since: List jobs created then or later, by our clock in seconds since 1970; 0 lists nothing.
     """
     job = api.find_job(reference)
     if job is None and since and not reference.get("location"):
-        location = _listed_location(api, reference, since)
+        location = _listed_location(api, reference, api.service_time(since))
         return api.find_job({**reference, "location": location}) if location else None
     return job
 

@@ -117,10 +117,12 @@ class SalesforceQueryOperator(SalesforceOperator):
         if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
-        request = SalesforceRequest(
-            body=body, version=version, on_created=lambda ref: memory.remember(ref.to_json())
-        )
-        return [client.submit(request)]
+
+        def created(ref: JobRef) -> None:
+            self._follow([ref])  # if it cannot be remembered, who ends the task has to find it
+            memory.remember(ref.to_json())
+
+        return [client.submit(SalesforceRequest(body=body, version=version, on_created=created))]
 
     def completed(
         self, client: SalesforceClient, context: Context, statuses: list[JobStatus]
