@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.wait.single import last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
@@ -25,6 +24,7 @@ from airflow_provider_jobs.errors import (
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.attempts import Attempt, work_digest
+from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_jobs.core.several import Several
     from airflow_provider_jobs.core.work import JobClient, JobRequest
-    from airflow_provider_jobs.hooks.base import JobsHook
 
 __all__ = ["JobOperator", "ServiceTask", "airflow_failures", "failure", "work_digest"]
 
@@ -41,40 +41,6 @@ log = logging.getLogger(__name__)
 
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
-
-
-class ServiceTask(BaseOperator):
-    """A task about jobs of one service: what operators and sensors share.
-
-    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
-    """
-
-    service: ClassVar[str]
-    hook_class: ClassVar[type[JobsHook[Any]]]
-    #: What several jobs of a task are called, and what is told of them together.
-    together: ClassVar[Several] = Several()
-
-    def __init__(
-        self,
-        *,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.deferrable = deferrable
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the service's hook."""
-        conn_id = self.hook_class.conn_name_attr
-        return {conn_id: getattr(self, conn_id)}
-
-    def client(self) -> Any:
-        """Return the service's client."""
-        return self.hook_class(**self.hook_args()).get_conn()
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what a result, and an operator's XCom ``job``, say about a job."""
-        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
 
 
 class JobOperator(ServiceTask):
@@ -285,8 +251,14 @@ class JobOperator(ServiceTask):
                 until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
                 poll_interval=self.poll_interval,
                 timing=Timing(),
+                longest_pause=self._longest_pause(context),
                 on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
             )
+        except OutageError as error:
+            if not self.deferrable or error.retry_after is None:
+                raise
+            self.log.warning("%s; looking again in %.0f s", error, error.retry_after)
+            return self._defer(context, statuses, adopted=adopted, pause_seconds=error.retry_after)
         except NotFoundError as error:
             jobs = several.names([status.ref for status in statuses])
             raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
@@ -296,15 +268,28 @@ class JobOperator(ServiceTask):
             return self._defer(context, statuses, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
 
-    def _defer(self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool) -> Any:
+    def _longest_pause(self, context: Context) -> float:
+        """Return for how long the worker is held if the service asks for a pause: as little as can be."""
+        if self.deferrable:
+            return 0.0
+        ti = context["ti"]
+        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
+
+    def _defer(
+        self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0
+    ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
+        deadline, now = self._deadline(context), time.time()
+        if deadline is not None:
+            pause_seconds = max(0.0, min(pause_seconds, deadline - now))
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),
             poll_interval=self.poll_interval,
-            deadline=self._deadline(context),
-            first_poll_at=time.time() + FIRST_POLL_SECONDS,
+            deadline=deadline,
+            first_poll_at=now + max(FIRST_POLL_SECONDS, pause_seconds),
+            pause_seconds=pause_seconds,
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,
