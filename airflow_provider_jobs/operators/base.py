@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
+from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.core.wait.single import last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
-    JobCancelled,
-    JobFailed,
     JobsError,
     NotFoundError,
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.attempts import Attempt, work_digest
-from airflow_provider_jobs.operators.task import ServiceTask
+from airflow_provider_jobs.operators.endings import (
+    airflow_failures,
+    failure,
+    is_final,
+    retry_follows,
+)
+from airflow_provider_jobs.operators.task import JobTask, ServiceTask
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_jobs.core.several import Several
     from airflow_provider_jobs.core.work import JobClient, JobRequest
 
 __all__ = ["JobOperator", "ServiceTask", "airflow_failures", "failure", "work_digest"]
 
-log = logging.getLogger(__name__)
-
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
+#: How long a kill asks for the end of jobs again, in seconds: Airflow leaves five, and an ask takes time.
+KILL_SECONDS = 2.0
 
 
-class JobOperator(ServiceTask):
+class JobOperator(JobTask):
     """Submits a job, waits for it without holding a worker, and raises its error as the task's failure.
 
     A retry adopts the job of the attempt before it; a clear runs a new one. The XCom ``job`` names the job
@@ -58,6 +58,8 @@ class JobOperator(ServiceTask):
 
     #: False if the service has no way to end a job.
     can_cancel: ClassVar[bool] = True
+    #: True if a retry finds the job without Airflow's store of a task's state.
+    found_without_store: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -85,6 +87,9 @@ class JobOperator(ServiceTask):
         self._since = 1
         #: An event of ours was lost: this attempt has begun before.
         self._resumed = False
+        #: Jobs that may have been made: the replies that would tell were lost.
+        self._lost: list[JobRef] = []
+        self._all_ended = False
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -96,29 +101,13 @@ class JobOperator(ServiceTask):
 
     def submissions(self, client: Any, context: Context) -> Sequence[Submission]:
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
-        return [client.submit(self.request(client, context))]
-
-    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
-        """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
-        return statuses
-
-    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
-        """Return the statuses of jobs that have succeeded, with what their service tells only on request."""
-        return statuses
-
-    def result(self, statuses: Sequence[JobStatus]) -> Any:
-        """Return the task's result after success."""
-        return self.summary_of(statuses)
-
-    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says: about the one job, or about all of them."""
-        return several.summary(statuses, self.summary, self.together)
+        return [self._submitted(client, self.request(client, context))]
 
     # The life cycle.
 
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
-        with airflow_failures(self):
+        with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.begin(self.retries or 0)
             self._client = self.client()
@@ -130,26 +119,22 @@ class JobOperator(ServiceTask):
         :param event: None if Airflow has lost it; another operator's, if this one took its place meanwhile.
         :param before: What a task carries that the version before has deferred.
         """
-        with airflow_failures(self):
+        with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.resume()
-            client = self._client = self.client()
             if isinstance(event, dict) and "outcome" in event:
-                return self._after_event(client, context, event, before)
-            self.log.warning(
-                "Airflow has resumed the task without an event of ours: looking for its job again"
-            )
+                return self._after_event(context, event, before)
+            self.log.warning("Airflow has resumed the task without an event of ours: looking for its job")
             self._resumed = True
-            named = self.named_by(client, event or {})
-            adopted = [Submission(status, adopted=True) for status in named]
-            return self._go_on(client, context, adopted or self.submissions(client, context))
+            client = self._client = self.client()
+            named = [Submission(status, adopted=True) for status in self.named_by(client, event or {})]
+            return self._go_on(client, context, named or self.submissions(client, context))
 
-    def _after_event(
-        self, client: Any, context: Context, event: dict[str, Any], before: dict[str, Any]
-    ) -> Any:
-        refs = several.refs_of(event)
+    def _after_event(self, context: Context, event: dict[str, Any], before: dict[str, Any]) -> Any:
         self._carried = {**before, **event.get("carried", {})}
+        refs = several.refs_of(event)
         self._refs = self._own(refs)
+        client = self._client = self.client()
         adopted = event["adopted"]
         if event["outcome"] == "error":
             text = f"{several.names(refs)}: {event['message']}"
@@ -159,11 +144,9 @@ class JobOperator(ServiceTask):
             return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
         if event["outcome"] != "ended":
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
-        if "statuses" in event:
-            statuses = [JobStatus.from_json(each) for each in event["statuses"]]
-        else:  # the version before told of all in one
-            statuses = [client.status(ref) for ref in refs]
-        return self._finish(client, context, statuses, adopted=adopted)
+        told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
+        # The version before told of all in one.
+        return self._finish(client, context, told or list(map(client.status, refs)), adopted=adopted)
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted.
@@ -172,15 +155,47 @@ class JobOperator(ServiceTask):
         """
         self._killed = True
         if self.cancel_on_kill:
-            self._cancel(self._refs)
+            self._cancel(self._refs, "the task was ended", KILL_SECONDS)
 
-    def _cancel(self, refs: Sequence[JobRef]) -> None:
+    def _cancel(self, refs: Sequence[JobRef], why: str, seconds: float) -> None:
         if refs and self._attempt and self._attempt.taken_over(refs):
             self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
         elif refs:
-            self.log.info("cancelling %s, since the task was ended", several.names(refs))
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
-            several.cancel_all(self._client, refs)
+            Cancels(self._client, refs, why).insist(seconds, Timing(), self.log)
+
+    def _failed(self, context: Context, error: Exception) -> bool:
+        """Leave no job behind that no attempt would follow; return True if no retry follows this error."""
+        final = is_final(error) and not self._killed
+        if final and self._attempt:
+            self._attempt.note_once_recorded(self, "on_failure_callback")
+        try:
+            self.leave_nothing(context, final=final)
+        except Exception:  # the error that fails the task is the one to tell
+            self.log.exception("%s may run on: it could not be cancelled", several.names(self._refs))
+        return final
+
+    def leave_nothing(self, context: Context, *, final: bool) -> None:
+        """Cancel what an attempt that fails leaves running, unless a retry goes on with it.
+
+        :param final: No retry follows, whatever tries are left.
+        """
+        if self._all_ended or self._killed or not (self.can_cancel and self.cancel_on_kill):
+            return
+        lasts = self.found_without_store or context.get("task_state_store") is not None
+        follows = retry_follows(context) and not final
+        refs = [*self._refs, *(ref for ref in self._lost if ref not in self._refs)]
+        if not (follows and lasts):
+            self._cancel(refs, "no retry can find it" if follows else "the task has failed", CANCEL_SECONDS)
+
+    def _keep(self, ref: JobRef, remember: Callable[[], object]) -> None:
+        """Follow a job that was made, and keep it for a retry; nobody would find one that cannot be kept."""
+        self._follow([ref])
+        try:
+            remember()
+        except Exception:
+            self._cancel([ref], "it could not be kept for a retry", CANCEL_SECONDS)
+            raise
 
     def _check_killed(self) -> None:
         """Let a task that was ended go no further; its retry begins anew."""
@@ -190,10 +205,19 @@ class JobOperator(ServiceTask):
     def _submit(self, client: JobClient, request: JobRequest) -> Submission:
         """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
-        submission = client.submit(request)
+        submission = self._submitted(client, request)
         if not submission.left_alone and not submission.shared:
             self._follow([submission.status.ref])
         return submission
+
+    def _submitted(self, client: JobClient, request: JobRequest) -> Submission:
+        """Submit a job; note one of which nobody knows whether there is one."""
+        try:
+            return client.submit(request)
+        except JobsError as error:
+            if error.lost_job:
+                self._lost.append(error.lost_job)
+            raise
 
     def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
         """Return those that nobody else has made: they may be cancelled."""
@@ -203,22 +227,15 @@ class JobOperator(ServiceTask):
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
         if self._killed and self.cancel_on_kill:
-            self._cancel(refs)
+            self._cancel(refs, "the task was ended", KILL_SECONDS)
             self._check_killed()
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
         return bool(context["ti"].try_number == 1) and not self._resumed
 
-    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
-        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
-        return True
-
-    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
-        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
-        return []
-
     def _run(self, client: JobClient, context: Context) -> Any:
+        self._all_ended = False
         return self._go_on(client, context, self.submissions(client, context))
 
     def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
@@ -234,7 +251,8 @@ class JobOperator(ServiceTask):
         self._follow(self._own([each.status.ref for each in followed if each.status.ref.id]))
         if self._attempt:
             self._attempt.tell_earlier(self._refs)
-        self._remember(context, statuses)
+        over = several.state_of(statuses) is JobState.SUCCEEDED
+        (self._remember_end if over else self._remember)(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
         # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
@@ -272,8 +290,7 @@ class JobOperator(ServiceTask):
         """Return for how long the worker is held if the service asks for a pause: as little as can be."""
         if self.deferrable:
             return 0.0
-        ti = context["ti"]
-        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
+        return LONGEST_PAUSE_SECONDS if retry_follows(context) else float("inf")
 
     def _defer(
         self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0
@@ -302,6 +319,7 @@ class JobOperator(ServiceTask):
     ) -> Any:
         statuses = [status if status.whole else client.status(status.ref) for status in statuses]
         state = several.state_of(statuses)
+        self._all_ended = True
         if state is JobState.CANCELLED:
             self._check_killed()
             if adopted:
@@ -314,10 +332,17 @@ class JobOperator(ServiceTask):
             error.retryable = error.retryable and self.repeatable(statuses)
             raise error
         statuses = self.completed(client, context, statuses)
-        self._remember(context, statuses)
+        self._remember_end(context, statuses)
         if self._attempt:
             self._attempt.note_once_recorded(self, "on_success_callback")
         return self.result(statuses)
+
+    def _remember_end(self, context: Context, statuses: Sequence[JobStatus]) -> None:
+        """Push the XComs of jobs that have ended; what they say is in the result, too."""
+        try:
+            self._remember(context, statuses)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the work is done
+            self.log.warning("the XCom job could not be written, and is left out: %s", error)
 
     def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
         summary = self.summary_of(statuses)
@@ -339,7 +364,10 @@ class JobOperator(ServiceTask):
         if active := [status.ref for status in statuses if not status.state.ended]:
             if not self.can_cancel or len(self._own(active)) < len(active):
                 raise self._overdue(active, "may still")
-            several.cancel_all(client, active)
+            cancels = Cancels(client, active, "execution_timeout has ended")
+            if not cancels.insist(CANCEL_SECONDS, Timing(), self.log):
+                raise self._overdue(active, "could not be cancelled: it may run on")
+            self._all_ended = True  # or is about to
             until = time.time() + CANCEL_SECONDS
             try:
                 statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
@@ -358,27 +386,3 @@ class JobOperator(ServiceTask):
             f"and {outcome}",
             ref=refs[0],
         )
-
-
-def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:
-    """Return the error of jobs that ended without success, the failing part of a single one named."""
-    status = several.report(statuses, together)
-    try:
-        if len(statuses) == 1:
-            status = replace(status, statement=client.failing_statement(status))
-    except JobsError as error:
-        log.warning("which part of %s failed could not be found out: %s", status.ref, error)
-    return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
-
-
-@contextmanager
-def airflow_failures(task: JobOperator) -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end."""
-    try:
-        yield
-    except JobsError as error:
-        if error.retryable or task._killed:  # noqa: SLF001 - of this very module
-            raise
-        if attempt := task._attempt:  # noqa: SLF001 - of this very module
-            attempt.note_once_recorded(task, "on_failure_callback")
-        raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough
