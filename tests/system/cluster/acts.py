@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 STOP_SECONDS = 120.0
 #: How long tasks are away, in seconds: triggers fire, and the scheduler takes notice.
 REMOVED_SECONDS = 25
-#: Celery asks Redis every ten seconds what has been out for longer than the visibility timeout.
-REDELIVERY_SECONDS = 40
 
 
 def worker_term(stage: Stage) -> None:
@@ -154,8 +152,13 @@ def _put_back(stage: Stage, mode: str, other: str, meanwhile: Callable[[], None]
 
 
 def visibility(stage: Stage) -> None:
-    """Let Redis give the messages of tasks that run to a worker again, and again."""
-    stage.cluster.let_pass(REDELIVERY_SECONDS)
+    """Let Redis give out again the messages of tasks that run.
+
+    A worker acknowledges a message when its task has ended, or when Airflow has refused to start it twice.
+    """
+    redis = stage.cluster.redis
+    stage.wait(lambda: redis.unacknowledged() == 0, "the messages to be given out again")
+    stage.look()
     stage.release()
 
 

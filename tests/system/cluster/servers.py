@@ -230,6 +230,11 @@ class Redis(Server):
         place = ["--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder)]
         return ["redis-server", *place, "--save", "", "--appendonly", "no"]
 
+    def unacknowledged(self) -> int:
+        """Return how many messages Celery's workers have taken, and not yet acknowledged."""
+        with redis.Redis(port=self.port) as client:
+            return int(client.zcard("unacked_index"))
+
     def answers(self) -> bool:
         """Return whether it serves."""
         try:
