@@ -26,6 +26,8 @@ HELD_SECONDS = 3600.0
 WAITING = {"deferred": "deferred", "worker": "running"}
 #: For one step of a scenario on a busy machine, in seconds.
 STEP_SECONDS = 300.0
+#: For each task of a crowd besides.
+TASK_SECONDS = 5.0
 #: What ends a job: BigQuery's word, Salesforce's, Redivis's.
 CANCELS = ("cancel", "abort", "delete")
 TERMINAL = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
@@ -164,8 +166,9 @@ class Stage:
             whole = "query" if not self.scenario.worker else mode
             party.tasks = [task for task in found if str(task["task_id"]).startswith(whole)]
 
-    def wait(self, condition: Callable[[], object], what: str, seconds: float = STEP_SECONDS) -> None:
+    def wait(self, condition: Callable[[], object], what: str) -> None:
         """Wait, and see before each look how the tasks are doing."""
+        seconds = STEP_SECONDS + (0.0 if self.scenario.worker else self.mapped * TASK_SECONDS)
 
         def look() -> object:
             self.refresh()
