@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
 from airflow_provider_jobs.clients.bigquery.replies import job_status, listed_jobs
 from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ServiceError
 from airflow_provider_jobs.jobs import JobState, JobStatus

@@ -55,7 +55,7 @@ class Service:
             raise found
         return is_(found, ref)
 
-    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> dict[JobRef, JobStatus | JobsError]:
         self.ticks.append({ref.id for ref in refs})
         found: dict[JobRef, JobStatus | JobsError] = {}
         for ref in refs:
@@ -176,10 +176,12 @@ class TestSeveral:
 
     def test_an_outage_of_all_is_borne_within_the_budget(self, clock: Any) -> None:
         class Out(Service):
-            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> dict[JobRef, JobStatus | JobsError]:
                 if len(clock.pauses) < 4:
                     raise TransportError("x")
-                return super().status_many(refs)
+                return super().status_many(refs, tell)
 
         found = self.wait(clock, Out(one=[SUCCEEDED], two=[SUCCEEDED]), outage_seconds=60)
         assert [status.state for status in found] == [SUCCEEDED] * 2
