@@ -196,7 +196,7 @@ class _WatchedList:
         self._watched: Mapping[Key, JobRef] = {}
         self._tell: Callable[[Mapping[Key, News]], object] = _nobody
         self._calls = 0.0  # requests that are left
-        self._heard = self._has_read = False
+        self._lists_first = self._heard = self._has_read = False
         self._failure: JobsError | None = None
         self._bug: Exception | None = None
         # From look to look:
@@ -219,16 +219,15 @@ class _WatchedList:
             self._last = {key: news for key, news in self._last.items() if key in watched}
             self._asks.turns = {key: turn for key, turn in self._asks.turns.items() if key in watched}
             wanted = {key: ref for key, ref in watched.items() if key not in self._settled}
-            if self._is_reading or not self._lists(len(wanted)):
+            lists = not self._is_reading and len(wanted) >= self._jobs.listed_from
+            lists = lists and self._cost.list_now(len(wanted), calls)
+            # One that was out may be out still: nobody waits to see.
+            self._lists_first = lists and (not self._cost.failures or calls < math.inf)
+            if lists:
+                self._is_reading = True
+                self._reader.submit(partial(contextvars.copy_context().run, self._read, wanted, self._look))
+            if not self._lists_first:
                 self._ask(wanted)
-                return
-            self._is_reading = True
-            if self._cost.failures and calls == math.inf:  # it may be out still: nobody waits to see
-                self._ask(wanted)
-            self._reader.submit(partial(contextvars.copy_context().run, self._read, wanted, self._look))
-
-    def _lists(self, count: int) -> bool:
-        return count >= self._jobs.listed_from and self._cost.list_now(count, self._calls)
 
     def end(self, until: float) -> dict[Key, News]:
         """Wait for the list and for answers, but not for long; return what is known of each job.
@@ -237,11 +236,12 @@ class _WatchedList:
         """
         with self._changed:
             patience = max(self._jobs.patience_seconds, 2 * self._cost.seconds)
-            if not self._cost.failures:  # else everybody is asked for already
+            if self._lists_first:
                 self._wait(lambda: not self._is_reading, time.monotonic() + patience)
-            if self._is_reading:
-                self._ask(self._watched.keys() - self._settled)
-            self._wait(lambda: not self._is_reading and not self._asks.busy, until)
+                if self._is_reading:  # it is slow
+                    self._lists_first = False
+                    self._ask(self._watched.keys() - self._settled)
+            self._wait(lambda: not self._asks.busy, until)
             self._settled = set()
             if self._bug:
                 bug, self._bug = self._bug, None
@@ -278,7 +278,8 @@ class _WatchedList:
             self._bug, more = error, False
         with self._changed:
             self._is_reading = False
-            self._ask(due)
+            if self._lists_first:  # else they are asked for already
+                self._ask(due)
             self._changed.notify_all()
         while more and look == self._look:  # side by side with what is asked
             more = self._hear_ended(ended, wanted, due)
@@ -291,10 +292,10 @@ class _WatchedList:
         limit = None if self._calls == math.inf else len(wanted)
         reading = self._reading or _Reading(self._jobs.pages([*wanted.values()]), set(wanted), limit)
         self._reading, self._has_read = None, False  # one that fails is not read on
+        reading.unseen &= wanted.keys()
         failure = None
         try:
-            while not reading.over and self._calls > kept:
-                self._calls -= 1
+            while not reading.over and self._may_call(kept):
                 page = next(reading.pages, None)
                 reading.whole = page is None or page.last
                 if page is not None:
@@ -315,6 +316,13 @@ class _WatchedList:
                 self._due = set(reading.unseen) if reading.whole or limit is None else set()
             self._due |= reading.doubtful
             return set(self._due)
+
+    def _may_call(self, kept: int) -> bool:
+        """Take one of the requests that are left, but for those that are kept."""
+        with self._changed:
+            allowed = self._calls > kept
+            self._calls -= allowed
+            return allowed
 
     def _without_list(self, failure: JobsError) -> set[Key]:
         """Note that the list is out; return who may be asked for all the same."""
@@ -343,7 +351,6 @@ class _WatchedList:
         pays = len(told) >= min(self._jobs.at_a_time, len(due))
         due.difference_update(told)
         with self._changed:
-            self._asks.drop(told)
             if not pays:
                 self._cost.crowded = CROWDED_LOOKS
         return pays and bool(due)
@@ -365,6 +372,7 @@ class _WatchedList:
                     found[key] = status
                 else:
                     reading.doubtful.add(key)
+            self._asks.drop(found)
             self._hear(found)
         return found.keys()
 
