@@ -41,7 +41,7 @@ NOT_ASKED = "not asked yet"
 #: So long at most a look waits for answers where somebody is told what comes later, in seconds.
 _ANSWER_SECONDS = 1.0
 #: So many looks in which jobs have ended pass after a list of ended jobs that did not pay.
-CROWDED_LOOKS = 20
+_CROWDED_LOOKS = 20
 
 
 class Listing:
@@ -96,16 +96,16 @@ def _nobody(_news: Mapping[Any, News]) -> None:
 
 
 def _tell(tell: Tell, refs: Mapping[Key, list[JobRef]], news: Mapping[Key, News]) -> None:
-    """Tell news under the references that jobs are watched by."""
-    if tell is _nobody:
-        return
-    tell(
-        {
-            ref: replace(one, ref=ref) if isinstance(one, JobStatus) and one.ref is not ref else one
-            for key, one in news.items()
-            for ref in refs.get(key, ())
-        }
-    )
+    """Tell news under each reference that a job is watched by, each with its own id and version."""
+    if tell is not _nobody:
+        tell(
+            {
+                ref: replace(one, ref=ref) if ref != same[0] and isinstance(one, JobStatus) else one
+                for key, one in news.items()
+                for same in (refs[key],)
+                for ref in same
+            }
+        )
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ class _Cost:
     :ivar unlisted: Active jobs that the list did not show: each costs a request besides.
     :ivar pause: Looks until a list is tried again.
     :ivar seconds: How long the list took last.
-    :ivar crowded: So many more times no ended jobs are listed.
+    :ivar crowded: So many more times no ended jobs are listed; below 0 they may be.
     """
 
     measured_after: int
@@ -137,10 +137,8 @@ class _Cost:
 
     def list_ended(self, count: int) -> bool:
         """Return True if a list of ended jobs may tell of so many at once."""
-        if count > 1 and self.crowded:
-            self.crowded -= 1
-            return False
-        return count > 1
+        self.crowded -= count > 1
+        return count > 1 and self.crowded < 0 and not self.failures
 
     def measured(self, pages: int, seconds: float = 0.0) -> None:
         """Note what the list cost."""
@@ -352,7 +350,7 @@ class _WatchedList:
         due.difference_update(told)
         with self._changed:
             if not pays:
-                self._cost.crowded = CROWDED_LOOKS
+                self._cost.crowded = _CROWDED_LOOKS
         return pays and bool(due)
 
     def _hear_page(self, page: Page, wanted: Mapping[Key, JobRef], reading: _Reading) -> Collection[Key]:

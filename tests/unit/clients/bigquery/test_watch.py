@@ -196,8 +196,7 @@ def test_a_history_is_not_read_on_for_jobs_of_unknown_age(clock: Clock) -> None:
 
 def test_many_that_left_at_once_are_listed_too(clock: Clock) -> None:
     names = ["a", "b", "c", "d", "e", "f"]
-    ended = [listed("a", "b", nextPageToken="t", state="DONE"), listed("c", "d", "e", "f", state="DONE")]
-    client, replay = client_of(clock, {}, *ended)
+    client, replay = client_of(clock, {}, listed(*names, state="DONE"))
     assert set(summary(client.status_many(refs(*names))).values()) == {"succeeded"}
     assert replay.params[1] == {
         "maxResults": 1_000,
@@ -206,7 +205,20 @@ def test_many_that_left_at_once_are_listed_too(clock: Clock) -> None:
         "minCreationTime": str((CREATED - 60) * 1000),
         "maxCreationTime": str((CREATED + 60) * 1000),
     }
-    assert len(replay.sent) == 3
+    assert len(replay.sent) == 2
+
+
+def test_pages_of_ended_jobs_are_read_on_while_they_pay(clock: Clock) -> None:
+    """Side by side with what is asked for."""
+    names = [f"j{number:02}" for number in range(60)]
+    project = Project(clock, dict.fromkeys(names, "EU"))
+    project.page_jobs = 20
+    client = BigQueryClient(project, "p")
+    for name in names:
+        project.end(name)
+    assert set(summary(client.status_many(refs(*names))).values()) == {"succeeded"}
+    assert project.asked.count("GET p/jobs") > 2
+    assert len(project.asked) < 60
 
 
 def test_the_rest_of_many_is_asked_for(clock: Clock) -> None:
@@ -219,12 +231,13 @@ def test_the_rest_of_many_is_asked_for(clock: Clock) -> None:
 
 
 def test_a_busy_history_is_not_read_to_its_end(clock: Clock) -> None:
-    """No more pages of ended jobs than gets would have cost."""
+    """A page that tells of nobody is not worth another: in its time several would have been asked for."""
     names = ["a", "b", "c", "d", "e"]
-    pages = [listed("stranger", state="DONE", nextPageToken=str(number)) for number in range(4)]
-    client, replay = client_of(clock, {}, *pages, *[job(name) for name in names])
+    client, replay = client_of(
+        clock, {}, listed("stranger", state="DONE", nextPageToken="t"), *[job(name) for name in names]
+    )
     assert set(summary(client.status_many(refs(*names))).values()) == {"succeeded"}
-    assert len(replay.sent) == 10
+    assert len(replay.sent) == 7
 
 
 def test_where_lists_of_ended_jobs_do_not_pay_a_few_are_asked_for(clock: Clock) -> None:

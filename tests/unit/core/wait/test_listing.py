@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.job_list import JobList, Page
 from airflow_provider_jobs.core.wait.listing import NOT_ASKED, Listing, _Cost
-from airflow_provider_jobs.errors import AuthenticationError, JobsError, NotFoundError, ServiceError, TransportError
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    JobsError,
+    NotFoundError,
+    ServiceError,
+    TransportError,
+)
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
