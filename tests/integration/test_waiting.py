@@ -46,6 +46,11 @@ class ConnectedLab(Lab):
             cancel_on_kill=True,
         )
 
+    def fault_of(self, ref: JobRef, **fault: Any) -> None:
+        """Spoil every question for one job."""
+        path = f"/{self.project}/jobs/{ref.id}$"
+        self.sandbox.faults(operation=r"bigquery\.jobs\.get", path=path, times=0, **fault)
+
     def wait(self, ref: JobRef) -> asyncio.Task[float]:
         """Let a trigger wait for a job; the task returns how late it saw the end."""
         return asyncio.create_task(self._wait(ref))
@@ -136,6 +141,55 @@ def test_connections_that_fail_do_not_delay_another(connected: Callable[[], Conn
             task.cancel()
 
     run(scene())
+
+
+SPOILT = {
+    "503": {"action": "reply", "status": 503},
+    "429": {"action": "reply", "status": 429, "reason": "rateLimitExceeded", "retry_after": 30},
+    "403 for now": {"action": "reply", "status": 403, "reason": "quotaExceeded"},
+    "403 for good": {"action": "reply", "status": 403, "reason": "accessDenied"},
+    "404": {"action": "not_found"},
+    "not JSON": {"action": "garbage"},
+    "trickling": {"action": "slow_reply", "bytes_per_second": 20},
+    "cut": {"action": "cut"},
+    "silent": {"action": "hang", "seconds": 30},
+}
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "403 for now", "silent"])
+def test_a_job_that_cannot_be_asked_for_holds_up_no_other(
+    connected: Callable[[], ConnectedLab], fault: str
+) -> None:
+    """Nor do several, who have left the list of active jobs and cannot be asked for."""
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=2.0)
+    refs = [lab.submit(f"job{number}") for number in range(20)]
+    for ref in refs[:3]:
+        lab.fault_of(ref, **SPOILT[fault])
+    lab.fault("jobs.list", "reply", status=403, reason="accessDenied", times=0)
+
+    async def scene() -> None:
+        failing = [lab.wait(ref) for ref in refs[:3]]
+        assert max(await asyncio.gather(*map(lab.wait, refs[3:]))) <= POLL_SECONDS + 1.0
+        assert not any(task.done() for task in failing)
+        lab.sandbox.clear_faults()
+        await asyncio.gather(*failing)
+
+    run(scene())
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+def test_ends_are_seen_while_there_is_no_list(connected: Callable[[], ConnectedLab], fault: str) -> None:
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=4.0)
+    refs = [lab.submit(f"job{number}") for number in range(20)]
+    lab.fault("jobs.list", times=0, **SPOILT[fault])
+
+    async def scene() -> None:
+        assert max(await asyncio.gather(*map(lab.wait, refs))) <= POLL_SECONDS + 1.0
+
+    run(scene())
+    assert lab.requests("jobs.list")
 
 
 @pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])
