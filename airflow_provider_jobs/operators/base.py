@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.core.wait.single import look, wait_for
+from airflow_provider_jobs.core.wait.single import ask_each, look, wait_for
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
     JobCancelled,
@@ -171,7 +171,7 @@ class JobOperator(ServiceTask):
             if "statuses" in event:
                 statuses = [JobStatus.from_json(each) for each in event["statuses"]]
             else:  # the version before told of all in one
-                statuses = [client.status(ref) for ref in refs]
+                statuses = ask_each(client.status, refs)
             return self._finish(client, context, statuses, adopted=adopted)
 
     def on_kill(self) -> None:
@@ -262,7 +262,9 @@ class JobOperator(ServiceTask):
     def _finish(
         self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool
     ) -> Any:
-        statuses = [status if status.whole else client.status(status.ref) for status in statuses]
+        in_part = [status.ref for status in statuses if not status.whole]
+        whole = dict(zip(in_part, ask_each(client.status, in_part), strict=True))
+        statuses = [whole.get(status.ref, status) for status in statuses]
         state = several.state_of(statuses)
         if state is JobState.CANCELLED:
             self._check_killed()

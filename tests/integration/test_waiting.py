@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.jobs import JobRef, JobStatus
@@ -190,6 +192,21 @@ def test_ends_are_seen_while_there_is_no_list(connected: Callable[[], ConnectedL
 
     run(scene())
     assert lab.requests("jobs.list")
+
+
+@pytest.mark.parametrize("fault", ["503", "silent", "trickling"])
+def test_a_worker_sees_the_ends_of_its_jobs_while_there_is_no_list(
+    connected: Callable[[], ConnectedLab], fault: str
+) -> None:
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=3.0)
+    client = BigQueryHook(lab.project).get_conn()
+    statuses = [client.status(lab.submit(f"job{number}")) for number in range(20)]
+    lab.fault("jobs.list", times=0, **SPOILT[fault])
+    until = time.time() + 20
+    ended = wait_for(client, statuses, until=until, poll_interval=POLL_SECONDS, timing=Timing())
+    assert all(status.state.ended for status in ended)
+    assert time.time() - max(status.ref.created_at or 0 for status in ended) < 3.0 + 2 * POLL_SECONDS + 1.0
 
 
 @pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])

@@ -324,7 +324,7 @@ class _WatchedList:
 
     def _without_list(self, failure: JobsError) -> set[Key]:
         """Note that the list is out; return who may be asked for all the same."""
-        self._failure = failure
+        self._failure = None if concerns_job(failure) else failure  # none that would seem to be the jobs' own
         try:
             if isinstance(failure, AuthenticationError):
                 return set()

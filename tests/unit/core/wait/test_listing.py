@@ -273,6 +273,18 @@ def test_a_list_that_never_answers_holds_up_nobody(*, tell: bool) -> None:
     gate.set()
 
 
+def test_a_list_that_is_gone_says_nothing_of_the_jobs() -> None:
+    """Else their waits would end while nobody has been able to ask for them."""
+    gate = threading.Event()
+    jobs = Jobs(active=["a", "b"], out=NotFoundError("no such table", status=404, reason="notFound"))
+    jobs.gates, jobs.wait_seconds = {"a": gate, "b": gate}, 0.0
+    found: dict[JobRef, Any] = {}
+    Listing(jobs).statuses(refs("a", "b"), found.update)
+    assert found == {}
+    gate.set()
+    until(lambda: told(found), {"a": "ACTIVE", "b": "ACTIVE"})
+
+
 def test_a_service_that_wants_no_more_requests_is_not_asked_for_each() -> None:
     names = [f"j{number}" for number in range(50)]
     enough = ServiceError("slow down", status=429, reason="rateLimitExceeded", retryable=True)
