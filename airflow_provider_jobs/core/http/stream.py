@@ -61,7 +61,7 @@ def _raw(response: requests.Response, until: float) -> Iterator[bytes]:
     try:
         while block := read(READ_BYTES, decode_content=False):
             if time.monotonic() > until:
-                raise TimeoutError
+                raise TimeoutError("timed out")
             yield block
     except (HTTPError, OSError) as error:
         method = response.request.method or "a request"

@@ -217,8 +217,6 @@ def test_a_sensor_fails_with_the_job(lab: SalesforceLab, *, deferrable: bool) ->
     sensor = SalesforceJobSensor(task_id="s", job=left, poke_interval=0.2, deferrable=deferrable)
     with pytest.raises(AirflowFailException, match="QUERY_TIMEOUT: too long"):
         perform(sensor)
-    gone = SalesforceJobSensor(
-        task_id="s", job="750000000000000AAA", timeout=0.8, deferrable=deferrable
-    )
+    gone = SalesforceJobSensor(task_id="s", job="750000000000000AAA", timeout=0.8, deferrable=deferrable)
     with pytest.raises(AirflowFailException, match="404"):
         perform(gone)

@@ -262,7 +262,7 @@ def test_each_page_is_told_before_the_next_is_asked_for() -> None:
 def test_a_list_that_never_answers_holds_up_nobody(*, tell: bool) -> None:
     """The jobs are asked for in its place, in every look, and it is not begun again meanwhile."""
     gate = threading.Event()
-    jobs = Jobs(active=["a", "b"], ended=["c"], patience_seconds=0.0)
+    jobs = Jobs(active=["a", "b"], ended=["c"], patience_seconds=0.1)
     jobs.list_gate = gate
     listing, watched = Listing(jobs), refs("a", "b", "c")
     for _ in range(3):
@@ -282,7 +282,7 @@ def test_a_list_that_is_gone_says_nothing_of_the_jobs() -> None:
     Listing(jobs).statuses(refs("a", "b"), found.update)
     assert found == {}
     gate.set()
-    until(lambda: told(found), {"a": "ACTIVE", "b": "ACTIVE"})
+    until(lambda: told(dict(found)), {"a": "ACTIVE", "b": "ACTIVE"})
 
 
 def test_a_service_that_wants_no_more_requests_is_not_asked_for_each() -> None:

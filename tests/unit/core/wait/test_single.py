@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from airflow_provider_jobs.core.wait.single import concerns_job, pause_seconds, wait_for
+from airflow_provider_jobs.core.wait.single import ask_each, concerns_job, pause_seconds, wait_for
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -19,7 +20,6 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Coroutine, Sequence
 
 T = TypeVar("T")
@@ -64,6 +64,28 @@ class Service:
             except JobsError as error:
                 found[ref] = error
         return found
+
+
+def test_jobs_of_one_task_are_asked_for_side_by_side() -> None:
+    """Each waits here until all of them are asked for."""
+    together = threading.Barrier(3)
+
+    def ask(ref: JobRef) -> JobStatus:
+        together.wait(PATIENCE)
+        return is_(SUCCEEDED, ref)
+
+    refs = [JobRef("bigquery", "p", str(number)) for number in range(3)]
+    assert [status.ref for status in ask_each(ask, refs)] == refs
+    assert ask_each(ask, []) == []
+
+
+def test_the_first_error_of_several_asked_for_is_raised() -> None:
+    def ask(ref: JobRef) -> JobStatus:
+        raise TransportError(ref.id)
+
+    for refs in ([REF], [REF, OTHER]):
+        with pytest.raises(TransportError):
+            ask_each(ask, refs)
 
 
 @pytest.mark.parametrize(
