@@ -29,7 +29,7 @@ def resource(job_id: str) -> dict[str, Any]:
     """Return a Job resource."""
     created = JOBS[job_id]
     done = time.time() > created + RUNS
-    statistics = {"creationTime": str(int(created * 1000)), "startTime": str(int(created * 1000))}
+    statistics: dict[str, Any] = {"creationTime": str(int(created * 1000)), "startTime": str(int(created * 1000))}
     if done:
         statistics |= {"endTime": str(int((created + RUNS) * 1000)), "load": {"outputRows": "1"}}
     return {

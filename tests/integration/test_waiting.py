@@ -145,7 +145,7 @@ def test_connections_that_fail_do_not_delay_another(connected: Callable[[], Conn
     run(scene())
 
 
-SPOILT = {
+SPOILT: dict[str, dict[str, Any]] = {
     "503": {"action": "reply", "status": 503},
     "429": {"action": "reply", "status": 429, "reason": "rateLimitExceeded", "retry_after": 30},
     "403 for now": {"action": "reply", "status": 403, "reason": "quotaExceeded"},
