@@ -28,8 +28,12 @@ _numbers = itertools.count(1)
 def resource(job_id: str) -> dict[str, Any]:
     """Return a Job resource."""
     created = JOBS[job_id]
+    began = str(int(created * 1000))
     done = time.time() > created + RUNS
-    statistics: dict[str, Any] = {"creationTime": str(int(created * 1000)), "startTime": str(int(created * 1000))}
+    statistics: dict[str, Any] = {
+        "creationTime": str(int(created * 1000)),
+        "startTime": str(int(created * 1000)),
+    }
     if done:
         statistics |= {"endTime": str(int((created + RUNS) * 1000)), "load": {"outputRows": "1"}}
     return {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.wait.single import ask_each, look, wait_for
 from airflow_provider_jobs.errors import (
@@ -229,29 +229,49 @@ class JobOperator(ServiceTask):
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
-        statuses = wait_for(
-            client,
-            statuses,
-            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
-            poll_interval=self.poll_interval,
-            timing=Timing(),
-            on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-        )
+        try:
+            statuses = wait_for(
+                client,
+                statuses,
+                until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
+                poll_interval=self.poll_interval,
+                timing=Timing(),
+                longest_pause=self._longest_pause(context),
+                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+            )
+        except OutageError as error:
+            if not self.deferrable or error.retry_after is None:
+                raise
+            self.log.warning("%s; looking again in %.0f s", error, error.retry_after)
+            return self._defer(context, statuses, adopted=adopted, pause_seconds=error.retry_after)
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
             return self._defer(context, statuses, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
 
-    def _defer(self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool) -> Any:
+    def _longest_pause(self, context: Context) -> float:
+        """Return for how long the worker is held if the service asks for a pause: as little as can be."""
+        if self.deferrable:
+            return 0.0
+        ti = context["ti"]
+        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
+
+    def _defer(
+        self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0
+    ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
+        deadline, now = self._deadline(context), time.time()
+        if deadline is not None:
+            pause_seconds = max(0.0, min(pause_seconds, deadline - now))
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),
             poll_interval=self.poll_interval,
-            deadline=self._deadline(context),
-            first_poll_at=time.time() + FIRST_POLL_SECONDS,
+            deadline=deadline,
+            first_poll_at=now + max(FIRST_POLL_SECONDS, pause_seconds),
+            pause_seconds=pause_seconds,
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,

@@ -8,13 +8,13 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.core.wait.single import concerns_job
+from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import JobsError, ServiceError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from airflow_provider_jobs.core.wait.job_list import JobList, Key
     from airflow_provider_jobs.jobs import JobRef, JobStatus
@@ -45,6 +45,7 @@ class Asks:
         self._lane = Lane(jobs.at_a_time, linger_seconds=0.0)
         self._queue: dict[Key, JobRef] = {}
         self._under_way: set[Key] = set()
+        self._quiet_until: dict[Key, float] = {}  # the service asked not to be asked before
 
     @property
     def busy(self) -> bool:
@@ -54,13 +55,20 @@ class Asks:
     def begin(self, refs: Mapping[Key, JobRef], calls: float) -> int:
         """Ask for so many of these jobs, and no more for others; return how many have joined the queue."""
         self._queue = {key: ref for key, ref in self._queue.items() if key in refs}
+        now = self._jobs.timing.now()
         free = [key for key in refs if key not in self._queue and key not in self._under_way]
+        free = [key for key in free if self._quiet_until.get(key, now) <= now]
         free.sort(key=lambda key: self.turns.get(key, _FIRST))
         count = max(0, math.ceil(min(calls - len(self._queue), len(free))))
         for key in free[:count]:  # what it logs belongs to who asks
             self._queue[key] = refs[key]
             self._lane.submit(partial(contextvars.copy_context().run, self._ask_next))
         return count
+
+    def forget_others(self, watched: Collection[Key]) -> None:
+        """Forget the turns of all jobs but these."""
+        self.turns = {key: turn for key, turn in self.turns.items() if key in watched}
+        self._quiet_until = {key: until for key, until in self._quiet_until.items() if key in watched}
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Ask no more for jobs that are not being asked for yet."""
@@ -86,6 +94,9 @@ class Asks:
             # Who could not be asked for has another turn at once, and only one.
             again = failed and not self.turns.get(key, _FIRST)[1]
             self.turns[key] = 0 if again else next(self._turn), failed
+            self._quiet_until.pop(key, None)
+            if failed:
+                self._quiet_until[key] = self._jobs.timing.now() + asked_pause(answer)
             if failed and isinstance(answer, ServiceError) and answer.status < _SERVER_ERRORS:
                 self._queue.clear()  # it is us whom the service does not want just now
             self._hear(key, answer)

@@ -20,12 +20,13 @@ from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import (
     FLOOR_SECONDS,
     OUTAGE_SECONDS,
+    asked_pause,
     concerns_job,
     pause_seconds,
 )
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.core.wait.waiter import HEARTBEAT_SECONDS, Waiter
-from airflow_provider_jobs.errors import AuthenticationError, DeadlineExceeded, OutageError
+from airflow_provider_jobs.errors import AuthenticationError, DeadlineExceeded, MovedError, OutageError
 from airflow_provider_jobs.jobs import JobStatus
 
 if TYPE_CHECKING:
@@ -95,9 +96,10 @@ class PollGroup:
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()
-        self.rejected = False  # the service did not accept the token when it was asked last
+        self.rejected = False  # the service did not accept the token, or the address, when it was asked last
         self._answered = self._failed = False  # since the last tick
-        self._began = self._stirred_at = -_NEVER
+        self._longest_asked = 0.0  # the longest pause that the service has asked for since then
+        self._began = self._stirred_at = self._not_before = -_NEVER
         self._poll_interval = _NEVER
         self._luck = 0.0
 
@@ -173,6 +175,7 @@ class PollGroup:
             due = now + FLOOR_SECONDS * self._luck
         else:
             due = max(now, self._began + self._pause(now))
+        due = max(due, self._not_before)
         if self._tick_timer is not None:
             if self._tick_timer.when() <= due:
                 return
@@ -220,12 +223,14 @@ class PollGroup:
             found = OutageError(f"no answer within {CALL_SECONDS:.0f} s")
         seconds = loop.time() - began
         await self._tell(dict.fromkeys(refs, found) if isinstance(found, Exception) else found, began)
+        failed = self._failed and not self._answered
+        if failed:  # nobody was answered: the whole connection has to wait
+            self._not_before = began + seconds + self._longest_asked
         self._ticking = None
         if self._on_tick:
-            failed = self._failed and not self._answered
             tick = Tick(len(self._waiters), seconds, loop.time() - due, failed)
             self._lane.submit(partial(self._on_tick, tick))
-        self._answered = self._failed = False
+        self._answered, self._failed, self._longest_asked = False, False, 0.0
         if self._waiters:
             self._poll_interval = min(waiter.poll_interval for waiter in self._everybody())
             self._plan_tick(loop)
@@ -259,7 +264,8 @@ class PollGroup:
             self._answered, self.rejected = True, False
         else:
             self._failed = True
-            self.rejected = isinstance(news, AuthenticationError)
+            self._longest_asked = max(self._longest_asked, asked_pause(news))
+            self.rejected = isinstance(news, AuthenticationError | MovedError)
         waiters = self._waiters.get(ref)
         if not waiters:
             return

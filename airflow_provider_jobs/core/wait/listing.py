@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.wait.asks import Asks
-from airflow_provider_jobs.core.wait.single import concerns_job
+from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
 from airflow_provider_jobs.core.wait.threads import STEP_SECONDS, Lane
 from airflow_provider_jobs.errors import AuthenticationError, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
@@ -91,8 +91,7 @@ class Listing:
         return self._lists.setdefault(name, _WatchedList(name, self.jobs))
 
 
-def _nobody(_news: Mapping[Any, News]) -> None:
-    """Tell nobody."""
+def _nobody(_: Mapping[Any, News]) -> None: ...
 
 
 def _tell(tell: Tell, refs: Mapping[Key, list[JobRef]], news: Mapping[Key, News]) -> None:
@@ -189,21 +188,20 @@ class _WatchedList:
         self._reader = Lane(2, linger_seconds=0.0)  # a list, and one of ended jobs that goes on meanwhile
         self._asks = Asks(jobs, self._changed, self._hear_answer)
         self._cost = _Cost(jobs.measured_after)
-        # This look:
-        self._look = 0
+        self._look = 0  # its number; what follows is of this look
         self._watched: Mapping[Key, JobRef] = {}
         self._tell: Callable[[Mapping[Key, News]], object] = _nobody
         self._calls = 0.0  # requests that are left
         self._lists_first = self._heard = self._has_read = False
         self._failure: JobsError | None = None
         self._bug: Exception | None = None
-        # From look to look:
-        self._last: dict[Key, News] = {}
+        self._last: dict[Key, News] = {}  # this, and what follows, is kept from look to look
         self._settled: set[Key] = (
             set()
         )  # what was heard of them since the last look's end needs no other look
         self._reading: _Reading | None = None  # to be read on
         self._is_reading = False
+        self._not_before = 0.0  # the service asked not to be asked for the list before
         self._due: set[Key] = set()  # jobs that the last reading did not show
 
     def begin(
@@ -215,10 +213,11 @@ class _WatchedList:
             self._watched, self._tell, self._calls = watched, tell, calls
             self._heard, self._failure = bool(self._settled), None
             self._last = {key: news for key, news in self._last.items() if key in watched}
-            self._asks.turns = {key: turn for key, turn in self._asks.turns.items() if key in watched}
+            self._asks.forget_others(watched)
             wanted = {key: ref for key, ref in watched.items() if key not in self._settled}
-            lists = not self._is_reading and len(wanted) >= self._jobs.listed_from
-            lists = lists and self._cost.list_now(len(wanted), calls)
+            quiet = self._is_reading or self._not_before > self._jobs.timing.now()
+            many = len(wanted) >= self._jobs.listed_from
+            lists = many and not quiet and self._cost.list_now(len(wanted), calls)
             # One that was out may be out still: nobody waits to see.
             self._lists_first = lists and (not self._cost.failures or calls < math.inf)
             if lists:
@@ -325,6 +324,7 @@ class _WatchedList:
     def _without_list(self, failure: JobsError) -> set[Key]:
         """Note that the list is out; return who may be asked for all the same."""
         self._failure = None if concerns_job(failure) else failure  # none that would seem to be the jobs' own
+        self._not_before = self._jobs.timing.now() + asked_pause(failure)
         try:
             if isinstance(failure, AuthenticationError):
                 return set()

@@ -299,6 +299,20 @@ def test_a_service_that_wants_no_more_requests_is_not_asked_for_each() -> None:
     until(lambda: dict.fromkeys(told(listing.statuses(refs(*names))).values(), ""), {"RUNNING": ""})
 
 
+def test_a_pause_that_is_asked_for_is_kept() -> None:
+    """Of a list, and of each job by itself: the others are asked for."""
+    now = [1000.0]
+    busy = ServiceError("busy", status=503, reason="r", retryable=True, retry_after=30.0)
+    jobs = Jobs(active=["a", "b"], out=busy, errors={"a": busy}, failed_ask_pause=0.0)
+    jobs.timing = Timing(now=lambda: now[0], sleep=lambda _: None)
+    listing = Listing(jobs)
+    for now[0] in (1000.0, 1010.0, 1029.0):
+        assert told(listing.statuses(refs("a", "b"))) == {"a": "ServiceError", "b": "ACTIVE"}
+    assert (jobs.pages_asked, jobs.asked.count("a"), jobs.asked.count("b")) == (1, 1, 3)
+    now[0], jobs.out, jobs.errors = 1031.0, None, {}
+    until(lambda: told(listing.statuses(refs("a", "b"))), {"a": "RUNNING", "b": "RUNNING"})
+
+
 def test_an_outage_hears_from_us_seldom() -> None:
     """A thread that has failed pauses; one that has an answer only as long as the rate bids."""
     pauses: list[float] = []
