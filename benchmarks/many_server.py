@@ -31,8 +31,8 @@ def resource(job_id: str) -> dict[str, Any]:
     began = str(int(created * 1000))
     done = time.time() > created + RUNS
     statistics: dict[str, Any] = {
-        "creationTime": str(int(created * 1000)),
-        "startTime": str(int(created * 1000)),
+        "creationTime": began,
+        "startTime": began,
     }
     if done:
         statistics |= {"endTime": str(int((created + RUNS) * 1000)), "load": {"outputRows": "1"}}

@@ -88,18 +88,21 @@ class Asks:
             answer = self._jobs.ask(ref)
         except Exception as error:  # noqa: BLE001 - a bug has to end the waits: who looks raises it
             answer = error
-        failed = isinstance(answer, JobsError) and not concerns_job(answer)
+        outage = answer if isinstance(answer, JobsError) and not concerns_job(answer) else None
         with self._changed:
             self._under_way.discard(key)
-            # Who could not be asked for has another turn at once, and only one.
-            again = failed and not self.turns.get(key, _FIRST)[1]
-            self.turns[key] = 0 if again else next(self._turn), failed
-            self._quiet_until.pop(key, None)
-            if failed:
-                self._quiet_until[key] = self._jobs.timing.now() + asked_pause(answer)
-            if failed and isinstance(answer, ServiceError) and answer.status < _SERVER_ERRORS:
-                self._queue.clear()  # it is us whom the service does not want just now
+            self._note(key, outage)
             self._hear(key, answer)
             self._changed.notify_all()
-        pause = self._jobs.failed_ask_pause if failed else self._jobs.ask_pause
+        pause = self._jobs.failed_ask_pause if outage else self._jobs.ask_pause
         self._jobs.timing.sleep(max(0.0, began + pause - self._jobs.timing.now()))
+
+    def _note(self, key: Key, outage: JobsError | None) -> None:
+        """Note when a job has its next turn: one that could not be asked for at once, and only once."""
+        again = outage and not self.turns.get(key, _FIRST)[1]
+        self.turns[key] = 0 if again else next(self._turn), bool(outage)
+        self._quiet_until.pop(key, None)
+        if outage:
+            self._quiet_until[key] = self._jobs.timing.now() + asked_pause(outage)
+        if isinstance(outage, ServiceError) and outage.status < _SERVER_ERRORS:
+            self._queue.clear()  # it is us whom the service does not want just now

@@ -324,7 +324,6 @@ class _WatchedList:
     def _without_list(self, failure: JobsError) -> set[Key]:
         """Note that the list is out; return who may be asked for all the same."""
         self._failure = None if concerns_job(failure) else failure  # none that would seem to be the jobs' own
-        self._not_before = self._jobs.timing.now() + asked_pause(failure)
         try:
             if isinstance(failure, AuthenticationError):
                 return set()
@@ -334,6 +333,7 @@ class _WatchedList:
         if not self._cost.failures:
             log.warning("no list of %s, so single jobs are asked for: %s", self._name, failure)
         self._cost.failed(for_good=for_good)
+        self._not_before = self._jobs.timing.now() + asked_pause(failure)
         return set(self._watched)
 
     def _hear_ended(self, pages: Iterator[Page], wanted: Mapping[Key, JobRef], due: set[Key]) -> bool:

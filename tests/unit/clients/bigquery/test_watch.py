@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.core.http.retry import LATER_SECONDS
 from airflow_provider_jobs.errors import JobsError, NotFoundError, ServiceError
 from airflow_provider_jobs.jobs import JobRef, JobStatus
 from tests.unit.clients.replay import Replay, client_of, job, refusal
@@ -300,9 +303,24 @@ def test_who_may_not_list_asks_for_each(clock: Clock, status: int) -> None:
     assert summary(client.status_many(refs("a", "b"))) == {"a": "succeeded", "b": "running"}
 
 
-@pytest.mark.parametrize("reason", ["rateLimitExceeded", "quotaExceeded"])
-def test_a_list_that_is_refused_for_now_is_asked_for_again(clock: Clock, reason: str) -> None:
+def test_a_quota_that_is_spent_lets_nobody_ask_for_a_while(clock: Clock) -> None:
+    project = Project(clock, dict.fromkeys("abcdef", "EU"))
+    client = BigQueryClient(project, "p")
+    client._many.jobs.at_a_time = 1
+    project.out = dict.fromkeys(("list", "get"), refusal(403, "quotaExceeded"))
+    for _ in range(20):
+        with suppress(ServiceError):
+            client.status_many(refs(*"abcdef"))
+    asked = Counter(project.asked)
+    assert max(asked.values()) == 1
+    project.out = {}
+    clock.time += LATER_SECONDS
+    assert set(summary(client.status_many(refs(*"abcdef"))).values()) == {"running"}
+
+
+def test_a_list_that_is_refused_for_now_is_asked_for_again(clock: Clock) -> None:
     """Such a refusal is a 403 too; as long as single jobs are refused as well, one is asked for in a tick."""
+    reason = "rateLimitExceeded"
     project = Project(clock, dict.fromkeys("abcdef", "EU"))
     client = BigQueryClient(project, "p")
     client._many.jobs.at_a_time = 1
@@ -371,7 +389,7 @@ def test_each_end_is_seen_soon_wherever_the_job_is(data: st.DataObject) -> None:
         for name in (name for name, end in ends.items() if end == tick):
             project.end(name, places[name])
         outage = outages[tick] if tick < len(outages) else []
-        project.out = dict.fromkeys(outage, refusal(403, "quotaExceeded"))
+        project.out = dict.fromkeys(outage, refusal(403, "rateLimitExceeded"))
         before, count = len(project.sent), len(watched)
         try:
             found = client.status_many(list(watched.values()))
