@@ -20,6 +20,8 @@ class JobsError(Exception):
     may_have_happened = False
     #: Seconds before which the next try is of no use, if the service or its docs say so.
     retry_after: float | None = None
+    #: A job that may have been made, and of which no reply tells.
+    lost_job: JobRef | None = None
 
 
 class ConfigurationError(JobsError):
@@ -95,6 +97,17 @@ class JobFailed(JobsError):
 
 class JobCancelled(JobFailed):
     """Somebody cancelled the job, or a time limit of the service did."""
+
+
+class ResultsUnavailable(JobsError):
+    """The job has succeeded, and its results could not be read: what it has done stays done.
+
+    :param retryable: A retry goes on with the job, and only reads.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class DeadlineExceeded(JobsError):

@@ -4,77 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import time
-from contextlib import contextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
-from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.core.wait.single import ask_each, look, wait_for
+from airflow_provider_jobs.core.several import Cancels
+from airflow_provider_jobs.core.wait.single import ask_each, last_look, wait_for
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
-    JobCancelled,
-    JobFailed,
     JobsError,
     NotFoundError,
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.endings import (
+    airflow_failures,
+    failure,
+    is_final,
+    retry_follows,
+)
+from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context
 
     from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
-    from airflow_provider_jobs.hooks.base import JobsHook
-
-log = logging.getLogger(__name__)
 
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
+#: How long a kill asks for the end of jobs again, in seconds: Airflow leaves five, and an ask takes time.
+KILL_SECONDS = 2.0
 #: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
 SKEW_SECONDS = 10.0
-
-
-class ServiceTask(BaseOperator):
-    """A task about jobs of one service: what operators and sensors share.
-
-    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
-    """
-
-    service: ClassVar[str]
-    hook_class: ClassVar[type[JobsHook[Any]]]
-    #: What several jobs of a task are called, and what is told of them together.
-    together: ClassVar[Several] = Several()
-
-    def __init__(
-        self,
-        *,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.deferrable = deferrable
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the service's hook."""
-        conn_id = self.hook_class.conn_name_attr
-        return {conn_id: getattr(self, conn_id)}
-
-    def client(self) -> Any:
-        """Return the service's client."""
-        return self.hook_class(**self.hook_args()).get_conn()
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what a result, and an operator's XCom ``job``, say about a job."""
-        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
 
 
 class JobOperator(ServiceTask):
@@ -92,6 +58,8 @@ class JobOperator(ServiceTask):
 
     #: False if the service has no way to end a job.
     can_cancel: ClassVar[bool] = True
+    #: True if a retry finds the job without Airflow's store of a task's state.
+    found_without_store: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -114,6 +82,9 @@ class JobOperator(ServiceTask):
         self._client: Any = None
         self._refs: list[JobRef] = []
         self._killed = False
+        #: Jobs that may have been made: the replies that would tell were lost.
+        self._lost: list[JobRef] = []
+        self._all_ended = False
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -125,7 +96,7 @@ class JobOperator(ServiceTask):
 
     def submissions(self, client: Any, context: Context) -> Sequence[Submission]:
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
-        return [client.submit(self.request(client, context))]
+        return [self._submitted(client, self.request(client, context))]
 
     def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
@@ -147,7 +118,7 @@ class JobOperator(ServiceTask):
 
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
-        with airflow_failures(self):
+        with airflow_failures(partial(self._failed, context)):
             self._client = self.client()
             return self._run(self._client, context)
 
@@ -156,16 +127,16 @@ class JobOperator(ServiceTask):
 
         :param before: What a task carries that the version before has deferred.
         """
-        with airflow_failures(self):
-            client = self._client = self.client()
+        with airflow_failures(partial(self._failed, context)):
             refs = self._refs = several.refs_of(event)
+            client = self._client = self.client()
             self._carried = {**before, **event.get("carried", {})}
             adopted = event["adopted"]
             if event["outcome"] == "error":
                 text = f"{several.names(refs)}: {event['message']}"
                 raise OutageError(text, retryable=event["retryable"])
             if event["outcome"] == "deadline":
-                return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
+                return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
             if event["outcome"] != "ended":
                 raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
             if "statuses" in event:
@@ -181,13 +152,43 @@ class JobOperator(ServiceTask):
         """
         self._killed = True
         if self.cancel_on_kill:
-            self._cancel(self._refs)
+            self._cancel(self._refs, "the task was ended", KILL_SECONDS)
 
-    def _cancel(self, refs: Sequence[JobRef]) -> None:
+    def _cancel(self, refs: Sequence[JobRef], why: str, seconds: float) -> None:
         if refs:
-            self.log.info("cancelling %s, since the task was ended", several.names(refs))
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
-            several.cancel_all(self._client, refs)
+            Cancels(self._client, refs, why).insist(seconds, Timing(), self.log)
+
+    def _failed(self, context: Context, error: Exception) -> bool:
+        """Leave no job behind that no attempt would follow; return True if no retry follows this error."""
+        final = is_final(error) and not self._killed
+        try:
+            self.leave_nothing(context, final=final)
+        except Exception:  # the error that fails the task is the one to tell
+            self.log.exception("%s may run on: it could not be cancelled", several.names(self._refs))
+        return final
+
+    def leave_nothing(self, context: Context, *, final: bool) -> None:
+        """Cancel what an attempt that fails leaves running, unless a retry goes on with it.
+
+        :param final: No retry follows, whatever tries are left.
+        """
+        if self._all_ended or self._killed or not (self.can_cancel and self.cancel_on_kill):
+            return
+        lasts = self.found_without_store or context.get("task_state_store") is not None
+        follows = retry_follows(context) and not final
+        refs = [*self._refs, *(ref for ref in self._lost if ref not in self._refs)]
+        if not (follows and lasts):
+            self._cancel(refs, "no retry can find it" if follows else "the task has failed", CANCEL_SECONDS)
+
+    def _keep(self, ref: JobRef, remember: Callable[[], object]) -> None:
+        """Follow a job that was made, and keep it for a retry; nobody would find one that cannot be kept."""
+        self._follow([ref])
+        try:
+            remember()
+        except Exception:
+            self._cancel([ref], "it could not be kept for a retry", CANCEL_SECONDS)
+            raise
 
     def _check_killed(self) -> None:
         """Let a task that was ended go no further; its retry begins anew."""
@@ -197,19 +198,29 @@ class JobOperator(ServiceTask):
     def _submit(self, client: JobClient, request: JobRequest) -> Submission:
         """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
-        submission = client.submit(request)
+        submission = self._submitted(client, request)
         if not submission.left_alone:
             self._follow([submission.status.ref])
         return submission
+
+    def _submitted(self, client: JobClient, request: JobRequest) -> Submission:
+        """Submit a job; note one of which nobody knows whether there is one."""
+        try:
+            return client.submit(request)
+        except JobsError as error:
+            if error.lost_job:
+                self._lost.append(error.lost_job)
+            raise
 
     def _follow(self, refs: Sequence[JobRef]) -> None:
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
         if self._killed and self.cancel_on_kill:
-            self._cancel(refs)
+            self._cancel(refs, "the task was ended", KILL_SECONDS)
             self._check_killed()
 
     def _run(self, client: JobClient, context: Context) -> Any:
+        self._all_ended = False
         submissions = self.submissions(client, context)
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
@@ -219,7 +230,8 @@ class JobOperator(ServiceTask):
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
         # A dry run has no job.
         self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
-        self._remember(context, statuses)
+        over = several.state_of(statuses) is JobState.SUCCEEDED
+        (self._remember_end if over else self._remember)(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
         # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
@@ -254,8 +266,7 @@ class JobOperator(ServiceTask):
         """Return for how long the worker is held if the service asks for a pause: as little as can be."""
         if self.deferrable:
             return 0.0
-        ti = context["ti"]
-        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
+        return LONGEST_PAUSE_SECONDS if retry_follows(context) else float("inf")
 
     def _defer(
         self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0
@@ -286,6 +297,7 @@ class JobOperator(ServiceTask):
         whole = dict(zip(in_part, ask_each(client.status, in_part), strict=True))
         statuses = [whole.get(status.ref, status) for status in statuses]
         state = several.state_of(statuses)
+        self._all_ended = True
         if state is JobState.CANCELLED:
             self._check_killed()
             if adopted:
@@ -296,8 +308,15 @@ class JobOperator(ServiceTask):
         if state is not JobState.SUCCEEDED:
             raise failure(client, statuses, self.together)
         statuses = self.completed(client, context, statuses)
-        self._remember(context, statuses)
+        self._remember_end(context, statuses)
         return self.result(statuses)
+
+    def _remember_end(self, context: Context, statuses: Sequence[JobStatus]) -> None:
+        """Push the XComs of jobs that have ended; what they say is in the result, too."""
+        try:
+            self._remember(context, statuses)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the work is done
+            self.log.warning("the XCom job could not be written, and is left out: %s", error)
 
     def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
         summary = self.summary_of(statuses)
@@ -319,7 +338,10 @@ class JobOperator(ServiceTask):
         if active := [status.ref for status in statuses if not status.state.ended]:
             if not self.can_cancel:
                 raise self._overdue(active, "may still")
-            several.cancel_all(client, active)
+            cancels = Cancels(client, active, "execution_timeout has ended")
+            if not cancels.insist(CANCEL_SECONDS, Timing(), self.log):
+                raise self._overdue(active, "could not be cancelled: it may run on")
+            self._all_ended = True  # or is about to
             until = time.time() + CANCEL_SECONDS
             try:
                 statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
@@ -340,27 +362,6 @@ class JobOperator(ServiceTask):
         )
 
 
-def _last_look(client: JobClient, refs: Sequence[JobRef]) -> list[JobStatus]:
-    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
-    statuses = []
-    for ref, news in look(client, refs).items():
-        if isinstance(news, JobsError):
-            log.warning("how %s is doing could not be found out: %s", ref, news)
-        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
-    return statuses
-
-
-def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:
-    """Return the error of jobs that ended without success, the failing part of a single one named."""
-    status = several.report(statuses, together)
-    try:
-        if len(statuses) == 1:
-            status = replace(status, statement=client.failing_statement(status))
-    except JobsError as error:
-        log.warning("which part of %s failed could not be found out: %s", status.ref, error)
-    return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
-
-
 def work_digest(context: Context, configuration: Any) -> str:
     """Return 20 characters that stand for this work of this task: the same in a retry, others after a clear.
 
@@ -379,14 +380,3 @@ def run_started_at(context: Context) -> float:
     """
     started = getattr(context["dag_run"], "start_date", None)
     return started.timestamp() - SKEW_SECONDS if started else 0.0
-
-
-@contextmanager
-def airflow_failures(task: JobOperator) -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end."""
-    try:
-        yield
-    except JobsError as error:
-        if error.retryable or task._killed:  # noqa: SLF001 - of this very module
-            raise
-        raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

@@ -24,7 +24,8 @@ from airflow_provider_jobs.core.wait.single import (
 )
 from airflow_provider_jobs.errors import JobFailed, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.base import ServiceTask, failure
+from airflow_provider_jobs.operators.endings import failure
+from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:

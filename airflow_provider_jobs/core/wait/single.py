@@ -5,6 +5,7 @@ A look that fails is not a failed job: an outage budget bounds how long the serv
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,16 @@ from airflow_provider_jobs.errors import (
     NotFoundError,
     OutageError,
 )
+from airflow_provider_jobs.jobs import JobState, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_jobs.core.http.retry import Timing
     from airflow_provider_jobs.core.work import StatusClient
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobRef
+
+log = logging.getLogger(__name__)
 
 #: How long a service may stay silent before its waiters fail, in seconds.
 OUTAGE_SECONDS = 900.0
@@ -73,6 +77,16 @@ def ask_each(ask: Callable[[JobRef], JobStatus], refs: Sequence[JobRef]) -> list
         return [ask(refs[0])]
     with Pool(ASKED_AT_ONCE) as pool:
         return pool.results([partial(ask, ref) for ref in refs])
+
+
+def last_look(client: StatusClient, refs: Sequence[JobRef]) -> list[JobStatus]:
+    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
+    statuses = []
+    for ref, news in look(client, refs).items():
+        if isinstance(news, JobsError):
+            log.warning("how %s is doing could not be found out: %s", ref, news)
+        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
+    return statuses
 
 
 def wait_for(

@@ -19,7 +19,9 @@ from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask, run_started_at, work_digest
+from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
+from airflow_provider_jobs.operators.endings import nice_to_know
+from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,6 +108,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
     operator_extra_links = (BigQueryJobLink(),)
+    found_without_store = True
     ui_color = "#4285f4"
 
     def __init__(
@@ -166,13 +169,16 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     def completed(
         self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
-        """Return the statuses, those of a SELECT with the number of its rows."""
-        return [
-            replace(status, statistics={**status.statistics, "row_count": client.row_count(status.ref)})
-            if status.statistics.get("statement_type") == "SELECT" and status.ref.id
-            else status
-            for status in statuses
-        ]
+        """Return the statuses, those of a SELECT with the number of its rows if BigQuery tells it."""
+        return [self._counted(client, status) for status in statuses]
+
+    def _counted(self, client: BigQueryClient, status: JobStatus) -> JobStatus:
+        if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
+            return status
+        rows = nice_to_know(f"the row count of {status.ref}", lambda: client.row_count(status.ref), None)
+        return (
+            status if rows is None else replace(status, statistics={**status.statistics, "row_count": rows})
+        )
 
     def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
         """Refuse parameters that only CSV has.

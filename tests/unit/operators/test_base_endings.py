@@ -75,7 +75,7 @@ class TestFailing:
 
         with caplog.at_level(logging.WARNING), pytest.raises(AirflowFailException, match="invalidQuery"):
             run(operator(Deaf(failed())))
-        assert "could not be found out: cut" in caplog.text
+        assert "could not be found out, and is left out: cut" in caplog.text
 
     @pytest.mark.parametrize(
         ("error", "kind"),
@@ -181,7 +181,7 @@ class TestEnding:
 
     def test_a_cancel_that_fails_leaves_out_no_other(self) -> None:
         class Refusing(FakeClient):
-            def cancel(self, ref: JobRef) -> None:
+            def cancel(self, ref: JobRef) -> bool:
                 super().cancel(ref)
                 raise TransportError(f"cut {len(self.cancelled)}")
 
@@ -189,8 +189,7 @@ class TestEnding:
         task = operator(client)
         deferred(task)
         task._refs = [REF, OTHER]
-        with pytest.raises(TransportError, match="cut"):
-            task.on_kill()
+        task.on_kill()
         assert sorted(ref.id for ref in client.cancelled) == ["key_0", "key_1"]
 
     def test_a_kill_cancels_the_job(self) -> None:
