@@ -144,6 +144,10 @@ class PollGroup:
             self._began = self._stirred_at = -_NEVER
             self._poll_interval = _NEVER
             self._luck = self._timing.random()
+        if waiter.ref not in self._waiters and self._hurry:
+            self._not_before = (
+                -_NEVER
+            )  # the client keeps the pause of the others; of this job nobody has asked
         self._waiters.setdefault(waiter.ref, []).append(waiter)
         self._stirred_at = loop.time()
         self._poll_interval = min(self._poll_interval, waiter.poll_interval)
@@ -224,7 +228,8 @@ class PollGroup:
         seconds = loop.time() - began
         await self._tell(dict.fromkeys(refs, found) if isinstance(found, Exception) else found, began)
         failed = self._failed and not self._answered
-        if failed:  # nobody was answered: the whole connection has to wait
+        newcomers = self._hurry and not self._waiters.keys() <= set(refs)
+        if failed and not newcomers:  # nobody was answered: the whole connection has to wait
             self._not_before = began + seconds + self._longest_asked
         self._ticking = None
         if self._on_tick:
