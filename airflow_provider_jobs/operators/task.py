@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
     from airflow_provider_jobs.hooks.base import JobsHook
     from airflow_provider_jobs.jobs import JobStatus
 
@@ -45,3 +50,31 @@ class ServiceTask(BaseOperator):
     def summary(self, status: JobStatus) -> dict[str, Any]:
         """Return what a result, and an operator's XCom ``job``, say about a job."""
         return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
+
+
+class JobTask(ServiceTask):
+    """What the operators of a service may add to the life cycle of their jobs."""
+
+    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
+        """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
+        return statuses
+
+    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
+        """Return the statuses of jobs that have succeeded, with what their service tells only on request."""
+        return statuses
+
+    def result(self, statuses: Sequence[JobStatus]) -> Any:
+        """Return the task's result after success."""
+        return self.summary_of(statuses)
+
+    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        """Return what the XCom ``job`` says: about the one job, or about all of them."""
+        return several.summary(statuses, self.summary, self.together)
+
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
+        return True
+
+    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
+        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
+        return []

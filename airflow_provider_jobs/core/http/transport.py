@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
-from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing
+from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing, seconds_of_date
 from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, MovedError
@@ -59,6 +59,8 @@ class Transport:
     ) -> None:
         self.timing = timing or Timing()
         self.retry = retry or RetryPolicy()
+        #: How much the service's clock is ahead of ours, as the last reply told it to a second.
+        self.ahead_seconds = 0.0
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = _Session()
@@ -166,6 +168,7 @@ class Transport:
         except requests.RequestException as error:
             # The original's text holds the whole URL.
             raise transport_error(request.method, request.url, error) from None
+        self._compare_clocks(response.headers)
         place = response.headers.get("Location")
         if place and response.status_code in _REDIRECTS and "Content-Range" not in request.headers:
             response.close()
@@ -174,6 +177,18 @@ class Transport:
                     self._token.renew(headers)  # another login may name the new address
             raise _moved(url, place, response.status_code)
         return response
+
+    def _compare_clocks(self, headers: Mapping[str, str]) -> None:
+        date = seconds_of_date(headers.get("Date"))
+        if date is not None:
+            self.ahead_seconds = date - self.timing.now()
+
+    def service_time(self, ours: float) -> float:
+        """Return what the service's clock shows when ours shows that, in seconds since 1970.
+
+        Times of two clocks say nothing about what came first. A reply tells the service's: its ``Date``.
+        """
+        return ours + self.ahead_seconds
 
 
 class _Session(requests.Session):

@@ -145,9 +145,8 @@ class PollGroup:
             self._poll_interval = _NEVER
             self._luck = self._timing.random()
         if waiter.ref not in self._waiters and self._hurry:
-            self._not_before = (
-                -_NEVER
-            )  # the client keeps the pause of the others; of this job nobody has asked
+            # The client keeps the pause of the others; for this one nobody has asked.
+            self._not_before = -_NEVER
         self._waiters.setdefault(waiter.ref, []).append(waiter)
         self._stirred_at = loop.time()
         self._poll_interval = min(self._poll_interval, waiter.poll_interval)
