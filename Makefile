@@ -80,6 +80,7 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 	$(BIN)/python -m benchmarks.uploads
 	$(BIN)/python -m benchmarks.downloads
+	$(BIN)/python -m benchmarks.many --peer $(PEER)/bin/python
 
 $(REDIVIS)/.ready: $(READY)
 	$(PYTHON) -m venv $(REDIVIS)
@@ -96,7 +97,7 @@ $(NODE)/.ready:
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
 
-benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, eleven minutes
+benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, and how soon their ends are seen, twenty minutes
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made

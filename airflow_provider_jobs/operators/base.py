@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.several import Cancels
-from airflow_provider_jobs.core.wait.single import last_look, wait_for
+from airflow_provider_jobs.core.wait.single import ask_each, last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
@@ -146,7 +146,7 @@ class JobOperator(JobTask):
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
         told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
         # The version before told of all in one.
-        return self._finish(client, context, told or list(map(client.status, refs)), adopted=adopted)
+        return self._finish(client, context, told or ask_each(client.status, refs), adopted=adopted)
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted.
@@ -317,7 +317,9 @@ class JobOperator(JobTask):
     def _finish(
         self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool
     ) -> Any:
-        statuses = [status if status.whole else client.status(status.ref) for status in statuses]
+        in_part = [status.ref for status in statuses if not status.whole]
+        whole = dict(zip(in_part, ask_each(client.status, in_part), strict=True))
+        statuses = [whole.get(status.ref, status) for status in statuses]
         state = several.state_of(statuses)
         self._all_ended = True
         if state is JobState.CANCELLED:
