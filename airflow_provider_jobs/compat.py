@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
+import select
+import signal
+import sys
+import warnings
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -41,10 +49,66 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
     )
 
 
+def push_xcom(ti: RuntimeTaskInstanceProtocol, key: str, value: Any) -> None:
+    """Push an XCom of a task from its trigger; blocks.
+
+    Those that a TaskSuccessEvent takes along arrive as text, and pass a custom XCom backend by (3.1 to 3.3).
+    """
+    from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - as above
+
+    XCom.set(
+        key=key, value=value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
+    )
+
+
+def hears_success() -> bool:
+    """Return True if a plugin, such as OpenLineage, listens to tasks that succeed on a worker."""
+    module = "airflow.sdk.listener" if _RELEASE >= (3, 2) else "airflow.listeners.listener"
+    manager = importlib.import_module(module).get_listener_manager()
+    return bool(manager.hook.on_task_instance_success.get_hookimpls())
+
+
 def stats() -> Any:
     """Return Airflow's metrics in the triggerer, with the functions ``incr``, ``gauge`` and ``timing``."""
     module = importlib.import_module("airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats")
     return module if _RELEASE >= (3, 3) else module.Stats
+
+
+@cache
+def show_exit() -> None:
+    """Let Airflow see at once that the process of this task has ended, and give its slot to another.
+
+    Up to 3.3.2 its supervisor may read the end of the process's last socket before the process can be reaped; then
+    nothing wakes it for ``[workers] min_heartbeat_interval``, 5 s. Where the system cannot tell of a process's end
+    (not Linux), or nobody reaps orphans (a container whose first process is Airflow), it stays so.
+    """
+    runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    supervised = type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__ == "CommsDecoder"
+    if supervised and hasattr(os, "pidfd_open") and not _first_process().startswith(("airflow", "python", "celery")):
+        atexit.register(_hold_sockets)
+
+
+def _first_process() -> str:
+    try:
+        return Path("/proc/1/comm").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _hold_sockets() -> None:
+    """Leave a child that has this process's sockets, and ends them once this process can be reaped."""
+    process = os.pidfd_open(os.getpid())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what other threads hold is nothing to a child that waits and ends
+        if os.fork():
+            os.close(process)
+            return
+    try:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        select.select([process], [], [], 10.0)
+    finally:
+        os._exit(0)
 
 
 def encrypt(text: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.several import Several
@@ -25,6 +26,7 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.in_trigger import ending_of, nothing_left
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds to wait on the worker before deferring, where the trigger may end the task and where it may not: the
+#: hop there and back takes that long.
+INLINE_SECONDS = 1.0
+HOP_SECONDS = 5.0
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
 #: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
@@ -72,9 +78,26 @@ class ServiceTask(BaseOperator):
         """Return the service's client."""
         return self.hook_class(**self.hook_args()).get_conn()
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result, and an operator's XCom ``job``, say about a job."""
         return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
+
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded; a trigger that ends the task asks for them.
+
+        :raises JobsError: a worker has to see to the end.
+        """
+        return {"return_value": several.summary(statuses, cls.summary, cls.together)}
+
+    def ends_in_trigger(self) -> bool:
+        """Return True if the trigger may end the task once its job has succeeded: a worker has nothing to do then.
+
+        A task that ends there has no listeners called, OpenLineage among them. Override it to have a worker end
+        the task nevertheless.
+        """
+        return nothing_left(self)
 
 
 class JobOperator(ServiceTask):
@@ -84,8 +107,8 @@ class JobOperator(ServiceTask):
     from submission on, and at the end holds its state and statistics.
 
     :param poll_interval: Seconds between two looks at the job, at most; at least half a second passes.
-    :param inline_wait: Seconds to wait on the worker before deferring: most jobs end within it, and a hop
-        through the triggerer takes longer.
+    :param inline_wait: Seconds to wait on the worker before deferring; default is 1 if the trigger may end the
+        task, else 5, since the hop to the triggerer and back takes longer.
     :param wait: False returns the reference of the submitted job, for a sensor.
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.
     """
@@ -97,7 +120,7 @@ class JobOperator(ServiceTask):
         self,
         *,
         poll_interval: float = 5.0,
-        inline_wait: float = 5.0,
+        inline_wait: float | None = None,
         wait: bool = True,
         cancel_on_kill: bool = True,
         **kwargs: Any,
@@ -105,7 +128,7 @@ class JobOperator(ServiceTask):
         super().__init__(**kwargs)
         if poll_interval <= 0:
             raise ValueError(f"poll_interval is {poll_interval}: it has to be above 0")
-        if inline_wait < 0:
+        if inline_wait is not None and inline_wait < 0:
             raise ValueError(f"inline_wait is {inline_wait}: it cannot be negative")
         self.poll_interval = poll_interval
         self.inline_wait = inline_wait
@@ -143,10 +166,17 @@ class JobOperator(ServiceTask):
         """Return what the XCom ``job`` says: about the one job, or about all of them."""
         return several.summary(statuses, self.summary, self.together)
 
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded, the XCom ``job`` among them."""
+        found = super().xcoms(client, statuses, carried)
+        return {"job": found["return_value"], **found}
+
     # The life cycle.
 
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
+        compat.show_exit()
         with airflow_failures(self):
             self._client = self.client()
             return self._run(self._client, context)
@@ -156,6 +186,7 @@ class JobOperator(ServiceTask):
 
         :param before: What a task carries that the version before has deferred.
         """
+        compat.show_exit()
         with airflow_failures(self):
             client = self._client = self.client()
             refs = self._refs = several.refs_of(event)
@@ -229,10 +260,14 @@ class JobOperator(ServiceTask):
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
+        ending = ending_of(self) if self.deferrable and self.ends_in_trigger() else None
+        inline_wait = self.inline_wait
+        if inline_wait is None:
+            inline_wait = INLINE_SECONDS if ending else HOP_SECONDS
         statuses = wait_for(
             client,
             statuses,
-            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
+            until=min(last, time.time() + inline_wait) if self.deferrable else last,
             poll_interval=self.poll_interval,
             timing=Timing(),
             on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
@@ -240,10 +275,17 @@ class JobOperator(ServiceTask):
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
-            return self._defer(context, statuses, adopted=adopted)
+            return self._defer(context, statuses, ending, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
 
-    def _defer(self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool) -> Any:
+    def _defer(
+        self,
+        context: Context,
+        statuses: Sequence[JobStatus],
+        ending: dict[str, Any] | None,
+        *,
+        adopted: bool,
+    ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
         trigger = JobTrigger(
@@ -256,6 +298,7 @@ class JobOperator(ServiceTask):
             adopted=adopted,
             carried=self._carried,
             cancel_on_kill=self.cancel_on_kill,
+            ending=ending,
         )
         return self.defer(trigger=trigger, method_name="execute_complete")
 

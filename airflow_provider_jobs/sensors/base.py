@@ -12,12 +12,14 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.operators.base import ServiceTask, failure
+from airflow_provider_jobs.operators.in_trigger import ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         """Return what waits for the same in the triggerer."""
         # As the service names them, if it has: with the location that a listing tells them by.
         refs = self._seen or self.refs(self.client())
-        return JobTrigger(refs=[ref.to_json() for ref in refs], **shared)
+        ending = ending_of(self) if self.ends_in_trigger() else None
+        return JobTrigger(refs=[ref.to_json() for ref in refs], ending=ending, **shared)
 
     # The life cycle.
 
@@ -86,6 +89,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait, and return what was found."""
+        compat.show_exit()
         if not self.deferrable:
             return super().execute(context)
         try:

@@ -9,9 +9,13 @@ import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.triggers.base import TaskSuccessEvent
 from pydantic import JsonValue, TypeAdapter
+
+from airflow_provider_jobs import compat
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -74,8 +78,11 @@ class Attempts(TaskRun):
         return {**super().context(try_number), "task_state_store": self.store}
 
 
-def perform(task: Any, context: Any = None) -> Any:
-    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result."""
+def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any:
+    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result.
+
+    :param in_dag_test: As ``dag.test()`` does: the trigger does not know its task, and cannot end it.
+    """
     context = context or TaskRun().context()
     try:
         return task.execute(context)
@@ -84,7 +91,16 @@ def perform(task: Any, context: Any = None) -> Any:
         module, _, name = path.rpartition(".")
         row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
         trigger = getattr(importlib.import_module(module), name)(**row)
-        event = json.loads(json.dumps(asyncio.run(_first_event(trigger)).payload))
+        left: dict[str, Any] = {}
+        with patch.object(compat, "push_xcom", lambda ti, key, value: left.update({key: value})):
+            if not in_dag_test:
+                trigger.task_instance = context["ti"]
+            fired = asyncio.run(_first_event(trigger))
+        if isinstance(fired, TaskSuccessEvent):
+            for key, value in left.items():
+                context["ti"].xcom_push(key, json.loads(json.dumps(value)))
+            return left.get("return_value")
+        event = json.loads(json.dumps(fired.payload))
         kept = json.loads(json.dumps(deferred.kwargs or {}))
         return getattr(task, deferred.method_name)(context, event, **kept)
 

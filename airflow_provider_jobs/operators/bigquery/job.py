@@ -75,7 +75,8 @@ class BigQueryTask(ServiceTask):
             "impersonation_chain": self.impersonation_chain or None,
         }
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result says about a job: where it is, its state, and the numbers that people use."""
         ref = status.ref
         return {
@@ -167,12 +168,12 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses, those of a SELECT with the number of its rows."""
-        return [
-            replace(status, statistics={**status.statistics, "row_count": client.row_count(status.ref)})
-            if status.statistics.get("statement_type") == "SELECT" and status.ref.id
-            else status
-            for status in statuses
-        ]
+        return _with_row_counts(client, statuses)
+
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded."""
+        return super().xcoms(client, _with_row_counts(client, statuses), carried)
 
     def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
         """Refuse parameters that only CSV has.
@@ -264,6 +265,20 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         given = self.configuration
         return json_object(given, "configuration") if isinstance(given, str) else dict(given)
 
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose job has succeeded, its result the job's id."""
+        return {**super().xcoms(client, statuses, carried), "return_value": statuses[0].ref.id}
+
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
+
+
+def _with_row_counts(client: BigQueryClient, statuses: list[JobStatus]) -> list[JobStatus]:
+    return [
+        replace(status, statistics={**status.statistics, "row_count": client.row_count(status.ref)})
+        if status.statistics.get("statement_type") == "SELECT" and status.ref.id
+        else status
+        for status in statuses
+    ]

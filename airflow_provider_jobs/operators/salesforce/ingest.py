@@ -193,6 +193,17 @@ class SalesforceIngestOperator(SalesforceOperator):
             self._delete(client, statuses)
         return statuses
 
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs took every record.
+
+        :raises JobsError: records were rejected, or their numbers are not as sent: a worker has to tell.
+        """
+        check_counts(statuses, carried.get("sent", {}))
+        if counted(statuses)[1]:
+            raise JobsError("records were rejected")
+        return super().xcoms(client, statuses, carried)
+
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)
         if len(sources) > 1:

@@ -107,6 +107,10 @@ class TestDeferring:
             "adopted": False,
             "carried": {},
             "cancel_on_kill": False,
+            "ending": {
+                "task": "airflow_provider_jobs.operators.bigquery.query:BigQueryQueryOperator",
+                "result": True,
+            },
         }
         assert JobTrigger(**arguments, first_poll_at=first).serialize() == trigger.serialize()
 
