@@ -23,6 +23,8 @@ _RELEASE = tuple(int(part) for part in version("apache-airflow-core").split(".")
 TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 #: ``on_kill`` means that a user ended the task (3.4); in 3.3 it may also mean that the trigger has moved.
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
+#: A trigger of a task that began without a worker knows its task, its DAG and its run (3.3).
+STARTS_FROM_TRIGGER = _RELEASE >= (3, 3)
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
 KILLED_MESSAGE = "__airflow_user_action__"
 
@@ -61,6 +63,18 @@ def push_xcom(ti: RuntimeTaskInstanceProtocol, key: str, value: Any) -> None:
     )
 
 
+def template_env(dag: Any, operator: Any) -> Any:
+    """Return what renders an operator's templates in the triggerer (3.3), where its DAG is a serialized one.
+
+    What the DAG has not told raises, and is never empty text.
+    """
+    from airflow.sdk.definitions._internal.templater import create_template_env  # noqa: PLC0415 - as above
+
+    if operator.render_template_as_native_obj is None:
+        operator.render_template_as_native_obj = dag.render_template_as_native_obj
+    return create_template_env(native=operator.render_template_as_native_obj)
+
+
 def hears_success() -> bool:
     """Return True if a plugin, such as OpenLineage, listens to tasks that succeed on a worker."""
     module = "airflow.sdk.listener" if _RELEASE >= (3, 2) else "airflow.listeners.listener"
@@ -78,13 +92,18 @@ def stats() -> Any:
 def show_exit() -> None:
     """Let Airflow see at once that the process of this task has ended, and give its slot to another.
 
-    Up to 3.3.2 its supervisor may read the end of the process's last socket before the process can be reaped; then
-    nothing wakes it for ``[workers] min_heartbeat_interval``, 5 s. Where the system cannot tell of a process's end
-    (not Linux), or nobody reaps orphans (a container whose first process is Airflow), it stays so.
+    Up to 3.3.2 its supervisor may read the end of the process's last socket before the process can be reaped;
+    then nothing wakes it for ``[workers] min_heartbeat_interval``, 5 s. Where the system cannot tell of a
+    process's end (not Linux), or nobody reaps orphans (a container whose first process is Airflow), it stays
+    so.
     """
     runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
     supervised = type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__ == "CommsDecoder"
-    if supervised and hasattr(os, "pidfd_open") and not _first_process().startswith(("airflow", "python", "celery")):
+    if (
+        supervised
+        and hasattr(os, "pidfd_open")
+        and not _first_process().startswith(("airflow", "python", "celery"))
+    ):
         atexit.register(_hold_sockets)
 
 

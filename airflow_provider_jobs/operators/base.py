@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, conf
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.wait.single import look, wait_for
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
@@ -26,7 +25,7 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.in_trigger import ending_of, nothing_left
+from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -34,70 +33,19 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_jobs.core.several import Several
     from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
-    from airflow_provider_jobs.hooks.base import JobsHook
 
 log = logging.getLogger(__name__)
 
-#: Seconds to wait on the worker before deferring, where the trigger may end the task and where it may not: the
-#: hop there and back takes that long.
+#: Seconds to wait on the worker before deferring, where the trigger may end the task and where it may not:
+#: the hop there and back takes that long.
 INLINE_SECONDS = 1.0
 HOP_SECONDS = 5.0
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
 #: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
 SKEW_SECONDS = 10.0
-
-
-class ServiceTask(BaseOperator):
-    """A task about jobs of one service: what operators and sensors share.
-
-    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
-    """
-
-    service: ClassVar[str]
-    hook_class: ClassVar[type[JobsHook[Any]]]
-    #: What several jobs of a task are called, and what is told of them together.
-    together: ClassVar[Several] = Several()
-
-    def __init__(
-        self,
-        *,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.deferrable = deferrable
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the service's hook."""
-        conn_id = self.hook_class.conn_name_attr
-        return {conn_id: getattr(self, conn_id)}
-
-    def client(self) -> Any:
-        """Return the service's client."""
-        return self.hook_class(**self.hook_args()).get_conn()
-
-    @classmethod
-    def summary(cls, status: JobStatus) -> dict[str, Any]:
-        """Return what a result, and an operator's XCom ``job``, say about a job."""
-        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
-
-    @classmethod
-    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
-        """Return the XComs of a task whose jobs have succeeded; a trigger that ends the task asks for them.
-
-        :raises JobsError: a worker has to see to the end.
-        """
-        return {"return_value": several.summary(statuses, cls.summary, cls.together)}
-
-    def ends_in_trigger(self) -> bool:
-        """Return True if the trigger may end the task once its job has succeeded: a worker has nothing to do then.
-
-        A task that ends there has no listeners called, OpenLineage among them. Override it to have a worker end
-        the task nevertheless.
-        """
-        return nothing_left(self)
 
 
 class JobOperator(ServiceTask):
@@ -107,8 +55,8 @@ class JobOperator(ServiceTask):
     from submission on, and at the end holds its state and statistics.
 
     :param poll_interval: Seconds between two looks at the job, at most; at least half a second passes.
-    :param inline_wait: Seconds to wait on the worker before deferring; default is 1 if the trigger may end the
-        task, else 5, since the hop to the triggerer and back takes longer.
+    :param inline_wait: Seconds to wait on the worker before deferring; default is 1 if the trigger may end
+        the task, else 5, since the hop to the triggerer and back takes longer.
     :param wait: False returns the reference of the submitted job, for a sensor.
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.
     """
@@ -189,6 +137,8 @@ class JobOperator(ServiceTask):
         compat.show_exit()
         with airflow_failures(self):
             client = self._client = self.client()
+            if event["outcome"] == "begin":
+                return self._run(client, context)
             refs = self._refs = several.refs_of(event)
             self._carried = {**before, **event.get("carried", {})}
             adopted = event["adopted"]

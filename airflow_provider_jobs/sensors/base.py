@@ -18,8 +18,8 @@ from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.base import ServiceTask, failure
-from airflow_provider_jobs.operators.in_trigger import ending_of
+from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:

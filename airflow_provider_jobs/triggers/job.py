@@ -32,8 +32,9 @@ HOOKS = {
     "redivis": "airflow_provider_jobs.hooks.redivis:RedivisHook",
     "salesforce": "airflow_provider_jobs.hooks.salesforce:SalesforceHook",
 }
-#: An event that resumes the task must not come before Airflow has recorded that the worker let go of it, which
-#: was seen to take five seconds on a busy machine: none before this many seconds. One that ends the task may.
+#: An event that resumes the task must not come before Airflow has recorded that the worker let go of it,
+#: which was seen to take five seconds on a busy machine: none before this many seconds. One that ends the
+#: task may.
 FIRST_POLL_SECONDS = 10.0
 
 
@@ -44,8 +45,8 @@ class _Trigger(BaseTrigger):
     :param hook_args: The hook's keyword arguments, the connection's id among them.
     :param poll_interval: Seconds between two looks.
     :param deadline: Seconds since 1970; a restart does not move it.
-    :param first_poll_at: Seconds since 1970; nothing resumes the task before, and who can do no more than that
-        looks no earlier.
+    :param first_poll_at: Seconds since 1970; nothing resumes the task before, and who can do no more than
+        that looks no earlier.
     """
 
     #: False if there is something to gain by looking before the task may be resumed.
@@ -132,16 +133,18 @@ class _Trigger(BaseTrigger):
 class JobTrigger(_Trigger):
     """Waits until the jobs of one task have ended; one class for every service.
 
-    When all have succeeded and nothing is left for a worker, it ends the task itself. Otherwise its one event is
-    ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses": [JobStatus]}``; outcome ``deadline`` means that a job still runs, ``error`` with a ``message`` and
-    ``retryable`` that nobody could be asked.
+    When all have succeeded and nothing is left for a worker, it ends the task itself. Otherwise its one event
+    is ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses": [JobStatus]}``;
+    outcome ``deadline`` means that a job still runs, ``error`` with a ``message`` and ``retryable`` that
+    nobody could be asked.
 
     :param refs: The jobs, as :meth:`.JobRef.to_json` writes them.
     :param ref: The same, as the version before wrote it: rows of its deferred tasks still wake up.
     :param adopted: Handed back in the event.
     :param carried: Handed back in the event: what the task needs again at its end.
     :param cancel_on_kill: Cancel the jobs when a user ends the task.
-    :param ending: How the trigger ends the task after success, see :func:`.ending_of`; None leaves it to a worker.
+    :param ending: How the trigger ends the task after success, in the operator's words; None leaves that to a
+        worker.
     """
 
     def __init__(
@@ -165,9 +168,7 @@ class JobTrigger(_Trigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return everything that the constructor takes."""
-        return self._serialized(
-            **self._handed_back(), cancel_on_kill=self.cancel_on_kill, ending=self.ending
-        )
+        return self._serialized(**self._handed_back(), cancel_on_kill=self.cancel_on_kill, ending=self.ending)
 
     def _handed_back(self) -> dict[str, Any]:
         return {
@@ -252,8 +253,8 @@ class JobTrigger(_Trigger):
                 connection = lease.thing
                 xcoms = await connection.polls.run(partial(self._xcoms, connection.client, statuses))
             for key, value in xcoms.items():
-                await _ask_airflow(compat.push_xcom, self.task_instance, key, value)
-        except Exception as error:  # whatever it is: a worker has more means, and tells it better
+                await ask_airflow(compat.push_xcom, self.task_instance, key, value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means
             self.log.info("a worker ends the task, not its trigger: %s", error)
             return False
         return True
@@ -283,9 +284,9 @@ class JobTrigger(_Trigger):
         if compat.ON_KILL_MEANS_KILLED or self.task_instance is None:
             return False
         ti = self.task_instance
-        if await _ask_airflow(compat.task_state, ti) != "deferred":
+        if await ask_airflow(compat.task_state, ti) != "deferred":
             return False
-        job = await _ask_airflow(compat.task_xcom, ti, "job")
+        job = await ask_airflow(compat.task_xcom, ti, "job")
         return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
 
 
@@ -321,7 +322,7 @@ class JobsTrigger(_Trigger):
 _cancellations: set[asyncio.Task[None]] = set()
 
 
-async def _ask_airflow(ask: Callable[..., Any], *args: Any) -> Any:
+async def ask_airflow(ask: Callable[..., Any], *args: Any) -> Any:
     """Return what a call of Airflow's SDK returns, which blocks, in a thread of its own."""
     from asgiref.sync import sync_to_async  # noqa: PLC0415 - the SDK's calls find their way back by it
 

@@ -35,6 +35,7 @@ OWN: dict[type[BaseTrigger], dict[str, Any]] = {
         "adopted": True,
         "carried": {"sent": {"j": 7}},
         "cancel_on_kill": True,
+        "ending": {"task": "module:Task", "result": True},
     },
     JobsTrigger: {
         "search": JobSearch(job_id_prefix="a", labels={"x": "y"}, min_creation_time=1).to_json(),

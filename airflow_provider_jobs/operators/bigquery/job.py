@@ -19,7 +19,8 @@ from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask, run_started_at, work_digest
+from airflow_provider_jobs.operators.base import JobOperator, run_started_at, work_digest
+from airflow_provider_jobs.operators.task import ServiceTask, start_args, why_on_worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,11 +102,15 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         names one.
     :param labels: Labels of the job, besides those for dag, task and run.
     :param job_id: How the job's id begins; default names dag, task and run.
+    :param from_trigger: Begin, wait and end in the triggerer, without any worker, where that can be; then it
+        is ``deferrable`` too. Airflow 3.3 or newer, not mapped.
     """
 
     template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
+    #: False if a worker has to submit the job.
+    can_begin_in_trigger: ClassVar[bool] = True
     operator_extra_links = (BigQueryJobLink(),)
     ui_color = "#4285f4"
 
@@ -115,12 +120,21 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         location: str | None = None,
         labels: Mapping[str, str] | None = None,
         job_id: str | None = None,
+        from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if from_trigger and not (self.wait and self.can_begin_in_trigger):
+            raise ValueError(
+                "from_trigger clashes with wait=False"
+                if self.can_begin_in_trigger
+                else "from_trigger is not for files that are sent along: a worker has to send them"
+            )
         self.location = location
         self.labels = labels
         self.job_id = job_id
+        self.start_from_trigger = from_trigger
+        self.deferrable = self.deferrable or from_trigger
 
     def resolve_template_files(self) -> None:
         """Read the files that file fields name; Airflow's own looks for files in every template field."""
@@ -129,6 +143,14 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
             super().resolve_template_files()
         finally:
             self.template_fields = every
+        if self.start_from_trigger:
+            self.start_trigger_args = start_args(self)
+
+    def execute(self, context: Context) -> Any:
+        """Submit the work, wait, and return the result."""
+        if self.start_from_trigger and (reason := why_on_worker(self)):
+            self.log.info("not from the trigger: %s", reason)
+        return super().execute(context)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are not template files."""

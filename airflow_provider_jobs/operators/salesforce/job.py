@@ -9,7 +9,8 @@ from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.errors import ConfigurationError, JobsError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
+from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

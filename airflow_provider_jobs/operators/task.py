@@ -1,0 +1,166 @@
+"""A task about jobs of one service: what operators and sensors share, and how it ends without a worker."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.triggers.base import StartTriggerArgs
+
+from airflow_provider_jobs import compat
+from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.several import Several
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.hooks.base import JobsHook
+    from airflow_provider_jobs.jobs import JobStatus
+
+_PACKAGE = "airflow_provider_jobs."
+_START_TRIGGER = f"{_PACKAGE}triggers.start.StartTrigger"
+#: Arguments of BaseOperator are Airflow's business, but for this one; Airflow tells the trigger the others.
+_KEPT = {"render_template_as_native_obj"}
+_AIRFLOWS = inspect.signature(BaseOperator.__init__).parameters.keys() - _KEPT
+#: What a subclass may override to have a say in a task's end: only a worker has its code.
+_END = (
+    *("execute_complete", "ended", "completed", "result", "summary", "summary_of", "xcoms"),
+    *("look", "poke", "statuses"),  # of sensors
+)
+
+
+class ServiceTask(BaseOperator):
+    """A task about jobs of one service: what operators and sensors share.
+
+    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
+    """
+
+    service: ClassVar[str]
+    hook_class: ClassVar[type[JobsHook[Any]]]
+    #: What several jobs of a task are called, and what is told of them together.
+    together: ClassVar[Several] = Several()
+
+    def __init__(
+        self,
+        *,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.deferrable = deferrable
+
+    def hook_args(self) -> dict[str, Any]:
+        """Return the keyword arguments of the service's hook."""
+        conn_id = self.hook_class.conn_name_attr
+        return {conn_id: getattr(self, conn_id)}
+
+    def client(self) -> Any:
+        """Return the service's client."""
+        return self.hook_class(**self.hook_args()).get_conn()
+
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
+        """Return what a result, and an operator's XCom ``job``, say about a job."""
+        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
+
+    @classmethod
+    def xcoms(
+        cls,
+        client: Any,  # noqa: ARG003 - subclasses ask it
+        statuses: list[JobStatus],
+        carried: dict[str, Any],  # noqa: ARG003 - subclasses compare with it
+    ) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded; a trigger that ends the task asks for them.
+
+        :raises JobsError: a worker has to see to the end.
+        """
+        return {"return_value": several.summary(statuses, cls.summary, cls.together)}
+
+    def ends_in_trigger(self) -> bool:
+        """Return True if the trigger may end the task after success: a worker has nothing left to do.
+
+        A task that ends there has no listeners called, OpenLineage among them. Override it to have a worker
+        end the task nevertheless.
+        """
+        return nothing_left(self)
+
+
+def nothing_left(task: ServiceTask) -> bool:
+    """Return True if only XComs are left to be written once the job of a task has succeeded.
+
+    What Airflow does after success on a worker alone: asset events, callbacks, ``post_execute``, listeners,
+    and XComs that others are mapped over, that are spread over several keys, or that are the result of the
+    DAG.
+    """
+    post_execute = getattr(task.post_execute, "__func__", None)
+    return not (
+        task.outlets
+        or task.on_success_callback
+        or task._post_execute_hook  # noqa: SLF001 - how a parameter is kept
+        or post_execute is not BaseOperator.post_execute
+        or task.multiple_outputs
+        or getattr(task, "returns_dag_result", False)
+        or (task.get_dag() and any(True for _ in task.iter_mapped_dependants()))
+        or compat.hears_success()
+    )
+
+
+def ending_of(task: ServiceTask) -> dict[str, Any] | None:
+    """Return what a trigger needs to end a task: its class, and whether its result is wanted.
+
+    None if a subclass of somebody else's has a say in the end.
+    """
+    for own in type(task).__mro__:
+        if own.__module__.startswith(_PACKAGE):
+            break
+        if any(name in vars(own) for name in _END):
+            return None
+    return {"task": _path(own), "result": bool(task.do_xcom_push)}
+
+
+def start_args(task: ServiceTask) -> StartTriggerArgs | None:
+    """Return how Airflow begins a task in the triggerer, None if it has to begin on a worker."""
+    if why_on_worker(task):
+        return None
+    arguments = {"task": _path(type(task)), "arguments": _arguments(task)}
+    ending = ending_of(task) if task.ends_in_trigger() else None
+    return StartTriggerArgs(_START_TRIGGER, "execute_complete", {**arguments, "ending": ending}, {})
+
+
+def why_on_worker(task: ServiceTask) -> str | None:
+    """Return why a task cannot begin in the triggerer, None if it can."""
+    if not compat.STARTS_FROM_TRIGGER:
+        return "Airflow is older than 3.3"
+    if not type(task).__module__.startswith(_PACKAGE):
+        return "a triggerer does not have the code of its class"
+    hook = task._pre_execute_hook  # noqa: SLF001 - how a parameter is kept
+    pre_execute = getattr(task.pre_execute, "__func__", None)
+    if task.on_execute_callback or hook or pre_execute is not BaseOperator.pre_execute:
+        return "on_execute_callback and pre_execute run there"
+    dag: Any = task.get_dag()
+    if dag and (dag.user_defined_macros or dag.user_defined_filters or dag.jinja_environment_kwargs):
+        return "a triggerer does not have the macros and filters of its DAG"
+    try:
+        arguments = _arguments(task)
+    except TypeError as error:
+        return f"a triggerer cannot be told its arguments: {error}"
+    return "a triggerer cannot pull XComs into templates" if "xcom_pull" in arguments else None
+
+
+def _arguments(task: ServiceTask) -> str:
+    """Return the arguments that make the task again, as JSON text: templates as they are, files already read.
+
+    :raises TypeError: one is not JSON.
+    """
+    given: dict[str, Any] = getattr(task, "_BaseOperator__init_kwargs", {})
+    return json.dumps(
+        {
+            name: getattr(task, name) if name in task.template_fields else value
+            for name, value in given.items()
+            if name not in _AIRFLOWS
+        }
+    )
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
