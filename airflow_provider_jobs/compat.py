@@ -7,12 +7,18 @@ import importlib
 import os
 import select
 import signal
+import ssl
 import sys
+import threading
 import warnings
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from airflow.providers.common.compat.sdk import conf
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -25,6 +31,8 @@ TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
 #: A trigger of a task that began without a worker knows its task, its DAG and its run (3.3).
 STARTS_FROM_TRIGGER = _RELEASE >= (3, 3)
+#: How long Airflow may take to answer a worker that is told to stop, in seconds: it leaves five in all.
+AWAY_SECONDS = 1.5
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
 KILLED_MESSAGE = "__airflow_user_action__"
 
@@ -88,6 +96,41 @@ def stats() -> Any:
     return module if _RELEASE >= (3, 3) else module.Stats
 
 
+def is_supervised() -> bool:
+    """Return True in the process of a task, which speaks to Airflow through a supervisor; not in a test."""
+    runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__ == "CommsDecoder"
+
+
+def airflow_is_away() -> bool:
+    """Return True if the API server that workers speak to cannot be reached; takes two seconds at most.
+
+    The caller may be a signal handler, and whatever it has interrupted may hold a lock: it asks by no
+    connection of Airflow's own, in another thread, and takes no answer for one.
+    """
+    if not is_supervised():
+        return False
+    base = conf.get("core", "execution_api_server_url", fallback="")
+    base = base or f"{conf.get('api', 'base_url', fallback='')}/execution"
+    found: list[bool] = []
+
+    def ask() -> None:
+        try:
+            with urlopen(f"{base.rstrip('/')}/health", timeout=AWAY_SECONDS):  # noqa: S310 - Airflow's own setting
+                found.append(False)
+        except HTTPError as error:
+            found.append(error.code in {502, 503, 504})  # a proxy has nobody to hand it on to
+        except URLError as error:
+            found.append(not isinstance(error.reason, ssl.SSLError))
+        except (OSError, ValueError) as error:
+            found.append(isinstance(error, OSError))
+
+    thread = threading.Thread(target=ask, name="ask-airflow", daemon=True)
+    thread.start()
+    thread.join(AWAY_SECONDS + 0.5)
+    return found == [True]
+
+
 @cache
 def show_exit() -> None:
     """Let Airflow see at once that the process of this task has ended, and give its slot to another.
@@ -97,13 +140,8 @@ def show_exit() -> None:
     process's end (not Linux), or nobody reaps orphans (a container whose first process is Airflow), it stays
     so.
     """
-    runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
-    supervised = type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__ == "CommsDecoder"
-    if (
-        supervised
-        and hasattr(os, "pidfd_open")
-        and not _first_process().startswith(("airflow", "python", "celery"))
-    ):
+    airflows = ("airflow", "python", "celery")
+    if is_supervised() and hasattr(os, "pidfd_open") and not _first_process().startswith(airflows):
         atexit.register(_hold_sockets)
 
 

@@ -63,6 +63,8 @@ class JobOperator(ServiceTask):
 
     #: False if the service has no way to end a job.
     can_cancel: ClassVar[bool] = True
+    #: True if a retry finds the job without Airflow's store of a task's state.
+    found_without_store: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -85,6 +87,9 @@ class JobOperator(ServiceTask):
         self._client: Any = None
         self._refs: list[JobRef] = []
         self._killed = False
+        self._leaves_jobs = not cancel_on_kill
+        #: True if a retry follows and finds the job.
+        self._retry_goes_on = False
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -125,6 +130,7 @@ class JobOperator(ServiceTask):
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
         compat.show_exit()
+        self._retry_goes_on = self._next_attempt_finds(context)
         with airflow_failures(self):
             self._client = self.client()
             return self._run(self._client, context)
@@ -135,6 +141,7 @@ class JobOperator(ServiceTask):
         :param before: What a task carries that the version before has deferred.
         """
         compat.show_exit()
+        self._retry_goes_on = self._next_attempt_finds(context)
         with airflow_failures(self):
             client = self._client = self.client()
             if event["outcome"] == "begin":
@@ -156,19 +163,29 @@ class JobOperator(ServiceTask):
             return self._finish(client, context, statuses, adopted=adopted)
 
     def on_kill(self) -> None:
-        """Cancel what this attempt has submitted or adopted.
+        """Cancel what this attempt has submitted or adopted, unless a retry goes on with it.
 
-        Airflow calls this in a signal handler, and lets the task go on after it.
+        Airflow calls this in a signal handler, and lets the task go on after it. It stops tasks also when it
+        cannot be reached by them for a while: nobody has asked for the end of their jobs then.
         """
         self._killed = True
-        if self.cancel_on_kill:
+        self._leaves_jobs = not self.cancel_on_kill or (self._retry_goes_on and compat.airflow_is_away())
+        if not self._leaves_jobs:
             self._cancel(self._refs)
+        elif self.cancel_on_kill:
+            jobs = several.names(self._refs)
+            self.log.info("leaving %s to the retry: the task was stopped, and Airflow is away", jobs)
 
     def _cancel(self, refs: Sequence[JobRef]) -> None:
         if refs:
             self.log.info("cancelling %s, since the task was ended", several.names(refs))
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
             several.cancel_all(self._client, refs)
+
+    def _next_attempt_finds(self, context: Context) -> bool:
+        ti = context["ti"]
+        follows = ti.try_number <= (ti.max_tries or 0)
+        return follows and (self.found_without_store or context.get("task_state_store") is not None)
 
     def _check_killed(self) -> None:
         """Let a task that was ended go no further; its retry begins anew."""
@@ -186,7 +203,7 @@ class JobOperator(ServiceTask):
     def _follow(self, refs: Sequence[JobRef]) -> None:
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
-        if self._killed and self.cancel_on_kill:
+        if self._killed and not self._leaves_jobs:
             self._cancel(refs)
             self._check_killed()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import pkgutil
 import time
@@ -179,6 +180,8 @@ class JobTrigger(_Trigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
+        if self.task_instance is not None:
+            _ask_first(self.task_instance)
         try:
             event = await self._wait()
             if over := await self._is_over(event):
@@ -320,6 +323,24 @@ class JobsTrigger(_Trigger):
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.
 _cancellations: set[asyncio.Task[None]] = set()
+
+
+#: The first question to Airflow of this process.
+_first_questions: list[asyncio.Task[None]] = []
+
+
+def _ask_first(ti: Any) -> None:
+    """Ask Airflow for nothing in particular, once: the first answer takes a triggerer seconds of work.
+
+    They are better spent while jobs run than when one has ended, or is to be cancelled.
+    """
+
+    async def ask() -> None:
+        with contextlib.suppress(Exception):  # the answer does not matter
+            await ask_airflow(compat.task_state, ti)
+
+    if not _first_questions:
+        _first_questions.append(asyncio.create_task(ask()))
 
 
 async def ask_airflow(ask: Callable[..., Any], *args: Any) -> Any:

@@ -39,7 +39,7 @@ for name in os.environ["LATENCY_BUILDS"].split(","):
     project = f"latency-{name.replace('_', '-')}"
     with DAG(f"latency_{name}", schedule=None, start_date=START):
         for number in range(SECONDS):
-            # Two at a time begin, the longest first: how a task ends is measured, not how seven start at once.
+            # Two at a time begin, the longest first: their ends are measured, not how seven start at once.
             place = {"task_id": f"job_{number}", "pool": "two", "priority_weight": number + 1}
             kind(project_id=f"{project}-{number}", **place, **arguments)
     if name == "from_trigger":

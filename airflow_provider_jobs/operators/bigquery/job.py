@@ -109,6 +109,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
+    found_without_store = True
     #: False if a worker has to submit the job.
     can_begin_in_trigger: ClassVar[bool] = True
     operator_extra_links = (BigQueryJobLink(),)
