@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import sys
 import threading
@@ -255,6 +256,7 @@ def main() -> None:
     parser.add_argument("--many", type=int, default=100, help="mapped tasks")
     parser.add_argument("--many-rounds", type=int, default=5)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # and leave no Airflow behind
     with ExitStack() as opened:
         sandbox = opened.enter_context(Sandbox())
         here = Builds(
