@@ -1,4 +1,4 @@
-"""The same jobs by this package's operator; the file is its own, since a worker reads all of its task's file."""
+"""The same jobs by this package's operator; a file of its own, since a worker reads the whole file."""
 
 from lengths import BUILDS, SQL, make  # type: ignore[import-not-found] # beside this file
 
