@@ -85,9 +85,11 @@ def template_env(dag: Any, operator: Any) -> Any:
 
 def hears_success() -> bool:
     """Return True if a plugin, such as OpenLineage, listens to tasks that succeed on a worker."""
-    module = "airflow.sdk.listener" if _RELEASE >= (3, 2) else "airflow.listeners.listener"
-    manager = importlib.import_module(module).get_listener_manager()
-    return bool(manager.hook.on_task_instance_success.get_hookimpls())
+    try:
+        module = importlib.import_module("airflow.sdk.listener")
+    except ImportError:  # 3.1
+        module = importlib.import_module("airflow.listeners.listener")
+    return bool(module.get_listener_manager().hook.on_task_instance_success.get_hookimpls())
 
 
 def stats() -> Any:

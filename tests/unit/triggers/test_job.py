@@ -108,6 +108,35 @@ class TestJobTrigger:
         assert run(JobTrigger(ref=REF.to_json(), **shared).client()).project == "p"
 
 
+class TestFirstQuestion:
+    """The first answer of Airflow takes a triggerer seconds of work; a kill is no time for that."""
+
+    def test_the_first_trigger_asks_and_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Any] = []
+        monkeypatch.setattr(job, "_first_questions", [])
+        monkeypatch.setattr(compat, "task_state", asked.append)
+
+        async def scene() -> None:
+            for _ in range(3):
+                trigger = job_trigger(FakeClient(looks=(status(),)))
+                trigger.task_instance = FakeTi()
+                await event_of(trigger)
+            await asyncio.gather(*job._first_questions)
+
+        run(scene())
+        assert len(asked) == 1
+
+    def test_the_answer_does_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_: Any) -> None:
+            raise RuntimeError("API_SERVER_ERROR")
+
+        monkeypatch.setattr(job, "_first_questions", [])
+        monkeypatch.setattr(compat, "task_state", fail)
+        trigger = job_trigger(FakeClient(looks=(status(),)))
+        trigger.task_instance = FakeTi()
+        assert run(event_of(trigger)) == event()
+
+
 class TestSeveral:
     """Several jobs of one task."""
 
