@@ -134,7 +134,7 @@ class TestFirstQuestion:
         monkeypatch.setattr(compat, "task_state", fail)
         trigger = job_trigger(FakeClient(looks=(status(),)))
         trigger.task_instance = FakeTi()
-        assert run(event_of(trigger)) == event()
+        assert run(event_of(trigger)) == event(status())
 
 
 class TestSeveral:
