@@ -33,6 +33,8 @@ ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
 STARTS_FROM_TRIGGER = _RELEASE >= (3, 3)
 #: How long Airflow may take to answer a worker that is told to stop, in seconds: it leaves five in all.
 AWAY_SECONDS = 1.5
+#: A clear leaves alone what a task keeps in the state store (3.3); 3.4 discards it if one task is cleared.
+STATE_LASTS_A_CLEAR = _RELEASE < (3, 4)
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
 KILLED_MESSAGE = "__airflow_user_action__"
 
@@ -90,6 +92,17 @@ def hears_success() -> bool:
     except ImportError:  # 3.1
         module = importlib.import_module("airflow.listeners.listener")
     return bool(module.get_listener_manager().hook.on_task_instance_success.get_hookimpls())
+
+
+def left_result(ti: RuntimeTaskInstanceProtocol) -> bool | None:
+    """Return True if the attempt before has left the task's result, None if that is not known.
+
+    Airflow tells a new attempt the keys of the XComs that it is to delete before it runs.
+    """
+    keys = getattr(getattr(ti, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
+    if keys is None or not getattr(getattr(ti, "task", None), "do_xcom_push", False):
+        return None
+    return "return_value" in keys
 
 
 def stats() -> Any:

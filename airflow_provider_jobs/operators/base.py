@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 from contextlib import contextmanager
@@ -15,7 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import look, wait_for
+from airflow_provider_jobs.core.wait.single import last_look, wait_for
+from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
     JobCancelled,
@@ -25,6 +24,7 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.attempts import Attempt, work_digest
 from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.core.several import Several
-    from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
+    from airflow_provider_jobs.core.work import JobClient, JobRequest
+
+__all__ = ["JobOperator", "ServiceTask", "airflow_failures", "failure", "work_digest"]
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,6 @@ INLINE_SECONDS = 1.0
 HOP_SECONDS = 5.0
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
-#: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
-SKEW_SECONDS = 10.0
 
 
 class JobOperator(ServiceTask):
@@ -90,6 +90,11 @@ class JobOperator(ServiceTask):
         self._leaves_jobs = not cancel_on_kill
         #: True if a retry follows and finds the job.
         self._retry_goes_on = False
+        self._attempt: Attempt | None = None
+        #: The attempt since which the task was not cleared.
+        self._since = 1
+        #: An event of ours was lost: this attempt has begun before.
+        self._resumed = False
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -132,35 +137,55 @@ class JobOperator(ServiceTask):
         compat.show_exit()
         self._retry_goes_on = self._next_attempt_finds(context)
         with airflow_failures(self):
+            self._attempt = Attempt(context)
+            self._since = self._attempt.begin(self.retries or 0)
             self._client = self.client()
             return self._run(self._client, context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any], **before: Any) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **before: Any) -> Any:
         """Go on with what the trigger found.
 
+        :param event: None if Airflow has lost it; another operator's, if this one took its place meanwhile.
         :param before: What a task carries that the version before has deferred.
         """
         compat.show_exit()
         self._retry_goes_on = self._next_attempt_finds(context)
         with airflow_failures(self):
+            self._attempt = Attempt(context)
+            self._since = self._attempt.resume()
             client = self._client = self.client()
-            if event["outcome"] == "begin":
-                return self._run(client, context)
-            refs = self._refs = several.refs_of(event)
-            self._carried = {**before, **event.get("carried", {})}
-            adopted = event["adopted"]
-            if event["outcome"] == "error":
-                text = f"{several.names(refs)}: {event['message']}"
-                raise OutageError(text, retryable=event["retryable"])
-            if event["outcome"] == "deadline":
-                return self._end_at_deadline(client, context, _last_look(client, refs), adopted=adopted)
-            if event["outcome"] != "ended":
-                raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
-            if "statuses" in event:
-                statuses = [JobStatus.from_json(each) for each in event["statuses"]]
-            else:  # the version before told of all in one
-                statuses = [client.status(ref) for ref in refs]
-            return self._finish(client, context, statuses, adopted=adopted)
+            if isinstance(event, dict) and "outcome" in event:
+                return self._after_event(client, context, event, before)
+            self.log.warning(
+                "Airflow has resumed the task without an event of ours: looking for its job again"
+            )
+            self._resumed = True
+            named = self.named_by(client, event or {})
+            adopted = [Submission(status, adopted=True) for status in named]
+            return self._go_on(client, context, adopted or self.submissions(client, context))
+
+    def _after_event(
+        self, client: Any, context: Context, event: dict[str, Any], before: dict[str, Any]
+    ) -> Any:
+        if event["outcome"] == "begin":
+            return self._run(client, context)
+        refs = several.refs_of(event)
+        self._carried = {**before, **event.get("carried", {})}
+        self._refs = self._own(refs)
+        adopted = event["adopted"]
+        if event["outcome"] == "error":
+            text = f"{several.names(refs)}: {event['message']}"
+            gone = event.get("gone") and self.repeatable([])
+            raise OutageError(text, retryable=event["retryable"] or bool(gone))
+        if event["outcome"] == "deadline":
+            return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
+        if event["outcome"] != "ended":
+            raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
+        if "statuses" in event:
+            statuses = [JobStatus.from_json(each) for each in event["statuses"]]
+        else:  # the version before told of all in one
+            statuses = [client.status(ref) for ref in refs]
+        return self._finish(client, context, statuses, adopted=adopted)
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted, unless a retry goes on with it.
@@ -177,7 +202,9 @@ class JobOperator(ServiceTask):
             self.log.info("leaving %s to the retry: the task was stopped, and Airflow is away", jobs)
 
     def _cancel(self, refs: Sequence[JobRef]) -> None:
-        if refs:
+        if refs and self._attempt and self._attempt.taken_over(refs):
+            self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
+        elif refs:
             self.log.info("cancelling %s, since the task was ended", several.names(refs))
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
             several.cancel_all(self._client, refs)
@@ -196,9 +223,13 @@ class JobOperator(ServiceTask):
         """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
         submission = client.submit(request)
-        if not submission.left_alone:
+        if not submission.left_alone and not submission.shared:
             self._follow([submission.status.ref])
         return submission
+
+    def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
+        """Return those that nobody else has made: they may be cancelled."""
+        return [ref for ref in refs if ref.id not in self._carried.get("shared", ())]
 
     def _follow(self, refs: Sequence[JobRef]) -> None:
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
@@ -207,16 +238,34 @@ class JobOperator(ServiceTask):
             self._cancel(refs)
             self._check_killed()
 
+    def is_first(self, context: Context) -> bool:
+        """Return True if no attempt at the work has come before."""
+        return bool(context["ti"].try_number == 1) and not self._resumed
+
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
+        return True
+
+    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
+        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
+        return []
+
     def _run(self, client: JobClient, context: Context) -> Any:
-        submissions = self.submissions(client, context)
+        return self._go_on(client, context, self.submissions(client, context))
+
+    def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
         for each in followed:
             verb = "adopted" if each.adopted else "submitted"
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
+        if shared := [each.status.ref.id for each in followed if each.shared or each.left_alone]:
+            self._carried["shared"] = shared
         # A dry run has no job.
-        self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
+        self._follow(self._own([each.status.ref for each in followed if each.status.ref.id]))
+        if self._attempt:
+            self._attempt.tell_earlier(self._refs)
         self._remember(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
@@ -231,14 +280,18 @@ class JobOperator(ServiceTask):
         inline_wait = self.inline_wait
         if inline_wait is None:
             inline_wait = INLINE_SECONDS if ending else HOP_SECONDS
-        statuses = wait_for(
-            client,
-            statuses,
-            until=min(last, time.time() + inline_wait) if self.deferrable else last,
-            poll_interval=self.poll_interval,
-            timing=Timing(),
-            on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-        )
+        try:
+            statuses = wait_for(
+                client,
+                statuses,
+                until=min(last, time.time() + inline_wait) if self.deferrable else last,
+                poll_interval=self.poll_interval,
+                timing=Timing(),
+                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+            )
+        except NotFoundError as error:
+            jobs = several.names([status.ref for status in statuses])
+            raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
@@ -255,6 +308,8 @@ class JobOperator(ServiceTask):
     ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
+        if ending and self._attempt:
+            self._attempt.leave_to_trigger()
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),
@@ -264,7 +319,7 @@ class JobOperator(ServiceTask):
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,
-            cancel_on_kill=self.cancel_on_kill,
+            cancel_on_kill=self.cancel_on_kill and not self._carried.get("shared"),
             ending=ending,
         )
         return self.defer(trigger=trigger, method_name="execute_complete")
@@ -282,9 +337,13 @@ class JobOperator(ServiceTask):
                 return self._run(client, context)
         statuses = self.ended(client, context, statuses)
         if state is not JobState.SUCCEEDED:
-            raise failure(client, statuses, self.together)
+            error = failure(client, statuses, self.together)
+            error.retryable = error.retryable and self.repeatable(statuses)
+            raise error
         statuses = self.completed(client, context, statuses)
         self._remember(context, statuses)
+        if self._attempt:
+            self._attempt.note_once_recorded(self, "on_success_callback")
         return self.result(statuses)
 
     def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
@@ -305,7 +364,7 @@ class JobOperator(ServiceTask):
     ) -> Any:
         """Cancel jobs that outlasted ``execution_timeout``, see them end, fail; unless they just ended."""
         if active := [status.ref for status in statuses if not status.state.ended]:
-            if not self.can_cancel:
+            if not self.can_cancel or len(self._own(active)) < len(active):
                 raise self._overdue(active, "may still")
             several.cancel_all(client, active)
             until = time.time() + CANCEL_SECONDS
@@ -328,16 +387,6 @@ class JobOperator(ServiceTask):
         )
 
 
-def _last_look(client: JobClient, refs: Sequence[JobRef]) -> list[JobStatus]:
-    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
-    statuses = []
-    for ref, news in look(client, refs).items():
-        if isinstance(news, JobsError):
-            log.warning("how %s is doing could not be found out: %s", ref, news)
-        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
-    return statuses
-
-
 def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:
     """Return the error of jobs that ended without success, the failing part of a single one named."""
     status = several.report(statuses, together)
@@ -349,26 +398,6 @@ def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several)
     return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
 
 
-def work_digest(context: Context, configuration: Any) -> str:
-    """Return 20 characters that stand for this work of this task: the same in a retry, others after a clear.
-
-    Airflow counts a clear in ``max_tries``, which a retry leaves alone.
-    """
-    ti = context["ti"]
-    work = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, configuration]
-    text = json.dumps(work, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def run_started_at(context: Context) -> float:
-    """Return the time before which no job of this run can have been created, in seconds since 1970.
-
-    A run that was deleted and made again has the same ids; its jobs are not this run's.
-    """
-    started = getattr(context["dag_run"], "start_date", None)
-    return started.timestamp() - SKEW_SECONDS if started else 0.0
-
-
 @contextmanager
 def airflow_failures(task: JobOperator) -> Iterator[None]:
     """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end."""
@@ -377,4 +406,6 @@ def airflow_failures(task: JobOperator) -> Iterator[None]:
     except JobsError as error:
         if error.retryable or task._killed:  # noqa: SLF001 - of this very module
             raise
+        if attempt := task._attempt:  # noqa: SLF001 - of this very module
+            attempt.note_once_recorded(task, "on_failure_callback")
         raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

@@ -100,8 +100,11 @@ class JobSensor(ServiceTask, BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from None
             raise
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with what the trigger found."""
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on with what the trigger found; look again if the event is lost, or another operator's."""
+        if not isinstance(event, dict) or "outcome" not in event:
+            self.log.warning("Airflow has resumed the sensor without an event of ours: looking again")
+            return self._found_or_defer(context)
         if event["outcome"] == "deadline":
             raise self._overdue()
         if event["outcome"] == "error":

@@ -16,7 +16,7 @@ from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers import sharing
 
@@ -37,6 +37,8 @@ HOOKS = {
 #: which was seen to take five seconds on a busy machine: none before this many seconds. One that ends the
 #: task may.
 FIRST_POLL_SECONDS = 10.0
+#: States of a task that no attempt follows.
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 class _Trigger(BaseTrigger):
@@ -127,8 +129,9 @@ class _Trigger(BaseTrigger):
         """Return what an error means."""
         if isinstance(error, DeadlineExceeded):
             return {"outcome": "deadline"}
-        outage = not concerns_job(error)
-        return {"outcome": "error", "message": str(error), "retryable": outage or error.retryable}
+        outage, gone = not concerns_job(error), isinstance(error, NotFoundError)
+        retryable = outage or error.retryable
+        return {"outcome": "error", "message": str(error), "retryable": retryable, "gone": gone}
 
 
 class JobTrigger(_Trigger):
@@ -136,8 +139,8 @@ class JobTrigger(_Trigger):
 
     When all have succeeded and nothing is left for a worker, it ends the task itself. Otherwise its one event
     is ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses": [JobStatus]}``;
-    outcome ``deadline`` means that a job still runs, ``error`` with a ``message`` and ``retryable`` that
-    nobody could be asked.
+    outcome ``deadline`` means that a job still runs, ``error`` with a ``message``, ``retryable`` and ``gone``
+    that nobody could be asked, or that a job is not there any more.
 
     :param refs: The jobs, as :meth:`.JobRef.to_json` writes them.
     :param ref: The same, as the version before wrote it: rows of its deferred tasks still wake up.
@@ -217,7 +220,9 @@ class JobTrigger(_Trigger):
         jobs = several.names(self.refs)
         try:
             if await self._still_waited_for():
-                self.log.info("leaving %s alone: only the trigger has moved, the task still waits", jobs)
+                self.log.info(
+                    "leaving %s alone: the task still waits for it, here or in a later attempt", jobs
+                )
                 return
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
@@ -269,7 +274,7 @@ class JobTrigger(_Trigger):
         return {key: value for key, value in xcoms.items() if ending["result"] or key != "return_value"}
 
     async def _still_waited_for(self) -> bool:
-        """Return True if this task is still deferred on these very jobs; ask again if Airflow cannot say."""
+        """Return True if the task or a later attempt follows these very jobs; ask until Airflow can say."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:
@@ -287,10 +292,14 @@ class JobTrigger(_Trigger):
         if compat.ON_KILL_MEANS_KILLED or self.task_instance is None:
             return False
         ti = self.task_instance
-        if await ask_airflow(compat.task_state, ti) != "deferred":
+        state = await ask_airflow(compat.task_state, ti)
+        if state == "deferred":
+            job = await ask_airflow(compat.task_xcom, ti, "job")
+            return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
+        if state in _OVER:
             return False
-        job = await ask_airflow(compat.task_xcom, ti, "job")
-        return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
+        later = await ask_airflow(compat.task_xcom, ti, several.ATTEMPT_KEY)
+        return several.followed_later(later, ti.try_number, self.refs)
 
 
 class JobsTrigger(_Trigger):

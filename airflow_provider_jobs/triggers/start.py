@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.triggers import sharing
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 RENDER_SECONDS = 30.0
 #: So long before Airflow's own time-out the trigger sees to it that the job is ended: Airflow would not.
 AHEAD_SECONDS = 5.0
-#: The XCom in which an attempt leaves which one it was, for the next.
-ATTEMPT = "from_trigger"
 
 
 class StartTrigger(JobTrigger):
@@ -42,6 +41,7 @@ class StartTrigger(JobTrigger):
         self.arguments = arguments
         self.cancel_on_kill = bool(json.loads(arguments).get("cancel_on_kill", True))
         self._beginning: asyncio.Task[None] | None = None
+        self._moved = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return everything that the constructor takes."""
@@ -74,8 +74,9 @@ class StartTrigger(JobTrigger):
         if getattr(ti, "task", None) is None:
             raise OutageError("Airflow did not hand the task to its trigger")
         attempt = await self._attempt(ti)
+        ti.max_tries = attempt["max_tries"]
         async with asyncio.timeout(RENDER_SECONDS):
-            operator, context = await sharing.rendering.run(partial(self._rendered, ti))
+            operator, context = await sharing.rendering.run(partial(self._rendered, ti, attempt["since"]))
         self.service, self.hook_args = operator.service, operator.hook_args()
         self.poll_interval = operator.poll_interval
         if until := getattr(self, "timeout_after", None):
@@ -90,30 +91,34 @@ class StartTrigger(JobTrigger):
         self.log.info("%s %s, %s", verb, submission.status.ref, submission.status.url)
         await self._remember(ti, operator, submission.status, attempt)
 
-    def _rendered(self, ti: Any) -> tuple[Any, Any]:
+    def _rendered(self, ti: Any, since: int) -> tuple[Any, Any]:
         """Return the operator, its templates rendered as on a worker, and the context; blocks."""
         context = {**ti.get_template_context()}
         # A triggerer has no access to it, and asking is never answered.
         context.pop("task_state_store", None)
         kind = pkgutil.resolve_name(self.operator)
         operator = kind(task_id=ti.task_id, **json.loads(self.arguments))
+        # What a worker finds in the state store, or knows by itself.
+        operator._since, operator._resumed = since, self._moved  # noqa: SLF001
         operator.render_template_fields(context, compat.template_env(context["dag"], operator))
         return operator, context
 
     async def _attempt(self, ti: Any) -> dict[str, int]:
-        """Find out which attempt this is, and tell the task: Airflow does not say what ``max_tries`` is here.
+        """Find out which attempt this is: Airflow does not say what ``max_tries`` is here.
 
         A clear raises it, a retry leaves it alone. XComs outlive an attempt that had no worker.
         """
-        before = await ask_airflow(compat.task_xcom, ti, ATTEMPT) or {}
+        before = await ask_airflow(compat.task_xcom, ti, several.ATTEMPT_KEY) or {}
         job = await ask_airflow(compat.task_xcom, ti, "job") or {}
-        ti.max_tries = max_tries(ti.try_number, ti.task.retries, before, job.get("state"))
-        return {"try_number": ti.try_number, "max_tries": ti.max_tries}
+        self._moved = before.get("try_number") == ti.try_number
+        # The two are not written at once: what is told of the job may be of the attempt before that.
+        state = job.get("state") if job.get("job_id") == before.get("job_id") else None
+        return attempt_after(before, state, ti.try_number, ti.task.retries)
 
     async def _remember(self, ti: Any, operator: Any, status: JobStatus, attempt: dict[str, int]) -> None:
         summary = operator.summary_of([status])
         xcoms = {
-            ATTEMPT: attempt,
+            several.ATTEMPT_KEY: {**attempt, "job_id": status.ref.id},
             "job": summary,
             **{link.xcom_key: summary.get("url") for link in operator.operator_extra_links},
         }
@@ -121,15 +126,21 @@ class StartTrigger(JobTrigger):
             await ask_airflow(compat.push_xcom, ti, key, value)
 
 
-def max_tries(try_number: int, retries: int, before: dict[str, int], job_state: str | None) -> int:
-    """Return the ``max_tries`` that a worker would see.
+def attempt_after(
+    before: dict[str, int], job_state: str | None, try_number: int, retries: int
+) -> dict[str, int]:
+    """Return ``try_number``, ``max_tries`` and ``since`` of an attempt, as a worker would see them.
 
-    :param before: What the attempt before has left; empty if it had a worker, or there was none.
+    :param before: Those of the attempt before; empty if it had a worker, or there was none.
     :param job_state: The state of its job, as the XCom has it: success is written at the very end.
     """
     if before.get("try_number") == try_number:  # this one, whose trigger has moved
-        return before["max_tries"]
-    if not before:
-        return retries if try_number <= retries + 1 else try_number - 1 + retries
-    goes_on = job_state != JobState.SUCCEEDED and try_number <= before["max_tries"] + 1
-    return before["max_tries"] if goes_on else try_number - 1 + retries
+        return {name: before[name] for name in ("try_number", "max_tries", "since")}
+    max_tries, since = try_number - 1 + retries, 1
+    if not before.get("max_tries"):
+        max_tries = retries if try_number <= retries + 1 else max_tries
+    elif job_state != JobState.SUCCEEDED and try_number <= before["max_tries"] + 1:
+        max_tries, since = before["max_tries"], before["since"]
+    elif max_tries == before["max_tries"]:  # a clear, after retries have become fewer
+        since = try_number
+    return {"try_number": try_number, "max_tries": max_tries, "since": since}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import DAG
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.operators.bigquery import (
@@ -16,7 +18,7 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryQueryOperator,
     BigQueryUploadOperator,
 )
-from airflow_provider_jobs.triggers.start import max_tries
+from airflow_provider_jobs.triggers.start import attempt_after
 from tests.integration.task_run import TaskRun
 
 if TYPE_CHECKING:
@@ -116,7 +118,7 @@ async def first(trigger: StartTrigger) -> TriggerEvent:
 
 
 async def begun(trigger: StartTrigger) -> None:
-    """Run a trigger until its job is known, and let it move away."""
+    """Run a trigger until its job is known, and end its triggerer: the XCom ``job`` may not be written."""
     task = asyncio.create_task(first(trigger))
     while not trigger.refs:  # noqa: ASYNC110 - another thread sets no event
         await asyncio.sleep(0.01)
@@ -245,16 +247,40 @@ def test_clashes() -> None:
 @pytest.mark.parametrize(
     ("try_number", "before", "state", "expected"),
     [
-        (1, {}, None, 2),
-        (2, {"try_number": 1, "max_tries": 2}, "running", 2),  # a retry
-        (2, {"try_number": 1, "max_tries": 2}, "succeeded", 3),  # a clear
-        (2, {"try_number": 2, "max_tries": 3}, "succeeded", 3),  # the trigger has moved
-        (4, {"try_number": 3, "max_tries": 2}, "failed", 5),  # a clear of what had failed for good
-        (3, {}, None, 2),  # a retry of what had a worker
-        (4, {}, None, 5),
+        (1, {}, None, (2, 1)),
+        (2, {"try_number": 1, "max_tries": 2, "since": 1}, "running", (2, 1)),  # a retry
+        (2, {"try_number": 1, "max_tries": 2, "since": 1}, "succeeded", (3, 1)),  # a clear
+        (2, {"try_number": 1, "max_tries": 3, "since": 1}, "succeeded", (3, 2)),  # with fewer retries now
+        (3, {"try_number": 2, "max_tries": 3, "since": 2}, "running", (3, 2)),  # and its retry
+        (2, {"try_number": 2, "max_tries": 3, "since": 1}, "succeeded", (3, 1)),  # the trigger has moved
+        (
+            4,
+            {"try_number": 3, "max_tries": 2, "since": 1},
+            "failed",
+            (5, 1),
+        ),  # a clear after failing for good
+        (2, {"try_number": 1, "job_id": "x"}, None, (2, 1)),  # a retry of what had a worker
+        (4, {}, None, (5, 1)),
     ],
 )
-def test_max_tries_is_what_a_worker_sees(
-    try_number: int, before: dict[str, int], state: str | None, expected: int
+def test_an_attempt_is_the_one_that_a_worker_sees(
+    try_number: int, before: dict[str, int], state: str | None, expected: tuple[int, int]
 ) -> None:
-    assert max_tries(try_number, 2, before, state) == expected
+    attempt = attempt_after(before, state, try_number, retries=2)
+    assert (attempt["max_tries"], attempt["since"]) == expected
+
+
+@given(st.lists(st.sampled_from(["succeeds", "fails", "moves"]), min_size=1, max_size=12), st.integers(0, 3))
+def test_max_tries_is_airflows_whatever_happens(ends: list[str], retries: int) -> None:
+    """After a success, or when no try is left, somebody clears the task; a clear before that is not told."""
+    before: dict[str, int] = {}
+    number, true_max, state = 1, retries, None
+    for end in ends:
+        before = attempt_after(before, state, number, retries)
+        assert before["max_tries"] == true_max
+        if end == "moves":
+            continue
+        state = "succeeded" if end == "succeeds" else "running"
+        if end == "succeeds" or number > true_max:
+            true_max = number + retries
+        number += 1

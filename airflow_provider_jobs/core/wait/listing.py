@@ -119,8 +119,11 @@ class Listing:
             watched_list = self._lists.setdefault(name, _WatchedList(name, self.jobs))
             with watched_list.lock:
                 news[name] = watched_list.look(watched, self.jobs.calls / len(groups))
-        found = ((ref, news[name][key]) for ref, name, key in placed)
-        return {ref: replace(one, ref=ref) if isinstance(one, JobStatus) else one for ref, one in found}
+        found = ((ref, groups[name][key], news[name][key]) for ref, name, key in placed)
+        return {  # one of another id, or of another version, has its own reference in what it is told
+            ref: replace(one, ref=ref) if ref != asked and isinstance(one, JobStatus) else one
+            for ref, asked, one in found
+        }
 
 
 @dataclass(slots=True)

@@ -5,16 +5,20 @@ A look that fails is not a failed job: an outage budget bounds how long the serv
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
+from airflow_provider_jobs.jobs import JobState, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_jobs.core.http.retry import Timing
     from airflow_provider_jobs.core.work import StatusClient
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobRef
+
+log = logging.getLogger(__name__)
 
 #: How long a service may stay silent before its waiters fail, in seconds.
 OUTAGE_SECONDS = 900.0
@@ -38,6 +42,16 @@ def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobSta
         return {refs[0]: client.status(refs[0])} if len(refs) == 1 else client.status_many(refs)
     except JobsError as error:
         return dict.fromkeys(refs, error)
+
+
+def last_look(client: StatusClient, refs: Sequence[JobRef]) -> list[JobStatus]:
+    """Return how jobs are doing; one that cannot be asked for counts as active, so that it is cancelled."""
+    statuses = []
+    for ref, news in look(client, refs).items():
+        if isinstance(news, JobsError):
+            log.warning("how %s is doing could not be found out: %s", ref, news)
+        statuses.append(JobStatus(ref, JobState.RUNNING, "unknown") if isinstance(news, JobsError) else news)
+    return statuses
 
 
 def wait_for(

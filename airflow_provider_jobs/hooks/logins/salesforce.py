@@ -66,23 +66,16 @@ def log_in(settings: SalesforceSettings, transport: Transport) -> Grant:
         basic = {"Authorization": f"Basic {b64encode(pair).decode()}"}
         sender.post(TOKEN_PATH, {"grant_type": "client_credentials"}, headers=basic)
     elif settings.flow is Flow.PASSWORD:
-        sender.post(TOKEN_PATH, _password_grant(settings))
+        password = f"{settings.password}{settings.security_token or ''}"
+        fields = {"client_id": settings.consumer_key, "client_secret": settings.consumer_secret}
+        fields |= {"username": settings.username, "password": password}
+        sender.post(TOKEN_PATH, {"grant_type": "password", **fields})
     else:
         _log_in_by_simple_salesforce(settings, sender)
     if sender.grant is None:
         raise ProtocolError(f"connection {settings.conn_id}: the login ended without a token")
     log.info("connection %s: logged in to %s", settings.conn_id, sender.grant.instance_url)
     return sender.grant
-
-
-def _password_grant(settings: SalesforceSettings) -> dict[str, Any]:
-    return {
-        "grant_type": "password",
-        "client_id": settings.consumer_key,
-        "client_secret": settings.consumer_secret,
-        "username": settings.username,
-        "password": f"{settings.password}{settings.security_token or ''}",
-    }
 
 
 def _log_in_by_simple_salesforce(settings: SalesforceSettings, sender: _Sender) -> None:

@@ -16,7 +16,7 @@ from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
-from airflow_provider_jobs.operators.salesforce.parts import PartJobs
+from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class SalesforceIngestOperator(SalesforceOperator):
             opened(self.results_path, self.results_conn_id or None)
         version = self.api_version or None
         work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
-        memory = TaskMemory(context, "salesforce_ingest", work)
+        memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
         jobs = PartJobs(client, memory, body, version, lambda ref: self._follow([ref]), lambda: self._killed)
         ending = self.line_ending or None
@@ -156,6 +156,12 @@ class SalesforceIngestOperator(SalesforceOperator):
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
         return submissions
+
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return False if another attempt would write records again: it knows of these jobs by its memory."""
+        knows = self._attempt is not None and self._attempt.lasts
+        written = [status.statistics.get("record_count") for status in statuses] or [None]
+        return knows or self.operation in REPEATABLE or not any(count != 0 for count in written)
 
     def ended(self, client: SalesforceClient, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses, once what became of the records is written to files, if that is wanted."""

@@ -110,15 +110,19 @@ class SalesforceQueryOperator(SalesforceOperator):
         recorded yet, and runs the task again.
         """
         body, version = self.body(), self.api_version or None
-        memory = TaskMemory(context, "salesforce_job", [client.scope, version or client.version, body])
+        memory = TaskMemory(
+            context, "salesforce_job", [client.scope, version or client.version, body], self._since
+        )
         kept = memory.recall()
         if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
-        request = SalesforceRequest(
-            body=body, version=version, on_created=lambda ref: memory.remember(ref.to_json())
-        )
-        return [client.submit(request)]
+
+        def created(ref: JobRef) -> None:
+            self._follow([ref])  # if it cannot be remembered, who ends the task has to find it
+            memory.remember(ref.to_json())
+
+        return [client.submit(SalesforceRequest(body=body, version=version, on_created=created))]
 
     def completed(
         self, client: SalesforceClient, context: Context, statuses: list[JobStatus]
@@ -147,7 +151,7 @@ class SalesforceQueryOperator(SalesforceOperator):
 
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(ref.id)
-        memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)])
+        memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)], self._since)
         kept = memory.recall()
         ti = context["ti"]
         # Drafts are kept for another attempt only.
