@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.core.several import ATTEMPT_KEY
 from airflow_provider_jobs.operators.bigquery import (
     BigQueryCopyOperator,
     BigQueryInsertJobOperator,
@@ -104,12 +105,10 @@ def test_a_clear_runs_anew_and_its_retry_adopts(lab: Lab, xcoms: dict[str, Any])
     fired(start_trigger(dag_of(), run))
     first = xcoms["job"]["job_id"]
     with lab.slow_jobs(seconds=30):
-        asyncio.run(begun(start_trigger(dag_of(), run, try_number=2)))
-    second = xcoms["job"]["job_id"]
+        second = asyncio.run(begun(start_trigger(dag_of(), run, try_number=2), xcoms))
     assert second != first
     # The attempt is lost with its job still running: the next, a retry, adopts it.
-    asyncio.run(begun(start_trigger(dag_of(), run, try_number=3)))
-    assert xcoms["job"]["job_id"] == second
+    assert asyncio.run(begun(start_trigger(dag_of(), run, try_number=3), xcoms)) == second
     assert len(lab.jobs()) == 2
 
 
@@ -117,19 +116,24 @@ async def first(trigger: StartTrigger) -> TriggerEvent:
     return await anext(trigger.run())
 
 
-async def begun(trigger: StartTrigger) -> None:
-    """Run a trigger until its job is known, and end its triggerer: the XCom ``job`` may not be written."""
+async def begun(trigger: StartTrigger, xcoms: dict[str, Any]) -> str:
+    """Run a trigger until its attempt is known, and end its triggerer; return the job's id.
+
+    The XCom ``job`` may not be written then.
+    """
+    ti: Any = trigger.task_instance
     task = asyncio.create_task(first(trigger))
-    while not trigger.refs:  # noqa: ASYNC110 - another thread sets no event
-        await asyncio.sleep(0.01)
+    while xcoms.get(ATTEMPT_KEY, {}).get("try_number") != ti.try_number:  # noqa: ASYNC110 - no event for it
+        await asyncio.sleep(0.001)
     task.cancel()
     await asyncio.wait([task])
+    return trigger.refs[0].id
 
 
 def test_a_trigger_that_moves_goes_on_with_its_job(lab: Lab, xcoms: dict[str, Any]) -> None:
     run = TaskRun()
     with lab.slow_jobs(seconds=2):
-        asyncio.run(begun(start_trigger(dag_of(), run)))
+        asyncio.run(begun(start_trigger(dag_of(), run), xcoms))
         fired(start_trigger(dag_of(), run))
     assert xcoms["return_value"]["state"] == "succeeded"
     assert len(lab.jobs()) == 1
