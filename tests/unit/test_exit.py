@@ -24,11 +24,12 @@ atexit.register(compat._hold_sockets)
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux can tell of the end of a process")
 def test_a_process_can_be_reaped_when_its_sockets_end() -> None:
-    for _ in range(5):
+    for _ in range(10):
         ours, its = socket.socketpair()
         task = subprocess.Popen([sys.executable, "-c", TASK], stdout=its.fileno(), stderr=its.fileno())
         its.close()
-        assert ours.recv(100) == b""
+        while ours.recv(1024):  # what the start of another Airflow may have to say
+            pass
         assert os.waitpid(task.pid, os.WNOHANG) == (task.pid, 0)
         task.returncode = 0
         ours.close()
