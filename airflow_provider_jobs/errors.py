@@ -18,7 +18,7 @@ class JobsError(Exception):
     retryable = False
     #: True if the request may have taken effect although it ended in this error.
     may_have_happened = False
-    #: Seconds that the service asked to wait, if it did.
+    #: Seconds before which the next try is of no use, if the service or its docs say so.
     retry_after: float | None = None
 
 
@@ -73,6 +73,10 @@ class ConflictError(ServiceError):
     """The id is taken (409)."""
 
 
+class MovedError(ServiceError):
+    """The service sends us to another address (301, 302, 303, 307, 308), where no token is sent unasked."""
+
+
 class ProtocolError(JobsError):
     """The reply is not what the API promises; the message says what was wrong with it."""
 
@@ -110,9 +114,10 @@ class DeadlineExceeded(JobsError):
 class OutageError(JobsError):
     """Waiting for a job, which may run on, was given up: the service was out, or the task was ended."""
 
-    def __init__(self, message: str, *, retryable: bool = True) -> None:
+    def __init__(self, message: str, *, retryable: bool = True, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retryable = retryable
+        self.retry_after = retry_after
 
 
 class UploadExpired(JobsError):

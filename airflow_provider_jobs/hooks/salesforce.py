@@ -70,8 +70,11 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         """
         settings = self._settings(connection)
         if retry:
-            return _made(SalesforceClient, settings, new_token(settings), retry)
-        return _client(settings, delete_cancelled=self.delete_cancelled)
+            token = new_token(settings)
+            return _made(SalesforceClient, settings, token, token.instance_url, retry)
+        # An org that was renamed has another address at the next login.
+        address = token_for(settings).instance_url
+        return _client(settings, address, delete_cancelled=self.delete_cancelled)
 
     def probe(self, client: SalesforceClient) -> str:
         """Ask for the limits."""
@@ -145,20 +148,22 @@ class DiscardingClient(SalesforceClient):
 
 
 @lru_cache(maxsize=32)
-def _client(settings: SalesforceSettings, *, delete_cancelled: bool) -> SalesforceClient:
-    """Return the one client of these settings in this process."""
-    return _made(DiscardingClient if delete_cancelled else SalesforceClient, settings, token_for(settings))
+def _client(settings: SalesforceSettings, address: str, *, delete_cancelled: bool) -> SalesforceClient:
+    """Return the one client of these settings, and of this address of the org, in this process."""
+    kind = DiscardingClient if delete_cancelled else SalesforceClient
+    return _made(kind, settings, token_for(settings), address)
 
 
 def _made(
     kind: type[SalesforceClient],
     settings: SalesforceSettings,
     token: ReadyToken | LoginToken,
+    address: str,
     retry: RetryPolicy | None = None,
 ) -> SalesforceClient:
     return kind(
         transport_of(token, retry=retry, proxies=dict(settings.proxies)),
-        token.instance_url,
+        address,
         version=settings.version,
         client_id=settings.client_id,
         api_usage_limit=settings.api_usage_limit,

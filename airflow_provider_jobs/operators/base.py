@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.wait.single import last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
@@ -277,26 +277,41 @@ class JobOperator(ServiceTask):
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
         ending = ending_of(self) if self.deferrable and self.ends_in_trigger() else None
-        inline_wait = self.inline_wait
-        if inline_wait is None:
-            inline_wait = INLINE_SECONDS if ending else HOP_SECONDS
         try:
             statuses = wait_for(
                 client,
                 statuses,
-                until=min(last, time.time() + inline_wait) if self.deferrable else last,
+                until=min(last, time.time() + self._inline_seconds(ending)) if self.deferrable else last,
                 poll_interval=self.poll_interval,
                 timing=Timing(),
+                longest_pause=self._longest_pause(context),
                 on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
             )
         except NotFoundError as error:
             jobs = several.names([status.ref for status in statuses])
             raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
+        except OutageError as error:
+            if not self.deferrable or error.retry_after is None:
+                raise
+            self.log.warning("%s; looking again in %.0f s", error, error.retry_after)
+            return self._defer(context, statuses, ending, adopted=adopted, pause_seconds=error.retry_after)
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
             return self._defer(context, statuses, ending, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
+
+    def _inline_seconds(self, ending: dict[str, Any] | None) -> float:
+        if self.inline_wait is not None:
+            return self.inline_wait
+        return INLINE_SECONDS if ending else HOP_SECONDS
+
+    def _longest_pause(self, context: Context) -> float:
+        """Return for how long the worker is held if the service asks for a pause: as little as can be."""
+        if self.deferrable:
+            return 0.0
+        ti = context["ti"]
+        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
 
     def _defer(
         self,
@@ -305,17 +320,22 @@ class JobOperator(ServiceTask):
         ending: dict[str, Any] | None,
         *,
         adopted: bool,
+        pause_seconds: float = 0.0,
     ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
         if ending and self._attempt:
             self._attempt.leave_to_trigger()
+        deadline, now = self._deadline(context), time.time()
+        if deadline is not None:
+            pause_seconds = max(0.0, min(pause_seconds, deadline - now))
         trigger = JobTrigger(
             service=self.service,
             hook_args=self.hook_args(),
             poll_interval=self.poll_interval,
-            deadline=self._deadline(context),
-            first_poll_at=time.time() + FIRST_POLL_SECONDS,
+            deadline=deadline,
+            first_poll_at=now + max(FIRST_POLL_SECONDS, pause_seconds),
+            pause_seconds=pause_seconds,
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,

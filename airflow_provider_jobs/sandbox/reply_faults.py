@@ -39,6 +39,18 @@ class Answer(Action):
 
 
 @dataclass(frozen=True)
+class Redirect(Action):
+    """Point to another address in place of the operation, as the old host of a renamed org does."""
+
+    status: int = 301
+    location: str = "https://renamed.example.com/"
+
+    async def before(self, _exchange: Exchange) -> None:
+        """Point there."""
+        raise Replaced(Reply(status=self.status, headers={"Location": self.location}, content=b""))
+
+
+@dataclass(frozen=True)
 class AnswerAfterAccepting(Answer):
     """Run the operation, then answer that."""
 
@@ -105,6 +117,7 @@ class SlowReply(Action):
 
 REPLY_ACTIONS: dict[str, type[Action]] = {
     "answer": Answer,
+    "redirect": Redirect,
     "answer_after_accepting": AnswerAfterAccepting,
     "headers": ChangeHeaders,
     "cut_reply": CutReply,

@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import concerns_job
+from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.operators.base import failure
@@ -23,6 +23,8 @@ from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
@@ -41,6 +43,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     def __init__(self, *, poke_interval: float = 15.0, **kwargs: Any) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self._seen: list[JobRef] = []
+        #: The service asked not to be asked before; seconds since 1970.
+        self._quiet_until = 0.0
 
     # What the sensors of a service add.
 
@@ -79,7 +83,9 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     # The life cycle.
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Look once."""
+        """Look once, unless the service asked for a pause that lasts."""
+        if self._quiet_seconds():
+            return PokeReturnValue(is_done=False)
         try:
             result = self.look()
         except JobsError as error:
@@ -121,13 +127,15 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         deadline = (started.timestamp() if started else timing.now()) + self.timeout
         interval = max(self.poke_interval, 1.0)
         while not (found := self.poke(context)).is_done:
+            pause = max(0.0, min(self._quiet_seconds(), deadline - timing.now()))
             try:
                 trigger = self.trigger(
                     service=self.service,
                     hook_args=self.hook_args(),
                     poll_interval=interval,
                     deadline=deadline,
-                    first_poll_at=timing.now() + FIRST_POLL_SECONDS,
+                    first_poll_at=timing.now() + max(FIRST_POLL_SECONDS, pause),
+                    pause_seconds=pause,
                 )
             except JobsError as error:
                 self._fail_or_go_on(error)
@@ -136,14 +144,26 @@ class JobSensor(ServiceTask, BaseSensorOperator):
             left = deadline - timing.now()
             if left <= 0:
                 raise self._overdue()
-            timing.sleep(min(interval, left))
+            timing.sleep(min(max(interval, self._quiet_seconds()), left))
         return found.xcom_value
 
     def _fail_or_go_on(self, error: JobsError) -> None:
         """Fail the sensor if no other look can help; otherwise say that it looks again."""
         if isinstance(error, JobFailed) or concerns_job(error):
             raise AirflowFailException(str(error)) from None  # the message holds everything
-        self.log.warning("%s; looking again in %s s", error, self.poke_interval)
+        pause = asked_pause(error)
+        self._quiet_until = Timing().now() + pause
+        self.log.warning("%s; looking again in %.0f s", error, max(self.poke_interval, pause))
+
+    def _quiet_seconds(self) -> float:
+        return max(0.0, self._quiet_until - Timing().now())
+
+    def _get_next_poke_interval(
+        self, started_at: Any, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        """Return the seconds until the next look: up to the timeout no fewer than the service asked for."""
+        usual = super()._get_next_poke_interval(started_at, run_duration, poke_count)
+        return max(usual, min(self._quiet_seconds(), self.timeout - run_duration()))
 
     def _overdue(self) -> AirflowSensorTimeout:
         return AirflowSensorTimeout(f"{self.task_id} timed out after {self.timeout} s")

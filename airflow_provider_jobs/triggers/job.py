@@ -50,6 +50,7 @@ class _Trigger(BaseTrigger):
     :param deadline: Seconds since 1970; a restart does not move it.
     :param first_poll_at: Seconds since 1970; nothing resumes the task before, and who can do no more than
         that looks no earlier.
+    :param pause_seconds: How long the service asked the worker not to be asked; 0 if it did not.
     """
 
     #: False if there is something to gain by looking before the task may be resumed.
@@ -63,6 +64,7 @@ class _Trigger(BaseTrigger):
         poll_interval: float,
         deadline: float | None = None,
         first_poll_at: float = 0.0,
+        pause_seconds: float = 0.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.service = service
@@ -70,6 +72,7 @@ class _Trigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.first_poll_at = first_poll_at
+        self.pause_seconds = pause_seconds
 
     def _serialized(self, **more: Any) -> tuple[str, dict[str, Any]]:
         kind = type(self)
@@ -79,6 +82,8 @@ class _Trigger(BaseTrigger):
             "poll_interval": self.poll_interval,
             "deadline": self.deadline,
             "first_poll_at": self.first_poll_at,
+            # A row without it is one that earlier builds can read.
+            **({"pause_seconds": self.pause_seconds} if self.pause_seconds else {}),
             **more,
         }
 
@@ -111,6 +116,7 @@ class _Trigger(BaseTrigger):
             text = f"{several.names(refs)} was not asked for before its deadline"
             raise DeadlineExceeded(text, ref=refs[0]) from None
         with lease:
+            await self._keep_pause()
             if self.looks_late:
                 await self._until_first_poll()
             wait = partial(
@@ -124,6 +130,10 @@ class _Trigger(BaseTrigger):
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
         await asyncio.sleep(min(FIRST_POLL_SECONDS, max(0.0, self.first_poll_at - time.time())))
+
+    async def _keep_pause(self) -> None:
+        """Wait as long as the service asked the worker not to be asked; that ends at ``first_poll_at``."""
+        await asyncio.sleep(min(self.pause_seconds, max(0.0, self.first_poll_at - time.time())))
 
     def _told(self, error: JobsError) -> dict[str, Any]:
         """Return what an error means."""

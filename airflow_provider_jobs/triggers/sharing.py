@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from airflow_provider_jobs.core.wait.group import CALL_SECONDS, PollGroup
-from airflow_provider_jobs.core.wait.single import OUTAGE_SECONDS, concerns_job
+from airflow_provider_jobs.core.wait.single import OUTAGE_SECONDS, asked_pause, concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.core.work import ManyClient
 from airflow_provider_jobs.errors import JobsError, OutageError
@@ -207,8 +207,9 @@ async def _open_connection(trigger: Sharer) -> Connection:
             if not isinstance(error, JobsError) and seconds > LOOK_UP_SECONDS:
                 text = f"the connection cannot be looked up: {str(error) or 'no answer'}"
                 raise OutageError(text) from error
-            log.warning("%s: %s; trying again in %s s", trigger.service, error, REOPEN_SECONDS)
-        await asyncio.sleep(REOPEN_SECONDS)
+            pause = max(REOPEN_SECONDS, asked_pause(error))
+            log.warning("%s: %s; trying again in %.0f s", trigger.service, error, pause)
+        await asyncio.sleep(pause)
 
 
 async def _open_group(trigger: Sharer, scope: str, *, searches: bool = False) -> SharedGroup:

@@ -28,6 +28,7 @@ SHARED: dict[str, Any] = {
     "poll_interval": 2.5,
     "deadline": 1_800_000_000.25,
     "first_poll_at": 1_700_000_000.5,
+    "pause_seconds": 300.0,
 }
 OWN: dict[type[BaseTrigger], dict[str, Any]] = {
     JobTrigger: {

@@ -6,6 +6,7 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/Job
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -18,12 +19,34 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.core.http.messages import Reply
 
-#: A request that ended in one of these may succeed when repeated as it is.
+#: A request that ended in one of these may succeed when repeated as it is, in seconds.
 TRANSIENT_REASONS = frozenset(
     {"rateLimitExceeded", "backendError", "internalError", "badGateway", "tableUnavailable"}
 )
-#: Work that ended in one of these may succeed as a new job.
-RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | {"jobBackendError", "jobInternalError", "jobRateLimitExceeded"}
+#: A request that ended in one of these may succeed in minutes or hours, without anybody's doing: a quota that
+#: is spent, or a ready token that has ended and may be another by then.
+LATER_REASONS = frozenset(
+    {
+        "quotaExceeded",
+        "jobRateLimitExceeded",
+        "userRateLimitExceeded",
+        "dailyLimitExceeded",
+        "concurrentLimitExceeded",
+        "authError",
+    }
+)
+#: The same, told by the message alone: the reason is invalidQuery, or resourcesExceeded. Sources:
+#: https://cloud.google.com/bigquery/docs/troubleshoot-queries,
+#: https://cloud.google.com/bigquery/docs/transactions#transaction_concurrency and
+#: https://cloud.google.com/bigquery/docs/data-manipulation-language#dml-limitations
+_LATER_MESSAGE = re.compile(
+    r"could not serialize access|due to concurrent update|too many DML statements outstanding"
+    r"|rows in the streaming buffer|retrying (the \w+ )?may solve the problem",
+    re.IGNORECASE,
+)
+#: Work that ended in one of these may succeed as a new job. ``stopped`` is somebody's cancel, or the end of
+#: jobTimeoutMs.
+RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | LATER_REASONS | {"jobBackendError", "jobInternalError", "stopped"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}
 
@@ -64,7 +87,7 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
         problem=_problem(problem) if problem else None,
         problems=tuple(_problem(each) for each in errors[:SHOWN_PROBLEMS]),
         problem_count=len(errors),
-        retryable=bool(problem) and problem.get("reason") in RETRYABLE_JOB_REASONS,
+        retryable=bool(problem) and _may_succeed_anew(_problem(problem)),
         url=console_url(ref) if ref.id else None,
         statistics=_statistics(job),
     )
@@ -109,8 +132,19 @@ def service_error(reply: Reply) -> ServiceError:
     entries = error.get("errors")
     entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
     reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
-    retryable = reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS
-    return reply.refusal("BigQuery", reason, error.get("message"), retryable=retryable)
+    message = error.get("message")
+    return reply.refusal(
+        "BigQuery",
+        reason,
+        message,
+        retryable=reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS,
+        later=reason in LATER_REASONS or bool(_LATER_MESSAGE.search(str(message))),
+    )
+
+
+def _may_succeed_anew(problem: JobProblem) -> bool:
+    """Return True if the work of a job that ended so may succeed as a new one, without anybody's doing."""
+    return problem.reason in RETRYABLE_JOB_REASONS or bool(_LATER_MESSAGE.search(problem.message))
 
 
 def _problem(entry: Mapping[str, str]) -> JobProblem:

@@ -30,6 +30,7 @@ from airflow_provider_jobs.clients.salesforce.replies import (
     refused,
 )
 from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, pages
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
 from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
 from airflow_provider_jobs.jobs import JobRef, JobStatus
 
@@ -47,6 +48,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _OK = 200
+_say_retry = partial(log.warning, "%s; trying again in %.1f s")
 
 
 class SalesforceApi:
@@ -190,25 +192,22 @@ class SalesforceApi:
     ) -> T:
         """Take a step that looks before it acts, again and again as the retry policy allows.
 
-        :param retry: Default is the connection's; a single pause is never longer than that allows in all.
+        :param retry: Default is the connection's.
         :param sleep: Default is the connection's.
         """
         timing = replace(self.timing, sleep=sleep) if sleep else self.timing
-        return (retry or self.retry).call(step, timing=timing, on_retry=self._before_pause)
+        return (retry or self.retry).call(step, timing=timing, on_retry=_say_retry)
 
     def pause(self, error: JobsError, failures: int) -> None:
         """Wait after so many failures, of which this was the last.
 
-        :raises JobsError: the failure itself, if the pause would be longer than all attempts may take.
+        :raises JobsError: the failure itself, if no worker is to be held for so long.
         """
         delay = self.retry.delay_seconds(failures, self.timing.random(), error.retry_after)
-        self._before_pause(error, delay)
-        self.timing.sleep(delay)
-
-    def _before_pause(self, error: JobsError, delay: float) -> None:
-        if delay > self.retry.total_seconds:  # a worker is not held for it
+        if delay > LONGEST_PAUSE_SECONDS:
             raise error
-        log.warning("%s; trying again in %.1f s", error, delay)
+        _say_retry(error, delay)
+        self.timing.sleep(delay)
 
     def _url(self, path: str) -> str:
         return f"{self.instance_url}/services/data/{path}"

@@ -41,22 +41,31 @@ ENDED = frozenset(word for word, state in STATES.items() if state.ended)
 UNFINISHED = "the job is not terminated"
 #: The service, or what is before it, is busy; after any of them a request may have been carried out.
 _TRANSIENT_STATUSES = frozenset({406, 408, 420, 429, *range(500, 600)})
-#: Whatever the status, repeating changes nothing.
-_FINAL = re.compile(
-    r"REQUEST_LIMIT_EXCEEDED|LIMIT_EXCEEDED|TXN_SECURITY_METERING_ERROR|QUERY_TIMEOUT|INVALID\w*|MALFORMED\w*"
-    r"|retried more than",
-    re.IGNORECASE,
+#: In a message: what others hold is free again in seconds. REQUEST_LIMIT_EXCEEDED is the code of a limit on
+#: requests at a time, too, such as ConcurrentPerOrgLongTxn.
+_SOON = re.compile(r"UNABLE_TO_LOCK_ROW|SERVER_UNAVAILABLE|\bConcurrent.*\blimit exceeded", re.IGNORECASE)
+#: Codes of what mends by itself in minutes to hours: the limits are of 24 hours that roll, and a ready token
+#: that has ended may be another by then. Source:
+#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/asynch_api_reference_errors.htm
+LATER = re.compile(
+    r"\b(REQUEST_LIMIT_EXCEEDED|LIMIT_EXCEEDED|ExceededQuota|TXN_SECURITY_METERING_ERROR|LOGIN_RATE_EXCEEDED"
+    r"|API_CURRENTLY_DISABLED|INVALID_SESSION_ID|TooManyLockFailure)\b"
 )
+#: Whatever the status, repeating changes nothing.
+_FINAL = re.compile(r"QUERY_TIMEOUT|INVALID\w*|MALFORMED\w*|retried more than", re.IGNORECASE)
+#: An ingest that does the same when it is done again.
+_REPEATABLE = frozenset({"update", "upsert"})
 _BAD_REQUEST = 400
 _FINISHED = "Aborting already Completed Job"
 _HINTS = {
-    "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host",
+    "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host, "
+    "and renew a ready token",
     "INVALID_AUTH_HEADER": "the connection's token is not one",
     "REQUEST_LIMIT_EXCEEDED": "the org has used up its API requests of 24 hours",
     "LIMIT_EXCEEDED": "the org has used up a limit of the Bulk API; ask its limits",
     "TXN_SECURITY_METERING_ERROR": "a transaction security policy of the org stops it",
     "API_DISABLED_FOR_ORG": "the org's edition, or the user's profile, has no API access",
-    "API_CURRENTLY_DISABLED": "the org's API access is disabled",
+    "API_CURRENTLY_DISABLED": "the org's API access is disabled for now",
     "INSUFFICIENT_ACCESS": "the user lacks a permission: API Enabled, or access to the object",
     "MALFORMED_QUERY": "Salesforce cannot read the SOQL",
     "INVALID_FIELD": "a field is misspelled, or the user may not see it",
@@ -91,15 +100,19 @@ def parse_object(reply: Reply) -> dict[str, Any]:
 def service_error(reply: Reply) -> ServiceError:
     """Return the error that a refusal stands for; a proxy's page is one too."""
     reason, message = _refusal(reply)
+    soon = bool(_SOON.search(f"{reason}: {message}"))
+    later = bool(LATER.fullmatch(reason)) and not soon
     final = _FINAL.match(reason) or "retried more than 15 times" in message
-    hint = _HINTS.get(reason) or _HINTS_BY_STATUS.get(reply.status)
+    hint = None if soon else _HINTS.get(reason) or _HINTS_BY_STATUS.get(reply.status)
+    transient = reply.status in _TRANSIENT_STATUSES and not (later or final)
     error = reply.refusal(
         "Salesforce",
         reason,
         (message or "no message") + (f" ({hint})" if hint else ""),
-        retryable=reply.status in _TRANSIENT_STATUSES and not final,
+        retryable=soon or transient,
+        later=later,
     )
-    error.may_have_happened = error.retryable
+    error.may_have_happened = transient
     return error
 
 
@@ -213,7 +226,7 @@ def job_status(job: Mapping[str, Any], ref: JobRef, instance_url: str) -> JobSta
         problem=problem,
         problems=(problem,) if problem else (),
         problem_count=1 if problem else 0,
-        retryable=state is JobState.FAILED and kind_of(ref) != INGEST and not _FINAL.search(str(problem)),
+        retryable=state is JobState.FAILED and _may_succeed_anew(job, ref, str(problem)),
         url=f"{instance_url}/lightning/setup/AsyncApiJobStatus/page?address={quote('/' + ref.id, safe='')}",
         statistics={
             "object": name,
@@ -225,6 +238,14 @@ def job_status(job: Mapping[str, Any], ref: JobRef, instance_url: str) -> JobSta
         },
         whole="numberRecordsProcessed" in job,  # only a get tells
     )
+
+
+def _may_succeed_anew(job: Mapping[str, Any], ref: JobRef, problem: str) -> bool:
+    """Return True if the work of a failed job may succeed as a new one, and writes no record twice."""
+    if kind_of(ref) != INGEST:
+        return not _FINAL.search(problem)
+    harmless = number(job.get("numberRecordsProcessed")) == 0 or job.get("operation") in _REPEATABLE
+    return harmless and bool(_SOON.search(problem) or LATER.search(problem))
 
 
 def _problem(job: Mapping[str, Any], word: str) -> JobProblem:

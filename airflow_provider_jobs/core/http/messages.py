@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from airflow_provider_jobs.core.http.retry import retry_after_seconds
+from airflow_provider_jobs.core.http.retry import (
+    LATER_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    retry_after_seconds,
+)
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -29,8 +33,9 @@ log = logging.getLogger(__name__)
 
 #: Different warnings that are kept in mind, so that each is logged once: memory stays flat.
 _MOST_WARNINGS = 1000
+_UNAUTHORIZED = 401
 _ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
+    _UNAUTHORIZED: AuthenticationError,
     404: NotFoundError,
     409: ConflictError,
 }
@@ -103,18 +108,28 @@ class Reply:
         """True if the request was carried out, or accepted."""
         return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP statuses themselves
 
-    def refusal(self, service: str, reason: str, message: str, *, retryable: bool) -> ServiceError:
+    def refusal(
+        self, service: str, reason: str, message: str, *, retryable: bool, later: bool = False
+    ) -> ServiceError:
         """Return the error that this reply stands for.
 
         :param service: Who refuses.
         :param reason: The service's word for it, empty if it has none.
+        :param retryable: The same request may succeed in seconds.
+        :param later: It may succeed in some minutes, by the task's retries; if the service names a pause,
+            that one counts.
         """
+        pause = retry_after_seconds(self.headers)
+        pause = LATER_SECONDS if later and pause is None else pause
+        text = f"{service} answered {self.status} {reason}".rstrip() + f": {message or 'no message'}"
+        if (retryable or later) and (pause or 0.0) > LONGEST_PAUSE_SECONDS and self.status != _UNAUTHORIZED:
+            text += f" (come back in {pause:.0f} s)"
         return _ERRORS_BY_STATUS.get(self.status, ServiceError)(
-            f"{service} answered {self.status} {reason}".rstrip() + f": {message or 'no message'}",
+            text,
             status=self.status,
             reason=reason or f"HTTP {self.status}",
-            retryable=retryable,
-            retry_after=retry_after_seconds(self.headers),
+            retryable=retryable or later,
+            retry_after=pause,
         )
 
 

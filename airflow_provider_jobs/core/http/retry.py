@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: The longest single pause that a worker is held for, in seconds: a longer one is left to the task's retries,
+#: or to the triggerer.
+LONGEST_PAUSE_SECONDS = 120.0
+#: The pause after a refusal that is known to last, in seconds: a spent quota, an ended token. Google advises
+#: to wait ten minutes or longer: https://cloud.google.com/bigquery/docs/troubleshoot-quotas
+LATER_SECONDS = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -30,10 +37,12 @@ class Timing:
 class RetryPolicy:
     """Exponential backoff with jitter, bounded in attempts and in time.
 
+    A service may ask for a pause longer than the backoff, up to :data:`LONGEST_PAUSE_SECONDS`.
+
     :param attempts: How often to try, the first time included.
     :param total_seconds: No attempt begins later than this after the first.
     :param base_seconds: The pause after the first failure; it doubles from there.
-    :param cap_seconds: The longest pause of our own; a service may ask for a longer one.
+    :param cap_seconds: The longest pause of our own.
     """
 
     attempts: int = 6
@@ -75,7 +84,9 @@ class RetryPolicy:
                 if not error.retryable or (error.may_have_happened and not idempotent):
                     raise
                 delay = self.delay_seconds(failures, timing.random(), error.retry_after)
-                if failures >= self.attempts or timing.now() + delay > began + self.total_seconds:
+                if failures >= self.attempts or delay > LONGEST_PAUSE_SECONDS:
+                    raise
+                if timing.now() + delay > began + self.total_seconds:
                     raise
                 if on_retry:
                     on_retry(error, delay)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
-from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing, seconds_of_date
+from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing, seconds_of_date
 from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError, MovedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +30,7 @@ Answer = TypeVar("Answer", Reply, StreamedReply)
 #: Longest wait for a connection, in seconds.
 CONNECT_SECONDS = 10.0
 _UNAUTHORIZED = 401
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
 _NO_PROXY = {"http": "", "https": ""}
 
@@ -59,7 +60,7 @@ class Transport:
         self.ahead_seconds = 0.0
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = user_agent
         self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
@@ -71,6 +72,7 @@ class Transport:
         A token that the service rejects is renewed once.
 
         :raises ConfigurationError: the address is neither https nor on this machine.
+        :raises MovedError: the service sends us elsewhere.
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
         return self.repeat(lambda: parse(self._renewing(request, self.send)), idempotent=request.idempotent)
@@ -153,6 +155,13 @@ class Transport:
             # The original's text holds the whole URL.
             raise transport_error(request.method, request.url, error) from None
         self._compare_clocks(response.headers)
+        place = response.headers.get("Location")
+        if place and response.status_code in _REDIRECTS and "Content-Range" not in request.headers:
+            response.close()
+            if request.authorized and headers:
+                with suppress(JobsError):
+                    self._token.renew(headers)  # another login may name the new address
+            raise _moved(url, place, response.status_code)
         return response
 
     def _compare_clocks(self, headers: Mapping[str, str]) -> None:
@@ -168,11 +177,36 @@ class Transport:
         return ours + self.ahead_seconds
 
 
+class _Session(requests.Session):
+    """Follows no redirect: requests would read its address all the same, and break at a malformed one."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 class _Adapter(HTTPAdapter):
     """Sends bodies in large blocks: its own 16 KiB cost a third of the speed."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_BYTES, **kwargs)
+
+
+def _moved(url: str, place: str, status: int) -> MovedError:
+    """Return the error of a redirect; of the addresses nothing but the hosts is shown."""
+    host = urlsplit(url).hostname
+    try:
+        target = urlsplit(urljoin(url, place)).hostname or "nowhere"
+    except ValueError:
+        target = "what is not an address"
+    where = "another address of its own" if target == host else target
+    return MovedError(
+        f"{host} answered {status} and points to {where[:253]}, where no token is sent unasked: if it was "
+        "renamed, set the new host in the connection; if not, a proxy may stand in between",
+        status=status,
+        reason=f"HTTP {status}",
+        retryable=True,
+        retry_after=LATER_SECONDS,
+    )
 
 
 def _authorize(headers: Mapping[str, str], prepared: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from typing import IO, TYPE_CHECKING
 
 from airflow_provider_jobs.core.http.messages import Reply, Request
-from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, RetryPolicy
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, Media, Reader, drop
 from airflow_provider_jobs.core.upload.body import SectionBody
 from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES, ResumableUpload, Step
@@ -108,6 +108,8 @@ class Uploader:
         problem = refusal(reply)
         if step is Step.REFUSED and not problem.retryable:
             raise problem
+        if step is Step.ASK and isinstance(problem, AuthenticationError):
+            problem.retry_after = None  # the token was renewed meanwhile
         return reply, step, problem
 
     def _pause(self, problem: JobsError) -> None:
@@ -115,7 +117,8 @@ class Uploader:
         self._failures += 1
         delay = self._patience.delay_seconds(self._failures, timing.random(), problem.retry_after)
         self._waited += delay
-        if self._failures >= self._patience.attempts or self._waited > self._patience.total_seconds:
+        spent = self._failures >= self._patience.attempts or self._waited > self._patience.total_seconds
+        if spent or delay > LONGEST_PAUSE_SECONDS:  # the retry resumes
             raise problem
         log.warning("%s; going on with the upload in %.1f s", problem, delay)
         timing.sleep(delay)

@@ -14,16 +14,23 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, pause_seconds
+from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, asked_pause, pause_seconds
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.core.wait.waiter import HEARTBEAT_SECONDS, Waiter
-from airflow_provider_jobs.errors import AuthenticationError, DeadlineExceeded, OutageError, ProtocolError
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    DeadlineExceeded,
+    MovedError,
+    OutageError,
+    ProtocolError,
+)
+from airflow_provider_jobs.jobs import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_jobs.core.work import ManyClient
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobRef
 
 #: Seconds between two ticks for each job that waits, where the group is in a hurry: a list of many jobs costs
 #: time to read. From 1,250 jobs on, five seconds are the hurry.
@@ -89,8 +96,8 @@ class PollGroup:
         self._tick_timer: asyncio.TimerHandle | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
-        self.rejected = False  # the service did not accept the token at the last look
-        self._began = self._stirred_at = -_NEVER
+        self.rejected = False  # the service did not accept the token, or the address, at the last look
+        self._began = self._stirred_at = self._not_before = -_NEVER
         self._poll_interval = _NEVER
         self._luck = 0.0
 
@@ -163,6 +170,7 @@ class PollGroup:
             due = now + FLOOR_SECONDS * self._luck
         else:
             due = max(now, self._began + self._pause(now))
+        due = max(due, self._not_before)
         if self._tick_timer is not None:
             if self._tick_timer.when() <= due:
                 return
@@ -205,8 +213,11 @@ class PollGroup:
             found = OutageError(f"no answer within {CALL_SECONDS:.0f} s")
         failed = isinstance(found, Exception)
         news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
-        self.rejected = any(isinstance(each, AuthenticationError) for each in news.values())
+        self.rejected = any(isinstance(each, AuthenticationError | MovedError) for each in news.values())
         answered = loop.time()
+        errors = [each for each in news.values() if not isinstance(each, JobStatus)]
+        if len(errors) == len(news):  # nobody was answered: the whole connection has to wait
+            self._not_before = answered + max(map(asked_pause, errors), default=0.0)
         for first in range(0, len(waiters), BATCH):
             self._tell(waiters[first : first + BATCH], news, began, answered)
             await asyncio.sleep(0)

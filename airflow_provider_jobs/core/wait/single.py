@@ -8,7 +8,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError
+from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    JobsError,
+    NotFoundError,
+    OutageError,
+)
 from airflow_provider_jobs.jobs import JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -34,6 +42,16 @@ def pause_seconds(waited: float, poll_interval: float) -> float:
 def concerns_job(error: BaseException) -> bool:
     """Return False if an error says nothing about the job: the service, network or token is at fault."""
     return not isinstance(error, JobsError) or isinstance(error, NotFoundError | ConfigurationError)
+
+
+def asked_pause(error: BaseException) -> float:
+    """Return how long a service asks not to be asked again, in seconds; 0 if it does not.
+
+    A token that is not accepted is looked at again with each look: it may be another one by then.
+    """
+    if not isinstance(error, JobsError) or isinstance(error, AuthenticationError):
+        return 0.0
+    return error.retry_after or 0.0
 
 
 def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
@@ -62,19 +80,24 @@ def wait_for(
     poll_interval: float,
     timing: Timing,
     outage_seconds: float = OUTAGE_SECONDS,
+    longest_pause: float = LONGEST_PAUSE_SECONDS,
     on_change: Callable[[JobStatus], None] | None = None,
 ) -> list[JobStatus]:
     """Wait in this thread and return the jobs' last statuses: ended, or still active at the time ``until``.
 
     :param statuses: How the jobs are doing now.
     :param until: Seconds since 1970; infinity waits without end.
-    :raises JobsError: the service stayed silent for ``outage_seconds``, or said that a job is gone.
+    :param longest_pause: Of the pauses that the service asks for, in seconds; a longer one is for somebody
+        who holds no worker, unless ``until`` is as near.
+    :raises OutageError: the service stayed silent for ``outage_seconds``, or asked for a longer pause.
+    :raises JobsError: it said that a job is gone.
     """
-    began = timing.now()
+    began, asked_for = timing.now(), 0.0
     failing_since: float | None = None
     known = {status.ref: status for status in statuses}
     while (active := [ref for ref in known if not known[ref].state.ended]) and (now := timing.now()) < until:
-        timing.sleep(max(0.0, min(pause_seconds(now - began, poll_interval), until - now)))
+        pause = max(asked_for, pause_seconds(now - began, poll_interval))
+        timing.sleep(max(0.0, min(pause, until - now)))
         asked = timing.now()
         error: JobsError | None = None
         for ref, news in look(client, active).items():
@@ -85,9 +108,16 @@ def wait_for(
                 on_change(news)
             known[ref] = news
         if error is None:
-            failing_since = None
+            failing_since, asked_for = None, 0.0
             continue
-        failing_since = asked if failing_since is None else failing_since
-        if concerns_job(error) or timing.now() > failing_since + outage_seconds:
+        if concerns_job(error):
             raise error
+        failing_since = asked if failing_since is None else failing_since
+        now, asked_for = timing.now(), asked_pause(error)
+        too_long = asked_for > longest_pause and until - now > longest_pause
+        silent = now > failing_since + outage_seconds
+        if silent and error.retryable and not too_long:
+            raise error
+        if silent or too_long:  # whatever the service refuses: it has said nothing about the jobs
+            raise OutageError(f"{several.names(active)}: {error}", retry_after=error.retry_after) from error
     return list(known.values())

@@ -33,6 +33,8 @@ IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
 _TOKEN_URLS = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
 #: Ways of Google's own connections that need services which this package does not call.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
+#: Codes of a service that gives tokens, and is busy.
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
 #: A key looks otherwise.
 _PATH = re.compile(r"[^\s{\"\[][^\n{\"]{0,400}")
 #: What names the file of application default credentials; without it, it is gcloud's.
@@ -178,7 +180,7 @@ class GoogleToken:
                 f"connection {self._conn_id}: Google gives no token: {_words(error)}",
                 status=401,
                 reason="authError",
-                retryable=bool(getattr(error, "retryable", False)),
+                retryable=_is_busy(error),
             ) from None
 
 
@@ -304,6 +306,21 @@ def _document(conn_id: str, name: str, text: str) -> dict[str, Any]:
 
 def _unreachable(conn_id: str) -> TransportError:
     return TransportError(f"connection {conn_id}: Google's token service could not be reached", sent=False)
+
+
+def _is_busy(error: Any) -> bool:
+    """Return True if who gives tokens may do so in a while: google-auth tells that of some issuers only."""
+    if getattr(error, "retryable", False):
+        return True
+    reply = error.args[1] if len(error.args) > 1 else None
+    if not isinstance(reply, str):
+        return False
+    try:
+        document = json.loads(reply)
+    except ValueError:
+        return reply.lstrip().startswith("<")  # the page of a proxy, or of a service that is out
+    problem = document.get("error") if isinstance(document, dict) else None
+    return isinstance(problem, dict) and problem.get("code") in _BUSY
 
 
 def _words(error: BaseException) -> str:

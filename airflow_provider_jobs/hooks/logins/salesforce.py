@@ -15,8 +15,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from airflow_provider_jobs.clients.salesforce.replies import LATER
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
-from airflow_provider_jobs.core.http.retry import retry_after_seconds
+from airflow_provider_jobs.core.http.retry import LATER_SECONDS, retry_after_seconds
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -203,6 +204,8 @@ _HINTS = (
     ("UNSUPPORTED_API_VERSION", "", "use client credentials: the SOAP login is gone"),
 )
 _TRANSIENT_STATUSES = frozenset({408, 420, 429, 500, 502, 503, 504})
+#: What OAuth says where SOAP has a code: 3,600 logins of a user in an hour, or an org that is busy.
+_LATER_LOGIN = re.compile(r"login rate exceeded|retry your request|temporarily unavailable", re.IGNORECASE)
 
 
 def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
@@ -214,14 +217,16 @@ def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
     text += (f": {message}" if message else "") + (f" ({hint})" if hint else "")
     # A SOAP fault is a 500 too, whatever is wrong, but names it.
     named = settings.flow is Flow.SOAP and not reason.startswith(("HTTP ", "SERVER_UNAVAILABLE"))
-    transient = reply.status in _TRANSIENT_STATUSES and not named
+    later = bool(LATER.search(reason) or _LATER_LOGIN.search(message))
+    transient = later or (reply.status in _TRANSIENT_STATUSES and not named)
     kind = ServiceError if transient else AuthenticationError
+    pause = retry_after_seconds(reply.headers)
     return kind(
         text,
         status=reply.status,
         reason=reason,
         retryable=transient,
-        retry_after=retry_after_seconds(reply.headers),
+        retry_after=LATER_SECONDS if later and pause is None else pause,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, UncertainSubmission
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, ServiceError, UncertainSubmission
 from tests.integration.salesforce.lab import SOQL, SalesforceLab
 from tests.integration.task_run import TaskRun, perform
 
@@ -77,7 +77,7 @@ def test_missing_permission(
 
 def test_limits_that_are_used_up(lab: SalesforceLab, run_query: Callable[..., Any]) -> None:
     lab.sandbox.salesforce_settings(daily_api_requests=1)
-    with pytest.raises(AirflowFailException, match="REQUEST_LIMIT_EXCEEDED"):
+    with pytest.raises(ServiceError, match="REQUEST_LIMIT_EXCEEDED"):
         run_query()
 
 

@@ -41,6 +41,15 @@ def test_html(salesforce: SalesforceApi) -> None:
     assert count(salesforce) == before
 
 
+@pytest.mark.parametrize("status", [301, 307])
+def test_redirect(salesforce: SalesforceApi, status: int) -> None:
+    """What the old host of a renamed org says; clients that follow would be on their own."""
+    salesforce.fault("limits", action="redirect", status=status, location=f"{salesforce.base}/moved")
+    reply = salesforce.call("GET", "limits", allow_redirects=False)
+    assert (reply.status_code, reply.headers["Location"]) == (status, f"{salesforce.base}/moved")
+    assert salesforce.call("GET", "limits").status_code == 200
+
+
 def test_html_after_the_creation(salesforce: SalesforceApi) -> None:
     before = count(salesforce)
     salesforce.fault(r"query\.create", action="answer_after_accepting", status=502, body="<html>oops</html>")

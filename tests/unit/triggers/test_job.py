@@ -67,6 +67,20 @@ class TestJobTrigger:
         assert run(event_of(trigger))["outcome"] == "deadline"
         assert time.time() >= began + 0.2
 
+    def test_keeps_the_pause_that_the_service_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """However early a look could be of use, and after a restart too: it is in the row."""
+        monkeypatch.setattr(job, "FIRST_POLL_SECONDS", 0.0)
+        until = time.time() + 0.3
+        trigger = job_trigger(FakeClient(looks=(status(),)), first_poll_at=until, pause_seconds=5.0)
+        _, row = trigger.serialize()
+        assert JobTrigger(**row).pause_seconds == 5.0
+        assert run(event_of(trigger))["outcome"] == "ended"
+        assert time.time() >= until
+
+    def test_a_row_without_a_pause_is_one_of_earlier_builds(self) -> None:
+        _, row = job_trigger(FakeClient()).serialize()
+        assert "pause_seconds" not in row
+
     def test_a_clock_that_is_ahead_does_not_hold_it_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(job, "FIRST_POLL_SECONDS", 0.1)
         trigger = job_trigger(FakeClient(looks=(status(),)), first_poll_at=time.time() + 3600)

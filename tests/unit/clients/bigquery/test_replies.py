@@ -62,7 +62,6 @@ def test_a_refusal_becomes_one_error(status: int, kind: type[ServiceError]) -> N
     ("status", "reason", "retryable"),
     [
         (403, "rateLimitExceeded", True),
-        (403, "quotaExceeded", False),
         (403, "accessDenied", False),
         (400, "invalidQuery", False),
         (400, "tableUnavailable", True),
@@ -184,7 +183,7 @@ def test_a_state_that_is_not_known_still_runs(vendor: str, state: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "state", "retryable"),
     [
-        ("stopped", "cancelled", False),
+        ("stopped", "cancelled", True),
         ("invalidQuery", "failed", False),
         ("duplicate", "failed", False),
         ("timeout", "failed", False),
@@ -192,6 +191,9 @@ def test_a_state_that_is_not_known_still_runs(vendor: str, state: str) -> None:
         ("jobBackendError", "failed", True),
         ("jobInternalError", "failed", True),
         ("jobRateLimitExceeded", "failed", True),
+        ("quotaExceeded", "failed", True),
+        ("userRateLimitExceeded", "failed", True),
+        ("responseTooLarge", "failed", False),
         ("tableUnavailable", "failed", True),
     ],
 )

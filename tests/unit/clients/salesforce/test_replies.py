@@ -41,7 +41,8 @@ from tests.unit.clients.salesforce.org import ID, INGEST_REF, ORG, QUERY_REF, jo
 
 #: The error table: status, code, message -> kind, worth another try.
 TABLE: list[tuple[int, str, str, type[ServiceError], bool]] = [
-    (401, "INVALID_SESSION_ID", "Session expired or invalid", AuthenticationError, False),
+    (401, "INVALID_SESSION_ID", "Session expired or invalid", AuthenticationError, True),
+    (401, "INVALID_AUTH_HEADER", "", AuthenticationError, False),
     (404, "NOT_FOUND", "", NotFoundError, False),
     (409, "", "", ConflictError, False),
     *((status, "", "", ServiceError, True) for status in (406, 408, 420, 429, 500, 502, 503, 504)),
@@ -49,10 +50,11 @@ TABLE: list[tuple[int, str, str, type[ServiceError], bool]] = [
     (400, "API_ERROR", "Aborting already Completed Job not allowed", ServiceError, False),
     (400, "INVALIDENTITY", "", ServiceError, False),
     (400, "INVALID_FIELD", "", ServiceError, False),
-    (400, "LIMIT_EXCEEDED", "", ServiceError, False),
-    (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", ServiceError, False),
-    (503, "REQUEST_LIMIT_EXCEEDED", "", ServiceError, False),
-    (403, "TXN_SECURITY_METERING_ERROR", "", ServiceError, False),
+    (400, "LIMIT_EXCEEDED", "", ServiceError, True),
+    (403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", ServiceError, True),
+    (503, "REQUEST_LIMIT_EXCEEDED", "", ServiceError, True),
+    (403, "TXN_SECURITY_METERING_ERROR", "", ServiceError, True),
+    (400, "STORAGE_LIMIT_EXCEEDED", "", ServiceError, False),
     (500, "QUERY_TIMEOUT", "", ServiceError, False),
     (500, "API_ERROR", "Batch retried more than 15 times", ServiceError, False),
     (410, "", "", ServiceError, False),
@@ -68,7 +70,8 @@ def test_each_refusal_has_its_meaning(
     error = service_error(refusal(status, code, message))
     assert type(error) is kind
     assert (error.status, error.reason) == (status, code or f"HTTP {status}")
-    assert error.retryable is error.may_have_happened is retryable
+    assert error.retryable is retryable
+    assert error.may_have_happened is (retryable and not code)  # what has a name was refused
     assert str(status) in str(error)
     assert (message or "no message") in str(error)
 

@@ -72,10 +72,14 @@ def test_waits_as_long_as_the_service_asks(clock: Any) -> None:
     assert clock.pauses == [45]
 
 
-def test_gives_up_at_once_if_the_service_asks_for_more_than_the_budget(clock: Any) -> None:
+@pytest.mark.parametrize("total_seconds", [120, 21_600])
+def test_gives_up_at_once_if_the_service_asks_for_more_than_two_minutes(
+    clock: Any, total_seconds: float
+) -> None:
+    """However long it may take in all: nobody is held by a single pause."""
     error = transient(retry_after=121)
     with pytest.raises(ServiceError) as caught:
-        RetryPolicy(total_seconds=120).call(Step(error), timing=clock.timing)
+        RetryPolicy(total_seconds=total_seconds).call(Step(error), timing=clock.timing)
     assert caught.value is error
     assert clock.pauses == []
 

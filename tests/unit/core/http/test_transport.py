@@ -19,6 +19,7 @@ from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
     JobsError,
+    MovedError,
     ProtocolError,
     ServiceError,
     TransportError,
@@ -202,6 +203,46 @@ def test_a_redirect_is_not_followed(serve: Serve, clock: Any) -> None:
         transport(clock.timing).call(Request("GET", server.url), parse)
     assert caught.value.status == 302
     assert other.seen == []
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    ("place", "shown"),
+    [
+        ("https://new.example.com/path?secret=1", "points to new.example.com, where"),
+        ("//new.example.com:8443/secret", "points to new.example.com, where"),
+        ("/login?secret=1", "points to another address of its own, where"),
+        ("https://[secret", "points to what is not an address, where"),
+        ("https:///secret", "points to nowhere, where"),
+        ("mailto:secret", "points to nowhere, where"),
+    ],
+)
+@pytest.mark.parametrize("way", ["call", "once", "stream"])
+def test_a_redirect_names_the_other_host(
+    serve: Serve, clock: Any, status: int, place: str, shown: str, way: str
+) -> None:
+    """Whoever reads it can set the new host; until then the task's retries try again. No secret is shown."""
+    server, token = serve({"status": status, "headers": {"Location": place}}), CountingToken()
+    sender, request = transport(clock.timing, token), Request("GET", server.url)
+    with pytest.raises(MovedError, match=shown) as caught:  # noqa: PT012 - three ways to send
+        if way == "call":
+            sender.call(request, parse)
+        elif way == "once":
+            sender.once(request)
+        else:
+            with sender.stream(request):
+                pass
+    assert f"127.0.0.1 answered {status} and" in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert (caught.value.retryable, caught.value.may_have_happened) == (True, False)
+    assert (len(server.seen), clock.pauses) == (1, [])
+    assert token.number == 2  # another login may name the new host
+
+
+def test_the_308_of_an_upload_is_no_redirect(serve: Serve, clock: Any) -> None:
+    server = serve({"status": 308, "headers": {"Location": "https://elsewhere.example.com"}})
+    request = Request("PUT", server.url, headers={"Content-Range": "bytes 0-1/9"}, content=b"ab")
+    assert transport(clock.timing).once(request).status == 308
 
 
 def test_no_netrc_entry_replaces_the_token(

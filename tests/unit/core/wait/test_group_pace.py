@@ -10,10 +10,12 @@ import pytest
 
 from airflow_provider_jobs.core.wait.group import Tick
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS
+from airflow_provider_jobs.errors import DeadlineExceeded, ServiceError
 from airflow_provider_jobs.jobs import JobRef
 from tests.unit.core.wait.virtual import (
     EPOCH,
     OTHER,
+    REF,
     Service,
     clock,
     ended_at,
@@ -98,6 +100,38 @@ class TestPace:
         run(ended_at(group_of(second, dice=0.8)))
         assert first.times[0] != second.times[0]
         assert len(set(first.times) & set(second.times)) < 3
+
+    @pytest.mark.parametrize("seconds", [7.0, 200.0, 600.0])
+    def test_keeps_the_pause_that_is_asked_for(self, seconds: float) -> None:
+        """Whoever comes meanwhile does not ask sooner either, and a deadline is not moved by it."""
+        service = Service(one=100, two=100)
+        busy = ServiceError("busy", status=429, reason="r", retryable=True, retry_after=seconds)
+        service.errors = {"one": busy, "two": busy}
+
+        async def scene() -> None:
+            group = group_of(service)
+            waits = [asyncio.create_task(ended_at(group, ref)) for ref in (REF, OTHER)]
+            await asyncio.sleep(seconds * 0.9)
+            with pytest.raises(DeadlineExceeded):
+                await group.wait(REF, poll_interval=5.0, deadline=clock() + seconds / 20)
+            assert len(service.looks) == 1
+            service.errors.clear()
+            await asyncio.gather(*waits)
+            assert service.times[1] == pytest.approx(seconds, abs=1)
+
+        run(scene())
+
+    def test_a_pause_of_one_job_is_not_that_of_the_others(self) -> None:
+        service = Service(one=20, two=20)
+        service.errors["two"] = ServiceError("busy", status=429, reason="r", retry_after=300.0)
+
+        async def scene() -> None:
+            group = group_of(service)
+            other = asyncio.create_task(ended_at(group, OTHER))
+            assert await ended_at(group) <= 25
+            other.cancel()
+
+        run(scene())
 
     def test_does_not_ask_twice_at_once(self) -> None:
         service = Service(one=30)

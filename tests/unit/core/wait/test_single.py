@@ -13,6 +13,7 @@ from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobsError,
     NotFoundError,
+    OutageError,
     ServiceError,
     TransportError,
 )
@@ -33,6 +34,10 @@ PATIENCE = 10.0
 
 def is_(state: JobState, ref: JobRef = REF) -> JobStatus:
     return JobStatus(ref, state, state.upper())
+
+
+def refused(status: int, **more: Any) -> ServiceError:
+    return ServiceError("forbidden", status=status, reason="r", **more)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -135,6 +140,42 @@ class TestWaitFor:
         with pytest.raises(TransportError):
             self.wait(clock, Service(one=[TransportError("x")]), outage_seconds=60)
         assert 60 < clock.time - began <= 65
+
+    def test_a_refusal_that_says_nothing_about_the_job_is_an_outage_too(self, clock: Any) -> None:
+        """A look that is forbidden for a while must not fail a task for good whose job runs on."""
+        with pytest.raises(OutageError, match="p:one: forbidden") as caught:
+            self.wait(clock, Service(one=[refused(403)]), outage_seconds=60)
+        assert caught.value.retryable
+
+    @pytest.mark.parametrize("retryable", [True, False])
+    def test_a_pause_that_is_asked_for_is_kept(self, clock: Any, *, retryable: bool) -> None:
+        busy = refused(429, retry_after=90.0, retryable=retryable)
+        assert self.wait(clock, Service(one=[busy, RUNNING, SUCCEEDED])).state is SUCCEEDED
+        assert clock.pauses[1] == 90
+        assert clock.pauses[2] <= 5
+
+    def test_a_longer_pause_is_not_waited_for(self, clock: Any) -> None:
+        service = Service(one=[refused(429, retry_after=121.0), SUCCEEDED])
+        with pytest.raises(OutageError, match="p:one: forbidden") as caught:
+            self.wait(clock, service)
+        assert caught.value.retry_after == 121
+        assert len(clock.pauses) == 1
+
+    def test_a_longer_pause_is_kept_up_to_a_deadline_that_is_near(self, clock: Any) -> None:
+        until = clock.time + 100.0
+        service = Service(one=[refused(429, retry_after=3600.0), SUCCEEDED])
+        assert self.wait(clock, service, until=until).state is SUCCEEDED
+        assert clock.time == until
+
+    def test_a_token_that_is_not_accepted_is_looked_at_again_soon(self, clock: Any) -> None:
+        """The key, or the connection, may be another one by then."""
+        ended = AuthenticationError("ended", status=401, reason="r", retryable=True, retry_after=600.0)
+        assert self.wait(clock, Service(one=[ended, SUCCEEDED])).state is SUCCEEDED
+        assert max(clock.pauses) <= 5
+
+    def test_who_waits_for_no_pause_at_all(self, clock: Any) -> None:
+        with pytest.raises(OutageError):
+            self.wait(clock, Service(one=[refused(429, retry_after=1.0)]), longest_pause=0.0)
 
     def test_each_answer_renews_the_budget(self, clock: Any) -> None:
         news: list[JobState | BaseException] = [TransportError("x"), RUNNING] * 40
