@@ -265,6 +265,8 @@ def main() -> None:
         builds = dict.fromkeys(here.names, here)
         if options.before:
             builds["before"] = Builds(opened, sandbox, options.peer, options.before, ["before"], options.many)
+        for name, there in builds.items():  # what a triggerer learns once in its life is not measured
+            _say(f"to warm up, {name}: {there.turn(f'latency_{name}')}")
         turns: dict[str, list[Turn]] = {name: [] for name in builds}
         for number in range(options.rounds):
             for name, there in builds.items():
