@@ -15,6 +15,8 @@ _RELEASE = tuple(int(part) for part in version("apache-airflow-core").split(".")
 TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 #: ``on_kill`` means that a user ended the task (3.4); in 3.3 it may also mean that the trigger has moved.
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
+#: A clear leaves alone what a task keeps in the state store (3.3); 3.4 discards it if one task is cleared.
+STATE_LASTS_A_CLEAR = _RELEASE < (3, 4)
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
 KILLED_MESSAGE = "__airflow_user_action__"
 
@@ -39,6 +41,17 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
     return XCom.get_one(
         key=key, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
     )
+
+
+def left_result(ti: RuntimeTaskInstanceProtocol) -> bool | None:
+    """Return True if the attempt before has left the task's result, None if that is not known.
+
+    Airflow tells a new attempt the keys of the XComs that it is to delete before it runs.
+    """
+    keys = getattr(getattr(ti, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
+    if keys is None or not getattr(getattr(ti, "task", None), "do_xcom_push", False):
+        return None
+    return "return_value" in keys
 
 
 def stats() -> Any:

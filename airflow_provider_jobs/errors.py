@@ -92,7 +92,11 @@ class JobFailed(JobsError):
 
 
 class JobCancelled(JobFailed):
-    """Somebody cancelled the job, or a time limit of the service did."""
+    """Somebody else cancelled the job, or a time limit of the service did: another one may succeed."""
+
+    def __init__(self, status: JobStatus) -> None:
+        super().__init__(status)
+        self.retryable = True
 
 
 class ResultsUnavailable(JobsError):

@@ -94,6 +94,25 @@ def get_provider_info() -> dict[str, Any]:
         "name": "Jobs",
         "description": "BigQuery, Salesforce Bulk API 2.0 and Redivis jobs.",
         "connection-types": [_BIGQUERY, _REDIVIS, _SALESFORCE],
+        "config": {
+            "airflow_provider_jobs": {
+                "description": "What this Airflow's jobs are told from those of others by.",
+                "options": {
+                    "deployment_key": {
+                        "description": (
+                            "Goes into the ids of BigQuery jobs, so that two Airflows whose DAGs, tasks and "
+                            "runs have the same names share no job in one project. Give all workers and "
+                            "triggerers of an Airflow the same. Default is a hash of [api] base_url: set it "
+                            "if that is not set, or is the same in both."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production-eu",
+                        "default": "",
+                    },
+                },
+            },
+        },
         "extra-links": [
             "airflow_provider_jobs.links.bigquery.BigQueryJobLink",
             "airflow_provider_jobs.links.salesforce.SalesforceJobLink",

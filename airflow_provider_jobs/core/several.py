@@ -30,6 +30,9 @@ JOIN_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 #: Between the ids in the one text that a result names several jobs by; no service's id holds it.
 _AND = " "
+#: XCom of an attempt after the first: which one it is, and which jobs it follows. Those are not to be
+#: cancelled by an attempt before it that is told late that it is over.
+ATTEMPT_KEY = "job_attempt"
 _WORST_FIRST = (
     JobState.RUNNING,
     JobState.PENDING,
@@ -126,6 +129,13 @@ def report(statuses: Sequence[JobStatus], several: Several) -> JobStatus:
         retryable=state is JobState.FAILED and all(status.retryable for status in failed),
         url=telling.url,
     )
+
+
+def followed_later(follows: Any, try_number: int, refs: Sequence[JobRef]) -> bool:
+    """Return True if the XCom :data:`ATTEMPT_KEY` says that a later attempt follows one of these jobs."""
+    if not isinstance(follows, dict) or int(follows.get("try_number") or 0) <= try_number:
+        return False
+    return bool({ref.id for ref in refs} & set(split_ids(str(follows.get("job_id")))))
 
 
 def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> dict[JobRef, bool | JobsError]:

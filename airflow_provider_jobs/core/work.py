@@ -21,7 +21,12 @@ class JobRequest:
     :param key: The beginning of the job's id where the caller chooses it; the same work has the same key.
     :param body: The job's configuration, as the vendor's API spells it.
     :param location: The region to run in; None leaves it to the service.
-    :param not_before: Seconds since 1970: a job of that key created earlier belongs to something else.
+    :param not_before: Seconds since 1970 by our clock: a job of that key created earlier belongs to something
+        else.
+    :param try_number: Which attempt at the work this is; 0 if nobody counts. A job that a later one has made
+        is not ours any more.
+    :param first: No attempt at this work has come before this one.
+    :param key_before: The key that the version before gave to this work, where its job may still be met.
     """
 
     scope: str
@@ -30,6 +35,9 @@ class JobRequest:
     location: str | None = None
     media: Media | None = None
     not_before: float = 0.0
+    try_number: int = 0
+    first: bool = False
+    key_before: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +46,13 @@ class Submission:
 
     :param adopted: True if an earlier attempt had submitted it.
     :param left_alone: It is somebody else's: neither waited for nor cancelled.
+    :param shared: Somebody else has made it of the same bytes: waited for, and not cancelled.
     """
 
     status: JobStatus
     adopted: bool
     left_alone: bool = False
+    shared: bool = False
 
 
 class CancelClient(Protocol):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator, conf
-
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.several import Cancels, Several
+from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.core.wait.single import last_look, wait_for
+from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
     JobsError,
@@ -21,12 +18,14 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.attempts import Attempt
 from airflow_provider_jobs.operators.endings import (
     airflow_failures,
     failure,
     is_final,
     retry_follows,
 )
+from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -34,49 +33,12 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from airflow_provider_jobs.core.work import JobClient, JobRequest, Submission
-    from airflow_provider_jobs.hooks.base import JobsHook
+    from airflow_provider_jobs.core.work import JobClient, JobRequest
 
 #: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
 CANCEL_SECONDS = 30.0
 #: How long a kill asks for the end of jobs again, in seconds: Airflow leaves five, and an ask takes time.
 KILL_SECONDS = 2.0
-#: A job may look older than its run by this much, since two machines' clocks tell it; in seconds.
-SKEW_SECONDS = 10.0
-
-
-class ServiceTask(BaseOperator):
-    """A task about jobs of one service: what operators and sensors share.
-
-    :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
-    """
-
-    service: ClassVar[str]
-    hook_class: ClassVar[type[JobsHook[Any]]]
-    #: What several jobs of a task are called, and what is told of them together.
-    together: ClassVar[Several] = Several()
-
-    def __init__(
-        self,
-        *,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.deferrable = deferrable
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the service's hook."""
-        conn_id = self.hook_class.conn_name_attr
-        return {conn_id: getattr(self, conn_id)}
-
-    def client(self) -> Any:
-        """Return the service's client."""
-        return self.hook_class(**self.hook_args()).get_conn()
-
-    def summary(self, status: JobStatus) -> dict[str, Any]:
-        """Return what a result, and an operator's XCom ``job``, say about a job."""
-        return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
 
 
 class JobOperator(ServiceTask):
@@ -121,6 +83,11 @@ class JobOperator(ServiceTask):
         #: Jobs that may have been made: the replies that would tell were lost.
         self._lost: list[JobRef] = []
         self._all_ended = False
+        self._attempt: Attempt | None = None
+        #: The attempt since which the task was not cleared.
+        self._since = 1
+        #: An event of ours was lost: this attempt has begun before.
+        self._resumed = False
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -155,31 +122,51 @@ class JobOperator(ServiceTask):
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
         with airflow_failures(partial(self._failed, context)):
+            self._attempt = Attempt(context)
+            self._since = self._attempt.begin(self.retries or 0)
             self._client = self.client()
             return self._run(self._client, context)
 
-    def execute_complete(self, context: Context, event: dict[str, Any], **before: Any) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **before: Any) -> Any:
         """Go on with what the trigger found.
 
+        :param event: None if Airflow has lost it; another operator's, if this one took its place meanwhile.
         :param before: What a task carries that the version before has deferred.
         """
         with airflow_failures(partial(self._failed, context)):
-            refs = self._refs = several.refs_of(event)
+            self._attempt = Attempt(context)
+            self._since = self._attempt.resume()
             client = self._client = self.client()
-            self._carried = {**before, **event.get("carried", {})}
-            adopted = event["adopted"]
-            if event["outcome"] == "error":
-                text = f"{several.names(refs)}: {event['message']}"
-                raise OutageError(text, retryable=event["retryable"])
-            if event["outcome"] == "deadline":
-                return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
-            if event["outcome"] != "ended":
-                raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
-            if "statuses" in event:
-                statuses = [JobStatus.from_json(each) for each in event["statuses"]]
-            else:  # the version before told of all in one
-                statuses = [client.status(ref) for ref in refs]
-            return self._finish(client, context, statuses, adopted=adopted)
+            if isinstance(event, dict) and "outcome" in event:
+                return self._after_event(client, context, event, before)
+            self.log.warning(
+                "Airflow has resumed the task without an event of ours: looking for its job again"
+            )
+            self._resumed = True
+            named = self.named_by(client, event or {})
+            adopted = [Submission(status, adopted=True) for status in named]
+            return self._go_on(client, context, adopted or self.submissions(client, context))
+
+    def _after_event(
+        self, client: Any, context: Context, event: dict[str, Any], before: dict[str, Any]
+    ) -> Any:
+        refs = several.refs_of(event)
+        self._carried = {**before, **event.get("carried", {})}
+        self._refs = self._own(refs)
+        adopted = event["adopted"]
+        if event["outcome"] == "error":
+            text = f"{several.names(refs)}: {event['message']}"
+            gone = event.get("gone") and self.repeatable([])
+            raise OutageError(text, retryable=event["retryable"] or bool(gone))
+        if event["outcome"] == "deadline":
+            return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
+        if event["outcome"] != "ended":
+            raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
+        if "statuses" in event:
+            statuses = [JobStatus.from_json(each) for each in event["statuses"]]
+        else:  # the version before told of all in one
+            statuses = [client.status(ref) for ref in refs]
+        return self._finish(client, context, statuses, adopted=adopted)
 
     def on_kill(self) -> None:
         """Cancel what this attempt has submitted or adopted.
@@ -191,13 +178,17 @@ class JobOperator(ServiceTask):
             self._cancel(self._refs, "the task was ended", KILL_SECONDS)
 
     def _cancel(self, refs: Sequence[JobRef], why: str, seconds: float) -> None:
-        if refs:
+        if refs and self._attempt and self._attempt.taken_over(refs):
+            self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
+        elif refs:
             # Not another client: its look-up may wait for a lock that the interrupted frame holds.
             Cancels(self._client, refs, why).insist(seconds, Timing(), self.log)
 
     def _failed(self, context: Context, error: Exception) -> bool:
         """Leave no job behind that no attempt would follow; return True if no retry follows this error."""
         final = is_final(error) and not self._killed
+        if final and self._attempt:
+            self._attempt.note_once_recorded(self, "on_failure_callback")
         try:
             self.leave_nothing(context, final=final)
         except Exception:  # the error that fails the task is the one to tell
@@ -235,7 +226,7 @@ class JobOperator(ServiceTask):
         """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
         self._check_killed()
         submission = self._submitted(client, request)
-        if not submission.left_alone:
+        if not submission.left_alone and not submission.shared:
             self._follow([submission.status.ref])
         return submission
 
@@ -248,6 +239,10 @@ class JobOperator(ServiceTask):
                 self._lost.append(error.lost_job)
             raise
 
+    def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
+        """Return those that nobody else has made: they may be cancelled."""
+        return [ref for ref in refs if ref.id not in self._carried.get("shared", ())]
+
     def _follow(self, refs: Sequence[JobRef]) -> None:
         """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
         self._refs += [ref for ref in refs if ref not in self._refs]
@@ -255,17 +250,35 @@ class JobOperator(ServiceTask):
             self._cancel(refs, "the task was ended", KILL_SECONDS)
             self._check_killed()
 
+    def is_first(self, context: Context) -> bool:
+        """Return True if no attempt at the work has come before."""
+        return bool(context["ti"].try_number == 1) and not self._resumed
+
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
+        return True
+
+    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
+        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
+        return []
+
     def _run(self, client: JobClient, context: Context) -> Any:
+        return self._go_on(client, context, self.submissions(client, context))
+
+    def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
         self._all_ended = False
-        submissions = self.submissions(client, context)
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
         for each in followed:
             verb = "adopted" if each.adopted else "submitted"
             self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
+        if shared := [each.status.ref.id for each in followed if each.shared or each.left_alone]:
+            self._carried["shared"] = shared
         # A dry run has no job.
-        self._follow([each.status.ref for each in followed if each.status.ref.id and not each.left_alone])
+        self._follow(self._own([each.status.ref for each in followed if each.status.ref.id]))
+        if self._attempt:
+            self._attempt.tell_earlier(self._refs)
         over = several.state_of(statuses) is JobState.SUCCEEDED
         (self._remember_end if over else self._remember)(context, statuses)
         if not self.wait or not followed:
@@ -277,14 +290,18 @@ class JobOperator(ServiceTask):
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
-        statuses = wait_for(
-            client,
-            statuses,
-            until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
-            poll_interval=self.poll_interval,
-            timing=Timing(),
-            on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
-        )
+        try:
+            statuses = wait_for(
+                client,
+                statuses,
+                until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
+                poll_interval=self.poll_interval,
+                timing=Timing(),
+                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+            )
+        except NotFoundError as error:
+            jobs = several.names([status.ref for status in statuses])
+            raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
@@ -303,7 +320,7 @@ class JobOperator(ServiceTask):
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,
-            cancel_on_kill=self.cancel_on_kill,
+            cancel_on_kill=self.cancel_on_kill and not self._carried.get("shared"),
         )
         return self.defer(trigger=trigger, method_name="execute_complete")
 
@@ -321,9 +338,13 @@ class JobOperator(ServiceTask):
                 return self._run(client, context)
         statuses = self.ended(client, context, statuses)
         if state is not JobState.SUCCEEDED:
-            raise failure(client, statuses, self.together)
+            error = failure(client, statuses, self.together)
+            error.retryable = error.retryable and self.repeatable(statuses)
+            raise error
         statuses = self.completed(client, context, statuses)
         self._remember_end(context, statuses)
+        if self._attempt:
+            self._attempt.note_once_recorded(self, "on_success_callback")
         return self.result(statuses)
 
     def _remember_end(self, context: Context, statuses: Sequence[JobStatus]) -> None:
@@ -351,7 +372,7 @@ class JobOperator(ServiceTask):
     ) -> Any:
         """Cancel jobs that outlasted ``execution_timeout``, see them end, fail; unless they just ended."""
         if active := [status.ref for status in statuses if not status.state.ended]:
-            if not self.can_cancel:
+            if not self.can_cancel or len(self._own(active)) < len(active):
                 raise self._overdue(active, "may still")
             cancels = Cancels(client, active, "execution_timeout has ended")
             if not cancels.insist(CANCEL_SECONDS, Timing(), self.log):
@@ -375,23 +396,3 @@ class JobOperator(ServiceTask):
             f"and {outcome}",
             ref=refs[0],
         )
-
-
-def work_digest(context: Context, configuration: Any) -> str:
-    """Return 20 characters that stand for this work of this task: the same in a retry, others after a clear.
-
-    Airflow counts a clear in ``max_tries``, which a retry leaves alone.
-    """
-    ti = context["ti"]
-    work = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, configuration]
-    text = json.dumps(work, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def run_started_at(context: Context) -> float:
-    """Return the time before which no job of this run can have been created, in seconds since 1970.
-
-    A run that was deleted and made again has the same ids; its jobs are not this run's.
-    """
-    started = getattr(context["dag_run"], "start_date", None)
-    return started.timestamp() - SKEW_SECONDS if started else 0.0

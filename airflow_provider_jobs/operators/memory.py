@@ -31,7 +31,7 @@ SESSION_RETENTION = dt.timedelta(days=1)
 _SESSION = "the upload session"
 
 
-class _Entry:
+class Entry:
     """One entry of the store, a JSON object."""
 
     def __init__(self, context: Context, key: str, retention: dt.timedelta) -> None:
@@ -58,15 +58,17 @@ class _Entry:
             self._store.set(self._key, kept, retention=self._retention)
 
 
-class TaskMemory(_Entry):
-    """What is kept holds for one piece of work, and until a clear, which raises ``max_tries``.
+class TaskMemory(Entry):
+    """What is kept holds for one piece of work, and until a clear.
 
     :param work: What has to be equal for a retry to go on: what is asked, and of which org.
+    :param since: The attempt since which the task was not cleared, as the attempts' log knows it.
     """
 
-    def __init__(self, context: Context, key: str, work: Any) -> None:
+    def __init__(self, context: Context, key: str, work: Any, since: int = 1) -> None:
         super().__init__(context, key, RETENTION)
         self._max_tries = context["ti"].max_tries
+        self._since = since
         self._work = _digest(json.dumps(work, sort_keys=True, default=str))[:20]
 
     def recall(self) -> Any:
@@ -82,19 +84,21 @@ class TaskMemory(_Entry):
     def recall_before(self, **work: str) -> dict[str, Any]:
         """Return the entry of the version before, which named its work by these fields; empty if none."""
         kept = self._get()
-        return kept if {"max_tries": self._max_tries, **work}.items() <= kept.items() else {}
+        wanted = {"max_tries": self._max_tries, **work}
+        return kept if self._since == 1 and wanted.items() <= kept.items() else {}
 
     def remember(self, value: Any) -> None:
         """Keep a JSON value, in place of what was kept before."""
-        self._set({"max_tries": self._max_tries, "work": self._work, "kept": value})
+        since = {"since": self._since} if self._since > 1 else {}
+        self._set({"max_tries": self._max_tries, **since, "work": self._work, "kept": value})
 
     def _of_this_clear(self) -> dict[str, Any]:
         kept = self._get()
         whole = {"work", "kept"} <= kept.keys() and kept.get("max_tries") == self._max_tries
-        return kept if whole else {}
+        return kept if whole and kept.get("since", 1) == self._since else {}
 
 
-class TaskSession(_Entry):
+class TaskSession(Entry):
     """The upload session of one file: encrypted, short-lived, gone on success.
 
     Without a Fernet key nothing is kept.

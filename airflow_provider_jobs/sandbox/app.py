@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import email.utils
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from airflow_provider_jobs.sandbox.keys import Identity
     from airflow_provider_jobs.sandbox.operations import Service
@@ -48,4 +49,24 @@ def make_app(platform: Platform, identity: Identity, services: Sequence[Service]
         routes += service.routes()
     app = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
     app.router.redirect_slashes = False
-    return Logged(app, platform.log)
+    return Logged(_Dated(app, platform), platform.log)
+
+
+class _Dated:
+    """Says with each reply what time it is by the services' clock.
+
+    Source: https://www.rfc-editor.org/rfc/rfc9110#field.date
+    """
+
+    def __init__(self, app: ASGIApp, platform: Platform) -> None:
+        self._app = app
+        self._clock = platform.clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                date = email.utils.formatdate(self._clock.now(), usegmt=True)
+                message["headers"] = [*message["headers"], (b"date", date.encode())]
+            await send(message)
+
+        await self._app(scope, receive, dated)

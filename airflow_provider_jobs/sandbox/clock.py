@@ -21,10 +21,13 @@ def read_seconds(name: str, value: Any, *, least: float = 0.0, most: float = YEA
 
 
 class Clock:
-    """The time of day, and what was added to it."""
+    """The services' time of day.
 
-    def __init__(self) -> None:
-        self._ahead = 0.0
+    :param ahead_seconds: how much it is ahead of this machine's clock; below 0 it is behind.
+    """
+
+    def __init__(self, ahead_seconds: float = 0.0) -> None:
+        self._ahead = ahead_seconds
 
     def now(self) -> float:
         """Give seconds since 1970."""

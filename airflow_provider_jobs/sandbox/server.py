@@ -44,16 +44,24 @@ class Sandbox:
     :param root: folder that keeps the state; None: a temporary one, deleted by ``close``.
     :param port: 0 lets the system choose.
     :param token: the bearer token that never expires; None makes one.
+    :param clock_ahead_seconds: how much the services' clock is ahead of this machine's; below 0 it is behind.
     """
 
-    def __init__(self, root: Path | str | None = None, *, port: int = 0, token: str | None = None) -> None:
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        *,
+        port: int = 0,
+        token: str | None = None,
+        clock_ahead_seconds: float = 0.0,
+    ) -> None:
         self.token = self.redivis_token = self.salesforce_token = token or secrets.token_urlsafe(24)
         self._undo = contextlib.ExitStack()  # what is open, closed in reverse order
         with contextlib.ExitStack() as opened:
-            self._open(opened, root, port)
+            self._open(opened, root, port, Clock(clock_ahead_seconds))
             self._undo = opened.pop_all()
 
-    def _open(self, opened: contextlib.ExitStack, root: Path | str | None, port: int) -> None:
+    def _open(self, opened: contextlib.ExitStack, root: Path | str | None, port: int, clock: Clock) -> None:
         """Take root and port, build the services and start the thread."""
         self.root = opened.enter_context(_root(root))
         self._socket = opened.enter_context(_listener(port))
@@ -65,7 +73,6 @@ class Sandbox:
         identity = make_identity(self.root, self.url)
         self.key_file = identity.key_file
         self.workload_identity_file = identity.workload_identity_file
-        clock = Clock()
         uploads = UploadBook(self.root, clock)
         self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL), uploads, clock)
         bigquery = BigQuery(self.platform)
@@ -88,6 +95,7 @@ class Sandbox:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
+                date_header=False,  # the services' clock may differ from this machine's
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=GRACE_SECONDS,
             )

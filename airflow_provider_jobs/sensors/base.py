@@ -17,8 +17,8 @@ from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.base import ServiceTask
 from airflow_provider_jobs.operators.endings import failure
+from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -97,8 +97,11 @@ class JobSensor(ServiceTask, BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from None
             raise
 
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on with what the trigger found."""
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
+        """Go on with what the trigger found; look again if the event is lost, or another operator's."""
+        if not isinstance(event, dict) or "outcome" not in event:
+            self.log.warning("Airflow has resumed the sensor without an event of ours: looking again")
+            return self._found_or_defer(context)
         if event["outcome"] == "deadline":
             raise self._overdue()
         if event["outcome"] == "error":

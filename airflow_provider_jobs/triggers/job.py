@@ -15,7 +15,7 @@ from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.triggers import sharing
 
@@ -36,6 +36,8 @@ HOOKS = {
 #: An event must not come before Airflow has recorded that the worker let go of the task, which was seen to
 #: take five seconds on a busy machine: no look at a job before this many seconds.
 FIRST_POLL_SECONDS = 10.0
+#: States of a task that no attempt follows.
+_OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 #: How long a cancel that is not taken is repeated, in seconds: so long a new job may be hidden.
 CANCEL_AGAIN_SECONDS = 60.0
@@ -127,16 +129,17 @@ class _Trigger(BaseTrigger):
         await self._until_first_poll()
         if isinstance(error, DeadlineExceeded):
             return {"outcome": "deadline"}
-        outage = not concerns_job(error)
-        return {"outcome": "error", "message": str(error), "retryable": outage or error.retryable}
+        outage, gone = not concerns_job(error), isinstance(error, NotFoundError)
+        retryable = outage or error.retryable
+        return {"outcome": "error", "message": str(error), "retryable": retryable, "gone": gone}
 
 
 class JobTrigger(_Trigger):
     """Waits until the jobs of one task have ended; one class for every service.
 
     Its one event is ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses":
-    [JobStatus]}``; outcome ``deadline`` means that a job still runs, ``error`` with a ``message`` and
-    ``retryable`` that nobody could be asked.
+    [JobStatus]}``; outcome ``deadline`` means that a job still runs, ``error`` with a ``message``,
+    ``retryable`` and ``gone`` that nobody could be asked, or that a job is not there any more.
 
     :param refs: The jobs, as :meth:`.JobRef.to_json` writes them.
     :param ref: The same, as the version before wrote it: rows of its deferred tasks still wake up.
@@ -206,7 +209,9 @@ class JobTrigger(_Trigger):
         jobs = several.names(self.refs)
         try:
             if await self._still_waited_for():
-                self.log.info("leaving %s alone: only the trigger has moved, the task still waits", jobs)
+                self.log.info(
+                    "leaving %s alone: the task still waits for it, here or in a later attempt", jobs
+                )
                 return
             with await sharing.connection_of(self) as lease:
                 await self._cancel(lease.thing)
@@ -234,7 +239,7 @@ class JobTrigger(_Trigger):
         return {"outcome": "ended", "statuses": [status.to_json() for status in statuses]}
 
     async def _still_waited_for(self) -> bool:
-        """Return True if this task is still deferred on these very jobs; ask again if Airflow cannot say."""
+        """Return True if the task or a later attempt follows these very jobs; ask until Airflow can say."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         while True:
@@ -254,10 +259,14 @@ class JobTrigger(_Trigger):
         from asgiref.sync import sync_to_async  # noqa: PLC0415 - the SDK's calls find their way back by it
 
         ti = self.task_instance
-        if await sync_to_async(compat.task_state, thread_sensitive=False)(ti) != "deferred":
+        task_xcom = sync_to_async(compat.task_xcom, thread_sensitive=False)
+        state = await sync_to_async(compat.task_state, thread_sensitive=False)(ti)
+        if state == "deferred":
+            job = await task_xcom(ti, "job")
+            return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
+        if state in _OVER:
             return False
-        job = await sync_to_async(compat.task_xcom, thread_sensitive=False)(ti, "job")
-        return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
+        return several.followed_later(await task_xcom(ti, several.ATTEMPT_KEY), ti.try_number, self.refs)
 
 
 class JobsTrigger(_Trigger):

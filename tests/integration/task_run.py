@@ -74,6 +74,12 @@ class Attempts(TaskRun):
         return {**super().context(try_number), "task_state_store": self.store}
 
 
+def recorded(task: Any, context: Any, end: str = "success") -> None:
+    """Record the end of a task: Airflow calls its callbacks once that is done."""
+    for callback in getattr(task, f"on_{end}_callback"):
+        callback(context)
+
+
 def perform(task: Any, context: Any = None) -> Any:
     """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result."""
     context = context or TaskRun().context()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "dags", HERE.parents[1] / "example_dags")
 DAG_IDS = (
-    *("bigquery_sensors", "google_insert_job", "lifecycle", "salesforce_lifecycle"),
+    *("bigquery_sensors", "clears", "google_insert_job", "lifecycle", "salesforce_lifecycle"),
     *("upload_to_bigquery", "upload_to_redivis"),
 )
 PROJECT = "google-dag"

@@ -30,3 +30,14 @@ def test_state_of_a_task_instance_that_is_gone(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", lambda **_: {})
     ti: Any = SimpleNamespace(dag_id="dag", task_id="task", run_id="run", map_index=-1)
     assert compat.task_state(ti) is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "pushes", "left"),
+    [(["return_value", "job"], True, True), (["job"], True, False), (None, True, None), ([], False, None)],
+)
+def test_what_the_attempt_before_has_left(keys: list[str] | None, left: bool | None, *, pushes: bool) -> None:
+    ti = SimpleNamespace(task=SimpleNamespace(do_xcom_push=pushes))
+    if keys is not None:
+        ti._ti_context_from_server = SimpleNamespace(xcom_keys_to_clear=keys)
+    assert compat.left_result(ti) is left  # type: ignore[arg-type]

@@ -78,7 +78,8 @@ class BigQueryApi:
         try:
             return job_status(self.get_job(ref.id, ref.scope, location=ref.location))
         except NotFoundError:
-            if ref.created_at is None or self.timing.now() > ref.created_at + GRACE_SECONDS:
+            now = self.service_time(self.timing.now())
+            if ref.created_at is None or now > ref.created_at + GRACE_SECONDS:
                 raise
             return JobStatus(ref, JobState.PENDING, "not visible yet")
 
@@ -163,6 +164,10 @@ class BigQueryApi:
         if rows is None:
             raise ProtocolError("getQueryResults answered without totalRows")
         return rows
+
+    def service_time(self, ours: float) -> float:
+        """Return what BigQuery's clock shows when ours shows that, as far as replies have told."""
+        return self._transport.service_time(ours)
 
     def _call(
         self,

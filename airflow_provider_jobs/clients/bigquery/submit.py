@@ -13,11 +13,17 @@ from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
 from airflow_provider_jobs.clients.bigquery.replies import job_ref, job_status, listed_jobs
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.work import JobRequest, Submission
-from airflow_provider_jobs.errors import ConflictError, JobsError, NotFoundError, ServiceError
+from airflow_provider_jobs.errors import (
+    ConflictError,
+    JobsError,
+    NotFoundError,
+    OutageError,
+    ServiceError,
+)
 from airflow_provider_jobs.jobs import JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
     from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
@@ -26,6 +32,12 @@ log = logging.getLogger(__name__)
 
 #: Failed jobs of one piece of work that a retry passes over before it gives up.
 MAX_ATTEMPTS = 100
+#: The label that says which attempt of a task has made a job; the first has none.
+TRY_LABEL = "airflow-try"
+#: The beginning of a list of all jobs there are, in seconds since 1970, on whatever clock.
+_EVER = 1_000_000_000.0
+#: The service's clock is known to a second, so that what was made in the second before may look made since.
+_DATE_SECONDS = 2.0
 #: Jobs a page, and pages at most, when a job of unknown location is looked for.
 _SEARCH_PAGE_JOBS, _SEARCH_PAGES = 1000, 20
 #: For a job that was accepted and does not show up yet.
@@ -37,36 +49,79 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
     """Start the work's job, or adopt the one that an earlier attempt started.
 
     Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
-    succeeded is this work; one that failed, was cancelled or is older than ``not_before`` is passed over.
+    succeeded is this work; one that failed, was cancelled or is somebody else's is passed over.
     A dry run makes no job: its status has no id.
 
     :raises ServiceError: BigQuery refused the job.
+    :raises OutageError: a later attempt has made the job: this one is over.
     """
     if request.body.get("dryRun"):
         return Submission(_dry_run(api, request), adopted=False)
-    for number in range(MAX_ATTEMPTS):
-        reference = {"projectId": request.scope, "jobId": f"{request.key}_{number}"}
-        if request.location:
-            reference["location"] = request.location
-        began = api.timing.now()
+    if request.key_before and (status := _made_before(api, request, request.key_before)):
+        return Submission(status, adopted=True)
+    for reference in _references(request, request.key):
+        began, sent = api.timing.now(), False
         # Known before bytes are sent in vain; without bytes, insert itself says so.
         job = _known(api, reference, request.not_before) if request.media else None
         if job is None:
             try:
                 return Submission(job_status(_start(api, reference, request)), adopted=False)
-            except ConflictError:  # the id is taken: by an earlier attempt, or by this one, its reply lost
+            except (
+                ConflictError
+            ) as error:  # the id is taken: by an earlier attempt, or by this one, its reply lost
+                sent = error.may_have_happened
                 job = _taken(api, reference)
             except JobsError as error:
                 if not error.may_have_happened:
                     raise
-                job = _made_after_all(api, reference, request.not_before, error)
+                sent, job = True, _made_after_all(api, reference, request.not_before, error)
         status = job_status(job)
-        created = status.ref.created_at or began
-        if created >= request.not_before and status.state in _WORTH_ADOPTING:
+        made_now = sent and _created_since(api, status, began - _DATE_SECONDS)
+        if (made_now or _is_ours(api, request, job, status)) and status.state in _WORTH_ADOPTING:
             if request.media:
                 request.media.memory.forget()  # the upload is over
-            return Submission(status, adopted=created < began)
+            return Submission(status, adopted=not made_now)
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
+
+
+def _references(request: JobRequest, key: str) -> Iterator[dict[str, str]]:
+    location = {"location": request.location} if request.location else {}
+    for number in range(MAX_ATTEMPTS):
+        yield {"projectId": request.scope, "jobId": f"{key}_{number}", **location}
+
+
+def _made_before(api: BigQueryApi, request: JobRequest, key: str) -> JobStatus | None:
+    """Return the job that the version before has made of this work, if it is worth adopting."""
+    for reference in _references(request, key):
+        job = _known(api, reference, request.not_before)
+        if job is None:
+            return None
+        status = job_status(job)
+        if _is_ours(api, request, job, status) and status.state in _WORTH_ADOPTING:
+            return status
+    return None
+
+
+def _is_ours(api: BigQueryApi, request: JobRequest, job: Mapping[str, Any], status: JobStatus) -> bool:
+    """Return True if another attempt at this work has made the job.
+
+    :raises OutageError: a later one has, so that this one is over.
+    """
+    maker = (job["configuration"].get("labels") or {}).get(TRY_LABEL, "") if "configuration" in job else ""
+    if request.try_number and maker.isdecimal() and int(maker) > request.try_number:
+        raise OutageError(
+            f"{status.ref} was made by attempt {maker} of the task: attempt {request.try_number} is over, "
+            "and leaves it alone"
+        )
+    # A run that begins after now has another clock than we: that says nothing of a job of an earlier attempt.
+    untold = not request.first and request.not_before > api.timing.now() + _DATE_SECONDS
+    return untold or _created_since(api, status, request.not_before)
+
+
+def _created_since(api: BigQueryApi, status: JobStatus, ours: float) -> bool:
+    """Return False if the job is older than a moment of our clock, whatever BigQuery's shows."""
+    created = status.ref.created_at
+    return created is None or created >= api.service_time(ours)
 
 
 def _start(api: BigQueryUploads, reference: Mapping[str, str], request: JobRequest) -> dict[str, Any]:
@@ -86,11 +141,11 @@ def _dry_run(api: BigQueryApi, request: JobRequest) -> JobStatus:
 def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict[str, Any] | None:
     """Return the job, if there is one. Without a location, get shows jobs of US and EU only, a list all.
 
-    :param since: List jobs created then or later, in seconds since 1970; 0 lists nothing.
+    :param since: List jobs created then or later, by our clock in seconds since 1970; 0 lists nothing.
     """
     job = api.find_job(reference)
     if job is None and since and not reference.get("location"):
-        location = listed_location(api, reference["jobId"], reference["projectId"], since)
+        location = listed_location(api, reference["jobId"], reference["projectId"], api.service_time(since))
         return api.find_job({**reference, "location": location}) if location else None
     return job
 
@@ -111,6 +166,13 @@ def _made_after_all(
         error.lost_job = job_ref(reference)
         raise error
     return job
+
+
+def find_job(api: BigQueryApi, job_id: str, location: str | None) -> JobStatus | None:
+    """Return how a job of the client's project is doing, wherever it is; None if it is not there."""
+    place = {"location": location} if location else {}
+    job = _known(api, {"projectId": api.project, "jobId": job_id, **place}, since=_EVER)
+    return job_status(job) if job else None
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:

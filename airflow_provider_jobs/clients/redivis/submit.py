@@ -198,7 +198,10 @@ class _Attempt:
         """Return what is made of the request: an upload, and what it has to be."""
         skipped = bool(self.request.body.get("skipBadRecords"))
         expected = Expected(self.source.size, self.source.md5(), self.request.row_count, skipped)
-        return UploadSubmission(upload_status(upload, str(self.table)), adopted, expected=expected)
+        # The name and the bytes are all that an upload is known by: what no attempt has made, others have.
+        shared = adopted and self.request.first
+        status = upload_status(upload, str(self.table))
+        return UploadSubmission(status, adopted, shared=shared, expected=expected)
 
     def _create(self, name: str, **fields: Any) -> dict[str, Any]:
         """Create the upload; if the reply is lost or says that it exists, look whether it is this one."""

@@ -145,6 +145,10 @@ class SalesforceApi:
     def _version(self, version: str | float | None) -> str:
         return self.version if version is None else api_version(version)
 
+    def service_time(self, ours: float) -> float:
+        """Return what the org's clock shows when ours shows that, as far as replies have told."""
+        return self._transport.service_time(ours)
+
     def call(
         self,
         method: str,

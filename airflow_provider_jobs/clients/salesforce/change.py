@@ -41,8 +41,8 @@ log = logging.getLogger(__name__)
 
 #: Jobs that are created for the same work: after a lost reply one more.
 _CREATES_AT_MOST = 2
-#: Two clocks may differ by so many seconds.
-_SKEW_SECONDS = 60.0
+#: A job of this very call may look so many seconds older than it: replies tell the org's clock to a second.
+_DATE_SECONDS = 2.0
 #: Possible orphans that the log names.
 _SHOWN_JOBS = 20
 #: Pages of the list of jobs that are read in search of them.
@@ -92,7 +92,7 @@ def _name_orphans(api: SalesforceApi, location: str, began: float) -> None:
                 str(job.get("id"))
                 for job in page.get("records") or []
                 if job.get("jobType", job_type) == job_type
-                and (seconds(job.get("createdDate")) or 0.0) >= began - _SKEW_SECONDS
+                and (seconds(job.get("createdDate")) or 0.0) >= api.service_time(began) - _DATE_SECONDS
             ]
     except JobsError as error:
         log.warning("the jobs of %s cannot be listed: %s", api.scope, error)

@@ -65,11 +65,13 @@ class RetryPolicy:
         """
         began = timing.now()
         failures = 0
+        may_have_happened = False
         while True:
             try:
                 return step()
             except JobsError as error:
                 failures += 1
+                may_have_happened = error.may_have_happened = may_have_happened or error.may_have_happened
                 if not error.retryable or (error.may_have_happened and not idempotent):
                     raise
                 delay = self.delay_seconds(failures, timing.random(), error.retry_after)
@@ -78,6 +80,14 @@ class RetryPolicy:
                 if on_retry:
                     on_retry(error, delay)
             timing.sleep(delay)
+
+
+def seconds_of_date(text: str | None) -> float | None:
+    """Return what an HTTP date says in seconds since 1970; None if it is not one."""
+    try:
+        return email.utils.parsedate_to_datetime(text).timestamp() if text else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
@@ -92,10 +102,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) ->
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(text).timestamp()
-        except (ValueError, OverflowError):
+        date = seconds_of_date(text)
+        if date is None:
             return None
+        seconds = date
     if not math.isfinite(seconds):
         return None
     if seconds > now / 2:  # no service asks for decades: this is a point in time

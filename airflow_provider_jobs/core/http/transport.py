@@ -14,7 +14,7 @@ from requests.adapters import HTTPAdapter
 
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
-from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing
+from airflow_provider_jobs.core.http.retry import RetryPolicy, Timing, seconds_of_date
 from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
@@ -55,6 +55,8 @@ class Transport:
     ) -> None:
         self.timing = timing or Timing()
         self.retry = retry or RetryPolicy()
+        #: How much the service's clock is ahead of ours, as the last reply told it to a second.
+        self.ahead_seconds = 0.0
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = requests.Session()
@@ -131,7 +133,7 @@ class Transport:
             body = _json(request.body)
             more["Content-Type"] = "application/json"
         try:
-            return self._session.request(
+            response = self._session.request(
                 request.method,
                 url,
                 params={
@@ -150,6 +152,20 @@ class Transport:
         except requests.RequestException as error:
             # The original's text holds the whole URL.
             raise transport_error(request.method, request.url, error) from None
+        self._compare_clocks(response.headers)
+        return response
+
+    def _compare_clocks(self, headers: Mapping[str, str]) -> None:
+        date = seconds_of_date(headers.get("Date"))
+        if date is not None:
+            self.ahead_seconds = date - self.timing.now()
+
+    def service_time(self, ours: float) -> float:
+        """Return what the service's clock shows when ours shows that, in seconds since 1970.
+
+        Times of two clocks say nothing about what came first. A reply tells the service's: its ``Date``.
+        """
+        return ours + self.ahead_seconds
 
 
 class _Adapter(HTTPAdapter):

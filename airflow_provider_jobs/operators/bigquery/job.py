@@ -14,13 +14,16 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
     json_object,
     label,
 )
+from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask, run_started_at, work_digest
+from airflow_provider_jobs.operators.attempts import run_started_at, work_digest, work_digest_before
+from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know
+from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,13 +160,30 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])
         if len(prefix) > _PREFIX_LENGTH:
             raise ConfigurationError(f"job_id is longer than {_PREFIX_LENGTH} characters: it gets a suffix")
+        first = self.is_first(context)
+        before = (
+            None if first or self._since > 1 else f"{prefix}_{work_digest_before(context, configuration)}"
+        )
         return JobRequest(
             scope=client.project,
-            key=f"{prefix}_{work_digest(context, configuration)}",
+            key=f"{prefix}_{work_digest(context, configuration, self._since)}",
             body={**configuration, "labels": self._labels(ti, configuration)},
             location=self.location or client.location,
             not_before=run_started_at(context),
+            try_number=ti.try_number,
+            first=first,
+            key_before=before,
         )
+
+    def named_by(self, client: BigQueryClient, event: dict[str, Any]) -> list[JobStatus]:
+        """Return the job that Google's trigger of the same operator names, if it can be found."""
+        job_id = event.get("job_id")
+        if not isinstance(job_id, str):
+            return []
+        found = find_job(client, check_job_id(job_id), self.location or client.location)
+        if found is None:
+            self.log.warning("the job %s, which the event names, is not there", job_id)
+        return [found] if found else []
 
     def completed(
         self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
@@ -194,6 +214,8 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
         automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
         found = {name: label(text) for name, text in automatic.items()}
+        if ti.try_number > 1:
+            found[TRY_LABEL] = str(ti.try_number)
         given = {"configuration.labels": configuration.get("labels"), "labels": self.labels}
         for parameter, labels in given.items():
             if not isinstance(labels, Mapping | None):

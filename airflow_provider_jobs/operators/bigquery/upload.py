@@ -10,7 +10,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import not_negative
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.base import work_digest
+from airflow_provider_jobs.operators.attempts import work_digest, work_digest_before
 from airflow_provider_jobs.operators.bigquery.load import _LoadingOperator
 from airflow_provider_jobs.operators.files import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
@@ -104,9 +104,10 @@ class BigQueryUploadOperator(_LoadingOperator):
 
     def _with_media(self, context: Context, whole: JobRequest, what: Any, source: Source) -> JobRequest:
         sent = GzipSource(source) if self.compress else source
-        key = f"{whole.key}_{work_digest(context, what)[:12]}"
+        key = f"{whole.key}_{work_digest(context, what, self._since)[:12]}"
+        before = whole.key_before and f"{whole.key_before}_{work_digest_before(context, what)[:12]}"
         media = Media(sent, TaskSession(context, key), ProgressLog(self.log, sent.name))
-        return replace(whole, key=key, media=media)
+        return replace(whole, key=key, key_before=before, media=media)
 
     def submissions(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the files side by side, and return the jobs that load them."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.hooks.redivis import RedivisHook
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
+from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -61,7 +61,7 @@ class RedivisReleaseOperator(RedivisOperator):
 
     def _after(self, client: RedivisClient, context: Context, reference: str) -> str:
         """Return what was released when the first attempt began; a clear begins anew."""
-        memory = TaskMemory(context, "release", reference)
+        memory = TaskMemory(context, "release", reference, self._since)
         after = memory.recall() or memory.recall_before(dataset=reference).get("after")
         if after is None:
             after = released_tag(client.get_dataset(reference))

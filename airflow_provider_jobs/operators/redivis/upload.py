@@ -150,6 +150,7 @@ class RedivisUploadOperator(RedivisOperator):
                 body=fields,
                 media=Media(source, TaskSession(context, f"{table}/{name}"), ProgressLog(self.log, name)),
                 row_count=rows,
+                first=self.is_first(context),
                 on_created=lambda ref: self._follow([ref]),
                 **how,
             )
@@ -174,6 +175,7 @@ class RedivisUploadOperator(RedivisOperator):
         """See to the table, send the files side by side, and return their uploads."""
         requests, preparation = self.requests(context), self.preparation()
         prepare(client, self.table, preparation)
+        submissions: list[Submission]
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         self._carried["expected"] = {
             each.status.ref.id: each.expected.to_json()

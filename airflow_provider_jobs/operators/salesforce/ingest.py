@@ -17,7 +17,7 @@ from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
-from airflow_provider_jobs.operators.salesforce.parts import PartJobs
+from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class SalesforceIngestOperator(SalesforceOperator):
             opened(self.results_path, self.results_conn_id or None)
         version = self.api_version or None
         work = [client.scope, version or client.version, body, self.part_bytes, identity]
-        memory = TaskMemory(context, "salesforce_ingest", work)
+        memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
         jobs = PartJobs(client, memory, body, version, self._keep, lambda: self._killed)
         ending = self.line_ending or None
@@ -169,6 +169,12 @@ class SalesforceIngestOperator(SalesforceOperator):
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
         return submissions
+
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return False if another attempt would write records again: it knows of these jobs by its memory."""
+        knows = self._attempt is not None and self._attempt.lasts
+        written = [status.statistics.get("record_count") for status in statuses] or [None]
+        return knows or self.operation in REPEATABLE or not any(count != 0 for count in written)
 
     def ended(self, client: SalesforceClient, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses, once what became of the records is written to files, if that is wanted."""
@@ -229,7 +235,7 @@ class SalesforceIngestOperator(SalesforceOperator):
 
     def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
         work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
-        return TaskMemory(context, "salesforce_complete", work)
+        return TaskMemory(context, "salesforce_complete", work, self._since)
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)

@@ -11,8 +11,9 @@ from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError, ResultsUnavailable
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
-from airflow_provider_jobs.operators.base import JobOperator, ServiceTask
+from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
+from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

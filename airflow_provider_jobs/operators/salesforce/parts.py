@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Sending the same records again changes nothing.
-_REPEATABLE = frozenset({"update", "upsert"})
+REPEATABLE = frozenset({"update", "upsert"})
 
 
 @dataclass
@@ -142,7 +142,7 @@ class PartJobs:
 
     def _refuse(self, ref: JobRef, reason: str) -> None:
         operation = self.body["operation"]
-        if operation in _REPEATABLE:
+        if operation in REPEATABLE:
             log.warning("%s, of an earlier attempt, %s: they are sent again", ref, reason)
             return
         raise ConfigurationError(

@@ -111,7 +111,9 @@ class SalesforceQueryOperator(SalesforceOperator):
         recorded yet, and runs the task again.
         """
         body, version = self.body(), self.api_version or None
-        memory = TaskMemory(context, "salesforce_job", [client.scope, version or client.version, body])
+        memory = TaskMemory(
+            context, "salesforce_job", [client.scope, version or client.version, body], self._since
+        )
         kept = memory.recall()
         if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]
@@ -151,7 +153,7 @@ class SalesforceQueryOperator(SalesforceOperator):
 
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(ref.id)
-        memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)])
+        memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)], self._since)
         kept = None
         with left_out("the checkpoint of the download"):
             kept = memory.recall()

@@ -42,7 +42,7 @@ class BigQueryState:
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
         self.engine = Engine(platform.root)
-        self.store = JobStore(Documents(platform.root / "jobs.sqlite"))
+        self.store = JobStore(Documents(platform.root / "jobs.sqlite"), platform.clock.now)
         self.runner = JobRunner(self.store, self.engine, platform)
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="sandbox-call")
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import signal
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_jobs.errors import OutageError, UploadExpired
+from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, OutageError, UploadExpired
 from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
 from tests.integration.redivis.lab import ROWS, RedivisLab, write
 from tests.integration.task_run import TaskRun, perform
@@ -99,9 +100,12 @@ def test_what_somebody_deletes_is_not_sent_anew_because_another_file_was_there(
         return follow(*arguments)
 
     task._follow = deleted  # type: ignore[method-assign, assignment]
-    with pytest.raises(AirflowFailException, match="it is gone"):
+    with pytest.raises(JobCancelled, match="it is gone") as caught:
         perform(task)
     assert [upload["name"] for upload in lab.uploads()] == ["a.csv"]
+    assert caught.value.retryable
+    perform(lab.operator(tmp_path / "*.csv"), TaskRun().context(2))
+    assert [upload["name"] for upload in lab.uploads()] == ["a.csv", "b.csv"]
 
 
 def test_a_row_count_that_nobody_would_compare_is_refused(tmp_path: Path) -> None:
@@ -109,3 +113,25 @@ def test_a_row_count_that_nobody_would_compare_is_refused(tmp_path: Path) -> Non
         RedivisUploadOperator(
             task_id="task", source="a.csv", table="acme.sales.orders", expected_row_count=1, wait=False
         )
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_an_upload_that_another_airflow_has_made_is_not_deleted(
+    lab: RedivisLab, tmp_path: Path, *, deferrable: bool
+) -> None:
+    """It has the name and the bytes: the task takes it for its own work, and its kill leaves it alone."""
+    path = write(tmp_path)
+    lab.sandbox.redivis_settings(queued_polls=1000)
+    try:
+        lab.operator(path, wait=False).execute(TaskRun(dag_id="theirs").context())
+        task = lab.operator(path, deferrable=True, execution_timeout=None)
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(TaskRun().context())
+        task.on_kill()
+        assert not caught.value.trigger.cancel_on_kill
+        late = lab.operator(path, deferrable=deferrable, execution_timeout=dt.timedelta(seconds=1))
+        with pytest.raises(DeadlineExceeded, match="may still"):
+            perform(late)
+    finally:
+        lab.sandbox.redivis_settings(queued_polls=0)
+    assert lab.requests("uploads.delete") == []

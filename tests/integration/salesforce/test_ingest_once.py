@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_jobs.clients.salesforce import change as salesforce_change
 from airflow_provider_jobs.clients.salesforce import submit as salesforce_submit
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
 from tests.demo.processes import wait_until
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
 from tests.integration.task_run import Attempts, TaskRun, perform
@@ -197,7 +197,7 @@ def test_parts_that_somebody_aborts_again_are_not_sent_without_end(
         return wait(*arguments, **options)
 
     task._wait = aborted_by_somebody  # type: ignore[method-assign]
-    with pytest.raises(AirflowFailException, match="somebody aborted it"):
+    with pytest.raises(JobCancelled, match="somebody aborted it"):
         perform(task, run.context(2))
 
 

@@ -18,7 +18,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.integration.salesforce.lab import SOQL, SalesforceLab, content_of
-from tests.integration.task_run import Attempts, TaskRun, perform
+from tests.integration.task_run import Attempts, TaskRun, perform, recorded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,6 +64,22 @@ def test_a_clear_makes_another_job(lab: SalesforceLab) -> None:
     lab.query(wait=False).execute(run.context())
     run.max_tries = 1
     perform(lab.query(), run.context(2))
+    assert len(lab.jobs()) == 2
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_clear_that_airflow_does_not_count_makes_another_job(
+    lab: SalesforceLab, *, deferrable: bool
+) -> None:
+    """The DAG's ``retries`` have become fewer; the attempt after that is a retry."""
+    run = Attempts(max_tries=3)
+    ids = []
+    for number in (1, 2, 3):
+        task, context = lab.query(deferrable=deferrable), run.context(number)
+        ids.append(perform(task, context)["job_id"])
+        if number == 1:
+            recorded(task, context)
+    assert ids[0] != ids[1] == ids[2]
     assert len(lab.jobs()) == 2
 
 

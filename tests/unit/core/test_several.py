@@ -258,3 +258,18 @@ class TestCancels:
         assert cancels.ask() is again
         assert cancels.failed
         assert says in self.told(cancels, caplog)
+
+
+@pytest.mark.parametrize(
+    ("follows", "later"),
+    [
+        ({"try_number": 2, "job_id": "a b"}, True),
+        ({"try_number": 2, "job_id": "c"}, False),
+        ({"try_number": 1, "job_id": "a"}, False),
+        ({"job_id": "a"}, False),
+        (None, False),
+        ("text", False),
+    ],
+)
+def test_who_follows_a_job_later(follows: Any, *, later: bool) -> None:
+    assert several.followed_later(follows, 1, [JobRef("s", "p", "a"), JobRef("s", "p", "x")]) is later

@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     DeadlineExceeded,
+    JobCancelled,
     JobFailed,
     JobsError,
     ServiceError,
@@ -63,9 +64,10 @@ class TestFailing:
         for error in self.failures(failed("backendError", retryable=True)):
             assert isinstance(error, JobFailed)
 
-    def test_a_cancelled_job_is_not_retried(self) -> None:
+    def test_a_job_that_somebody_has_cancelled_may_be_retried(self) -> None:
         for error in self.failures(failed("stopped", state="cancelled")):
-            assert isinstance(error, AirflowFailException)
+            assert isinstance(error, JobCancelled)
+            assert error.retryable
             assert "job cancelled" in str(error)
 
     def test_a_statement_that_cannot_be_found_hides_no_failure(self, caplog: Any) -> None:
@@ -116,13 +118,13 @@ class TestCancelledByOthers:
     def test_it_happens_once(self) -> None:
         stopped = failed("stopped", state="cancelled")
         client = FakeClient((stopped,), stopped)
-        with pytest.raises(AirflowFailException, match="cancelled"):
+        with pytest.raises(JobCancelled, match="cancelled"):
             run(operator(client))
         assert client.submitted == []
 
     def test_an_own_job_that_was_cancelled_fails(self) -> None:
         client = FakeClient(failed("stopped", state="cancelled"))
-        with pytest.raises(AirflowFailException, match="cancelled"):
+        with pytest.raises(JobCancelled, match="cancelled"):
             run(operator(client))
 
 

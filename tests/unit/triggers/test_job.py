@@ -172,12 +172,14 @@ class TestKill:
         ti: FakeTi | None = None,
         state: str | None = "deferred",
         job: Any = None,
+        follows: Any = None,
         failure: str | None = None,
         **options: Any,
     ) -> list[JobRef]:
         monkeypatch.setattr(compat, "ON_KILL_MEANS_KILLED", means_killed)
         monkeypatch.setattr(sharing, "REOPEN_SECONDS", 0.0)
         failures = [failure] if failure else []
+        xcoms = {"job": job, "job_attempt": follows}
 
         def told(question: str, answer: Any) -> Any:
             if question in failures:
@@ -186,7 +188,7 @@ class TestKill:
             return answer
 
         monkeypatch.setattr(compat, "task_state", lambda ti: told("state", state))
-        monkeypatch.setattr(compat, "task_xcom", lambda ti, key: told("xcom", job if key == "job" else None))
+        monkeypatch.setattr(compat, "task_xcom", lambda ti, key: told("xcom", xcoms.get(key)))
         client = FakeClient()
         trigger = job_trigger(client, **{"cancel_on_kill": True, **options})
         trigger.task_instance = ti
@@ -205,6 +207,14 @@ class TestKill:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert self.kill(monkeypatch, ti=FakeTi(), job={"job_id": REF.id}) == []
+
+    @pytest.mark.parametrize(("try_number", "cancelled"), [(2, []), (1, [REF])])
+    def test_leaves_the_job_to_a_later_attempt(
+        self, monkeypatch: pytest.MonkeyPatch, try_number: int, cancelled: list[JobRef]
+    ) -> None:
+        """It runs on a worker, or is deferred elsewhere."""
+        follows = {"try_number": try_number, "job_id": REF.id}
+        assert self.kill(monkeypatch, ti=FakeTi(), state="running", follows=follows) == cancelled
 
     @pytest.mark.parametrize("job", [None, {"job_id": "another"}, "text"])
     def test_cancels_if_the_task_waits_on_another(self, monkeypatch: pytest.MonkeyPatch, job: Any) -> None:

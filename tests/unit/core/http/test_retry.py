@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.core.http.retry import RetryPolicy, retry_after_seconds
+from airflow_provider_jobs.core.http.retry import RetryPolicy, retry_after_seconds, seconds_of_date
 from airflow_provider_jobs.errors import JobsError, ServiceError, TransportError
 
 NOW = 1_760_000_000.0
@@ -170,3 +170,22 @@ def test_a_strange_header_asks_for_nothing(text: str) -> None:
 def test_no_header_breaks_anything(text: str) -> None:
     seconds = retry_after_seconds({"Retry-After": text}, NOW)
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_last_error_knows_what_the_ones_before_it_may_have_done(clock: Any, *, sent: bool) -> None:
+    """A lost reply and then a refusal: the request may have been carried out all the same."""
+    errors = [TransportError("cut", sent=sent), ServiceError("taken", status=409, reason="duplicate")]
+
+    def step() -> None:
+        raise errors.pop(0)
+
+    with pytest.raises(ServiceError) as caught:
+        RetryPolicy().call(step, timing=clock.timing)
+    assert caught.value.may_have_happened == sent
+
+
+@pytest.mark.parametrize("text", [None, "", "yesterday", "Tue, 99 Nov 2023 22:13:35 GMT"])
+def test_what_is_no_date_tells_no_time(text: str | None) -> None:
+    assert seconds_of_date(text) is None
+    assert seconds_of_date("Tue, 14 Nov 2023 22:13:35 GMT") == 1_700_000_015

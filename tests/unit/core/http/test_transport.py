@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -296,3 +297,11 @@ def test_every_other_address_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         check_url(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_reply_tells_the_services_clock(serve: Serve, clock: Any) -> None:
+    """The server of this test goes by this machine's; ours is years behind."""
+    sent = transport(clock.timing)
+    assert sent.service_time(clock.time) == clock.time
+    sent.call(Request("GET", serve({}).url), parse)
+    assert abs(sent.service_time(clock.time) - time.time()) < 60
