@@ -20,6 +20,8 @@ class JobsError(Exception):
     may_have_happened = False
     #: Seconds before which the next try is of no use, if the service or its docs say so.
     retry_after: float | None = None
+    #: A job that may have been made, and of which no reply tells.
+    lost_job: JobRef | None = None
 
 
 class ConfigurationError(JobsError):
@@ -99,6 +101,17 @@ class JobCancelled(JobFailed):
     def __init__(self, status: JobStatus) -> None:
         super().__init__(status)
         self.retryable = True
+
+
+class ResultsUnavailable(JobsError):
+    """The job has succeeded, and its results could not be read: what it has done stays done.
+
+    :param retryable: A retry goes on with the job, and only reads.
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 class DeadlineExceeded(JobsError):

@@ -7,18 +7,27 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    JobsError,
+    NotFoundError,
+    ProtocolError,
+    ServiceError,
+)
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_provider_jobs.core.http.retry import Timing
     from airflow_provider_jobs.core.work import CancelClient
 
 #: Cancels that go out at once: Airflow kills a task's process five seconds after it has told it to stop.
 CANCELS_AT_ONCE = 8
 #: How long who cancels waits for its threads in all: they may need a lock that it holds.
 JOIN_SECONDS = 1.0
+#: Between two asks for the same end, in seconds.
+_PAUSE_SECONDS = 0.5
 #: Between the ids in the one text that a result names several jobs by; no service's id holds it.
 _AND = " "
 #: XCom of an attempt after the first: which one it is, and which jobs it follows. Those are not to be
@@ -129,17 +138,16 @@ def followed_later(follows: Any, try_number: int, refs: Sequence[JobRef]) -> boo
     return bool({ref.id for ref in refs} & set(split_ids(str(follows.get("job_id")))))
 
 
-def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> None:
-    """Ask for the end of jobs, several at a time and the newest first.
+def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> dict[JobRef, bool | JobsError]:
+    """Ask once for the end of jobs, several at a time and the newest first.
 
     The caller may be a signal handler that has seconds left, and holds whatever lock its thread held before:
     it takes its turn as each of the threads does, and does itself what they wait for that lock to do.
 
-    :raises JobsError: the first failure, once all have had their turn.
+    :return: For each job whether there was nothing to stop, or what stood in the way.
     """
     turns = iter(list(refs)[::-1])  # all threads take from it
-    asked: set[JobRef] = set()
-    failures: list[JobsError] = []
+    outcomes: dict[JobRef, bool | JobsError] = {}
 
     def take_turns() -> None:
         for ref in turns:
@@ -147,10 +155,9 @@ def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> None:
 
     def cancel(ref: JobRef) -> None:
         try:
-            client.cancel(ref)
+            outcomes[ref] = bool(client.cancel(ref))
         except JobsError as error:
-            failures.append(error)
-        asked.add(ref)
+            outcomes[ref] = error
 
     threads = [
         threading.Thread(target=take_turns, name="cancel-jobs", daemon=True) for _ in refs[1:CANCELS_AT_ONCE]
@@ -162,10 +169,67 @@ def cancel_all(client: CancelClient, refs: Sequence[JobRef]) -> None:
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     for ref in refs:
-        if ref not in asked:
+        if ref not in outcomes:
             cancel(ref)
-    if failures:
-        raise failures[0]
+    return dict(outcomes)
+
+
+class Cancels:
+    """The end of jobs, asked for until the service has taken it, and what is true of each then.
+
+    Who has just made a job may be told that there is none, or that it cannot be stopped: that says nothing
+    about a moment later. The caller decides how long it asks, and waits in between.
+
+    :param why: Why the jobs are to end, for the log.
+    """
+
+    def __init__(self, client: CancelClient, refs: Sequence[JobRef], why: str) -> None:
+        self._client = client
+        self._why = why
+        self._left = list(refs)
+        self._outcomes: dict[JobRef, bool | JobsError] = {}
+
+    def ask(self) -> bool:
+        """Ask for the end of all jobs that are left; return True if asking again may help."""
+        self._outcomes |= cancel_all(self._client, self._left)
+        self._left = [ref for ref in self._left if _may_be_taken_later(self._outcomes[ref])]
+        return bool(self._left)
+
+    def insist(self, seconds: float, timing: Timing, log: Any) -> bool:
+        """Ask, again for some seconds if that may help; return False if a job may run on.
+
+        :param log: Gets what is true then.
+        """
+        until = timing.now() + seconds
+        while self.ask() and timing.now() < until:
+            timing.sleep(_PAUSE_SECONDS)
+        self.tell(log)
+        return not self.failed
+
+    @property
+    def failed(self) -> bool:
+        """True if a job may run on."""
+        return any(isinstance(outcome, JobsError) for outcome in self._outcomes.values())
+
+    def tell(self, log: Any) -> None:
+        """Write to the log what is true of each job."""
+        asked = [ref for ref, outcome in self._outcomes.items() if outcome is False]
+        over = [ref for ref, outcome in self._outcomes.items() if outcome is True]
+        if asked:
+            log.info("asked %s to stop, since %s", names(asked), self._why)
+        if over:
+            log.info("%s had ended by itself, before it could be stopped", names(over))
+        for ref, outcome in self._outcomes.items():
+            if isinstance(outcome, NotFoundError):
+                log.warning("%s could not be cancelled, since it is not found: %s", ref, outcome)
+            elif isinstance(outcome, JobsError):
+                log.warning("%s could not be cancelled, and may run on: %s", ref, outcome)
+
+
+def _may_be_taken_later(outcome: bool | JobsError) -> bool:
+    """Return True if a cancel was answered, and not taken."""
+    refused = isinstance(outcome, ServiceError | ProtocolError)
+    return refused and not isinstance(outcome, AuthenticationError)
 
 
 def _telling(statuses: Sequence[JobStatus]) -> JobStatus:

@@ -58,8 +58,11 @@ class Submission:
 class CancelClient(Protocol):
     """What a kill needs of a client."""
 
-    def cancel(self, ref: JobRef) -> None:
-        """Ask for a job's end; harmless if it has ended or is gone."""
+    def cancel(self, ref: JobRef) -> bool:
+        """Ask for a job's end; return True if there is nothing to stop, since it has ended.
+
+        :raises NotFoundError: the service does not know it: it is gone, or too young.
+        """
 
 
 class ManyClient(Protocol):

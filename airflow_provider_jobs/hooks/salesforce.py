@@ -142,9 +142,12 @@ class SalesforceHook(JobsHook[SalesforceClient]):
 class DiscardingClient(SalesforceClient):
     """A client that leaves nothing of the jobs which it cancels."""
 
-    def cancel(self, ref: JobRef) -> None:
+    def cancel(self, ref: JobRef) -> bool:
         """Abort a job, see it end, and delete it; what is complete may still be wanted, and stays."""
-        self.discard(ref)
+        has_ended = super().cancel(ref)
+        if not has_ended:
+            self.delete_aborted(ref)
+        return has_ended
 
 
 @lru_cache(maxsize=32)

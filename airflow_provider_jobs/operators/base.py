@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from airflow.providers.common.compat.sdk import AirflowFailException
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
+from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.core.wait.single import last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
-    JobCancelled,
-    JobFailed,
     JobsError,
     NotFoundError,
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.attempts import Attempt, work_digest
-from airflow_provider_jobs.operators.task import ServiceTask, ending_of
+from airflow_provider_jobs.operators import following
+from airflow_provider_jobs.operators.attempts import Attempt
+from airflow_provider_jobs.operators.endings import airflow_failures, failure, retry_follows
+from airflow_provider_jobs.operators.following import FollowingTask
+from airflow_provider_jobs.operators.task import ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from airflow_provider_jobs.core.several import Several
     from airflow_provider_jobs.core.work import JobClient, JobRequest
-
-__all__ = ["JobOperator", "ServiceTask", "airflow_failures", "failure", "work_digest"]
-
-log = logging.getLogger(__name__)
 
 #: Seconds to wait on the worker before deferring, where the trigger may end the task and where it may not:
 #: the hop there and back takes that long.
 INLINE_SECONDS = 1.0
 HOP_SECONDS = 5.0
-#: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
-CANCEL_SECONDS = 30.0
 
 
-class JobOperator(ServiceTask):
+class JobOperator(FollowingTask):
     """Submits a job, waits for it without holding a worker, and raises its error as the task's failure.
 
     A retry adopts the job of the attempt before it; a clear runs a new one. The XCom ``job`` names the job
@@ -61,11 +52,6 @@ class JobOperator(ServiceTask):
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.
     """
 
-    #: False if the service has no way to end a job.
-    can_cancel: ClassVar[bool] = True
-    #: True if a retry finds the job without Airflow's store of a task's state.
-    found_without_store: ClassVar[bool] = False
-
     def __init__(
         self,
         *,
@@ -75,7 +61,7 @@ class JobOperator(ServiceTask):
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(cancel_on_kill=cancel_on_kill, **kwargs)
         if poll_interval <= 0:
             raise ValueError(f"poll_interval is {poll_interval}: it has to be above 0")
         if inline_wait is not None and inline_wait < 0:
@@ -83,20 +69,10 @@ class JobOperator(ServiceTask):
         self.poll_interval = poll_interval
         self.inline_wait = inline_wait
         self.wait = wait
-        self.cancel_on_kill = cancel_on_kill
-        self._client: Any = None
-        self._refs: list[JobRef] = []
-        self._killed = False
-        self._leaves_jobs = not cancel_on_kill
-        #: True if a retry follows and finds the job.
-        self._retry_goes_on = False
-        self._attempt: Attempt | None = None
         #: The attempt since which the task was not cleared.
         self._since = 1
         #: An event of ours was lost: this attempt has begun before.
         self._resumed = False
-        #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
-        self._carried: dict[str, Any] = {}
 
     # What the operators of a service add.
 
@@ -106,7 +82,7 @@ class JobOperator(ServiceTask):
 
     def submissions(self, client: Any, context: Context) -> Sequence[Submission]:
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
-        return [client.submit(self.request(client, context))]
+        return [self._submitted(client, self.request(client, context))]
 
     def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
@@ -135,8 +111,8 @@ class JobOperator(ServiceTask):
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
         compat.show_exit()
-        self._retry_goes_on = self._next_attempt_finds(context)
-        with airflow_failures(self):
+        self._retry_goes_on = retry_follows(context) and self._lasts(context)
+        with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.begin(self.retries or 0)
             self._client = self.client()
@@ -149,8 +125,8 @@ class JobOperator(ServiceTask):
         :param before: What a task carries that the version before has deferred.
         """
         compat.show_exit()
-        self._retry_goes_on = self._next_attempt_finds(context)
-        with airflow_failures(self):
+        self._retry_goes_on = retry_follows(context) and self._lasts(context)
+        with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.resume()
             client = self._client = self.client()
@@ -187,57 +163,6 @@ class JobOperator(ServiceTask):
             statuses = [client.status(ref) for ref in refs]
         return self._finish(client, context, statuses, adopted=adopted)
 
-    def on_kill(self) -> None:
-        """Cancel what this attempt has submitted or adopted, unless a retry goes on with it.
-
-        Airflow calls this in a signal handler, and lets the task go on after it. It stops tasks also when it
-        cannot be reached by them for a while: nobody has asked for the end of their jobs then.
-        """
-        self._killed = True
-        self._leaves_jobs = not self.cancel_on_kill or (self._retry_goes_on and compat.airflow_is_away())
-        if not self._leaves_jobs:
-            self._cancel(self._refs)
-        elif self.cancel_on_kill:
-            jobs = several.names(self._refs)
-            self.log.info("leaving %s to the retry: the task was stopped, and Airflow is away", jobs)
-
-    def _cancel(self, refs: Sequence[JobRef]) -> None:
-        if refs and self._attempt and self._attempt.taken_over(refs):
-            self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
-        elif refs:
-            self.log.info("cancelling %s, since the task was ended", several.names(refs))
-            # Not another client: its look-up may wait for a lock that the interrupted frame holds.
-            several.cancel_all(self._client, refs)
-
-    def _next_attempt_finds(self, context: Context) -> bool:
-        ti = context["ti"]
-        follows = ti.try_number <= (ti.max_tries or 0)
-        return follows and (self.found_without_store or context.get("task_state_store") is not None)
-
-    def _check_killed(self) -> None:
-        """Let a task that was ended go no further; its retry begins anew."""
-        if self._killed:
-            raise OutageError("the task was ended while it ran")
-
-    def _submit(self, client: JobClient, request: JobRequest) -> Submission:
-        """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
-        self._check_killed()
-        submission = client.submit(request)
-        if not submission.left_alone and not submission.shared:
-            self._follow([submission.status.ref])
-        return submission
-
-    def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
-        """Return those that nobody else has made: they may be cancelled."""
-        return [ref for ref in refs if ref.id not in self._carried.get("shared", ())]
-
-    def _follow(self, refs: Sequence[JobRef]) -> None:
-        """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
-        self._refs += [ref for ref in refs if ref not in self._refs]
-        if self._killed and not self._leaves_jobs:
-            self._cancel(refs)
-            self._check_killed()
-
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
         return bool(context["ti"].try_number == 1) and not self._resumed
@@ -254,6 +179,7 @@ class JobOperator(ServiceTask):
         return self._go_on(client, context, self.submissions(client, context))
 
     def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
+        self._all_ended = False
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
@@ -266,7 +192,8 @@ class JobOperator(ServiceTask):
         self._follow(self._own([each.status.ref for each in followed if each.status.ref.id]))
         if self._attempt:
             self._attempt.tell_earlier(self._refs)
-        self._remember(context, statuses)
+        over = several.state_of(statuses) is JobState.SUCCEEDED
+        (self._remember_end if over else self._remember)(context, statuses)
         if not self.wait or not followed:
             return self.summary_of(statuses)
         # One that has succeeded cannot turn out to be cancelled by an earlier attempt.
@@ -349,6 +276,7 @@ class JobOperator(ServiceTask):
     ) -> Any:
         statuses = [status if status.whole else client.status(status.ref) for status in statuses]
         state = several.state_of(statuses)
+        self._all_ended = True
         if state is JobState.CANCELLED:
             self._check_killed()
             if adopted:
@@ -361,10 +289,17 @@ class JobOperator(ServiceTask):
             error.retryable = error.retryable and self.repeatable(statuses)
             raise error
         statuses = self.completed(client, context, statuses)
-        self._remember(context, statuses)
+        self._remember_end(context, statuses)
         if self._attempt:
             self._attempt.note_once_recorded(self, "on_success_callback")
         return self.result(statuses)
+
+    def _remember_end(self, context: Context, statuses: Sequence[JobStatus]) -> None:
+        """Push the XComs of jobs that have ended; what they say is in the result, too."""
+        try:
+            self._remember(context, statuses)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the work is done
+            self.log.warning("the XCom job could not be written, and is left out: %s", error)
 
     def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
         summary = self.summary_of(statuses)
@@ -386,8 +321,11 @@ class JobOperator(ServiceTask):
         if active := [status.ref for status in statuses if not status.state.ended]:
             if not self.can_cancel or len(self._own(active)) < len(active):
                 raise self._overdue(active, "may still")
-            several.cancel_all(client, active)
-            until = time.time() + CANCEL_SECONDS
+            cancels = Cancels(client, active, "execution_timeout has ended")
+            if not cancels.insist(following.CANCEL_SECONDS, Timing(), self.log):
+                raise self._overdue(active, "could not be cancelled: it may run on")
+            self._all_ended = True  # or is about to
+            until = time.time() + following.CANCEL_SECONDS
             try:
                 statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
             except NotFoundError:  # cancelled, and deleted at once
@@ -405,27 +343,3 @@ class JobOperator(ServiceTask):
             f"and {outcome}",
             ref=refs[0],
         )
-
-
-def failure(client: JobClient, statuses: Sequence[JobStatus], together: Several) -> JobFailed:
-    """Return the error of jobs that ended without success, the failing part of a single one named."""
-    status = several.report(statuses, together)
-    try:
-        if len(statuses) == 1:
-            status = replace(status, statement=client.failing_statement(status))
-    except JobsError as error:
-        log.warning("which part of %s failed could not be found out: %s", status.ref, error)
-    return JobCancelled(status) if status.state is JobState.CANCELLED else JobFailed(status)
-
-
-@contextmanager
-def airflow_failures(task: JobOperator) -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry, but not a task's own end."""
-    try:
-        yield
-    except JobsError as error:
-        if error.retryable or task._killed:  # noqa: SLF001 - of this very module
-            raise
-        if attempt := task._attempt:  # noqa: SLF001 - of this very module
-            attempt.note_once_recorded(task, "on_failure_callback")
-        raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough

@@ -8,17 +8,27 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import Context
+
+log = logging.getLogger(__name__)
 
 #: Salesforce, the one service that says how long, keeps a job and its results for 7 days after its end.
 RETENTION = dt.timedelta(days=8)
 #: Upload sessions live a day, at the one service that says so; BigQuery's live longer.
 SESSION_RETENTION = dt.timedelta(days=1)
+
+
+#: In the log.
+_SESSION = "the upload session"
 
 
 class Entry:
@@ -99,7 +109,9 @@ class TaskSession(Entry):
 
     def recall(self, fingerprint: str) -> str | None:
         """Return the session that was begun for these bytes."""
-        kept = self._get()
+        kept: dict[str, Any] = {}
+        with left_out(_SESSION):
+            kept = self._get()
         if kept.get("source") != _digest(fingerprint):
             return None
         return compat.decrypt(str(kept.get("session")), int(SESSION_RETENTION.total_seconds()))
@@ -107,7 +119,22 @@ class TaskSession(Entry):
     def remember(self, fingerprint: str, url: str) -> None:
         """Keep a session."""
         if self.lasts and (session := compat.encrypt(url)):
-            self._set({"source": _digest(fingerprint), "session": session})
+            with left_out(_SESSION):
+                self._set({"source": _digest(fingerprint), "session": session})
+
+    def forget(self) -> None:
+        """Drop what is kept."""
+        with left_out(_SESSION):
+            super().forget()
+
+
+@contextmanager
+def left_out(what: str) -> Iterator[None]:
+    """Let what only saves time go without Airflow's store, if that is out, and say so in the log."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - Airflow's own, or of whatever keeps its states
+        log.warning("%s is left out, since Airflow's store does not answer: %s", what, error)
 
 
 def _digest(text: str) -> str:

@@ -18,7 +18,7 @@ from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
 from airflow_provider_jobs.errors import JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.base import failure
+from airflow_provider_jobs.operators.endings import failure
 from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 

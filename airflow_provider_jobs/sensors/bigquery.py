@@ -11,8 +11,8 @@ from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobRef, JobState
-from airflow_provider_jobs.operators.base import failure
 from airflow_provider_jobs.operators.bigquery.job import BigQueryTask
+from airflow_provider_jobs.operators.endings import failure
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobsTrigger
 

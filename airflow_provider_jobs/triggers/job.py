@@ -40,6 +40,11 @@ FIRST_POLL_SECONDS = 10.0
 #: States of a task that no attempt follows.
 _OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
+#: How long a cancel that is not taken is repeated, in seconds: so long a new job may be hidden.
+CANCEL_AGAIN_SECONDS = 60.0
+#: Between two such cancels, in seconds.
+CANCEL_PAUSE_SECONDS = 2.0
+
 
 class _Trigger(BaseTrigger):
     """What both triggers share.
@@ -235,12 +240,20 @@ class JobTrigger(_Trigger):
                 )
                 return
             with await sharing.connection_of(self) as lease:
-                connection = lease.thing
-                await connection.lane.run(partial(several.cancel_all, connection.client, self.refs))
+                await self._cancel(lease.thing)
         except Exception:  # whatever it is: raised here it reaches nobody, or fails a task that has moved
             self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", jobs)
-        else:
-            self.log.info("cancelled %s, since the task was ended", jobs)
+
+    async def _cancel(self, connection: sharing.Connection) -> None:
+        """Cancel the jobs, again for a while if the service does not take that, and say what is true then."""
+        cancels = several.Cancels(connection.client, self.refs, "the task was ended")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CANCEL_AGAIN_SECONDS
+        while await connection.lane.run(cancels.ask):
+            if loop.time() > until:
+                break
+            await asyncio.sleep(CANCEL_PAUSE_SECONDS)
+        cancels.tell(self.log)
 
     async def _wait(self) -> dict[str, Any]:
         try:

@@ -85,6 +85,8 @@ class StartTrigger(JobTrigger):
             connection = lease.thing
             submit = partial(operator.submissions, connection.client, context)
             (submission,) = await connection.submits.run(submit)
+        if submission.left_alone or submission.shared:
+            raise OutageError(f"{submission.status.ref} is not this task's alone")
         self.adopted = submission.adopted and submission.status.state is not JobState.SUCCEEDED
         self.refs = [submission.status.ref]
         verb = "adopted" if submission.adopted else "submitted"

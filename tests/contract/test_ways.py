@@ -23,9 +23,9 @@ from airflow_provider_jobs.core.sources.csv_records import RecordCounter
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import JobFailed
 from airflow_provider_jobs.jobs import JobStatus
-from airflow_provider_jobs.operators.base import failure
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.operators.bigquery.job import BIGQUERY_JOBS
+from airflow_provider_jobs.operators.endings import failure
 from tests.unit import tasks
 from tests.unit.clients.replay import Replay, job, refusal
 from tests.unit.clients.salesforce.org import Csv, client_of

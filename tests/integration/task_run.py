@@ -98,13 +98,16 @@ def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any
         row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
         trigger = getattr(importlib.import_module(module), name)(**row)
         left: dict[str, Any] = {}
-        with patch.object(compat, "push_xcom", lambda ti, key, value: left.update({key: value})):
+
+        def push(ti: Any, key: str, value: Any) -> None:
+            left[key] = json.loads(json.dumps(value))
+            ti.xcom_push(key, left[key])
+
+        with patch.object(compat, "push_xcom", push):
             if not in_dag_test:
                 trigger.task_instance = context["ti"]
             fired = asyncio.run(_first_event(trigger))
         if isinstance(fired, TaskSuccessEvent):
-            for key, value in left.items():
-                context["ti"].xcom_push(key, json.loads(json.dumps(value)))
             return left.get("return_value")
         event = json.loads(json.dumps(fired.payload))
         kept = json.loads(json.dumps(deferred.kwargs or {}))

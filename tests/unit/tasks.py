@@ -75,8 +75,9 @@ class FakeClient:
     def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
         return {ref: self.status(ref) for ref in refs}
 
-    def cancel(self, ref: JobRef) -> None:
+    def cancel(self, ref: JobRef) -> bool:
         self.cancelled.append(ref)
+        return False
 
     def failing_statement(self, status: JobStatus) -> str | None:
         return self.statement

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, check_project
-from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_json
+from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
-from airflow_provider_jobs.core.http.messages import Request, check_url, pages
+from airflow_provider_jobs.core.http.messages import Request, check_url, number, pages
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS
 from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from airflow_provider_jobs.core.http.messages import Reply
     from airflow_provider_jobs.core.http.transport import Transport
 
 ENDPOINT = "https://bigquery.googleapis.com"
@@ -48,7 +49,7 @@ class BigQueryApi:
         :raises ConflictError: the job id is taken.
         """
         harmless = bool(job.get("jobReference", {}).get("jobId") or job["configuration"].get("dryRun"))
-        return self._call("POST", project, "jobs", body=job, idempotent=harmless)
+        return self._call("POST", project, "jobs", body=job, idempotent=harmless, parse=parse_job)
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/get
     def get_job(
@@ -154,9 +155,15 @@ class BigQueryApi:
             yield from typed_rows(fields, page.get("rows") or [])
 
     def row_count(self, ref: JobRef) -> int:
-        """Return how many rows a finished query has."""
+        """Return how many rows a finished query has.
+
+        :raises ProtocolError: the reply does not say so.
+        """
         params = {"location": ref.location, "maxResults": 0, "fields": "totalRows"}
-        return int(self._call("GET", ref.scope, "queries", ref.id, params=params).get("totalRows", 0))
+        rows = number(self._call("GET", ref.scope, "queries", ref.id, params=params).get("totalRows"))
+        if rows is None:
+            raise ProtocolError("getQueryResults answered without totalRows")
+        return rows
 
     def service_time(self, ours: float) -> float:
         """Return what BigQuery's clock shows when ours shows that, as far as replies have told."""
@@ -170,7 +177,8 @@ class BigQueryApi:
         params: Mapping[str, Any] | None = None,
         body: Any = None,
         idempotent: bool = True,
+        parse: Callable[[Reply], dict[str, Any]] = parse_json,
     ) -> dict[str, Any]:
         parts = (check_project(project or self.project), *path)
         url = "/".join((f"{self._endpoint}/bigquery/v2/projects", *(quote(part, safe=":") for part in parts)))
-        return self._transport.call(Request(method, url, params or {}, body, idempotent), parse_json)
+        return self._transport.call(Request(method, url, params or {}, body, idempotent), parse)

@@ -5,16 +5,17 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
+from airflow_provider_jobs.clients.bigquery.replies import job_status
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
-from airflow_provider_jobs.clients.bigquery.submit import submit_once
+from airflow_provider_jobs.clients.bigquery.submit import listed_location, submit_once
 from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
 from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
 from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import NotFoundError
+from airflow_provider_jobs.jobs import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,10 +54,21 @@ class BigQueryClient(BigQueryUploads):
         """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""
         return JobSearch(**search).ended(self)
 
-    def cancel(self, ref: JobRef) -> None:
-        """Ask for a job's end; harmless if it has ended or is gone."""
-        with suppress(NotFoundError):
-            self.cancel_job(ref.id, ref.scope, location=ref.location)
+    def cancel(self, ref: JobRef) -> bool:
+        """Ask for a job's end; return True if there is nothing to stop, since it has ended.
+
+        :raises NotFoundError: BigQuery does not know it: it is gone, or too young.
+        """
+        try:
+            job = self.cancel_job(ref.id, ref.scope, location=ref.location)
+        except NotFoundError:
+            # Without a location only jobs of US and EU are found.
+            location = None if ref.location else listed_location(self, ref.id, ref.scope)
+            if location is None:
+                raise
+            job = self.cancel_job(ref.id, ref.scope, location=location)
+        state = job_status(job).state
+        return state.ended and state is not JobState.CANCELLED
 
     def failing_statement(self, status: JobStatus) -> str | None:
         """Return the statement of a script that failed and its place; None if the job is not a script."""

@@ -58,6 +58,17 @@ def parse_json(reply: Reply) -> dict[str, Any]:
     return reply.json_object()
 
 
+def parse_job(reply: Reply) -> dict[str, Any]:
+    """Return the Job resource of a good reply to an insert.
+
+    :raises ProtocolError: the reply does not tell of a job: whether there is one has to be asked.
+    """
+    job = parse_json(reply)
+    if not isinstance(job.get("status"), dict):
+        raise ProtocolError("the reply to an insert does not tell of a job")
+    return job
+
+
 def job_status(job: Mapping[str, Any]) -> JobStatus:
     """Return our reading of a Job resource, whole or as a list shows it.
 

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
-from airflow_provider_jobs.clients.bigquery.replies import job_status, listed_jobs
+from airflow_provider_jobs.clients.bigquery.replies import job_ref, job_status, listed_jobs
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import (
@@ -71,6 +71,10 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
             ) as error:  # the id is taken: by an earlier attempt, or by this one, its reply lost
                 sent = error.may_have_happened
                 job = _taken(api, reference)
+            except JobsError as error:
+                if not error.may_have_happened:
+                    raise
+                sent, job = True, _made_after_all(api, reference, request.not_before, error)
         status = job_status(job)
         made_now = sent and _created_since(api, status, began - _DATE_SECONDS)
         if (made_now or _is_ours(api, request, job, status)) and status.state in _WORTH_ADOPTING:
@@ -141,8 +145,26 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
     """
     job = api.find_job(reference)
     if job is None and since and not reference.get("location"):
-        location = _listed_location(api, reference, api.service_time(since))
+        location = listed_location(api, reference["jobId"], reference["projectId"], api.service_time(since))
         return api.find_job({**reference, "location": location}) if location else None
+    return job
+
+
+def _made_after_all(
+    api: BigQueryApi, reference: Mapping[str, str], since: float, error: JobsError
+) -> dict[str, Any]:
+    """Return the job of an insert that no reply has told of; raise the insert's error if none is to be seen.
+
+    That error names the job: it may show up later.
+    """
+    try:
+        job = _known(api, reference, since)
+    except JobsError as other:
+        log.warning("whether %s was made could not be found out: %s", reference["jobId"], other)
+        job = None
+    if job is None:
+        error.lost_job = job_ref(reference)
+        raise error
     return job
 
 
@@ -162,19 +184,17 @@ def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:
         try:
             return api.get_job(reference["jobId"], reference["projectId"], location=location)
         except NotFoundError as error:
-            location = _listed_location(api, reference) or location
+            location = listed_location(api, reference["jobId"], reference["projectId"]) or location
             error.retryable = True
             raise
 
     return _GRACE.call(look, timing=api.timing)
 
 
-def _listed_location(
-    api: BigQueryApi, reference: Mapping[str, str], since: float | None = None
-) -> str | None:
-    """Return the job's location, if a list shows it; None also for those who may not list."""
+def listed_location(api: BigQueryApi, job_id: str, project: str, since: float | None = None) -> str | None:
+    """Return a job's location, if a list shows it; None also for those who may not list."""
     pages = api.list_job_pages(
-        reference["projectId"],
+        project,
         maxResults=_SEARCH_PAGE_JOBS,
         projection="minimal",
         minCreationTime=int(since * 1000) if since else None,
@@ -182,9 +202,9 @@ def _listed_location(
     )
     try:
         for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
-            for location, job_id, _job in listed_jobs(page):
-                if job_id == reference["jobId"]:
+            for location, listed_id, _job in listed_jobs(page):
+                if listed_id == job_id:
                     return location
     except ServiceError as error:
-        log.warning("the jobs of %s cannot be listed: %s", reference["projectId"], error)
+        log.warning("the jobs of %s cannot be listed: %s", project, error)
     return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
 from airflow_provider_jobs.clients.bigquery.configuration import check_project
-from airflow_provider_jobs.clients.bigquery.replies import parse_json, service_error
+from airflow_provider_jobs.clients.bigquery.replies import parse_job, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.upload.uploader import SESSIONS, Uploader
@@ -63,7 +63,7 @@ class BigQueryUploads(BigQueryApi):
         )
         if media.on_progress:
             media.on_progress(0, None)
-        made = self._transport.call(request, parse_json)
+        made = self._transport.call(request, parse_job)
         if media.on_progress:
             media.on_progress(len(content), len(content))
         return made
@@ -87,7 +87,7 @@ class BigQueryUploads(BigQueryApi):
                     return made
                 continue
             media.memory.forget()
-            return parse_json(reply)
+            return parse_job(reply)
         raise UploadExpired(f"{SESSIONS} upload sessions expired one after another")
 
     def _start(self, project: str, job: Mapping[str, Any], size: int | None) -> str:

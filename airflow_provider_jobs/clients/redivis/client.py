@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.api import ENDPOINT, RedivisApi
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
+from airflow_provider_jobs.clients.redivis.names import checked_uri
 from airflow_provider_jobs.clients.redivis.release import ReleaseRequest, release_once
 from airflow_provider_jobs.clients.redivis.replies import RELEASE_AFTER
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission, submit_once
@@ -79,7 +80,12 @@ class RedivisClient(RedivisApi):
         """Return None: an upload has no parts."""
         return None
 
-    def cancel(self, ref: JobRef) -> None:
-        """Delete an upload that is under way; leave alone one that has ended, and releases."""
-        if not ref.id.startswith(RELEASE_AFTER) and not self.status(ref).state.ended:
-            self.delete_upload_at(ref.id)
+    def cancel(self, ref: JobRef) -> bool:
+        """Delete an upload that is under way; return True if it has ended, or is a release: these are left.
+
+        :raises NotFoundError: Redivis does not show it: it is gone, or too young.
+        """
+        if ref.id.startswith(RELEASE_AFTER) or self.read(self.get_upload_at(ref.id), ref).state.ended:
+            return True
+        self._call("DELETE", checked_uri(ref.id))  # not found does not mean that it is gone
+        return False

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.names import TableReference, writable_table
 from airflow_provider_jobs.clients.redivis.replies import is_released
-from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, NotFoundError, ServiceError
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    JobsError,
+    NotFoundError,
+    ServiceError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,8 +136,13 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
 
 
 def _warn_of_inherited_rows(api: RedivisApi, table: TableReference) -> None:
-    dataset = api.find(table.dataset.at(None).path)
-    if dataset and is_released(dataset) and api.find(table.at("current").path) is not None:
+    try:
+        dataset = api.find(table.dataset.at(None).path)
+        inherited = dataset and is_released(dataset) and api.find(table.at("current").path) is not None
+    except JobsError as error:  # a warning less is no reason to fail
+        log.warning("whether %s keeps rows of the released version is not known: %s", table, error)
+        return
+    if inherited:
         log.warning(
             "%s keeps the rows of the released version, whatever uploads are replaced: its merge strategy is "
             "append; set merge_strategy to replace to leave them out",

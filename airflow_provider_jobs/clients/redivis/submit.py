@@ -208,7 +208,8 @@ class _Attempt:
 
         def step() -> dict[str, Any]:
             try:
-                return self.api.create_upload(str(self.table), {**self.request.body, "name": name, **fields})
+                made = self.api.create_upload(str(self.table), {**self.request.body, "name": name, **fields})
+                upload_status(made, str(self.table))  # a reply that names no upload is as good as lost
             except JobsError as error:
                 lost = error.retryable and error.may_have_happened
                 if not lost and not isinstance(error, ConflictError):
@@ -222,8 +223,15 @@ class _Attempt:
                 if lost and finding is Finding.FAILED:  # what had the name before has made way
                     raise JobFailed(upload_status(found, str(self.table))) from error
                 raise _conflict(self.table, found, self.source) from error
+            else:
+                return made
 
-        return self.api.repeat(step)
+        try:
+            return self.api.repeat(step)
+        except JobsError as error:
+            if error.may_have_happened:
+                error.lost_job = JobRef("redivis", str(self.table), self.table.upload_path(name))
+            raise
 
 
 def _compare(found: Mapping[str, Any], name: str, source: Digested) -> Finding:

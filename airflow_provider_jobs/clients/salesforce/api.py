@@ -23,6 +23,7 @@ from airflow_provider_jobs.clients.salesforce.names import (
     job_path,
 )
 from airflow_provider_jobs.clients.salesforce.replies import (
+    NO_CONTENT,
     STATES,
     job_status,
     next_locator,
@@ -47,8 +48,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_OK = 200
 _say_retry = partial(log.warning, "%s; trying again in %.1f s")
+#: Replies that hold results: 204 where there are none, not even a header.
+_RESULTS = frozenset({200, NO_CONTENT})
 
 
 class SalesforceApi:
@@ -180,7 +182,7 @@ class SalesforceApi:
         request = Request("GET", self._url(path), params, headers=headers)
         with self._transport.stream(request) as reply:
             self._note(reply.headers)
-            if reply.status != _OK:
+            if reply.status not in _RESULTS:
                 raise refused(reply)
             yield reply
 

@@ -10,7 +10,14 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, MOST_DATA_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import ENDED, UNFINISHED, has_finished, seconds
+from airflow_provider_jobs.clients.salesforce.replies import (
+    ENDED,
+    STATES,
+    UNFINISHED,
+    has_finished,
+    job_ref,
+    seconds,
+)
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.core.wait.single import pause_seconds
 from airflow_provider_jobs.errors import (
@@ -51,7 +58,8 @@ def create(api: SalesforceApi, location: str, body: Mapping[str, Any]) -> dict[s
     began, failures = api.timing.now(), 0
     while True:
         try:
-            return api.call("POST", location, body=dict(body), idempotent=False)
+            job = api.call("POST", location, body=dict(body), idempotent=False)
+            job_ref(job, api.scope, location)  # a reply that names no job is as good as lost
         except JobsError as error:
             if not _lost(error):
                 raise
@@ -64,6 +72,8 @@ def create(api: SalesforceApi, location: str, body: Mapping[str, Any]) -> dict[s
                     "nobody follows: the log names the candidates; the org's setup lists Bulk Data Load Jobs"
                 ) from error
             api.pause(error, failures)
+        else:
+            return job
 
 
 def _lost(error: JobsError) -> bool:
@@ -163,18 +173,20 @@ def _change(
     return api.repeat(step)
 
 
-def cancel(api: SalesforceApi, ref: JobRef) -> None:
-    """Abort a job, from a signal handler too; one that has ended or is gone is left alone."""
-    with suppress(NotFoundError):
-        abort(api, api.ref(ref))
+def cancel(api: SalesforceApi, ref: JobRef) -> bool:
+    """Abort a job, from a signal handler too; return True if there is nothing to stop, since it has ended.
+
+    :raises NotFoundError: Salesforce does not know it: it is gone, or too young.
+    """
+    state = STATES.get(str(abort(api, api.ref(ref)).get("state")))
+    return state in {JobState.SUCCEEDED, JobState.FAILED}
 
 
-def discard(api: SalesforceApi, ref: JobRef, timeout_seconds: float) -> bool:
-    """Abort a job, see it end, delete it if it is aborted; return False if it is left.
+def delete_aborted(api: SalesforceApi, ref: JobRef, timeout_seconds: float) -> bool:
+    """See a job end that was told to, and delete it if it is aborted; return False if it is left.
 
     One that was complete before keeps its results: they may still be wanted.
     """
-    cancel(api, ref)
     began = api.timing.now()
     try:
         while not (status := api.status(ref)).state.ended:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce import change
@@ -16,6 +17,7 @@ from airflow_provider_jobs.clients.salesforce.submit import submit_once
 from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, one_look
 from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.core.wait.listing import Listing
+from airflow_provider_jobs.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -145,13 +147,22 @@ class SalesforceClient(SalesforceApi):
         """Return how jobs of one kind are doing, by one look that needs no other; see :func:`.one_look`."""
         return one_look(self._jobs, refs)
 
-    def cancel(self, ref: JobRef) -> None:
-        """Abort a job; harmless if it has ended or is gone."""
-        change.cancel(self, ref)
+    def cancel(self, ref: JobRef) -> bool:
+        """Abort a job; return True if there is nothing to stop, since it has ended.
+
+        :raises NotFoundError: Salesforce does not know it: it is gone, or too young.
+        """
+        return change.cancel(self, ref)
 
     def discard(self, ref: JobRef, *, timeout_seconds: float = 60.0) -> bool:
         """Abort a job, see it end, and delete it; return False if it is left. One that was complete stays."""
-        return change.discard(self, ref, timeout_seconds)
+        with suppress(NotFoundError):
+            change.cancel(self, ref)
+        return self.delete_aborted(ref, timeout_seconds=timeout_seconds)
+
+    def delete_aborted(self, ref: JobRef, *, timeout_seconds: float = 60.0) -> bool:
+        """See a job end that was told to, and delete it if it is aborted; return False if it is left."""
+        return change.delete_aborted(self, ref, timeout_seconds)
 
     def failing_statement(self, status: JobStatus) -> str | None:
         """Return None: a job has no parts."""

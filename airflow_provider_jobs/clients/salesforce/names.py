@@ -22,6 +22,8 @@ VERSION = "59.0"
 MOST_DATA_BYTES = 100_000_000
 #: Longer than the header of 5,000 fields can be, which is Salesforce's limit.
 MOST_HEADER_BYTES = 4 * 1024 * 1024
+#: How a job names what is between the fields of its CSV.
+DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
 #: Hosts that serve pages and answer the API with INVALID_SESSION_ID, and the API's host of the same org.
 _PAGE_HOSTS = {
     ".lightning.force.com": ".my.salesforce.com",

@@ -56,6 +56,8 @@ _FINAL = re.compile(r"QUERY_TIMEOUT|INVALID\w*|MALFORMED\w*|retried more than", 
 #: An ingest that does the same when it is done again.
 _REPEATABLE = frozenset({"update", "upsert"})
 _BAD_REQUEST = 400
+#: The status of a reply without a body.
+NO_CONTENT = 204
 _FINISHED = "Aborting already Completed Job"
 _HINTS = {
     "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host, "

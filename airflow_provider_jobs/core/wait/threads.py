@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from concurrent.futures import Future, wait
 from functools import partial
@@ -154,6 +155,20 @@ class Pool:
             if not future.cancelled() and (error := future.exception()):
                 raise error
         return [future.result() for future in futures]
+
+
+def within(seconds: float, step: Callable[[], T]) -> T:
+    """Run a step in a thread of its own, and return its result.
+
+    :raises TimeoutError: it takes longer; it goes on, and nobody hears of it.
+    """
+    with Pool(1) as pool:
+        future, until = pool.submit(step), time.monotonic() + seconds
+        while not future.done() and (left := until - time.monotonic()) > 0:
+            wait([future], min(left, STEP_SECONDS))  # in steps: a signal has its turn
+        if not future.done():
+            raise TimeoutError(f"no answer within {seconds:.0f} s")
+        return future.result()
 
 
 def _wait_for(futures: Sequence[Future[Any]]) -> None:

@@ -22,6 +22,7 @@ from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.links.bigquery import BigQueryJobLink
 from airflow_provider_jobs.operators.attempts import run_started_at, work_digest, work_digest_before
 from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.endings import nice_to_know
 from airflow_provider_jobs.operators.task import ServiceTask, start_args, why_on_worker
 
 if TYPE_CHECKING:
@@ -111,10 +112,10 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
-    found_without_store = True
     #: False if a worker has to submit the job.
     can_begin_in_trigger: ClassVar[bool] = True
     operator_extra_links = (BigQueryJobLink(),)
+    found_without_store = True
     ui_color = "#4285f4"
 
     def __init__(
@@ -209,13 +210,13 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     def completed(
         self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
-        """Return the statuses, those of a SELECT with the number of its rows."""
-        return _with_row_counts(client, statuses)
+        """Return the statuses, those of a SELECT with the number of its rows if BigQuery tells it."""
+        return [_counted(client, status) for status in statuses]
 
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
         """Return the XComs of a task whose jobs have succeeded."""
-        return super().xcoms(client, _with_row_counts(client, statuses), carried)
+        return super().xcoms(client, [_counted(client, status) for status in statuses], carried)
 
     def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
         """Refuse parameters that only CSV has.
@@ -319,10 +320,8 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         return statuses[0].ref.id or self.summary_of(statuses)
 
 
-def _with_row_counts(client: BigQueryClient, statuses: list[JobStatus]) -> list[JobStatus]:
-    return [
-        replace(status, statistics={**status.statistics, "row_count": client.row_count(status.ref)})
-        if status.statistics.get("statement_type") == "SELECT" and status.ref.id
-        else status
-        for status in statuses
-    ]
+def _counted(client: BigQueryClient, status: JobStatus) -> JobStatus:
+    if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
+        return status
+    rows = nice_to_know(f"the row count of {status.ref}", lambda: client.row_count(status.ref), None)
+    return status if rows is None else replace(status, statistics={**status.statistics, "row_count": rows})

@@ -11,10 +11,11 @@ from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.clients.salesforce.split import split_csv
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import FileSource
+from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
-from airflow_provider_jobs.jobs import JobState, JobStatus
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.files import opened, sink_for, sources_of, written
-from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.core.sources.source import Source
-    from airflow_provider_jobs.core.work import Submission
 
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 
@@ -60,6 +60,12 @@ class SalesforceIngestOperator(SalesforceOperator):
     :param parallel_uploads: Parts to send at a time.
     """
 
+    after_success = (
+        "the records are written, and clearing the task would send all of them again: for 7 days the org's "
+        "setup has the results, under Bulk Data Load Jobs, and SalesforceHook().get_conn().download_ingested "
+        "reads them"
+    )
+    harmless_again = False
     template_fields = (
         "source",
         "object_name",
@@ -140,14 +146,21 @@ class SalesforceIngestOperator(SalesforceOperator):
             on_failed_records=self.on_failed_records != "fail",
             delete_job=self.delete_job,
         )
-        body, source = self.body(), self._file()
+        body = self.body()
+        try:
+            source = self._file()
+            identity = _identity(source)
+        except JobsError as error:
+            if submissions := self._complete_already(client, context, error):
+                return submissions
+            raise
         if self.results_path:
             opened(self.results_path, self.results_conn_id or None)
         version = self.api_version or None
-        work = [client.scope, version or client.version, body, self.part_bytes, _identity(source)]
+        work = [client.scope, version or client.version, body, self.part_bytes, identity]
         memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
-        jobs = PartJobs(client, memory, body, version, lambda ref: self._follow([ref]), lambda: self._killed)
+        jobs = PartJobs(client, memory, body, version, self._keep, lambda: self._killed)
         ending = self.line_ending or None
         with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)
@@ -167,12 +180,14 @@ class SalesforceIngestOperator(SalesforceOperator):
         """Return the statuses, once what became of the records is written to files, if that is wanted."""
         if self.results_path:
             try:
-                self._files = self._written(client, statuses)
+                with self._reading_results(context, statuses):
+                    self._files = self._written(client, statuses)
             except JobsError as error:
                 if several.state_of(statuses) is JobState.SUCCEEDED:
+                    self._note_complete(client, context, statuses)
                     raise
                 self.log.warning("what became of the records could not be written: %s", error)
-            self._remember(context, statuses)
+            self._remember_end(context, statuses)
         return statuses
 
     def completed(
@@ -209,6 +224,29 @@ class SalesforceIngestOperator(SalesforceOperator):
         if counted(statuses)[1]:
             raise JobsError("records were rejected")
         return super().xcoms(client, statuses, carried)
+
+    def _note_complete(
+        self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
+    ) -> None:
+        """Note jobs whose results are to be read by a retry, which may be on a worker without the file."""
+        refs = [status.ref.to_json() for status in statuses]
+        with left_out("the note that all records are written"):
+            self._complete(client, context).remember({"refs": refs, "sent": self._carried.get("sent", {})})
+
+    def _complete_already(
+        self, client: SalesforceClient, context: Context, error: JobsError
+    ) -> list[Submission]:
+        """Return the complete jobs of an earlier attempt, though there is no file; none if there are none."""
+        kept = self._complete(client, context).recall() or {"refs": [], "sent": {}}
+        refs = [JobRef.from_json(ref) for ref in kept["refs"]]
+        if refs:
+            self.log.warning("%s; its records are written by %s: going on", error, several.names(refs))
+            self._carried["sent"] = kept["sent"]
+        return [Submission(client.status(ref), adopted=True) for ref in refs]
+
+    def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
+        work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
+        return TaskMemory(context, "salesforce_complete", work, self._since)
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)

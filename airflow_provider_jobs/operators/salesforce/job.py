@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.errors import ConfigurationError, JobsError
+from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError, ResultsUnavailable
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
 from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobStatus
@@ -93,6 +96,10 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         "api_version",
     )
     operator_extra_links = (SalesforceJobLink(),)
+    #: What to know of a job that is complete, if its results could not be read.
+    after_success: ClassVar[str] = "its results stay for 7 days; a clear runs the query again"
+    #: True if a retry that cannot find the job may do its work again.
+    harmless_again: ClassVar[bool] = True
     ui_color = "#b9dff5"
 
     def __init__(
@@ -133,13 +140,39 @@ class SalesforceOperator(SalesforceTask, JobOperator):
 
     def _delete(self, client: SalesforceClient, statuses: Sequence[JobStatus]) -> None:
         """Delete what is of no more use; no task fails by what cannot be deleted: Salesforce will do it."""
-        for status in statuses:
-            try:
-                client.delete_job(status.ref)
-            except JobsError as error:
-                self.log.warning(
-                    "%s could not be deleted, Salesforce does it in 7 days: %s", status.ref, error
-                )
+
+        def delete() -> None:
+            for status in statuses:
+                try:
+                    client.delete_job(status.ref)
+                except JobsError as error:
+                    self.log.warning(
+                        "%s could not be deleted, Salesforce does it in 7 days: %s", status.ref, error
+                    )
+
+        nice_to_know("whether all jobs are deleted", delete, None)
+
+    @contextmanager
+    def _reading_results(self, context: Context, statuses: Sequence[JobStatus]) -> Iterator[None]:
+        """Read the results of jobs that are complete: what stands in the way does not undo what they did.
+
+        :raises ResultsUnavailable: something did; worth a retry, unless that could not find the jobs.
+        """
+        try:
+            yield
+        except JobFailed:
+            raise
+        except (JobsError, OSError) as error:
+            lasts = context.get("task_state_store") is not None
+            follows = lasts and retry_follows(context)
+            jobs = several.names([status.ref for status in statuses])
+            lines = [
+                f"{jobs} completed, and the results could not be read: {error}",
+                *(["  the next attempt goes on with what is complete, and only reads"] if follows else []),
+                f"  {self.after_success}",
+                *(f"  console: {status.url}" for status in statuses if status.url),
+            ]
+            raise ResultsUnavailable("\n".join(lines), retryable=lasts or self.harmless_again) from error
 
     def _check_wait(self, **for_the_end: object) -> None:
         """See that nothing is wanted of a task that does not wait for the job's end.

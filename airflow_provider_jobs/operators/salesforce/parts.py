@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -34,15 +35,15 @@ class PartJobs:
     """Makes a job of each part, or goes on with that of an earlier attempt.
 
     :param body: The fields of each job.
-    :param on_created: Told every job as soon as it exists, and those of an earlier attempt before anything
-        else: a kill has to find them.
+    :param keep: Told every job as soon as it exists, and what keeps it for a retry; and those of an earlier
+        attempt before anything else: a kill has to find them.
     """
 
     client: SalesforceClient
     memory: TaskMemory
     body: dict[str, Any]
     version: str | None
-    on_created: Callable[[JobRef], None]
+    keep: Callable[[JobRef, Callable[[], object]], None]
     killed: Callable[[], bool]
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pool: Pool | None = None
@@ -87,10 +88,12 @@ class PartJobs:
         )
 
     def _remember(self, number: int, ref: JobRef) -> None:
-        with self._lock:
-            self._refs[str(number)] = ref.to_json()
-            self.memory.remember(dict(self._refs))
-        self.on_created(ref)
+        def remember() -> None:
+            with self._lock:
+                self.memory.remember({**self._refs, str(number): ref.to_json()})
+                self._refs[str(number)] = ref.to_json()
+
+        self.keep(ref, remember)
         self._check_stop()
 
     def _check_stop(self) -> None:
@@ -105,10 +108,11 @@ class PartJobs:
             if status or ref.scope != self.client.scope:
                 self._refuse(ref, "has other records than those to send now")
             if status and not status.state.ended:  # its old values must not come after the new ones
-                self.client.cancel(ref)
+                with suppress(NotFoundError):
+                    self.client.cancel(ref)
         earlier = {int(number): JobRef.from_json(ref) for number, ref in (self.memory.recall() or {}).items()}
         for ref in earlier.values():
-            self.on_created(ref)
+            self.keep(ref, lambda: None)
         usable = {number: status for number, ref in earlier.items() if (status := self._usable(ref))}
         self._refs = {str(number): earlier[number].to_json() for number in usable}
         return usable

@@ -12,8 +12,9 @@ from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.endings import retry_follows
 from airflow_provider_jobs.operators.files import folder_and_name, opened, sink_for, written
-from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 
 if TYPE_CHECKING:
@@ -117,19 +118,20 @@ class SalesforceQueryOperator(SalesforceOperator):
         if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
-
-        def created(ref: JobRef) -> None:
-            self._follow([ref])  # if it cannot be remembered, who ends the task has to find it
-            memory.remember(ref.to_json())
-
-        return [client.submit(SalesforceRequest(body=body, version=version, on_created=created))]
+        request = SalesforceRequest(
+            body=body,
+            version=version,
+            on_created=lambda ref: self._keep(ref, lambda: memory.remember(ref.to_json())),
+        )
+        return [client.submit(request)]
 
     def completed(
         self, client: SalesforceClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses; the results are downloaded first if that is wanted."""
         if self.results_path:
-            self._files = written(self._download(client, context, statuses[0].ref))
+            with self._reading_results(context, statuses):
+                self._files = written(self._download(client, context, statuses[0].ref))
             if self.delete_job:
                 self._delete(client, statuses)
         return statuses
@@ -152,10 +154,11 @@ class SalesforceQueryOperator(SalesforceOperator):
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(ref.id)
         memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)], self._since)
-        kept = memory.recall()
-        ti = context["ti"]
+        kept = None
+        with left_out("the checkpoint of the download"):
+            kept = memory.recall()
         # Drafts are kept for another attempt only.
-        another = memory.lasts and ti.try_number <= (ti.max_tries or 0)
+        another = memory.lasts and retry_follows(context)
         return client.download(
             ref,
             output,
@@ -178,7 +181,8 @@ class SalesforceQueryOperator(SalesforceOperator):
 
 def _keep_checkpoint(memory: TaskMemory, checkpoint: Checkpoint | None) -> None:
     document = checkpoint.to_json() if checkpoint else None
-    if document is None or len(json.dumps(document)) > _MOST_STATE_BYTES:
-        memory.forget()
-    else:
-        memory.remember(document)
+    with left_out("the checkpoint of the download"):
+        if document is None or len(json.dumps(document)) > _MOST_STATE_BYTES:
+            memory.forget()
+        else:
+            memory.remember(document)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import job_path
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, job_path
 from airflow_provider_jobs.clients.salesforce.replies import beginning
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.wait.threads import within
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
+from airflow_provider_jobs.operators.endings import NICE_SECONDS
 from airflow_provider_jobs.operators.salesforce.job import SALESFORCE_JOBS
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef
 
-DELIMITERS = {"BACKQUOTE": "`", "CARET": "^", "COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "TAB": "\t"}
 #: Bytes of a job's rejected records that are read to show some of them.
 _READ_BYTES = 1024 * 1024
 _FIELD_CHARACTERS = 80
@@ -54,7 +56,8 @@ def check_counts(statuses: Sequence[JobStatus], sent: Mapping[str, int]) -> None
         expected, found = sent.get(status.ref.id), status.statistics.get("record_count")
         if expected is not None and found is not None and expected != found:
             raise _Miscounted(
-                f"job {status.ref.id} has processed {found} records, and {expected} were sent to it"
+                f"job {status.ref.id} has processed {found} records, and {expected} were sent to it: look "
+                "what became of them before you clear the task, which would send all of them again"
             )
 
 
@@ -71,8 +74,9 @@ def rejected(client: SalesforceClient, statuses: Sequence[JobStatus], delimiter:
     try:
         for status in statuses:
             if len(problems) < SHOWN_PROBLEMS:
-                problems += _rejected(client, status.ref, delimiter, SHOWN_PROBLEMS - len(problems))
-    except JobsError as error:
+                most = SHOWN_PROBLEMS - len(problems)
+                problems += within(NICE_SECONDS, partial(_rejected, client, status.ref, delimiter, most))
+    except (JobsError, TimeoutError) as error:
         problems.append(JobProblem("unknown", f"the rejected records could not be read: {error}"))
     return replace(
         several.report(statuses, SALESFORCE_JOBS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
-from airflow_provider_jobs.errors import JobsError, TransportError
+from airflow_provider_jobs.errors import NotFoundError, ServiceError, TransportError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 
 TOGETHER = Several("BigQuery jobs", "jobs", shared=("project_id", "location"), summed=("row_count",))
@@ -154,9 +155,10 @@ class TestCancel:
         barrier, cancelled = threading.Barrier(several.CANCELS_AT_ONCE), list[str]()
 
         class Client:
-            def cancel(self, ref: JobRef) -> None:
+            def cancel(self, ref: JobRef) -> bool:
                 barrier.wait(PATIENCE)
                 cancelled.append(ref.id)
+                return False
 
         refs = [JobRef("bigquery", "p", str(number)) for number in range(40)]
         several.cancel_all(Client(), refs)
@@ -166,17 +168,13 @@ class TestCancel:
         cancelled = list[str]()
 
         class Client:
-            def cancel(self, ref: JobRef) -> None:
+            def cancel(self, ref: JobRef) -> bool:
                 cancelled.append(ref.id)
                 raise TransportError(f"{ref.id} is cut")
 
-        with pytest.raises(JobsError, match="is cut"):
-            several.cancel_all(Client(), [A, B, JobRef("bigquery", "p", "c")])
+        outcomes = several.cancel_all(Client(), [A, B, JobRef("bigquery", "p", "c")])
         assert sorted(cancelled) == ["a", "b", "c"]
-        cancelled.clear()
-        with pytest.raises(JobsError):
-            several.cancel_all(Client(), [A])
-        assert cancelled == ["a"]
+        assert {str(outcome) for outcome in outcomes.values()} == {"a is cut", "b is cut", "c is cut"}
 
     def test_what_waits_for_a_lock_of_the_interrupted_frame_is_cancelled_too(
         self, monkeypatch: pytest.MonkeyPatch
@@ -185,16 +183,81 @@ class TestCancel:
         lock, cancelled = threading.RLock(), set[str]()
 
         class Client:
-            def cancel(self, ref: JobRef) -> None:
+            def cancel(self, ref: JobRef) -> bool:
                 with lock:
                     cancelled.add(ref.id)
+                return False
 
         with lock:  # as a handler finds it that interrupts a renewal of the token
             several.cancel_all(Client(), [A, B, JobRef("bigquery", "p", "c")])
             assert cancelled == {"a", "b", "c"}
 
     def test_nothing_is_cancelled_of_no_jobs(self) -> None:
-        several.cancel_all(None, [])  # type: ignore[arg-type]
+        assert several.cancel_all(None, []) == {}  # type: ignore[arg-type]
+
+
+class Service:
+    """Answers cancels as it is told to, in turn."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    def cancel(self, ref: JobRef) -> bool:
+        self.asked += 1
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer == "ended"
+
+
+HIDDEN = NotFoundError("not found", status=404, reason="notFound")
+DENIED = ServiceError("denied", status=403, reason="accessDenied")
+
+
+class TestCancels:
+    """A cancel that did not arrive is not done, and the log says what is true."""
+
+    def told(self, cancels: several.Cancels, caplog: pytest.LogCaptureFixture) -> str:
+        with caplog.at_level(logging.INFO):
+            cancels.tell(logging.getLogger("test"))
+        return caplog.text
+
+    @pytest.mark.parametrize("refusal", [HIDDEN, DENIED])
+    def test_who_is_refused_asks_again(self, refusal: Exception, caplog: pytest.LogCaptureFixture) -> None:
+        cancels = several.Cancels(Service(refusal, "asked"), [A], "of the test")
+        assert [cancels.ask(), cancels.ask()] == [True, False]
+        assert not cancels.failed
+        assert "asked p:EU:a to stop, since of the test" in self.told(cancels, caplog)
+
+    def test_only_those_that_were_refused_are_asked_for_again(self) -> None:
+        service = Service("asked", HIDDEN, "ended")
+        cancels = several.Cancels(service, [A, B], "")
+        while cancels.ask():
+            pass
+        assert service.asked == 3
+
+    def test_what_has_ended_by_itself_is_told_so(self, caplog: pytest.LogCaptureFixture) -> None:
+        cancels = several.Cancels(Service("ended"), [A], "")
+        assert not cancels.ask()
+        assert "p:EU:a had ended by itself" in self.told(cancels, caplog)
+        assert "asked" not in caplog.text
+
+    @pytest.mark.parametrize(
+        ("refusal", "again", "says"),
+        [
+            (HIDDEN, True, "could not be cancelled, since it is not found"),
+            (DENIED, True, "could not be cancelled, and may run on: denied"),
+            (TransportError("cut"), False, "could not be cancelled, and may run on: cut"),
+        ],
+    )
+    def test_what_was_not_stopped_is_told_so(
+        self, refusal: Exception, says: str, caplog: pytest.LogCaptureFixture, *, again: bool
+    ) -> None:
+        cancels = several.Cancels(Service(refusal), [A], "")
+        assert cancels.ask() is again
+        assert cancels.failed
+        assert says in self.told(cancels, caplog)
 
 
 @pytest.mark.parametrize(

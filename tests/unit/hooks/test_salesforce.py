@@ -56,11 +56,13 @@ def test_proxies_are_those_of_the_connection() -> None:
 def test_what_is_cancelled_may_be_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     client = SalesforceHook("c", delete_cancelled=True).client_of(connection())
     assert isinstance(client, DiscardingClient)
-    discarded: list[JobRef] = []
-    monkeypatch.setattr(client, "discard", discarded.append)
-    ref = JobRef("salesforce", "o", "750000000000001", "v59.0/jobs/query")
-    client.cancel(ref)
-    assert discarded == [ref]
+    deleted: list[JobRef] = []
+    monkeypatch.setattr(client, "delete_aborted", deleted.append)
+    ref = JobRef("salesforce", client.scope, "750000000000001", "v59.0/jobs/query")
+    for state in ("JobComplete", "Aborted"):
+        monkeypatch.setattr(client, "call", lambda *_, state=state, **__: {"state": state})
+        assert client.cancel(ref) is (state == "JobComplete")
+    assert deleted == [ref]
     assert not isinstance(SalesforceHook("c").client_of(connection()), DiscardingClient)
 
 

@@ -12,8 +12,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
 from airflow_provider_jobs.jobs import JobRef
-from airflow_provider_jobs.operators import base
-from airflow_provider_jobs.operators.base import JobOperator, work_digest
+from airflow_provider_jobs.operators import endings
+from airflow_provider_jobs.operators.attempts import work_digest
+from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 from tests.unit.tasks import REF, STARTED, FakeClient, context, deferred, event, failed, faked, run, status
@@ -231,5 +232,5 @@ def test_the_base_leaves_the_service_open() -> None:
 
 
 def test_cancelled_is_a_kind_of_failed() -> None:
-    found = base.failure(FakeClient(), [failed(state="cancelled")], JobOperator.together)
+    found = endings.failure(FakeClient(), [failed(state="cancelled")], JobOperator.together)
     assert isinstance(found, JobCancelled)

@@ -290,11 +290,12 @@ class TestCancels:
         running: set[str] = set()
 
         class Slow(FakeClient):
-            def cancel(self, ref: JobRef) -> None:
+            def cancel(self, ref: JobRef) -> bool:
                 running.add(ref.id)
                 at_once.append(len(running))
                 super().cancel(ref)
                 running.discard(ref.id)
+                return False
 
         async def scene() -> None:
             client = Slow()

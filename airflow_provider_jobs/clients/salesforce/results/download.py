@@ -15,12 +15,20 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import INGEST, QUERY, job_path, kind_of, lists_pages
+from airflow_provider_jobs.clients.salesforce.names import (
+    DELIMITERS,
+    INGEST,
+    QUERY,
+    job_path,
+    kind_of,
+    lists_pages,
+)
 from airflow_provider_jobs.clients.salesforce.results.files import (
     Assembly,
     Checkpoint,
     LocalSink,
     Output,
+    join_columns,
     published,
     read_draft,
 )
@@ -278,19 +286,45 @@ def download_ingested(
         if kind_of(ref) != INGEST:
             raise ConfigurationError(f"{ref} is not an ingest job")
     assembly, fetcher = Assembly(sink, output), PageFetcher(api, sink, output)
+    header: str | None = None
+    empty: Page | None = None
     try:
         for job_number, ref in enumerate(refs):
-            # A job may have an empty reply: the file's header is that of the first one that has any.
-            with_header = output.split or fetcher.header is None
             wanted, name = _wanted(api, ref, which), output.page_name(job_number)
-            page = fetcher.fetch(wanted, {}, name, with_header=with_header)
-            fetcher.header = fetcher.header or page.header
+            page = fetcher.fetch(wanted, {}, name, with_header=output.split or header is None)
+            if not output.split:
+                if not page.records:  # with another header perhaps, or none
+                    empty = empty if empty and empty.header else page
+                    continue
+                if header not in {None, page.header}:
+                    assembly.close()
+                    return _with_all_columns(api, refs, which, output, sink)
+                header = page.header
             assembly.add(page.part, ends_a_line=page.ends_a_line)
+        if empty and not assembly.parts:
+            assembly.add(empty.part, ends_a_line=empty.ends_a_line)
         assembly.close()
         return published(sink, assembly.parts, len(refs))
     finally:
         assembly.close()
         fetcher.clean()
+
+
+def _with_all_columns(
+    api: SalesforceApi, refs: Sequence[JobRef], which: str, output: Output, sink: LocalSink
+) -> Downloaded:
+    """Write one file of jobs whose results have different columns: it has those of all."""
+    drafts = Output(output.name)
+    fetcher = PageFetcher(api, sink, drafts)
+    pages_of_jobs: list[Page] = []
+    for job_number, ref in enumerate(refs):
+        name = drafts.page_name(job_number)
+        pages_of_jobs.append(fetcher.fetch(_wanted(api, ref, which), {}, name, with_header=True))
+    delimiter = DELIMITERS.get(str(api.get_job(refs[0]).get("columnDelimiter")), ",")
+    part = join_columns(sink, output, [page.part.name for page in pages_of_jobs], delimiter)
+    _check_total(refs[0], part.record_count, sum(page.records for page in pages_of_jobs))
+    log.info("the %s of %s jobs have different columns: the file has those of all", which, len(refs))
+    return published(sink, [part], len(refs))
 
 
 def _wanted(api: SalesforceApi, ref: JobRef, which: str) -> Wanted:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import secrets
 import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 _GZIP_FORMAT = 31
 _GZIP_LEVEL = 6
+_MOST_FIELD_CHARACTERS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,38 @@ class Draft:
         if self._hash:
             self._hash.update(block)
         self._file.write(block)
+
+
+def join_columns(sink: LocalSink, output: Output, drafts: Sequence[str], delimiter: str) -> Part:
+    """Write the draft of one file that has the columns and records of several.
+
+    A record has nothing in a column that its draft does not have.
+
+    :param drafts: Names of drafts of CSV, each with a header or empty.
+    """
+    csv.field_size_limit(_MOST_FIELD_CHARACTERS)  # the reader's own limit is below that of long texts
+    columns: dict[str, None] = {}
+    for name in drafts:
+        with _text(sink, name) as text:
+            columns |= dict.fromkeys(next(csv.reader(text, delimiter=delimiter), []))
+    count = 0
+    with open_draft(sink.draft(output.name)) as file:
+        draft = Draft(file, compress=output.compress)
+        lines = SimpleNamespace(write=lambda line: draft.write(line.encode("utf-8", "surrogateescape")))
+        how: dict[str, Any] = {"delimiter": delimiter, "quoting": csv.QUOTE_ALL, "lineterminator": "\n"}
+        writer = csv.DictWriter(lines, list(columns), restval="", extrasaction="ignore", **how)
+        writer.writeheader()
+        for name in drafts:
+            with _text(sink, name) as text:
+                for row in csv.DictReader(text, delimiter=delimiter, restval=""):
+                    writer.writerow(row)
+                    count += 1
+        draft.end()
+        return Part(output.name, count, file.tell(), draft.sha256)
+
+
+def _text(sink: LocalSink, name: str) -> TextIO:
+    return sink.draft(name).open(encoding="utf-8", errors="surrogateescape", newline="")
 
 
 class Assembly:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
-from airflow_provider_jobs.clients.salesforce.replies import next_locator, url_locator
+from airflow_provider_jobs.clients.salesforce.replies import NO_CONTENT, next_locator, url_locator
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, Part, open_draft
 from airflow_provider_jobs.core.http.messages import number, pages
 from airflow_provider_jobs.core.http.retry import RetryPolicy
@@ -110,8 +110,10 @@ class Page:
         self._check_count(counter)
 
     def _check_headers(self, reply: StreamedReply) -> None:
+        if reply.status == NO_CONTENT:
+            return  # no records; whether there should be some is seen at the end
         kind = (reply.headers.get("Content-Type") or "").lower()
-        if kind.startswith(_NOT_CSV):
+        if kind.startswith(_NOT_CSV) and reply.headers.get("Content-Length") != "0":
             raise ProtocolError(f"results were asked for, and {kind[:100]} came")
         if self._wanted.located:
             self.locator = reply.headers.get("Sforce-Locator") or ""

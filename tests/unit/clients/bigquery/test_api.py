@@ -130,9 +130,10 @@ class TestMethods:
         assert len(replay.sent) == 41
 
     def test_counts_rows_without_reading_them(self, clock: Clock) -> None:
-        client, replay = client_of(clock, {"totalRows": "7"}, {})
-        assert client.row_count(REF) == 7
-        assert client.row_count(REF) == 0
+        client, replay = client_of(clock, {"totalRows": "7"}, {"totalRows": "0"}, {})
+        assert [client.row_count(REF), client.row_count(REF)] == [7, 0]
+        with pytest.raises(ProtocolError, match="without totalRows"):
+            client.row_count(REF)
         assert replay.params[0] == {"location": "EU", "maxResults": 0, "fields": "totalRows"}
 
     @pytest.mark.parametrize("job_id", ["a/b", "", "a\n", "../x"])

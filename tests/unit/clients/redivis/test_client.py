@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.core.work import JobRequest
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState
 from tests.unit.clients.redivis.replay import (
     COMPLETED,
@@ -42,12 +42,20 @@ def test_status(clock: Clock) -> None:
 
 @pytest.mark.parametrize(
     ("found", "deletes"),
-    [(QUEUED, True), (COMPLETED, False), ("redivis_upload_failed", False), (MISSING, False)],
+    [(QUEUED, True), (COMPLETED, False), ("redivis_upload_failed", False)],
 )
 def test_cancel_deletes_what_is_under_way_only(clock: Clock, found: str, *, deletes: bool) -> None:
-    client, replay = client_of(clock, found, *([MISSING] if deletes else []))
-    client.cancel(REF)
+    client, replay = client_of(clock, found, *([{}] if deletes else []))
+    assert client.cancel(REF) is not deletes
     assert (f"DELETE {U}" in replay.asked) is deletes
+
+
+@pytest.mark.parametrize("replies", [[MISSING], [QUEUED, MISSING]])
+def test_a_cancel_of_an_upload_that_is_not_there_says_so(clock: Clock, replies: list[str]) -> None:
+    """It may be one that was made a moment ago."""
+    client, _ = client_of(clock, *replies)
+    with pytest.raises(NotFoundError):
+        client.cancel(REF)
 
 
 def test_releases_are_not_cancelled(clock: Clock) -> None:

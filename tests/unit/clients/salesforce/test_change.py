@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ def test_a_create_above_the_limit_is_refused(clock: Clock, used: str) -> None:
 
 
 def test_a_fresh_value_is_not_asked_for_again(clock: Clock) -> None:
-    answer = Reply(200, {"Sforce-Limit-Info": "api-usage=79/100"}, b'{"id": "x"}')
+    answer = Reply(200, {"Sforce-Limit-Info": "api-usage=79/100"}, json.dumps(job()).encode())
     client, script = client_of(clock, answer, answer, answer, answer, answer, api_usage_limit=0.8)
     client.create_query_job(QUERY)
     client.create_query_job(QUERY)
@@ -254,11 +255,25 @@ def test_data_that_becomes_shorter_is_not_sent(clock: Clock) -> None:
         client.upload_job_data(ID, source)
 
 
-@pytest.mark.parametrize("answer", [refusal(404), refusal(400, "INVALIDJOBSTATE")], ids=["gone", "ended"])
-def test_cancel_of_what_does_not_run_is_fine(clock: Clock, answer: Any) -> None:
-    client, script = client_of(clock, answer, job("JobComplete"))
-    client.cancel(QUERY_REF)
+@pytest.mark.parametrize(
+    ("state", "has_ended"), [("JobComplete", True), ("Failed", True), ("Aborted", False)]
+)
+def test_cancel_of_what_does_not_run_is_fine(clock: Clock, state: str, *, has_ended: bool) -> None:
+    client, script = client_of(clock, refusal(400, "INVALIDJOBSTATE"), job(state))
+    assert client.cancel(QUERY_REF) is has_ended
     assert script.asked[0] == f"PATCH {Q}"
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [[refusal(404)], [refusal(400, "INVALIDJOBSTATE"), job("UploadComplete")]],
+    ids=["hidden", "young"],
+)
+def test_a_cancel_that_is_not_taken_says_so(clock: Clock, replies: list[Any]) -> None:
+    """Asking again in a moment may help."""
+    client, _ = client_of(clock, *replies)
+    with pytest.raises(ServiceError):
+        client.cancel(QUERY_REF)
 
 
 def test_cancel_says_what_it_cannot_abort(clock: Clock) -> None:

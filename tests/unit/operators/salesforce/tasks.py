@@ -61,8 +61,9 @@ class Client:
         assert isinstance(found, JobStatus)
         return found
 
-    def cancel(self, ref: JobRef) -> None:
+    def cancel(self, ref: JobRef) -> bool:
         self.did.append(f"cancel {ref.id}")
+        return False
 
     def delete_job(self, ref: JobRef) -> None:
         self.did.append(f"delete {ref.id}")

@@ -229,7 +229,7 @@ LASTING: dict[str, tuple[Any, str]] = {
     "no locator": (without("Sforce-Locator"), "without the locator"),
     "empty locator": (saying(Sforce_Locator=""), "without the locator"),
     "shorter": (short, "ends inside quotes|records, and 2 were announced"),
-    "no content": (Csv(b"", {}, 204), "HTTP 204 came without"),
+    "no content": (Csv(b"", {}, 204), "an empty page came"),
     "nothing": (lambda page: Csv(b"", page.headers), "empty page"),
     "strange count": (saying(Sforce_NumberOfRecords="many"), "says that it has 'many' records"),
     # Whoever reads it before the first page can only count.

@@ -82,6 +82,12 @@ def test_a_page_that_is_shorter_now_is_an_error(clock: Clock) -> None:
         opened(org)
 
 
+def test_no_content_is_no_records(clock: Clock) -> None:
+    org = Results(clock, [[]])
+    org.faults["page 0"] = [Csv(b"", {}, 204)]
+    assert b"".join(SalesforceClient(org, ORG).open_results(QUERY_REF)) == b""
+
+
 @pytest.mark.parametrize("fault", [cut_at(20), lambda page: Csv(page.body[:-9], page.headers)])
 def test_nothing_is_given_of_a_page_that_is_not_whole(clock: Clock, fault: Any) -> None:
     org = Results(clock, paged(3, 2))
