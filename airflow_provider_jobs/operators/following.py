@@ -1,4 +1,4 @@
-"""The jobs that a task follows: they are noted, cancelled when it is killed, and left to nobody if it fails."""
+"""The jobs that a task follows: noted, cancelled when it is killed, and left to nobody when it fails."""
 
 from __future__ import annotations
 

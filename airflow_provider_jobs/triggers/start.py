@@ -110,6 +110,10 @@ class StartTrigger(JobTrigger):
 
         A clear raises it, a retry leaves it alone. XComs outlive an attempt that had no worker.
         """
+        if (
+            ti.try_number == 1
+        ):  # whatever happened to its trigger; a question costs a triggerer more than a look
+            return attempt_after({}, None, 1, ti.task.retries)
         before = await ask_airflow(compat.task_xcom, ti, several.ATTEMPT_KEY) or {}
         job = await ask_airflow(compat.task_xcom, ti, "job") or {}
         self._moved = before.get("try_number") == ti.try_number
