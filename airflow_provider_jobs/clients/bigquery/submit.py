@@ -66,9 +66,7 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
         if job is None:
             try:
                 return Submission(job_status(_start(api, reference, request)), adopted=False)
-            except (
-                ConflictError
-            ) as error:  # the id is taken: by an earlier attempt, or by this one, its reply lost
+            except ConflictError as error:  # taken: by an earlier attempt, or by this one, its reply lost
                 sent = error.may_have_happened
                 job = _taken(api, reference)
             except JobsError as error:
