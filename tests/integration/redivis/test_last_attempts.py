@@ -96,13 +96,18 @@ def test_a_store_that_is_out_costs_no_session(
 
     class Out(Store):
         def get(self, key: str) -> Any:
-            raise ConnectionError("the store is out")
+            return super().get(checked(key))
 
         def set(self, key: str, value: Any, **options: Any) -> None:
-            raise ConnectionError("the store is out")
+            super().set(checked(key), value, **options)
 
         def delete(self, key: str) -> None:
+            super().delete(checked(key))
+
+    def checked(key: str) -> str:
+        if key.startswith("upload_session"):
             raise ConnectionError("the store is out")
+        return key
 
     task = lab.operator(write(tmp_path), deferrable=deferrable, **session)
     assert perform(task, Attempts(store=Out()).context())["row_count"] == 20_000
