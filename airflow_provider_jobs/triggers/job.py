@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import pkgutil
 import time
@@ -19,6 +18,7 @@ from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers import sharing
+from airflow_provider_jobs.triggers.questions import ask_airflow, ask_first, in_this_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -199,7 +199,7 @@ class JobTrigger(_Trigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
         if self.task_instance is not None:
-            _ask_first(self.task_instance)
+            ask_first(self.task_instance)
         try:
             event = await self._wait()
             if over := await self._is_over(event):
@@ -282,7 +282,7 @@ class JobTrigger(_Trigger):
         try:
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
-                xcoms = await connection.polls.run(partial(self._xcoms, connection.client, statuses))
+                xcoms = await connection.polls.run(in_this_context(self._xcoms, connection.client, statuses))
             for key, value in xcoms.items():
                 await ask_airflow(compat.push_xcom, self.task_instance, key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means
@@ -355,31 +355,6 @@ class JobsTrigger(_Trigger):
 
 #: Cancellations under way: the event loop itself holds its tasks but weakly.
 _cancellations: set[asyncio.Task[None]] = set()
-
-
-#: The first question to Airflow of this process.
-_first_questions: list[asyncio.Task[None]] = []
-
-
-def _ask_first(ti: Any) -> None:
-    """Ask Airflow for nothing in particular, once: the first answer takes a triggerer seconds of work.
-
-    They are better spent while jobs run than when one has ended, or is to be cancelled.
-    """
-
-    async def ask() -> None:
-        with contextlib.suppress(Exception):  # the answer does not matter
-            await ask_airflow(compat.task_state, ti)
-
-    if not _first_questions:
-        _first_questions.append(asyncio.create_task(ask()))
-
-
-async def ask_airflow(ask: Callable[..., Any], *args: Any) -> Any:
-    """Return what a call of Airflow's SDK returns, which blocks, in a thread of its own."""
-    from asgiref.sync import sync_to_async  # noqa: PLC0415 - the SDK's calls find their way back by it
-
-    return await sync_to_async(ask, thread_sensitive=False)(*args)
 
 
 async def _all(waits: Sequence[Coroutine[Any, Any, JobStatus]]) -> list[JobStatus]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import pkgutil
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
@@ -13,7 +12,8 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.triggers import sharing
-from airflow_provider_jobs.triggers.job import JobTrigger, ask_airflow
+from airflow_provider_jobs.triggers.job import JobTrigger
+from airflow_provider_jobs.triggers.questions import ask_airflow, in_this_context
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobStatus
@@ -76,14 +76,16 @@ class StartTrigger(JobTrigger):
         attempt = await self._attempt(ti)
         ti.max_tries = attempt["max_tries"]
         async with asyncio.timeout(RENDER_SECONDS):
-            operator, context = await sharing.rendering.run(partial(self._rendered, ti, attempt["since"]))
+            operator, context = await sharing.rendering.run(
+                in_this_context(self._rendered, ti, attempt["since"])
+            )
         self.service, self.hook_args = operator.service, operator.hook_args()
         self.poll_interval = operator.poll_interval
         if until := getattr(self, "timeout_after", None):
             self.deadline = until.timestamp() - AHEAD_SECONDS
         with await sharing.connection_of(self) as lease:
             connection = lease.thing
-            submit = partial(operator.submissions, connection.client, context)
+            submit = in_this_context(operator.submissions, connection.client, context)
             (submission,) = await connection.submits.run(submit)
         if submission.left_alone or submission.shared:
             raise OutageError(f"{submission.status.ref} is not this task's alone")

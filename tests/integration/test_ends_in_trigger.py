@@ -190,6 +190,15 @@ def test_xcoms_that_airflow_does_not_take_get_a_worker(lab: Lab, monkeypatch: py
     assert event.payload["outcome"] == "ended"
 
 
+def test_a_row_count_that_cannot_be_had_is_left_out(lab: Lab, pushed: dict[str, Any]) -> None:
+    lab.fault("jobs.getQueryResults", "reply", status=403, reason="accessDenied", times=0)
+    with lab.slow_jobs(seconds=0.7):
+        event = fired(trigger_of(query(), TaskRun()))
+    assert isinstance(event, TaskSuccessEvent)
+    assert pushed["return_value"]["state"] == "succeeded"
+    assert "row_count" not in pushed["return_value"]
+
+
 def test_a_sensor_ends_there_too(lab: Lab) -> None:
     with lab.slow_jobs(seconds=1.5):
         reference = query(wait=False, deferrable=False).execute(TaskRun().context())
