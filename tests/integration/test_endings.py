@@ -10,6 +10,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators import endings, following
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator, BigQueryUploadOperator
 from airflow_provider_jobs.triggers import job as job_triggers
@@ -217,15 +218,15 @@ def test_who_wants_the_job_to_run_on_has_it_run_on(lab: Lab) -> None:
 
 def test_a_failure_without_retry_leaves_nothing_though_tries_are_left(lab: Lab) -> None:
     """Nobody follows the job: Airflow does not run the task again."""
+    task = query(deferrable=False)
 
-    def refuse(key: str, value: Any) -> None:
-        raise AirflowFailException("this XCom may never be written")
+    def refused(*_: Any, **__: Any) -> None:
+        raise ConfigurationError("no retry can mend this")
 
-    context = TaskRun(max_tries=5).context()
-    context["ti"].xcom_push = refuse
+    task._wait = refused  # type: ignore[method-assign]
     with lab.slow_jobs(seconds=60):
-        with pytest.raises(AirflowFailException):
-            perform(query(deferrable=False), context)
+        with pytest.raises(AirflowFailException, match="no retry can mend this"):
+            perform(task, TaskRun(max_tries=5).context())
         assert stopped(lab) == [True]
 
 

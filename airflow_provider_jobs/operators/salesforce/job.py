@@ -172,7 +172,9 @@ class SalesforceOperator(SalesforceTask, JobOperator):
                 f"  {self.after_success}",
                 *(f"  console: {status.url}" for status in statuses if status.url),
             ]
-            raise ResultsUnavailable("\n".join(lines), retryable=lasts or self.harmless_again) from error
+            unread = ResultsUnavailable("\n".join(lines), retryable=lasts or self.harmless_again)
+            unread.retry_after = getattr(error, "retry_after", None)
+            raise unread from error
 
     def _check_wait(self, **for_the_end: object) -> None:
         """See that nothing is wanted of a task that does not wait for the job's end.

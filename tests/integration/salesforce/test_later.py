@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.errors import JobFailed, JobsError, MovedError, ServiceError
+from airflow_provider_jobs.errors import JobFailed, JobsError, MovedError, ResultsUnavailable, ServiceError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 from tests.integration.salesforce.lab import USUAL, SalesforceLab, csv_rows
@@ -81,7 +81,7 @@ def test_a_spent_limit_after_the_end_costs_no_second_job(
     lab.fault("query.results", "reply", status=403, reason="REQUEST_LIMIT_EXCEEDED")
     lab.fault("query.resultPages", "reply", status=403, reason="REQUEST_LIMIT_EXCEEDED")
     path = tmp_path / "accounts.csv"
-    with pytest.raises(ServiceError, match="REQUEST_LIMIT_EXCEEDED"):
+    with pytest.raises(ResultsUnavailable, match="REQUEST_LIMIT_EXCEEDED"):
         perform(lab.query(deferrable=deferrable, results_path=path), run.context(1))
     lab.sandbox.clear_faults()
     perform(lab.query(deferrable=deferrable, results_path=path), run.context(2))
