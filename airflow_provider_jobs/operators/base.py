@@ -84,28 +84,6 @@ class JobOperator(FollowingTask):
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
         return [self._submitted(client, self.request(client, context))]
 
-    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
-        """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
-        return statuses
-
-    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
-        """Return the statuses of jobs that have succeeded, with what their service tells only on request."""
-        return statuses
-
-    def result(self, statuses: Sequence[JobStatus]) -> Any:
-        """Return the task's result after success."""
-        return self.summary_of(statuses)
-
-    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says: about the one job, or about all of them."""
-        return several.summary(statuses, self.summary, self.together)
-
-    @classmethod
-    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
-        """Return the XComs of a task whose jobs have succeeded, the XCom ``job`` among them."""
-        found = super().xcoms(client, statuses, carried)
-        return {"job": found["return_value"], **found}
-
     # The life cycle.
 
     def execute(self, context: Context) -> Any:
@@ -129,25 +107,21 @@ class JobOperator(FollowingTask):
         with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.resume()
-            client = self._client = self.client()
             if isinstance(event, dict) and "outcome" in event:
-                return self._after_event(client, context, event, before)
-            self.log.warning(
-                "Airflow has resumed the task without an event of ours: looking for its job again"
-            )
+                return self._after_event(context, event, before)
+            self.log.warning("Airflow has resumed the task without an event of ours: looking for its job")
             self._resumed = True
-            named = self.named_by(client, event or {})
-            adopted = [Submission(status, adopted=True) for status in named]
-            return self._go_on(client, context, adopted or self.submissions(client, context))
+            client = self._client = self.client()
+            named = [Submission(status, adopted=True) for status in self.named_by(client, event or {})]
+            return self._go_on(client, context, named or self.submissions(client, context))
 
-    def _after_event(
-        self, client: Any, context: Context, event: dict[str, Any], before: dict[str, Any]
-    ) -> Any:
-        if event["outcome"] == "begin":
-            return self._run(client, context)
-        refs = several.refs_of(event)
+    def _after_event(self, context: Context, event: dict[str, Any], before: dict[str, Any]) -> Any:
         self._carried = {**before, **event.get("carried", {})}
+        refs = several.refs_of(event)
         self._refs = self._own(refs)
+        client = self._client = self.client()
+        if event["outcome"] == "begin":  # the triggerer could not
+            return self._run(client, context)
         adopted = event["adopted"]
         if event["outcome"] == "error":
             text = f"{several.names(refs)}: {event['message']}"
@@ -157,29 +131,19 @@ class JobOperator(FollowingTask):
             return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
         if event["outcome"] != "ended":
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
-        if "statuses" in event:
-            statuses = [JobStatus.from_json(each) for each in event["statuses"]]
-        else:  # the version before told of all in one
-            statuses = [client.status(ref) for ref in refs]
-        return self._finish(client, context, statuses, adopted=adopted)
+        told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
+        # The version before told of all in one.
+        return self._finish(client, context, told or list(map(client.status, refs)), adopted=adopted)
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
         return bool(context["ti"].try_number == 1) and not self._resumed
 
-    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
-        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
-        return True
-
-    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
-        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
-        return []
-
     def _run(self, client: JobClient, context: Context) -> Any:
+        self._all_ended = False
         return self._go_on(client, context, self.submissions(client, context))
 
     def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
-        self._all_ended = False
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
@@ -237,8 +201,7 @@ class JobOperator(FollowingTask):
         """Return for how long the worker is held if the service asks for a pause: as little as can be."""
         if self.deferrable:
             return 0.0
-        ti = context["ti"]
-        return LONGEST_PAUSE_SECONDS if ti.try_number <= (ti.max_tries or 0) else float("inf")
+        return LONGEST_PAUSE_SECONDS if retry_follows(context) else float("inf")
 
     def _defer(
         self,

@@ -10,7 +10,7 @@ from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.errors import JobsError, OutageError
 from airflow_provider_jobs.operators.endings import is_final, retry_follows
-from airflow_provider_jobs.operators.task import ServiceTask
+from airflow_provider_jobs.operators.task import JobTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ CANCEL_SECONDS = 30.0
 KILL_SECONDS = 2.0
 
 
-class FollowingTask(ServiceTask):
+class FollowingTask(JobTask):
     """A task with jobs that it has submitted or adopted.
 
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.

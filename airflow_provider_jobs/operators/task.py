@@ -14,6 +14,10 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
     from airflow_provider_jobs.hooks.base import JobsHook
     from airflow_provider_jobs.jobs import JobStatus
 
@@ -83,6 +87,40 @@ class ServiceTask(BaseOperator):
         end the task nevertheless.
         """
         return nothing_left(self)
+
+
+class JobTask(ServiceTask):
+    """What the operators of a service may add to the life cycle of their jobs."""
+
+    def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
+        """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
+        return statuses
+
+    def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
+        """Return the statuses of jobs that have succeeded, with what their service tells only on request."""
+        return statuses
+
+    def result(self, statuses: Sequence[JobStatus]) -> Any:
+        """Return the task's result after success."""
+        return self.summary_of(statuses)
+
+    def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        """Return what the XCom ``job`` says: about the one job, or about all of them."""
+        return several.summary(statuses, self.summary, self.together)
+
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded, the XCom ``job`` among them."""
+        found = super().xcoms(client, statuses, carried)
+        return {"job": found["return_value"], **found}
+
+    def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
+        """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
+        return True
+
+    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
+        """Return the jobs that the event of another operator's trigger names, if this one understands it."""
+        return []
 
 
 def nothing_left(task: ServiceTask) -> bool:

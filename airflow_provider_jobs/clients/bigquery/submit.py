@@ -143,9 +143,17 @@ def _known(api: BigQueryApi, reference: Mapping[str, str], since: float) -> dict
     """
     job = api.find_job(reference)
     if job is None and since and not reference.get("location"):
-        location = listed_location(api, reference["jobId"], reference["projectId"], api.service_time(since))
+        ours = api.service_time(since)
+        location = listed_location(api, reference["jobId"], reference["projectId"], ours)
         return api.find_job({**reference, "location": location}) if location else None
     return job
+
+
+def find_job(api: BigQueryApi, job_id: str, location: str | None) -> JobStatus | None:
+    """Return how a job of the client's project is doing, wherever it is; None if it is not there."""
+    place = {"location": location} if location else {}
+    job = _known(api, {"projectId": api.project, "jobId": job_id, **place}, since=_EVER)
+    return job_status(job) if job else None
 
 
 def _made_after_all(
@@ -164,13 +172,6 @@ def _made_after_all(
         error.lost_job = job_ref(reference)
         raise error
     return job
-
-
-def find_job(api: BigQueryApi, job_id: str, location: str | None) -> JobStatus | None:
-    """Return how a job of the client's project is doing, wherever it is; None if it is not there."""
-    place = {"location": location} if location else {}
-    job = _known(api, {"projectId": api.project, "jobId": job_id, **place}, since=_EVER)
-    return job_status(job) if job else None
 
 
 def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:

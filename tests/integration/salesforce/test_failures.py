@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, ServiceError, UncertainSubmission
+from airflow_provider_jobs.errors import (
+    DeadlineExceeded,
+    JobCancelled,
+    JobsError,
+    ServiceError,
+    UncertainSubmission,
+)
 from tests.integration.salesforce.lab import SOQL, SalesforceLab
 from tests.integration.task_run import TaskRun, perform
 
@@ -114,8 +120,9 @@ def test_an_end_without_success_fails_the_task(
         return follow(*arguments)
 
     task._follow = end_first  # type: ignore[method-assign, assignment]
-    with pytest.raises(AirflowFailException, match=says) as caught:
+    with pytest.raises((AirflowFailException, JobCancelled), match=says) as caught:
         perform(task)
+    assert isinstance(caught.value, JobCancelled) == (name == "aborted")  # which uses the retries
     assert lab.jobs()[0]["id"] in str(caught.value)
     assert "console: http" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
