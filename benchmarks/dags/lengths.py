@@ -27,6 +27,4 @@ def make(name: str, kind: Any, arguments: dict[str, Any], **at_once: Any) -> Non
             place = {"task_id": f"job_{number}", "pool": "two", "priority_weight": number + 1}
             kind(project_id=f"{project}-{number}", **place, **arguments)
     with DAG(f"many_{name}", schedule=None, start_date=START, max_active_tasks=200):
-        kind.partial(task_id="job", pool="four", **arguments, **at_once).expand(
-            project_id=[f"{project}-many"] * MANY
-        )
+        kind.partial(task_id="job", **arguments, **at_once).expand(project_id=[f"{project}-many"] * MANY)
