@@ -74,6 +74,7 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 	$(BIN)/python -m benchmarks.uploads
 	$(BIN)/python -m benchmarks.downloads
+	$(BIN)/python -m benchmarks.many --peer $(PEER)/bin/python
 
 $(REDIVIS)/.ready: $(READY)
 	$(PYTHON) -m venv $(REDIVIS)
@@ -93,7 +94,7 @@ node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, wh
 benchmark-latency: $(READY) $(PEER)/.ready  ## how soon after its job a task is over, on real Airflows: BEFORE=../a-checkout
 	$(BIN)/python -m benchmarks.latency --peer $(CURDIR)/$(PEER)/bin/python $(if $(BEFORE),--before $(abspath $(BEFORE)))
 
-benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, eleven minutes
+benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, and how soon their ends are seen, twenty minutes
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made

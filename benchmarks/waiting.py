@@ -43,6 +43,21 @@ GOOGLE_HOLDS = 10
 WEIGHED = [("jobs", 1_000), ("jobs", 10_000), ("google", 200)]
 #: How connections fail beside a good one.
 TROUBLES = [[], ["503", "silent"]]
+PARTS = ("costs", "news")
+#: Jobs that wait when 200 of them end within 5 s, in a project with so many ended jobs of others.
+BURSTS = (1_000, 10_000)
+BURST = {"ending": 200, "burst": 5.0, "others": 50_000, "seconds": 15.0}
+#: What is out while single jobs, or all others, can be asked for: a row's name, and its requests.
+SPOILT = {
+    "nothing": {},
+    "one job's get answers 503 for 9 s": {"kind": "get", "how": "503", "job": "j5", "seconds": 9},
+    "one job's get answers 503 for 100 s": {"kind": "get", "how": "503", "job": "j5", "seconds": 100},
+    "one job's get never answers": {"kind": "get", "how": "silent", "job": "j5", "seconds": 100},
+    "jobs.list answers 503": {"kind": "list", "how": "503", "job": "", "seconds": 100},
+    "jobs.list answers 403 quotaExceeded": {"kind": "list", "how": "403", "job": "", "seconds": 100},
+    "jobs.list never answers": {"kind": "list", "how": "silent", "job": "", "seconds": 100},
+    "jobs.list answers a byte a second": {"kind": "list", "how": "trickle", "job": "", "seconds": 100},
+}
 #: Jobs of each of them, and how many of the good one end.
 BESIDE = 100, 80
 
@@ -62,6 +77,7 @@ def environment(url: str, home: str) -> dict[str, str]:
     """Return the environment of a triggerer with connections to the server, for both providers."""
     found = {
         "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.environ.get("PYTHONPATH", str(HERE.parent)),
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "NO_PROXY": "127.0.0.1",
@@ -182,6 +198,39 @@ def trouble(bench: Bench) -> list[tuple[float, float]]:
     return found
 
 
+def bursts(bench: Bench) -> dict[int, float]:
+    """Print the table of many that end at once; return the p99 of each."""
+    print("\n| 200 of them end within 5 s, among 50,000 done | calls a minute | p50 s | p99 s | slowest s |")
+    print("|---|---|---|---|---|")
+    found = {}
+    for jobs in BURSTS:
+        if figures := bench.figures("jobs", jobs, **BURST):
+            delays = [*figures["delays"], *[math.inf] * figures["missed"]]
+            found[jobs] = quantile(delays, 0.99)
+            print(
+                f"| {jobs:,} | {figures['calls']:.0f} | {quantile(delays, 0.5):.1f} | {found[jobs]:.1f} "
+                f"| {delays[-1]:.1f} |",
+                flush=True,
+            )
+    return found
+
+
+def spoilt(bench: Bench) -> dict[str, float]:
+    """Print the table of what is out; return the p99 of the others in each case."""
+    print(f"\n| {BESIDE[0]} jobs, and | calls a minute | p50 s | p99 s |")
+    print("|---|---|---|---|")
+    found = {}
+    for name, requests in SPOILT.items():
+        if figures := bench.figures("jobs", BESIDE[0], ending=BESIDE[1], spoilt=requests):
+            delays = [*figures["delays"], *[math.inf] * figures["missed"]]
+            found[name] = quantile(delays, 0.99)
+            print(
+                f"| {name} | {figures['calls']:.0f} | {quantile(delays, 0.5):.1f} | {found[name]:.1f} |",
+                flush=True,
+            )
+    return found
+
+
 def bars(
     bench: Bench,
     rows: dict[tuple[str, int], dict[str, Any]],
@@ -208,16 +257,29 @@ def bars(
         bench.bar("beside a bad connection: its cancel after, s", cancel, 5)
 
 
+def bars_of_news(bench: Bench, burst: dict[int, float], out: dict[str, float]) -> None:
+    """Print which bars of what is told at once are kept."""
+    print("\n| bar | figure | at most | |\n|---|---|---|---|")
+    for jobs, p99 in burst.items():
+        bench.bar(f"a burst among {jobs:,} jobs: p99 of detection, s", p99, INTERVAL + 2)
+    for name, p99 in out.items():
+        bench.bar(f"{name}: p99 of detection of the others, s", p99, INTERVAL + 1)
+
+
 def main() -> int:
     """Measure, print, and return 1 if a bar is missed."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer", help="the Python of an environment with Google's provider")
     parser.add_argument("--quick", action="store_true", help="measure ten seconds a row, to try it")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
     arguments = parser.parse_args()
     with serving() as url, tempfile.TemporaryDirectory() as home:
         bench = Bench(url, environment(url, home), arguments.peer, quick=arguments.quick)
-        rows, weights, troubles = waiting(bench), memory(bench), trouble(bench)
-        bars(bench, rows, weights, troubles)
+        if "costs" in arguments.parts:
+            rows, weights, troubles = waiting(bench), memory(bench), trouble(bench)
+            bars(bench, rows, weights, troubles)
+        if "news" in arguments.parts:
+            bars_of_news(bench, bursts(bench), spoilt(bench))
     return int(bench.missed)
 
 

@@ -28,6 +28,9 @@ class Project:
     :param ends: When each job ends, in seconds since 1970.
     :param latency: Seconds before each answer.
     :param mode: ``503`` or ``silent`` in place of answers, until ``mode_until``.
+    :param others: So many ended jobs of others were created meanwhile.
+    :param spoilt: ``kind`` (``list`` or ``get``), ``how`` (``503``, ``403``, ``silent`` or ``trickle``),
+        ``job`` (only of this one, if not empty), ``begin`` and ``end`` in seconds since 1970.
     """
 
     name: str
@@ -36,10 +39,13 @@ class Project:
     latency: float
     mode: str = ""
     mode_until: float = 0.0
+    others: int = 0
+    spoilt: dict[str, Any] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=lambda: {"list": 0, "get": 0, "cancel": 0})
     cancels: list[tuple[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.other = b"," + json.dumps(self.job(-1, 0.0)).replace("j-1", "other").encode()
         self.short = [
             b'{"jobReference":{"jobId":"j%d","location":"US"},"state":"RUNNING"}' % number
             for number in range(len(self.ends))
@@ -47,7 +53,7 @@ class Project:
 
     def job(self, number: int, now: float) -> dict[str, Any]:
         """Return a whole Job resource."""
-        done = self.ends[number] <= now
+        done = number >= 0 and self.ends[number] <= now
         state = "DONE" if done else "RUNNING"
         created = str(int(self.created * 1000))
         statistics: dict[str, Any] = {"creationTime": created, "startTime": created}
@@ -69,13 +75,29 @@ class Project:
         }
 
     def listed(self, query: dict[str, list[str]]) -> bytes:
-        """Return the only page of a list: the active jobs in short, or the ended ones whole."""
+        """Return the only page of the active jobs, in short, or a page of the ended ones, whole."""
         now = time.time()
         if query.get("stateFilter") == ["done"]:
-            jobs = [self.job(number, now) for number, end in enumerate(self.ends) if end <= now]
-            return json.dumps({"jobs": jobs[-int(query["maxResults"][0]) :]}).encode()
+            return self.ended(int(query.get("pageToken", ["0"])[0]), int(query["maxResults"][0]), now)
         active = [short for short, end in zip(self.short, self.ends, strict=True) if end > now]
         return b'{"jobs":[' + b",".join(active) + b"]}"
+
+    def ended(self, page: int, page_jobs: int, now: float) -> bytes:
+        """Return a page of ended jobs: ours are spread evenly among the others."""
+        ours = [number for number, end in enumerate(self.ends) if end <= now]
+        page_count = max(1, -(-(len(ours) + self.others) // page_jobs))
+        shown = [json.dumps(self.job(number, now)).encode() for number in ours[page::page_count]]
+        others = min(page_jobs, self.others) - len(shown) if self.others else 0
+        token = b'"nextPageToken":"%d",' % (page + 1) if page + 1 < page_count else b""
+        jobs = b",".join(shown) + self.other * others
+        return b"{" + token + b'"jobs":[' + jobs.removeprefix(b",") + b"]}"
+
+    def spoils(self, kind: str, job_id: str) -> str:
+        """Return how the answer to a request is spoilt, if it is."""
+        spoilt = self.spoilt
+        if not spoilt or spoilt["kind"] != kind or not spoilt["begin"] <= time.time() < spoilt["end"]:
+            return ""
+        return str(spoilt["how"]) if spoilt["job"] in {"", job_id} else ""
 
 
 PROJECTS: dict[str, Project] = {}
@@ -132,7 +154,27 @@ class Connection(asyncio.Protocol):
                 error = {"error": {"code": 503, "message": "down", "errors": [{"reason": "backendError"}]}}
                 loop.call_later(project.latency, self.answer, json.dumps(error).encode(), 503)
             return
+        if how := project.spoils(kind, found[2] or ""):
+            loop.call_later(project.latency, self.spoil, how)
+            return
         loop.call_later(project.latency, self.late_answer, project, kind, found[2], query)
+
+    def spoil(self, how: str) -> None:
+        """Answer with an error, or with a byte a second that never come to an end, or not at all."""
+        if how == "trickle":
+            head = b"HTTP/1.1 200 -\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+            self.transport.write(head)
+            self.trickle()
+        elif how != "silent":
+            reason = "backendError" if how == "503" else "quotaExceeded"
+            error = {"error": {"code": int(how), "message": "out", "errors": [{"reason": reason}]}}
+            self.answer(json.dumps(error).encode(), int(how))
+
+    def trickle(self) -> None:
+        """Send a byte, and another one in a second."""
+        if not self.transport.is_closing():
+            self.transport.write(b" ")
+            asyncio.get_running_loop().call_later(1.0, self.trickle)
 
     def late_answer(self, project: Project, kind: str, job_id: str, query: dict[str, list[str]]) -> None:
         """Answer with what holds now."""

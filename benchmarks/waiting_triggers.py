@@ -31,6 +31,10 @@ class Settings:
     :param client: ``jobs`` is this package, ``gets`` the same with one get a job, ``google`` is Google's.
     :param warm_seconds: Before the measured time begins.
     :param ending: So many jobs end, evenly spread over the measured time.
+    :param burst: They all end within so many seconds instead, from the measured time's beginning on.
+    :param others: Ended jobs of others in the project.
+    :param spoilt: ``kind``, ``how`` and ``job`` of the requests that are spoilt, as the server has it, and
+        for how many ``seconds`` of the measured time; such a job counts for nothing.
     :param memory: Measure memory instead of everything else.
     :param troubles: Connections that fail meanwhile, ``503`` or ``silent``, each with as many jobs.
     """
@@ -43,6 +47,9 @@ class Settings:
     warm_seconds: float = 10.0
     seconds: float = 30.0
     ending: int = 0
+    burst: float = 0.0
+    others: int = 0
+    spoilt: dict[str, Any] = field(default_factory=dict)
     memory: bool = False
     troubles: list[str] = field(default_factory=list)
 
@@ -53,7 +60,7 @@ class Project:
     def __init__(self, settings: Settings, name: str, began: float, **more: Any) -> None:
         self.name = name
         self._url = f"{settings.url}/control/{name}"
-        spread = settings.seconds / max(1, settings.ending)
+        spread = (settings.burst or settings.seconds) / max(1, settings.ending)
         self.ends = [began + (number + 1) * spread for number in range(settings.ending)]
         self.ends += [began + 86400.0] * (settings.jobs - settings.ending)
         self.created = time.time()
@@ -189,12 +196,19 @@ async def measure(settings: Settings) -> dict[str, Any]:
     await start(over, 0)  # imports, and whatever else only the first one pays
     warm_end = time.time() + settings.warm_seconds
     delays: list[float] = []
-    project = Project(settings, "bench", warm_end)
+    more: dict[str, Any] = {"others": settings.others}
+    if settings.spoilt:
+        seconds = settings.spoilt["seconds"]
+        more["spoilt"] = {**settings.spoilt, "begin": warm_end, "end": warm_end + seconds}
+    project = Project(settings, "bench", warm_end, **more)
     others = bad_projects(settings, warm_end)
+
+    spoilt = {number for number in range(settings.jobs) if f"j{number}" == settings.spoilt.get("job")}
 
     async def watch(number: int) -> None:
         await start(project, number)
-        delays.append(time.time() - project.ends[number])
+        if number not in spoilt:
+            delays.append(time.time() - project.ends[number])
 
     tasks = [asyncio.create_task(watch(number)) for number in range(settings.jobs)]
     bad = [asyncio.create_task(start(each, number)) for each in others for number in range(settings.jobs)]
@@ -211,11 +225,12 @@ async def measure(settings: Settings) -> dict[str, Any]:
         "most_calls": ticks.most_calls,
     }
     if settings.ending:
-        await asyncio.wait(tasks[: settings.ending], timeout=2 * settings.interval + 5)
+        ending = [task for number, task in enumerate(tasks[: settings.ending]) if number not in spoilt]
+        await asyncio.wait(ending, timeout=2 * settings.interval + 5)
     for task in (*tasks, *bad):
         task.cancel()
     await asyncio.gather(*tasks, *bad, return_exceptions=True)
-    return figures | {"delays": sorted(delays), "missed": settings.ending - len(delays)}
+    return figures | {"delays": sorted(delays), "missed": settings.ending - len(spoilt) - len(delays)}
 
 
 def bad_projects(settings: Settings, warm_end: float) -> list[Project]:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from airflow_provider_jobs.core.sources.source import Media
     from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef, JobStatus
+
+    Tell = Callable[[Mapping[JobRef, JobStatus | JobsError]], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,14 @@ class CancelClient(Protocol):
 class ManyClient(Protocol):
     """What the wait of many tasks needs of a client."""
 
-    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
-        """Return how many jobs are doing."""
+    def status_many(
+        self, refs: Sequence[JobRef], tell: Tell | None = None
+    ) -> Mapping[JobRef, JobStatus | JobsError]:
+        """Return how many jobs are doing.
+
+        :param tell: Gets news as soon as there are some, in whatever thread and also after the return. What
+            it was told need not be returned.
+        """
 
 
 class StatusClient(ManyClient, Protocol):

@@ -10,7 +10,7 @@ from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.several import Cancels
-from airflow_provider_jobs.core.wait.single import last_look, wait_for
+from airflow_provider_jobs.core.wait.single import ask_each, last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
@@ -133,7 +133,7 @@ class JobOperator(FollowingTask):
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
         told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
         # The version before told of all in one.
-        return self._finish(client, context, told or list(map(client.status, refs)), adopted=adopted)
+        return self._finish(client, context, told or ask_each(client.status, refs), adopted=adopted)
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
@@ -237,7 +237,9 @@ class JobOperator(FollowingTask):
     def _finish(
         self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool
     ) -> Any:
-        statuses = [status if status.whole else client.status(status.ref) for status in statuses]
+        in_part = [status.ref for status in statuses if not status.whole]
+        whole = dict(zip(in_part, ask_each(client.status, in_part), strict=True))
+        statuses = [whole.get(status.ref, status) for status in statuses]
         state = several.state_of(statuses)
         self._all_ended = True
         if state is JobState.CANCELLED:

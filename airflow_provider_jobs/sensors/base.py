@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -15,8 +16,14 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
-from airflow_provider_jobs.errors import JobFailed, JobsError
+from airflow_provider_jobs.core.wait.single import (
+    GRACE_SECONDS,
+    ask_each,
+    asked_pause,
+    concerns_job,
+    pause_seconds,
+)
+from airflow_provider_jobs.errors import JobFailed, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.operators.endings import failure
 from airflow_provider_jobs.operators.task import ServiceTask, ending_of
@@ -37,8 +44,13 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     A failed job fails the sensor without retry: it would find the same job again. A service that cannot be
     asked for a while does not, until the sensor's ``timeout``.
 
+    A job that was not seen so far may be too young to be shown: it counts as not there only after a minute.
+
     :param poke_interval: Seconds between two looks; deferred, at most.
     """
+
+    #: How long a job that was not seen so far is looked for, from the sensor's own first look on; seconds.
+    grace_seconds: ClassVar[float] = GRACE_SECONDS
 
     def __init__(self, *, poke_interval: float = 15.0, **kwargs: Any) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
@@ -54,7 +66,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     def statuses(self, client: Any, refs: list[JobRef]) -> list[JobStatus]:
         """Return how the jobs are doing, whoever has looked before."""
-        return [client.status(ref) for ref in refs]
+        return ask_each(client.status, refs)
 
     def look(self) -> dict[str, Any] | None:
         """Return the sensor's result if what it waits for has ended well, None if it goes on.
@@ -87,11 +99,24 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         if self._quiet_seconds():
             return PokeReturnValue(is_done=False)
         try:
-            result = self.look()
+            result = self._look_until_visible()
         except JobsError as error:
             self._fail_or_go_on(error)
             result = None
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
+
+    def _look_until_visible(self) -> dict[str, Any] | None:
+        """Look, here and again as long as a job may be too young to be shown: no other clock has a say."""
+        began = time.monotonic()
+        while True:
+            try:
+                return self.look()
+            except NotFoundError as error:
+                waited = time.monotonic() - began
+                if self._seen or waited >= min(self.grace_seconds, self.timeout):
+                    raise
+                self.log.info("%s: it may be too young to be shown, so it is looked for again", error)
+                time.sleep(pause_seconds(waited, self.poke_interval))
 
     def execute(self, context: Context) -> Any:
         """Wait, and return what was found."""

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from airflow_provider_jobs.clients.redivis.names import checked_uri, table_reference, upload_name
+from airflow_provider_jobs.clients.redivis.replies import GONE
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.redivis.job import RedivisTask
 from airflow_provider_jobs.sensors.base import JobSensor
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.jobs import JobStatus
 
 __all__ = ["RedivisUploadSensor"]
 
@@ -34,6 +36,17 @@ class RedivisUploadSensor(RedivisTask, JobSensor):
         super().__init__(**kwargs)
         self.upload = upload
         self.table = table
+
+    def statuses(self, client: RedivisClient, refs: list[JobRef]) -> list[JobStatus]:
+        """Return how the uploads are doing.
+
+        :raises NotFoundError: one is not there, and was not seen before.
+        """
+        statuses = super().statuses(client, refs)
+        for status in statuses if not self._seen else ():
+            if status.vendor_state == GONE:
+                raise NotFoundError(f"{status.ref} is not there: {status.problem}", status=404, reason=GONE)
+        return statuses
 
     def refs(self, client: RedivisClient) -> list[JobRef]:
         """Return the uploads that ``upload`` names."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.core.work import Tell
 
 log = logging.getLogger(__name__)
 
@@ -231,7 +232,9 @@ class _Searches(ManyClient):
     def __init__(self, client: BigQueryClient) -> None:
         self._client = client
 
-    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+    def status_many(
+        self, refs: Sequence[JobRef], _tell: Tell | None = None
+    ) -> Mapping[JobRef, JobStatus | JobsError]:
         """Return how many searches are doing."""
         found: dict[JobRef, JobStatus | JobsError] = {}
         for ref in refs:

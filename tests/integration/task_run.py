@@ -37,7 +37,8 @@ class TaskRun:
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def context(self, try_number: int = 1) -> Any:
-        """Return the context of an attempt."""
+        """Return the context of an attempt, which is told what the one before has left."""
+        from_server = SimpleNamespace(xcom_keys_to_clear=list(self.xcoms))
         self.xcoms.clear()
         ti = SimpleNamespace(
             dag_id=self.dag_id,
@@ -48,6 +49,8 @@ class TaskRun:
             try_number=try_number,
             start_date=dt.datetime.now(dt.UTC),
             xcom_push=lambda key, value: self.xcoms.update({key: value}),
+            task=SimpleNamespace(do_xcom_push=True),
+            _ti_context_from_server=from_server,
         )
         return {"ti": ti, "dag_run": SimpleNamespace(start_date=self.started)}
 

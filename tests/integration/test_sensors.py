@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import airflow.sdk.bases.sensor
@@ -57,9 +58,37 @@ def test_job_sensor_needs_the_location_of_a_regional_job(lab: Lab, deferrable: b
     reference = submit(location="europe-west6")
     job_id = reference["job_id"]
     with pytest.raises(AirflowFailException, match="404 notFound"):
-        sense(BigQueryJobSensor, job=job_id, deferrable=deferrable)
+        sense(BigQueryJobSensor, job=job_id, deferrable=deferrable, timeout=0.8)
     found = sense(BigQueryJobSensor, job=job_id, location="europe-west6", deferrable=deferrable)
     assert found["location"] == "europe-west6"
+
+
+@MODES
+def test_job_sensor_looks_again_for_a_job_that_is_too_young_to_be_shown(lab: Lab, deferrable: bool) -> None:
+    """Right after ``wait=False``; by its bare id too, which tells nothing of its age."""
+    reference = submit()
+    for job in (reference, reference["job_id"]):
+        lab.fault("jobs.get", "not_found", times=2)
+        assert sense(BigQueryJobSensor, job=job, deferrable=deferrable)["state"] == "succeeded"
+
+
+@MODES
+def test_job_sensor_looks_again_for_each_of_several_jobs(lab: Lab, deferrable: bool) -> None:
+    references = [submit(task_id=f"t{number}") for number in range(3)]
+    job = {"job_id": " ".join(reference["job_id"] for reference in references), "location": "US"}
+    lab.fault("jobs.get", "not_found", times=4)
+    assert sense(BigQueryJobSensor, job=job, deferrable=deferrable)["state"] == "succeeded"
+
+
+def test_job_sensor_fails_at_once_if_a_job_that_it_saw_is_gone(lab: Lab) -> None:
+    with lab.slow_jobs(seconds=60):
+        reference = submit()
+        lab.fault("jobs.get", "not_found", nth=2, times=0)
+        began = time.monotonic()
+        with pytest.raises(AirflowFailException, match="404 notFound"):
+            sense(BigQueryJobSensor, job=reference, deferrable=False)
+        assert time.monotonic() - began < 10
+    lab.client.cancel_job(reference["job_id"], location="US")
 
 
 @MODES

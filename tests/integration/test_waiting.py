@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.jobs import JobRef, JobStatus
@@ -45,6 +47,11 @@ class ConnectedLab(Lab):
             refs=[ref.to_json()],
             cancel_on_kill=True,
         )
+
+    def fault_of(self, ref: JobRef, **fault: Any) -> None:
+        """Spoil every question for one job."""
+        path = f"/{self.project}/jobs/{ref.id}$"
+        self.sandbox.faults(operation=r"bigquery\.jobs\.get", path=path, times=0, **fault)
 
     def wait(self, ref: JobRef) -> asyncio.Task[float]:
         """Let a trigger wait for a job; the task returns how late it saw the end."""
@@ -136,6 +143,73 @@ def test_connections_that_fail_do_not_delay_another(connected: Callable[[], Conn
             task.cancel()
 
     run(scene())
+
+
+SPOILT: dict[str, dict[str, Any]] = {
+    "503": {"action": "reply", "status": 503},
+    "429": {"action": "reply", "status": 429, "reason": "rateLimitExceeded", "retry_after": 30},
+    "403 for now": {"action": "reply", "status": 403, "reason": "quotaExceeded"},
+    "403 for good": {"action": "reply", "status": 403, "reason": "accessDenied"},
+    "404": {"action": "not_found"},
+    "not JSON": {"action": "garbage"},
+    "trickling": {"action": "slow_reply", "bytes_per_second": 20},
+    "cut": {"action": "cut"},
+    "silent": {"action": "hang", "seconds": 30},
+}
+
+
+@pytest.mark.parametrize("fault", ["503", "429", "403 for now", "silent"])
+def test_a_job_that_cannot_be_asked_for_holds_up_no_other(
+    connected: Callable[[], ConnectedLab], fault: str
+) -> None:
+    """Nor do several, who have left the list of active jobs and cannot be asked for."""
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=2.0)
+    refs = [lab.submit(f"job{number}") for number in range(20)]
+    for ref in refs[:3]:
+        lab.fault_of(ref, **SPOILT[fault])
+    lab.fault("jobs.list", "reply", status=403, reason="accessDenied", times=0)
+
+    async def scene() -> None:
+        failing = [lab.wait(ref) for ref in refs[:3]]
+        assert max(await asyncio.gather(*map(lab.wait, refs[3:]))) <= POLL_SECONDS + 1.0
+        assert not any(task.done() for task in failing)
+        lab.sandbox.clear_faults()
+        if fault == "503":  # of the others somebody asked for a pause, or keeps us waiting still
+            await asyncio.gather(*failing)
+        for task in failing:
+            task.cancel()
+
+    run(scene())
+
+
+@pytest.mark.parametrize("fault", SPOILT)
+def test_ends_are_seen_while_there_is_no_list(connected: Callable[[], ConnectedLab], fault: str) -> None:
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=4.0)
+    refs = [lab.submit(f"job{number}") for number in range(20)]
+    lab.fault("jobs.list", times=0, **SPOILT[fault])
+
+    async def scene() -> None:
+        assert max(await asyncio.gather(*map(lab.wait, refs))) <= POLL_SECONDS + 1.0
+
+    run(scene())
+    assert lab.requests("jobs.list")
+
+
+@pytest.mark.parametrize("fault", ["503", "silent", "trickling"])
+def test_a_worker_sees_the_ends_of_its_jobs_while_there_is_no_list(
+    connected: Callable[[], ConnectedLab], fault: str
+) -> None:
+    lab = connected()
+    lab.sandbox.timing(project=lab.project, running_seconds=3.0)
+    client = BigQueryHook(lab.project).get_conn()
+    statuses = [client.status(lab.submit(f"job{number}")) for number in range(20)]
+    lab.fault("jobs.list", times=0, **SPOILT[fault])
+    until = time.time() + 20
+    ended = wait_for(client, statuses, until=until, poll_interval=POLL_SECONDS, timing=Timing())
+    assert all(status.state.ended for status in ended)
+    assert time.time() - max(status.ref.created_at or 0 for status in ended) < 3.0 + 2 * POLL_SECONDS + 1.0
 
 
 @pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])

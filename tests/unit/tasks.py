@@ -72,7 +72,7 @@ class FakeClient:
         assert isinstance(found, JobStatus)
         return found
 
-    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+    def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> Mapping[JobRef, JobStatus | JobsError]:
         return {ref: self.status(ref) for ref in refs}
 
     def cancel(self, ref: JobRef) -> bool:

@@ -12,7 +12,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, c
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.messages import Request, check_url, number, pages
-from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS
+from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, GRACE_SECONDS
 from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.transport import Transport
 
 ENDPOINT = "https://bigquery.googleapis.com"
-#: How long a job may stay invisible after its insert was accepted; seconds.
-GRACE_SECONDS = 60.0
 
 
 class BigQueryApi:
@@ -33,6 +31,9 @@ class BigQueryApi:
     :param project: The project that runs and pays for jobs, where a call names none.
     :param endpoint: The API's address without ``/bigquery/v2``.
     """
+
+    #: As :class:`.Request` has it; :func:`.looking` sets it.
+    within_seconds: float | None = None
 
     def __init__(self, transport: Transport, project: str, endpoint: str = ENDPOINT) -> None:
         self.project = check_project(project)
@@ -181,4 +182,5 @@ class BigQueryApi:
     ) -> dict[str, Any]:
         parts = (check_project(project or self.project), *path)
         url = "/".join((f"{self._endpoint}/bigquery/v2/projects", *(quote(part, safe=":") for part in parts)))
-        return self._transport.call(Request(method, url, params or {}, body, idempotent), parse)
+        request = Request(method, url, params or {}, body, idempotent, within_seconds=self.within_seconds)
+        return self._transport.call(request, parse)

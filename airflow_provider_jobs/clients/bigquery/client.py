@@ -13,6 +13,7 @@ from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.clients.bigquery.submit import listed_location, submit_once
 from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
 from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
+from airflow_provider_jobs.core.wait.job_list import ASK_SECONDS, LIST_SECONDS, looking
 from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.jobs import JobState
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow_provider_jobs.core.http.transport import Transport
-    from airflow_provider_jobs.core.work import JobRequest, Submission
+    from airflow_provider_jobs.core.work import JobRequest, Submission, Tell
     from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
@@ -40,15 +41,23 @@ class BigQueryClient(BigQueryUploads):
     ) -> None:
         super().__init__(transport, project, endpoint)
         self.location = location
-        self._many = Listing(ProjectJobs(list_pages=self.list_job_pages, ask=self.status))
+        self._many = Listing(
+            ProjectJobs(
+                list_pages=looking(self, LIST_SECONDS).list_job_pages,
+                ask=looking(self, ASK_SECONDS).status,
+                timing=self.timing,
+            )
+        )
 
     def submit(self, request: JobRequest) -> Submission:
         """Run the work once: start its job, or adopt the one that an earlier attempt started."""
         return submit_once(self, request)
 
-    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    def status_many(
+        self, refs: Sequence[JobRef], tell: Tell | None = None
+    ) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in as few requests as can be; each failure stands for one job."""
-        return self._many.statuses(refs)
+        return self._many.statuses(refs, tell)
 
     def search_ended(self, search: Mapping[str, Any]) -> bool:
         """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
 from airflow_provider_jobs.clients.bigquery.replies import job_ref, job_status, listed_jobs
+from airflow_provider_jobs.clients.bigquery.upload import in_one_request
 from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import (
     ConflictError,
@@ -61,8 +62,9 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
         return Submission(status, adopted=True)
     for reference in _references(request, request.key):
         began, sent = api.timing.now(), False
-        # Known before bytes are sent in vain; without bytes, insert itself says so.
-        job = _known(api, reference, request.not_before) if request.media else None
+        # Known before many bytes are sent in vain; of few, or none, the insert itself says so.
+        asks = request.media and not in_one_request(request.media)
+        job = _known(api, reference, request.not_before) if asks else None
         if job is None:
             try:
                 return Submission(job_status(_start(api, reference, request)), adopted=False)

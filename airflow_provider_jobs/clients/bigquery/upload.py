@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 MULTIPART_BYTES = 4 * 1024 * 1024
 
 
+def in_one_request(media: Media) -> bool:
+    """Return True if bytes are few enough to travel with their job."""
+    return media.source.size is not None and media.source.size <= MULTIPART_BYTES
+
+
 class BigQueryUploads(BigQueryApi):
     """The API, and load jobs whose bytes are sent with them."""
 
@@ -38,8 +43,7 @@ class BigQueryUploads(BigQueryApi):
         :raises SourceChanged: the bytes were changed while they were sent; there is no job.
         """
         project = check_project(project or self.project)
-        size = media.source.size
-        if size is not None and size <= MULTIPART_BYTES:
+        if in_one_request(media):
             return self._multipart(project, job, media)
         return self._resumable(project, job, media)
 

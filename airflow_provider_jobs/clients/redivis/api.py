@@ -37,6 +37,9 @@ class RedivisApi:
     :param endpoint: The API's address, ``/api/v1`` included.
     """
 
+    #: As :class:`.Request` has it; :func:`.looking` sets it.
+    within_seconds: float | None = None
+
     def __init__(self, transport: Transport, *, endpoint: str = ENDPOINT) -> None:
         self._transport = transport
         #: Takes a step that looks before it acts, again and again as the retry policy allows.
@@ -155,7 +158,10 @@ class RedivisApi:
         self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: Any = None
     ) -> dict[str, Any]:
         once = method == "POST"  # it creates: a repetition could make a second one
-        request = Request(method, self._base + path, params or {}, body, idempotent=not once)
+        within = self.within_seconds
+        request = Request(
+            method, self._base + path, params or {}, body, idempotent=not once, within_seconds=within
+        )
         return self._transport.call(request, self._parse)
 
     def _parse(self, reply: Reply) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSu
 from airflow_provider_jobs.clients.redivis.transfer import Transfers
 from airflow_provider_jobs.clients.redivis.watch import TableUploads
 from airflow_provider_jobs.core.sources.source import Media, source_of
+from airflow_provider_jobs.core.wait.job_list import ASK_SECONDS, LIST_SECONDS, looking
 from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import ConfigurationError
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.core.http.transport import Transport
-    from airflow_provider_jobs.core.work import JobRequest, Submission
+    from airflow_provider_jobs.core.work import JobRequest, Submission, Tell
     from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
@@ -43,7 +44,12 @@ class RedivisClient(RedivisApi):
         super().__init__(transport, endpoint=endpoint)
         self.transfers = Transfers(transport, self._base, storage_token=storage_token)
         self._many = Listing(
-            TableUploads(list_pages=self.list_upload_pages, ask=self.status, parse=self.read)
+            TableUploads(
+                list_pages=looking(self, LIST_SECONDS).list_upload_pages,
+                ask=looking(self, ASK_SECONDS).status,
+                parse=self.read,
+                timing=transport.timing,
+            )
         )
 
     def put_upload(self, table: str, content: Any, name: str | None = None, **options: Any) -> dict[str, Any]:
@@ -72,9 +78,11 @@ class RedivisClient(RedivisApi):
         """Send a file and create its upload, or adopt what is there; says what the upload has to be."""
         return submit_once(self, self.transfers, request)
 
-    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    def status_many(
+        self, refs: Sequence[JobRef], tell: Tell | None = None
+    ) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many uploads are doing, in few requests; each failure stands for one job."""
-        return self._many.statuses(refs)
+        return self._many.statuses(refs, tell)
 
     def failing_statement(self, status: JobStatus) -> str | None:
         """Return None: an upload has no parts."""

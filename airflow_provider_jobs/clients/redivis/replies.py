@@ -26,6 +26,8 @@ STATES = {
     "completed": JobState.SUCCEEDED,
     "failed": JobState.FAILED,
 }
+#: The state of an upload that is not there.
+GONE = "gone"
 #: How the id of a release begins; the tag of the version before it follows.
 RELEASE_AFTER = "release-after-"
 #: In place of the tag, where no version is released yet.
@@ -140,7 +142,7 @@ def gone_status(ref: JobRef) -> JobStatus:
     """Return the status of an upload that is not there any more: somebody has deleted it."""
     problem = JobProblem("it is gone", "it was deleted, or the token may not see it any more")
     title = f"Redivis upload {ref.id.rpartition('/')[2]}"
-    return JobStatus(ref, JobState.CANCELLED, "gone", title=title, problem=problem)
+    return JobStatus(ref, JobState.CANCELLED, GONE, title=title, problem=problem)
 
 
 def is_released(dataset: Mapping[str, Any]) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.wait.listing import JobList, Page
+from airflow_provider_jobs.core.wait.job_list import JobList, Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef, JobStatus
@@ -33,7 +33,7 @@ class TableUploads(JobList):
         """Return the table and the upload's ``uri``; a release has a place of its own, and no list."""
         return (ref.scope if "/uploads/" in ref.id else ref.id), ref.id
 
-    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:
+    def pages(self, refs: Sequence[JobRef]) -> Iterator[Page]:
         """Yield the uploads of the table."""
         for page in self.list_pages(refs[0].scope, maxResults=_PAGE_UPLOADS):
             uploads = [each for each in page.get("results") or [] if isinstance(each, dict)]

@@ -56,6 +56,9 @@ _RESULTS = frozenset({200, NO_CONTENT})
 class SalesforceApi:
     """Sends requests to one org, below ``/services/data/``; safe to share between threads."""
 
+    #: As :class:`.Request` has it; :func:`.looking` sets it.
+    within_seconds: float | None = None
+
     def __init__(
         self,
         transport: Transport,
@@ -161,7 +164,15 @@ class SalesforceApi:
         idempotent: bool = True,
     ) -> dict[str, Any]:
         """Send a request below ``/services/data/`` and return its JSON."""
-        request = Request(method, self._url(path), params or {}, body, idempotent, self._headers)
+        request = Request(
+            method,
+            self._url(path),
+            params or {},
+            body,
+            idempotent,
+            self._headers,
+            within_seconds=self.within_seconds,
+        )
         return self._transport.call(request, self._parse)
 
     def put(self, path: str, content: Body) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_jobs.clients.salesforce.results.download import (
 from airflow_provider_jobs.clients.salesforce.submit import submit_once
 from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, one_look
 from airflow_provider_jobs.core.sources.source import Media, source_of
+from airflow_provider_jobs.core.wait.job_list import ASK_SECONDS, LIST_SECONDS, looking
 from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import NotFoundError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, LocalSink, Output
     from airflow_provider_jobs.core.http.transport import Transport
-    from airflow_provider_jobs.core.work import JobRequest, Submission
+    from airflow_provider_jobs.core.work import JobRequest, Submission, Tell
     from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
@@ -52,7 +53,12 @@ class SalesforceClient(SalesforceApi):
         api_usage_limit: float | None = None,
     ) -> None:
         super().__init__(transport, instance_url, version, client_id, api_usage_limit)
-        self._jobs = OrgJobs(list_pages=self.list_job_pages, ask=self.status, parse=self.read)
+        self._jobs = OrgJobs(
+            list_pages=looking(self, LIST_SECONDS).list_job_pages,
+            ask=looking(self, ASK_SECONDS).status,
+            parse=self.read,
+            timing=self.timing,
+        )
         self._many = Listing(self._jobs)
 
     # https://developer.salesforce.com/docs/platform/api-asynch/guide/query-create-job.html
@@ -139,9 +145,11 @@ class SalesforceClient(SalesforceApi):
         """
         return submit_once(self, request)
 
-    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    def status_many(
+        self, refs: Sequence[JobRef], tell: Tell | None = None
+    ) -> dict[JobRef, JobStatus | JobsError]:
         """Return how many jobs are doing, in at most two requests if they can be listed."""
-        return self._many.statuses(refs)
+        return self._many.statuses(refs, tell)
 
     def look(self, refs: Sequence[JobRef]) -> list[JobStatus]:
         """Return how jobs of one kind are doing, by one look that needs no other; see :func:`.one_look`."""

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, kind_of, version_of
 from airflow_provider_jobs.clients.salesforce.replies import next_locator
-from airflow_provider_jobs.core.wait.listing import NOT_ASKED, JobList, Listing, Page
+from airflow_provider_jobs.core.wait.job_list import JobList, Page
+from airflow_provider_jobs.core.wait.listing import NOT_ASKED, Listing
+from airflow_provider_jobs.core.wait.single import ask_each
 from airflow_provider_jobs.errors import JobsError, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
@@ -39,7 +41,7 @@ class OrgJobs(JobList):
         """Return the kind of a job, and the part of its id that tells it from others."""
         return kind_of(ref), ref.id[:_ID_LENGTH]
 
-    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:
+    def pages(self, refs: Sequence[JobRef]) -> Iterator[Page]:
         """Yield the jobs of the whole org that are of the kind of these."""
         kind = kind_of(refs[0])
         for page in self.list_pages(kind, version=version_of(refs[0]), jobType=JOB_TYPES[kind]):
@@ -72,10 +74,14 @@ def one_look(jobs: OrgJobs, refs: Sequence[JobRef]) -> list[JobStatus]:
     :raises JobsError: one of them cannot be asked for.
     """
     if len(refs) <= jobs.calls:
-        return [jobs.ask(ref) for ref in refs]
-    statuses = []
-    for news in map(Listing(jobs).statuses(refs).__getitem__, refs):
+        return ask_each(jobs.ask, refs)
+    found: dict[JobRef, JobStatus] = {}
+    for ref, news in Listing(jobs).statuses(refs).items():
         if isinstance(news, JobsError):
             raise news
-        statuses.append(jobs.ask(news.ref) if news.vendor_state == NOT_ASKED else news)
-    return [jobs.ask(ref) for ref in refs] if all(each.state.ended for each in statuses) else statuses
+        if news.vendor_state != NOT_ASKED:
+            found[ref] = news
+    left = [ref for ref in refs if ref not in found]
+    found |= zip(left, ask_each(jobs.ask, left), strict=True)
+    ended = all(status.state.ended for status in found.values())
+    return ask_each(jobs.ask, refs) if ended else [found[ref] for ref in refs]

@@ -51,6 +51,8 @@ class Request:
     :param headers: Sent besides those that authorise.
     :param content: Sent as it is, in place of ``body``: bytes, or a :class:`Body`.
     :param authorized: False keeps the token from a storage host that must not see it.
+    :param within_seconds: For who asks again soon anyway: sent once, and given up if the reply has not ended
+        by then. None waits as long as something comes, and repeats as the retry policy allows.
     """
 
     method: str
@@ -61,6 +63,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # a login's are secrets
     content: bytes | Body | None = field(default=None, repr=False)
     authorized: bool = True
+    within_seconds: float | None = None
 
 
 class Body(Protocol):

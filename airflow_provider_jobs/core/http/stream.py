@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,25 +39,29 @@ class StreamedReply:
     close: Callable[[], None] = field(default=lambda: None)
 
 
-def blocks_of(response: requests.Response) -> Iterator[bytes]:
+def blocks_of(response: requests.Response, until: float = math.inf) -> Iterator[bytes]:
     """Yield the body of a reply, decompressed.
 
-    :raises TransportError: it is cut short.
+    :param until: When to give up, by :func:`time.monotonic`: a reply may come a byte at a time.
+    :raises TransportError: it is cut short, or has not come to its end by then.
     :raises ProtocolError: it is not encoded as its headers say, or in a way that nobody asked for.
     """
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding in {"gzip", "x-gzip"}:
-        yield from _inflated(_raw(response))
+        yield from _inflated(_raw(response, until))
     elif coding == "identity":
-        yield from _raw(response)
+        yield from _raw(response, until)
     else:
         raise ProtocolError(f"the body is in the encoding {coding[:50]!r}, which nobody asked for")
 
 
-def _raw(response: requests.Response) -> Iterator[bytes]:
+def _raw(response: requests.Response, until: float) -> Iterator[bytes]:
     """Yield the body as it comes; one shorter than its headers promise is an error."""
+    read = response.raw.read if until == math.inf else response.raw.read1  # the former fills its block first
     try:
-        while block := response.raw.read(READ_BYTES, decode_content=False):
+        while block := read(READ_BYTES, decode_content=False):
+            if time.monotonic() > until:
+                raise TimeoutError("timed out")
             yield block
     except (HTTPError, OSError) as error:
         method = response.request.method or "a request"

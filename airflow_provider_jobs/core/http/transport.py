@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +30,8 @@ Answer = TypeVar("Answer", Reply, StreamedReply)
 
 #: Longest wait for a connection, in seconds.
 CONNECT_SECONDS = 10.0
+#: Connections to one host that are kept: 16 threads look at jobs or send files, others list and cancel.
+MOST_CONNECTIONS = 32
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
@@ -64,7 +67,7 @@ class Transport:
         self._session.headers["User-Agent"] = user_agent
         self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=16))
+            self._session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=MOST_CONNECTIONS))
 
     def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
         """Send a request, repeated as the policy allows, and return what ``parse`` makes of the reply.
@@ -75,6 +78,8 @@ class Transport:
         :raises MovedError: the service sends us elsewhere.
         :raises JobsError: what ``parse`` or the last attempt raised.
         """
+        if request.within_seconds is not None:
+            return parse(self._renewing(request, self.send))
         return self.repeat(lambda: parse(self._renewing(request, self.send)), idempotent=request.idempotent)
 
     def repeat(self, step: Callable[[], T], *, idempotent: bool = True) -> T:
@@ -118,8 +123,13 @@ class Transport:
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send a request once and return the reply, read to its end."""
-        response = self._exchange(request, headers)
-        return Reply(response.status_code, response.headers, response.content)
+        if request.within_seconds is None:
+            response = self._exchange(request, headers)
+            return Reply(response.status_code, response.headers, response.content)
+        until = time.monotonic() + request.within_seconds
+        response = self._exchange(request, headers, stream=True)
+        with closing(response):
+            return Reply(response.status_code, response.headers, b"".join(blocks_of(response, until)))
 
     def _exchange(
         self, request: Request, headers: Mapping[str, str], *, stream: bool = False
@@ -129,6 +139,10 @@ class Transport:
             raise ConfigurationError(
                 "this is not a token: it holds line ends, or characters that no token has"
             )
+        connect_seconds, read_seconds = self._timeout
+        if request.within_seconds is not None:
+            connect_seconds = min(connect_seconds, request.within_seconds)
+            read_seconds = min(read_seconds, request.within_seconds)
         body: Any = request.content
         more = dict(request.headers)
         if request.body is not None:
@@ -146,7 +160,7 @@ class Transport:
                 headers=more,
                 auth=partial(_authorize, headers),
                 # While a body leaves, the first of the two bounds every block of it.
-                timeout=self._timeout if request.content is None else self._timeout[1],
+                timeout=(connect_seconds, read_seconds) if request.content is None else read_seconds,
                 allow_redirects=False,  # a redirect would carry the token to another host
                 proxies=dict(_NO_PROXY if urlsplit(url).scheme == "http" else self._proxies),
                 stream=stream,

@@ -1,35 +1,39 @@
 """Waiting for many jobs of one connection in one loop.
 
 Asking costs the same however many wait: a tick is one ``status_many`` call, in a thread of the group's own.
-In between nothing runs but one timer for all deadlines. Who waits is woken once, at the end; what it should
-know before is told to it in its own context, so that each line finds the log of its own task.
+What it finds out is told at once, while it goes on and after it. In between nothing runs but one timer for
+all deadlines. Who waits is woken once, at the end; what it should know before is told to it in its own
+context, so that each line finds the log of its own task.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
+import itertools
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, OUTAGE_SECONDS, asked_pause, pause_seconds
+from airflow_provider_jobs.core.wait.single import (
+    FLOOR_SECONDS,
+    OUTAGE_SECONDS,
+    asked_pause,
+    concerns_job,
+    pause_seconds,
+)
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.core.wait.waiter import HEARTBEAT_SECONDS, Waiter
-from airflow_provider_jobs.errors import (
-    AuthenticationError,
-    DeadlineExceeded,
-    MovedError,
-    OutageError,
-    ProtocolError,
-)
+from airflow_provider_jobs.errors import AuthenticationError, DeadlineExceeded, MovedError, OutageError
 from airflow_provider_jobs.jobs import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from airflow_provider_jobs.core.work import ManyClient
+    from airflow_provider_jobs.core.work import ManyClient, Tell
+    from airflow_provider_jobs.errors import JobsError
     from airflow_provider_jobs.jobs import JobRef
 
 #: Seconds between two ticks for each job that waits, where the group is in a hurry: a list of many jobs costs
@@ -43,22 +47,21 @@ CALM = 4
 JITTER = 0.1
 #: Deadlines and heartbeats are looked through at most this often, in seconds.
 SWEEP_SECONDS = 1.0
-#: So many waiters are told something before others of the event loop have their turn: some 50 ms.
+#: Of so many jobs something is told before others of the event loop have their turn: some 50 ms.
 BATCH = 250
 #: A call is given up after so many seconds; its own timeouts end it long before, unless the answer trickles.
 CALL_SECONDS = 600.0
 _NEVER = float("inf")
-_NO_ANSWER = ProtocolError("the client said nothing about this job")
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """What one look at all jobs of a group was like.
 
-    :param waiters: How many wait on after it.
+    :param waiters: How many jobs are waited for after it.
     :param seconds: How long it took.
-    :param late_seconds: From the moment it was due until everybody had been told.
-    :param failed: True if the service could not be asked.
+    :param late_seconds: From the moment it was due until everybody had been told what it found.
+    :param failed: True if the service could not be asked, neither in it nor since the one before.
     """
 
     waiters: int
@@ -92,11 +95,14 @@ class PollGroup:
         self._on_tick = on_tick
         self._lane = lane or Lane(2)  # should one call hang, there is another thread
         self._timing = timing or Timing()
-        self._waiters: dict[Waiter, None] = {}
+        self._waiters: dict[JobRef, list[Waiter]] = {}
         self._tick_timer: asyncio.TimerHandle | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._ticking: asyncio.Task[None] | None = None
-        self.rejected = False  # the service did not accept the token, or the address, at the last look
+        self._telling: set[asyncio.Task[None]] = set()
+        self.rejected = False  # the service did not accept the token, or the address, when it was asked last
+        self._answered = self._failed = False  # since the last tick
+        self._longest_asked = 0.0  # the longest pause that the service has asked for since then
         self._began = self._stirred_at = self._not_before = -_NEVER
         self._poll_interval = _NEVER
         self._luck = 0.0
@@ -142,15 +148,21 @@ class PollGroup:
             self._began = self._stirred_at = -_NEVER
             self._poll_interval = _NEVER
             self._luck = self._timing.random()
-        self._waiters[waiter] = None
+        if waiter.ref not in self._waiters and self._hurry:
+            # The client keeps the pause of the others; for this one nobody has asked.
+            self._not_before = -_NEVER
+        self._waiters.setdefault(waiter.ref, []).append(waiter)
         self._stirred_at = loop.time()
         self._poll_interval = min(self._poll_interval, waiter.poll_interval)
         self._plan_tick(loop)
         self._plan_sweep(loop, min(SWEEP_SECONDS, waiter.deadline - self._timing.now()))
 
     def _leave(self, waiter: Waiter) -> None:
-        if waiter in self._waiters:
-            del self._waiters[waiter]
+        same = self._waiters.get(waiter.ref, [])
+        if waiter in same:
+            same.remove(waiter)
+            if not same:
+                del self._waiters[waiter.ref]
             self._stop_if_empty()
 
     def _stop_if_empty(self) -> None:
@@ -190,60 +202,87 @@ class PollGroup:
     def _start_tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self._tick_timer = None
         self._ticking = loop.create_task(self._tick(loop, due))
-        self._ticking.add_done_callback(self._tick_over)
+        self._ticking.add_done_callback(self._over)
 
-    def _tick_over(self, tick: asyncio.Task[None]) -> None:
+    def _over(self, task: asyncio.Task[None]) -> None:
         """See to it that a bug ends the waits: nobody may wait for a tick that never comes."""
-        if not tick.cancelled() and (error := tick.exception()):
-            for waiter in self._waiters:
+        self._telling.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            for waiter in self._everybody():
                 waiter.end(error)
             self._waiters.clear()
             self._stop_if_empty()
 
+    def _everybody(self) -> list[Waiter]:
+        return [waiter for same in self._waiters.values() for waiter in same]
+
     async def _tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self._began = began = loop.time()
         self._luck = self._timing.random()
-        waiters = list(self._waiters)
-        refs = list(dict.fromkeys(waiter.ref for waiter in waiters))
+        refs = list(self._waiters)
+        tell = partial(self._tell_soon, loop, began)
         found: Mapping[JobRef, JobStatus | Exception] | Exception
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                found = await self._lane.run(partial(_ask, self._client, refs))
+                found = await self._lane.run(partial(_ask, self._client, refs, tell))
         except TimeoutError:
             found = OutageError(f"no answer within {CALL_SECONDS:.0f} s")
-        failed = isinstance(found, Exception)
-        news = dict.fromkeys(refs, found) if isinstance(found, Exception) else found
-        self.rejected = any(isinstance(each, AuthenticationError | MovedError) for each in news.values())
-        answered = loop.time()
-        errors = [each for each in news.values() if not isinstance(each, JobStatus)]
-        if len(errors) == len(news):  # nobody was answered: the whole connection has to wait
-            self._not_before = answered + max(map(asked_pause, errors), default=0.0)
-        for first in range(0, len(waiters), BATCH):
-            self._tell(waiters[first : first + BATCH], news, began, answered)
-            await asyncio.sleep(0)
+        seconds = loop.time() - began
+        await self._tell(dict.fromkeys(refs, found) if isinstance(found, Exception) else found, began)
+        failed = self._failed and not self._answered
+        newcomers = self._hurry and not self._waiters.keys() <= set(refs)
+        if failed and not newcomers:  # nobody was answered: the whole connection has to wait
+            self._not_before = began + seconds + self._longest_asked
         self._ticking = None
         if self._on_tick:
-            tick = Tick(len(self._waiters), answered - began, loop.time() - due, failed)
+            tick = Tick(len(self._waiters), seconds, loop.time() - due, failed)
             self._lane.submit(partial(self._on_tick, tick))
+        self._answered, self._failed, self._longest_asked = False, False, 0.0
         if self._waiters:
-            self._poll_interval = min(waiter.poll_interval for waiter in self._waiters)
+            self._poll_interval = min(waiter.poll_interval for waiter in self._everybody())
             self._plan_tick(loop)
         else:
             self._stop_if_empty()
 
-    def _tell(
-        self,
-        waiters: Sequence[Waiter],
-        news: Mapping[JobRef, JobStatus | Exception],
-        asked: float,
-        answered: float,
+    def _tell_soon(
+        self, loop: asyncio.AbstractEventLoop, asked: float, news: Mapping[JobRef, JobStatus | JobsError]
     ) -> None:
+        """Have news told that came to a thread of the client, whichever tick has asked for them."""
+
+        def begin() -> None:
+            telling = loop.create_task(self._tell(news, asked))
+            self._telling.add(telling)
+            telling.add_done_callback(self._over)
+
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(begin, context=contextvars.Context())
+
+    async def _tell(self, news: Mapping[JobRef, JobStatus | Exception], asked: float) -> None:
+        """Tell everybody who waits what is new of his job."""
+        loop = asyncio.get_running_loop()
+        items = iter(news.items())
+        while batch := list(itertools.islice(items, BATCH)):
+            for ref, one in batch:
+                self._tell_of(ref, one, asked, loop.time())
+            await asyncio.sleep(0)
+
+    def _tell_of(self, ref: JobRef, news: JobStatus | Exception, asked: float, now: float) -> None:
+        if isinstance(news, JobStatus) or concerns_job(news):
+            self._answered, self.rejected = True, False
+        else:
+            self._failed = True
+            self._longest_asked = max(self._longest_asked, asked_pause(news))
+            self.rejected = isinstance(news, AuthenticationError | MovedError)
+        waiters = self._waiters.get(ref)
+        if not waiters:
+            return
         for waiter in waiters:
-            if waiter in self._waiters:
-                if waiter.hear(news.get(waiter.ref, _NO_ANSWER), asked, answered, self._outage_seconds):
-                    self._stirred_at = answered
-                if waiter.ended.done():
-                    del self._waiters[waiter]
+            if waiter.hear(news, asked, now, self._outage_seconds):
+                self._stirred_at = now
+        if any(waiter.ended.done() for waiter in waiters):
+            waiters[:] = [waiter for waiter in waiters if not waiter.ended.done()]
+            if not waiters:
+                del self._waiters[ref]
 
     def _plan_sweep(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         """Set the one timer for all deadlines and heartbeats, or bring it forward."""
@@ -257,11 +296,14 @@ class PollGroup:
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         self._sweep_timer = None
         now, clock = loop.time(), self._timing.now()
-        due = [each for each in self._waiters if clock >= each.deadline or now >= each.heartbeat_at]
+        due = [each for each in self._everybody() if clock >= each.deadline or now >= each.heartbeat_at]
         for waiter in due[:BATCH]:
             if clock >= waiter.deadline:
                 waiter.end(DeadlineExceeded(f"{waiter.ref} was still active at its deadline", ref=waiter.ref))
-                del self._waiters[waiter]
+                self._leave(waiter)
+            elif waiter.silence(now) > self._outage_seconds:  # of one whom no look mentions
+                waiter.end(OutageError(f"nothing was heard of {waiter.ref} for {waiter.silence(now):.0f} s"))
+                self._leave(waiter)
             else:
                 waiter.heartbeat(now, clock)
         if self._waiters:
@@ -270,9 +312,11 @@ class PollGroup:
             self._stop_if_empty()
 
 
-def _ask(client: ManyClient, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | Exception] | Exception:
+def _ask(
+    client: ManyClient, refs: Sequence[JobRef], tell: Tell
+) -> Mapping[JobRef, JobStatus | Exception] | Exception:
     """Return what a client says, or the error that it raises."""
     try:
-        return dict(client.status_many(refs))
+        return client.status_many(refs, tell)
     except Exception as error:  # noqa: BLE001 - every waiter gets it, and raises what it cannot bear
         return error

@@ -6,10 +6,12 @@ A look that fails is not a failed job: an outage budget bounds how long the serv
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
+from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -32,6 +34,10 @@ log = logging.getLogger(__name__)
 OUTAGE_SECONDS = 900.0
 #: The shortest pause between two looks at a job, in seconds.
 FLOOR_SECONDS = 0.5
+#: How long a job may stay invisible after its submission was accepted, in seconds.
+GRACE_SECONDS = 60.0
+#: Jobs of one task that are asked for at once.
+ASKED_AT_ONCE = 8
 
 
 def pause_seconds(waited: float, poll_interval: float) -> float:
@@ -60,6 +66,17 @@ def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobSta
         return {refs[0]: client.status(refs[0])} if len(refs) == 1 else client.status_many(refs)
     except JobsError as error:
         return dict.fromkeys(refs, error)
+
+
+def ask_each(ask: Callable[[JobRef], JobStatus], refs: Sequence[JobRef]) -> list[JobStatus]:
+    """Ask for the jobs of one task side by side, and return how they are doing, in their order.
+
+    :raises JobsError: one of them cannot be asked for.
+    """
+    if len(refs) == 1:
+        return [ask(refs[0])]
+    with Pool(ASKED_AT_ONCE) as pool:
+        return pool.results([partial(ask, ref) for ref in refs])
 
 
 def last_look(client: StatusClient, refs: Sequence[JobRef]) -> list[JobStatus]:

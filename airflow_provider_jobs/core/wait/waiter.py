@@ -80,12 +80,15 @@ class Waiter:
         if self.tell:
             self.ended.get_loop().call_soon(self.tell, line, context=self.context)
 
+    def silence(self, now: float) -> float:
+        """Return for how long the service has said nothing of this job, beyond the poll interval."""
+        return now - self.answered_at - self.poll_interval
+
     def heartbeat(self, now: float, clock: float) -> None:
         """Say that the wait goes on, and since when nobody answers; ``clock`` is seconds since 1970."""
-        silence = now - self.answered_at
         line = f"{self.ref} is {self.vendor_state}"
-        if self.trouble or silence > self.poll_interval + SILENCE_SECONDS:
-            since = time.strftime("%H:%M:%S", time.gmtime(clock - silence))
+        if self.trouble or self.silence(now) > SILENCE_SECONDS:
+            since = time.strftime("%H:%M:%S", time.gmtime(clock - (now - self.answered_at)))
             line += f" as far as is known; no answer since {since} UTC"
             line += f": {self.trouble}" if self.trouble else ""
         self.say(f"{line}; waiting for {(now - self.joined_at) / 60:.0f} min")

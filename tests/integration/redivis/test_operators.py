@@ -194,6 +194,20 @@ def test_a_sensor_waits_for_what_an_operator_left(
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
+def test_a_sensor_looks_again_for_an_upload_that_is_not_shown_yet(
+    lab: RedivisLab, tmp_path: Path, *, deferrable: bool
+) -> None:
+    """And fails if it stays away."""
+    reference = lab.operator(write(tmp_path), wait=False).execute(TaskRun().context())
+    settings: dict[str, Any] = {"task_id": "s", "poke_interval": 0.2, "deferrable": deferrable}
+    lab.fault("uploads.get", "not_found", times=2)
+    assert perform(RedivisUploadSensor(upload=reference, timeout=30, **settings))["row_count"] == 20_000
+    lab.fault("uploads.get", "not_found", times=0)
+    with pytest.raises(AirflowFailException, match="is not there"):
+        perform(RedivisUploadSensor(upload=reference, timeout=0.8, **settings))
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
 class TestRelease:
     """One release, whatever is lost."""
 

@@ -200,6 +200,16 @@ def test_a_sensor_waits_for_what_an_operator_left(lab: SalesforceLab, *, deferra
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
+def test_a_sensor_looks_again_for_a_job_that_is_not_shown_yet(
+    lab: SalesforceLab, *, deferrable: bool
+) -> None:
+    left = lab.query(wait=False).execute(TaskRun().context())
+    lab.fault("query.get", "not_found", times=2)
+    sensor = SalesforceJobSensor(task_id="s", job=left, poke_interval=0.2, timeout=30, deferrable=deferrable)
+    assert perform(sensor)["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
 def test_a_sensor_fails_with_the_job(lab: SalesforceLab, *, deferrable: bool) -> None:
     lab.slow(30)
     left = lab.query(wait=False).execute(TaskRun().context())
@@ -207,6 +217,6 @@ def test_a_sensor_fails_with_the_job(lab: SalesforceLab, *, deferrable: bool) ->
     sensor = SalesforceJobSensor(task_id="s", job=left, poke_interval=0.2, deferrable=deferrable)
     with pytest.raises(AirflowFailException, match="QUERY_TIMEOUT: too long"):
         perform(sensor)
-    gone = SalesforceJobSensor(task_id="s", job="750000000000000AAA", deferrable=deferrable)
+    gone = SalesforceJobSensor(task_id="s", job="750000000000000AAA", timeout=0.8, deferrable=deferrable)
     with pytest.raises(AirflowFailException, match="404"):
         perform(gone)

@@ -87,4 +87,6 @@ class Replay(Transport):
 
 def client_of(clock: Clock, *replies: Any, **options: Any) -> tuple[BigQueryClient, Replay]:
     replay = Replay(clock, *replies)
-    return BigQueryClient(replay, "p", **options), replay
+    client = BigQueryClient(replay, "p", **options)
+    client._many.jobs.at_a_time = 1  # replies come in order
+    return client, replay

@@ -41,6 +41,7 @@ class Answer:
     :param short: Promise so many bytes more than are sent.
     :param stall: Answer nothing until the test ends.
     :param raw: Bytes sent as they are.
+    :param trickle: Send the body a byte at a time, without end.
     """
 
     status: int = 200
@@ -50,6 +51,7 @@ class Answer:
     short: int = 0
     stall: bool = False
     raw: bytes | None = None
+    trickle: bool = False
 
 
 class Loopback(ThreadingHTTPServer):
@@ -95,6 +97,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        if answer.trickle:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not self.server.stopped.wait(0.01):
+                self.wfile.write(b" ")
         if answer.raw is not None:
             self.wfile.write(answer.raw)
             self.close_connection = True

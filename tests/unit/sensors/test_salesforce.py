@@ -99,7 +99,7 @@ def test_a_failure_fails_it_with_what_salesforce_said(poke: Any) -> None:
     with pytest.raises(AirflowFailException, match="QUERY_TIMEOUT: too long"):
         poke(Client(status("failed")))
     with pytest.raises(AirflowFailException, match="gone"):
-        poke(Client(NotFoundError("it is gone", status=404, reason="NOT_FOUND")))
+        poke(Client(NotFoundError("it is gone", status=404, reason="NOT_FOUND")), timeout=0)
 
 
 def test_an_outage_does_not(poke: Any) -> None:

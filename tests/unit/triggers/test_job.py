@@ -95,7 +95,9 @@ class TestJobTrigger:
     )
     def test_tells_what_cannot_be_mended(self, client: Any, text: str) -> None:
         class Telling(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 return dict.fromkeys(refs, GONE)
 
         client = Telling() if isinstance(client, FakeClient) else client
@@ -104,7 +106,9 @@ class TestJobTrigger:
 
     def test_an_outage_beyond_the_budget_can_be_retried(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Dead(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 return dict.fromkeys(refs, TransportError("no reply"))
 
         monkeypatch.setattr(sharing, "PollGroup", partial(PollGroup, outage_seconds=0))
@@ -158,7 +162,9 @@ class TestSeveral:
         class Telling(FakeClient):
             looked = 0
 
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 self.looked += 1
                 states = {REF: "succeeded", OTHER: "succeeded" if self.looked > 2 else "running"}
                 return {ref: status(states[ref], ref) for ref in refs}
@@ -168,7 +174,9 @@ class TestSeveral:
 
     def test_one_that_is_gone_ends_the_wait_for_all(self) -> None:
         class Telling(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 return {ref: GONE if ref == OTHER else status("running", ref) for ref in refs}
 
         told = run(event_of(job_trigger(Telling(), REF, OTHER)))

@@ -58,7 +58,9 @@ class TestLooks:
         looked: list[set[str]] = []
 
         class Counting(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 looked.append({ref.id for ref in refs})
                 return {ref: status(ref=ref) for ref in refs}
 
@@ -97,9 +99,11 @@ class TestLooks:
         release = threading.Event()
 
         class Hanging(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 release.wait(PATIENCE)
-                return super().status_many(refs)
+                return super().status_many(refs, tell)
 
         async def scene() -> None:
             hanging = job_trigger(Hanging(looks=(status(),)), hook_args={"gcp_conn_id": "d"})
@@ -227,7 +231,9 @@ class TestOpening:
         rejected = AuthenticationError("401", status=401, reason="authError")
 
         class Old(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 if one_by_one:
                     return dict.fromkeys(refs, rejected)
                 raise rejected
@@ -267,10 +273,12 @@ class TestCancels:
         hung, release = threading.Event(), threading.Event()
 
         class Hanging(FakeClient):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 hung.set()
                 release.wait(PATIENCE)
-                return super().status_many(refs)
+                return super().status_many(refs, tell)
 
         async def scene() -> None:
             client = Hanging(looks=(status("running"),))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS, BigQueryApi
+from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
+from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     DeadlineExceeded,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.clients.bigquery.api import GRACE_SECONDS
 from airflow_provider_jobs.clients.bigquery.submit import MAX_ATTEMPTS
+from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import (
     JobsError,

@@ -177,6 +177,34 @@ def test_a_silent_server_times_out(serve: Serve, clock: Any) -> None:
         transport(clock.timing, read_seconds=0.05).send(Request("GET", server.url), {})
 
 
+class TestLooks:
+    """Requests of who asks again soon anyway."""
+
+    def look(self, serve: Serve, clock: Any, *answers: dict[str, Any], seconds: float = 10.0) -> Any:
+        self.server = serve(*answers)
+        return transport(clock.timing).call(Request("GET", self.server.url, within_seconds=seconds), parse)
+
+    def test_are_answered_like_others(self, serve: Serve, clock: Any) -> None:
+        assert self.look(serve, clock, {"body": b'{"a": 1}'}) == {"a": 1}
+        packed = {"body": gzip.compress(b'{"a": 2}'), "headers": {"Content-Encoding": "gzip"}}
+        assert self.look(serve, clock, packed) == {"a": 2}
+
+    @pytest.mark.parametrize("answer", [{"status": 503}, {"reset": True}, {"short": 1}])
+    def test_are_sent_once(self, serve: Serve, clock: Any, answer: dict[str, Any]) -> None:
+        with pytest.raises(JobsError):
+            self.look(serve, clock, answer, {})
+        assert len(self.server.seen) == 1
+
+    def test_renew_a_token_that_is_rejected(self, serve: Serve, clock: Any) -> None:
+        assert self.look(serve, clock, {"status": 401}, {"body": b"{}"}) == {}
+
+    @pytest.mark.parametrize("answer", [{"stall": True}, {"trickle": True}])
+    def test_are_given_up_in_time(self, serve: Serve, clock: Any, answer: dict[str, Any]) -> None:
+        """Also if a byte comes now and then."""
+        with pytest.raises(TransportError, match="timed out"):
+            self.look(serve, clock, answer, seconds=0.1)
+
+
 def test_a_refused_connection_proves_that_nothing_happened(clock: Any) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

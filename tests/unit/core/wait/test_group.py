@@ -67,7 +67,7 @@ class TestWaiting:
         threads: set[threading.Thread] = set()
 
         class Real:
-            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus]:
+            def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> dict[JobRef, JobStatus]:
                 threads.add(threading.current_thread())
                 return {ref: JobStatus(ref, SUCCEEDED, "DONE") for ref in refs}
 
@@ -118,10 +118,12 @@ class TestWaiting:
                 asyncio.get_running_loop().call_soon(turn)
 
         class Last(Service):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 if self.looks:
                     turn()
-                return super().status_many(refs)
+                return super().status_many(refs, tell)
 
         async def scene() -> None:
             group = group_of(Last(**{ref.id: 1.0 for ref in refs}))
@@ -190,7 +192,7 @@ class TestLeaving:
             group = group_of(Service(one=0))
             leaver = asyncio.create_task(ended_at(group))
             await asyncio.sleep(0)
-            waiter = next(iter(group._waiters))
+            (waiter,) = group._waiters[REF]
             waiter.ended.cancel()
             await asyncio.sleep(1)
             assert leaver.cancelled()
@@ -213,7 +215,7 @@ class TestLeaving:
 
     def test_a_bug_of_the_client_reaches_the_waiters(self) -> None:
         class Broken:
-            def status_many(self, refs: Sequence[JobRef]) -> Any:
+            def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> Any:
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -270,10 +272,10 @@ class TestOutage:
         """Whoever is forgotten must not wait for ever."""
 
         class Forgetful:
-            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus]:
+            def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> dict[JobRef, JobStatus]:
                 return {}
 
-        with pytest.raises(JobsError, match="said nothing"):
+        with pytest.raises(JobsError, match="nothing was heard"):
             run(group_of(Forgetful(), outage_seconds=60).wait(REF, poll_interval=5))
 
     def test_an_answer_that_never_ends_is_given_up(self) -> None:

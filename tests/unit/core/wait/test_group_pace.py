@@ -121,6 +121,19 @@ class TestPace:
 
         run(scene())
 
+    def test_a_pause_of_those_who_wait_is_not_that_of_a_newcomer(self) -> None:
+        service = Service(one=20, two=20)
+        service.errors["two"] = ServiceError("busy", status=403, reason="r", retry_after=600.0)
+
+        async def scene() -> None:
+            group = group_of(service)
+            other = asyncio.create_task(ended_at(group, OTHER))
+            await asyncio.sleep(5)
+            assert await ended_at(group) <= 30
+            other.cancel()
+
+        run(scene())
+
     def test_a_pause_of_one_job_is_not_that_of_the_others(self) -> None:
         service = Service(one=20, two=20)
         service.errors["two"] = ServiceError("busy", status=429, reason="r", retry_after=300.0)

@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -95,7 +95,7 @@ class TestDeadline:
             waiters = [asyncio.create_task(ended_at(group, deadline=EPOCH + 10)) for _ in range(count)]
             left: set[int] = set()
             while group._waiters or not left:
-                left.add(len(group._waiters))
+                left.add(len(group._everybody()))
                 await asyncio.sleep(0.25 if now() < 10 else 0)
             await asyncio.gather(*waiters, return_exceptions=True)
             assert left >= {count, count - BATCH, count - 2 * BATCH}
@@ -171,9 +171,11 @@ class TestHeartbeat:
         asked: set[str] = set()
 
         class Looking(Service):
-            def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
                 asked.add(task.get())
-                return super().status_many(refs)
+                return super().status_many(refs, tell)
 
         async def waiter(group: PollGroup, ref: JobRef) -> None:
             task.set(ref.id)

@@ -13,12 +13,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.core.wait.listing import NOT_ASKED, JobList, Listing, Page, _Cost
-from airflow_provider_jobs.errors import AuthenticationError, JobsError, NotFoundError, TransportError
+from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.wait.job_list import JobList, Page
+from airflow_provider_jobs.core.wait.listing import NOT_ASKED, Listing, _Cost
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    JobsError,
+    NotFoundError,
+    ServiceError,
+    TransportError,
+)
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 #: No test waits longer for anything; seconds.
 PATIENCE = 10.0
@@ -53,10 +61,12 @@ class Jobs(JobList):
     gates: dict[str, threading.Event] = field(default_factory=dict)
     errors: dict[str, Exception] = field(default_factory=dict)
     wait_seconds: float = PATIENCE
+    failed_ask_pause: float = 0.0
 
     def __post_init__(self) -> None:
         self.ask = self._ask
         self.pages_asked = 0
+        self.list_gate: threading.Event | None = None
         self.asked: list[str] = []
         self.under_way = Counter[str]()
         self.most_at_once = 0
@@ -70,11 +80,13 @@ class Jobs(JobList):
     def where(self, ref: JobRef) -> tuple[str, str]:
         return ref.scope, ref.id
 
-    def pages(self, refs: Sequence[JobRef], unseen: Collection[Any]) -> Iterator[Page]:
+    def pages(self, refs: Sequence[JobRef]) -> Iterator[Page]:
         shown = [(name, RUNNING) for name in self.active if name not in self.hidden]
         shown += [(name, SUCCEEDED) for name in self.ended if self.shows_ended and name not in self.hidden]
         for first in range(0, len(shown) or 1, self.page_jobs):
             self.pages_asked += 1
+            if self.list_gate:
+                assert self.list_gate.wait(PATIENCE)
             if self.out:
                 raise self.out
             last = first + self.page_jobs >= len(shown)
@@ -144,9 +156,9 @@ def test_an_answer_that_comes_late_is_told_by_the_next_tick() -> None:
     listing, watched = Listing(jobs), refs("a", "b", "c")
     listing.statuses(watched)
     (known,) = listing._lists.values()
-    (under_way,) = known._asks._futures.values()
     gate.set()
-    under_way.result(PATIENCE)
+    with known._changed:
+        assert known._changed.wait_for(lambda: not known._asks.busy, PATIENCE)
     assert told(listing.statuses(watched))["c"] == "DONE"
     assert jobs.asked == ["c"]
 
@@ -177,7 +189,7 @@ def test_where_requests_are_limited_they_do_not_pile_up() -> None:
     for _ in range(5):
         listing.statuses(refs("a", *hidden))
     (known,) = listing._lists.values()
-    assert len(known._asks._futures) == 2  # one is asked for, one is the next
+    assert len([*known._asks._queue, *known._asks._under_way]) == 2  # one is asked for, one is the next
     gate.set()
 
 
@@ -222,30 +234,94 @@ def test_three_thousand_jobs_without_a_list_are_told_of_in_many_short_ticks() ->
     assert max(Counter(jobs.asked[:2990]).values()) == 1
 
 
-def test_without_any_news_a_tick_waits_for_an_answer() -> None:
-    """Jobs must not seem to be as they were while nobody answers."""
+def test_who_is_told_of_what_comes_later_does_not_wait_for_it() -> None:
     gate = threading.Event()
-    jobs = Jobs(active=["a"], gates={"a": gate}, wait_seconds=0.0)
+    jobs = Jobs(active=["a", "b"], ended=["c"], gates={"c": gate}, wait_seconds=0.0)
+    listing, parts = Listing(jobs), list[dict[str, str]]()
+    told_of_c = threading.Event()
 
-    def release() -> None:
-        assert jobs.begun.wait(PATIENCE)
-        gate.set()
+    def tell(news: Mapping[JobRef, JobStatus | JobsError]) -> None:
+        parts.append(told(news))
+        if "c" in parts[-1]:
+            told_of_c.set()
 
-    threading.Thread(target=release, daemon=True).start()
-    assert told(Listing(jobs).statuses(refs("a"))) == {"a": "ACTIVE"}
+    assert listing.statuses(refs("a", "b", "c"), tell) == {}
+    assert parts == [{"a": "RUNNING", "b": "RUNNING"}]
+    gate.set()
+    assert told_of_c.wait(PATIENCE)
+    assert parts[1:] == [{"c": "DONE"}]
 
 
-def test_after_a_failure_of_the_service_nobody_else_is_asked_for() -> None:
+def test_each_page_is_told_before_the_next_is_asked_for() -> None:
+    jobs, parts = Jobs(active=[*"abcd"], page_jobs=2), list[tuple[int, set[str]]]()
+    Listing(jobs).statuses(refs(*"abcd"), lambda news: parts.append((jobs.pages_asked, set(told(news)))))
+    assert parts == [(1, {"a", "b"}), (2, {"c", "d"})]
+
+
+@pytest.mark.parametrize("tell", [True, False])
+def test_a_list_that_never_answers_holds_up_nobody(*, tell: bool) -> None:
+    """The jobs are asked for in its place, in every look, and it is not begun again meanwhile."""
+    gate = threading.Event()
+    jobs = Jobs(active=["a", "b"], ended=["c"], patience_seconds=0.1)
+    jobs.list_gate = gate
+    listing, watched = Listing(jobs), refs("a", "b", "c")
+    for _ in range(3):
+        found: dict[JobRef, Any] = {}
+        found |= listing.statuses(watched, found.update if tell else None)
+        assert told(found) == {"a": "ACTIVE", "b": "ACTIVE", "c": "DONE"}
+    assert jobs.pages_asked == 1
+    gate.set()
+
+
+def test_a_list_that_is_gone_says_nothing_of_the_jobs() -> None:
+    """Else their waits would end while nobody has been able to ask for them."""
+    gate = threading.Event()
+    jobs = Jobs(active=["a", "b"], out=NotFoundError("no such table", status=404, reason="notFound"))
+    jobs.gates, jobs.wait_seconds = {"a": gate, "b": gate}, 0.0
+    found: dict[JobRef, Any] = {}
+    Listing(jobs).statuses(refs("a", "b"), found.update)
+    assert found == {}
+    gate.set()
+    until(lambda: told(dict(found)), {"a": "ACTIVE", "b": "ACTIVE"})
+
+
+def test_a_service_that_wants_no_more_requests_is_not_asked_for_each() -> None:
     names = [f"j{number}" for number in range(50)]
-    jobs = Jobs(out=DOWN, errors={"": DOWN})
+    enough = ServiceError("slow down", status=429, reason="rateLimitExceeded", retryable=True)
+    jobs = Jobs(out=enough, errors={"": enough})
     listing = Listing(jobs)
     for tick in range(1, 21):
-        with pytest.raises(TransportError):
+        with pytest.raises(ServiceError):
             listing.statuses(refs(*names))
         assert len(jobs.asked) <= 4 * tick
     assert jobs.pages_asked == 5  # the pauses between its attempts grow
     jobs.out, jobs.errors, jobs.active = None, {}, names
     until(lambda: dict.fromkeys(told(listing.statuses(refs(*names))).values(), ""), {"RUNNING": ""})
+
+
+def test_a_pause_that_is_asked_for_is_kept() -> None:
+    """Of a list, and of each job by itself: the others are asked for."""
+    now = [1000.0]
+    busy = ServiceError("busy", status=503, reason="r", retryable=True, retry_after=30.0)
+    jobs = Jobs(active=["a", "b"], out=busy, errors={"a": busy}, failed_ask_pause=0.0)
+    jobs.timing = Timing(now=lambda: now[0], sleep=lambda _: None)
+    listing = Listing(jobs)
+    for now[0] in (1000.0, 1010.0, 1029.0):
+        assert told(listing.statuses(refs("a", "b"))) == {"a": "ServiceError", "b": "ACTIVE"}
+    assert (jobs.pages_asked, jobs.asked.count("a"), jobs.asked.count("b")) == (1, 1, 3)
+    now[0], jobs.out, jobs.errors = 1031.0, None, {}
+    until(lambda: told(listing.statuses(refs("a", "b"))), {"a": "RUNNING", "b": "RUNNING"})
+
+
+def test_an_outage_hears_from_us_seldom() -> None:
+    """A thread that has failed pauses; one that has an answer only as long as the rate bids."""
+    pauses: list[float] = []
+    timing = Timing(now=lambda: 0.0, sleep=pauses.append)
+    jobs = Jobs(errors={"a": DOWN}, active=["b"], out=DOWN, ask_pause=0.2, failed_ask_pause=1.0)
+    jobs.at_a_time, jobs.timing = 1, timing
+    Listing(jobs).statuses(refs("a", "b"))
+    until(lambda: {str(len(pauses)): ""}, {"2": ""})
+    assert sorted(pauses) == [0.2, 1.0]
 
 
 def test_a_job_that_is_gone_stops_nobody() -> None:
@@ -254,12 +330,10 @@ def test_a_job_that_is_gone_stops_nobody() -> None:
     assert found == {"x": "NotFoundError", "a": "ACTIVE", "y": "NotFoundError", "b": "ACTIVE"}
 
 
-def test_one_job_that_cannot_be_asked_for_does_not_hold_up_the_others_for_long() -> None:
+def test_one_job_that_cannot_be_asked_for_does_not_hold_up_the_others() -> None:
     jobs = Jobs(active=list("abc"), out=DOWN, for_good=True, at_a_time=1, errors={"x": DOWN})
     listing = Listing(jobs)
-    with pytest.raises(TransportError):
-        listing.statuses(refs(*"xabc"))
-    for _ in range(3):
+    for _ in range(4):
         found = told(listing.statuses(refs(*"xabc")))
         assert found == {**dict.fromkeys("abc", "ACTIVE"), "x": "TransportError"}
 

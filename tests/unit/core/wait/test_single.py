@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from airflow_provider_jobs.core.wait.single import concerns_job, pause_seconds, wait_for
+from airflow_provider_jobs.core.wait.single import ask_each, concerns_job, pause_seconds, wait_for
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -20,7 +21,6 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
-    import threading
     from collections.abc import Coroutine, Sequence
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class Service:
             raise found
         return is_(found, ref)
 
-    def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+    def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> dict[JobRef, JobStatus | JobsError]:
         self.ticks.append({ref.id for ref in refs})
         found: dict[JobRef, JobStatus | JobsError] = {}
         for ref in refs:
@@ -69,6 +69,28 @@ class Service:
             except JobsError as error:
                 found[ref] = error
         return found
+
+
+def test_jobs_of_one_task_are_asked_for_side_by_side() -> None:
+    """Each waits here until all of them are asked for."""
+    together = threading.Barrier(3)
+
+    def ask(ref: JobRef) -> JobStatus:
+        together.wait(PATIENCE)
+        return is_(SUCCEEDED, ref)
+
+    refs = [JobRef("bigquery", "p", str(number)) for number in range(3)]
+    assert [status.ref for status in ask_each(ask, refs)] == refs
+    assert ask_each(ask, []) == []
+
+
+def test_the_first_error_of_several_asked_for_is_raised() -> None:
+    def ask(ref: JobRef) -> JobStatus:
+        raise TransportError(ref.id)
+
+    for refs in ([REF], [REF, OTHER]):
+        with pytest.raises(TransportError):
+            ask_each(ask, refs)
 
 
 @pytest.mark.parametrize(
@@ -217,10 +239,12 @@ class TestSeveral:
 
     def test_an_outage_of_all_is_borne_within_the_budget(self, clock: Any) -> None:
         class Out(Service):
-            def status_many(self, refs: Sequence[JobRef]) -> dict[JobRef, JobStatus | JobsError]:
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> dict[JobRef, JobStatus | JobsError]:
                 if len(clock.pauses) < 4:
                     raise TransportError("x")
-                return super().status_many(refs)
+                return super().status_many(refs, tell)
 
         found = self.wait(clock, Out(one=[SUCCEEDED], two=[SUCCEEDED]), outage_seconds=60)
         assert [status.state for status in found] == [SUCCEEDED] * 2

@@ -99,7 +99,7 @@ class Service:
         self.errors: dict[str, Exception] = {}
         self.looks: list[tuple[float, set[str]]] = []
 
-    def status_many(self, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
+    def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> Mapping[JobRef, JobStatus | JobsError]:
         self.looks.append((now(), {ref.id for ref in refs}))
         if self.outage[0] <= now() < self.outage[1]:
             raise DOWN

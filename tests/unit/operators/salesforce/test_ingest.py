@@ -290,7 +290,7 @@ def test_several_jobs_are_looked_at_by_lists(file: Path) -> None:
     client = Client()
     looks: list[list[JobRef]] = []
 
-    def status_many(refs: list[JobRef]) -> Any:
+    def status_many(refs: list[JobRef], tell: Any = None) -> Any:
         looks.append(refs)
         state = "running" if len(looks) == 2 else "succeeded"
         return {ref: GONE if len(looks) == 1 else status(state, ref, record_count=1) for ref in refs}
