@@ -87,6 +87,11 @@ def recorded(task: Any, context: Any, end: str = "success") -> None:
         callback(context)
 
 
+def in_triggerer(ti: Any) -> Any:
+    """Return a task instance as a triggerer knows it: without its task."""
+    return SimpleNamespace(**{name: value for name, value in vars(ti).items() if name != "task"})
+
+
 def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any:
     """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result.
 
@@ -108,7 +113,7 @@ def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any
 
         with patch.object(compat, "push_xcom", push):
             if not in_dag_test:
-                trigger.task_instance = context["ti"]
+                trigger.task_instance = in_triggerer(context["ti"])
             fired = asyncio.run(_first_event(trigger))
         if isinstance(fired, TaskSuccessEvent):
             return left.get("return_value")

@@ -17,7 +17,7 @@ from airflow_provider_jobs.operators.bigquery import BigQueryInsertJobOperator, 
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
 from airflow_provider_jobs.triggers import job
 from airflow_provider_jobs.triggers.job import JobTrigger
-from tests.integration.task_run import TaskRun, perform
+from tests.integration.task_run import TaskRun, in_triggerer, perform
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def trigger_of(task: Any, run: TaskRun) -> JobTrigger:
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(run.context())
     trigger = JobTrigger(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))
-    trigger.task_instance = run.context()["ti"]
+    trigger.task_instance = in_triggerer(run.context()["ti"])
     return trigger
 
 
