@@ -129,7 +129,7 @@ def test_without_a_try_left_the_worker_waits(lab: Lab, monkeypatch: pytest.Monke
     """Else a job that runs well would fail its task; two minutes are half a second here."""
     for module in (retry, base):
         monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.5)
-    for look in (1, 3):  # the second finds the job that the first attempt has left
+    for look in (1, 4):  # two more look for the job that the first attempt has left, under both of its ids
         lab.fault("jobs.get", "reply", status=429, reason="rateLimitExceeded", retry_after=1, nth=look)
     with lab.slow_jobs(seconds=2.0):
         run = TaskRun(max_tries=1)

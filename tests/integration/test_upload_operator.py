@@ -27,7 +27,7 @@ def upload(request: pytest.FixtureRequest, lab: Lab) -> Callable[..., Any]:
     """Return what uploads with the operator in this mode."""
     lab.dataset("d")
 
-    def upload(run: TaskRun | None = None, **parameters: Any) -> Any:
+    def upload(run: TaskRun | None = None, try_number: int = 1, **parameters: Any) -> Any:
         settings = {
             "task_id": "task",
             "destination_table": "d.people",
@@ -39,7 +39,7 @@ def upload(request: pytest.FixtureRequest, lab: Lab) -> Callable[..., Any]:
         }
         operator = BigQueryUploadOperator(**settings | parameters)
         with lab.slow_jobs(seconds=0.2):
-            return perform(operator, (run or TaskRun()).context())
+            return perform(operator, (run or TaskRun()).context(try_number))
 
     return upload
 
@@ -217,7 +217,7 @@ def test_a_retry_finds_its_job_in_any_region(lab: Lab, upload: Callable[..., Any
     source = str(write(tmp_path, "a.csv", 1, 3))
     first = upload(run, source=source, destination_table="far.people")
     assert first["location"] == "europe-west3"
-    assert upload(run, source=source, destination_table="far.people") == first
+    assert upload(run, 2, source=source, destination_table="far.people") == first
     assert len(lab.jobs()) == len(lab.requests("upload.multipart")) == 1
 
 

@@ -62,8 +62,8 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
         return Submission(status, adopted=True)
     for reference in _references(request, request.key):
         began, sent = api.timing.now(), False
-        # Known before many bytes are sent in vain; of few, or none, the insert itself says so.
-        asks = request.media and not in_one_request(request.media)
+        # Known before bytes are sent in vain; at first, the insert itself says so of a few of them, or none.
+        asks = request.media and not (request.first and in_one_request(request.media))
         job = _known(api, reference, request.not_before) if asks else None
         if job is None:
             try:
