@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -96,6 +96,9 @@ $(NODE)/.ready:
 
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
+
+benchmark-latency: $(READY) $(PEER)/.ready  ## how soon after its job a task is over, on real Airflows: BEFORE=../a-checkout
+	$(BIN)/python -m benchmarks.latency --peer $(CURDIR)/$(PEER)/bin/python $(if $(BEFORE),--before $(abspath $(BEFORE)))
 
 benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, and how soon their ends are seen, twenty minutes
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
+import select
+import signal
+import ssl
+import sys
+import threading
+import warnings
+from functools import cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from airflow.providers.common.compat.sdk import conf
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -15,6 +29,10 @@ _RELEASE = tuple(int(part) for part in version("apache-airflow-core").split(".")
 TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 #: ``on_kill`` means that a user ended the task (3.4); in 3.3 it may also mean that the trigger has moved.
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
+#: A trigger of a task that began without a worker knows its task, its DAG and its run (3.3).
+STARTS_FROM_TRIGGER = _RELEASE >= (3, 3)
+#: How long Airflow may take to answer a worker that is told to stop, in seconds: it leaves five in all.
+AWAY_SECONDS = 1.5
 #: A clear leaves alone what a task keeps in the state store (3.3); 3.4 discards it if one task is cleared.
 STATE_LASTS_A_CLEAR = _RELEASE < (3, 4)
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
@@ -43,6 +61,39 @@ def task_xcom(ti: RuntimeTaskInstanceProtocol, key: str) -> Any:
     )
 
 
+def push_xcom(ti: RuntimeTaskInstanceProtocol, key: str, value: Any) -> None:
+    """Push an XCom of a task from its trigger; blocks.
+
+    Those that a TaskSuccessEvent takes along arrive as text, and pass a custom XCom backend by (3.1 to 3.3).
+    """
+    from airflow.sdk.execution_time.xcom import XCom  # noqa: PLC0415 - as above
+
+    XCom.set(
+        key=key, value=value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
+    )
+
+
+def template_env(dag: Any, operator: Any) -> Any:
+    """Return what renders an operator's templates in the triggerer (3.3), where its DAG is a serialized one.
+
+    What the DAG has not told raises, and is never empty text.
+    """
+    from airflow.sdk.definitions._internal.templater import create_template_env  # noqa: PLC0415 - as above
+
+    if operator.render_template_as_native_obj is None:
+        operator.render_template_as_native_obj = dag.render_template_as_native_obj
+    return create_template_env(native=operator.render_template_as_native_obj)
+
+
+def hears_success() -> bool:
+    """Return True if a plugin, such as OpenLineage, listens to tasks that succeed on a worker."""
+    try:
+        module = importlib.import_module("airflow.sdk.listener")
+    except ImportError:  # 3.1
+        module = importlib.import_module("airflow.listeners.listener")
+    return bool(module.get_listener_manager().hook.on_task_instance_success.get_hookimpls())
+
+
 def left_result(ti: RuntimeTaskInstanceProtocol) -> bool | None:
     """Return True if the attempt before has left the task's result, None if that is not known.
 
@@ -58,6 +109,78 @@ def stats() -> Any:
     """Return Airflow's metrics in the triggerer, with the functions ``incr``, ``gauge`` and ``timing``."""
     module = importlib.import_module("airflow.observability.stats" if _RELEASE >= (3, 2) else "airflow.stats")
     return module if _RELEASE >= (3, 3) else module.Stats
+
+
+def is_supervised() -> bool:
+    """Return True in the process of a task, which speaks to Airflow through a supervisor; not in a test."""
+    runner: Any = sys.modules.get("airflow.sdk.execution_time.task_runner")
+    return type(getattr(runner, "SUPERVISOR_COMMS", None)).__name__ == "CommsDecoder"
+
+
+def airflow_is_away() -> bool:
+    """Return True if the API server that workers speak to cannot be reached; takes two seconds at most.
+
+    The caller may be a signal handler, and whatever it has interrupted may hold a lock: it asks by no
+    connection of Airflow's own, in another thread, and takes no answer for one.
+    """
+    if not is_supervised():
+        return False
+    base = conf.get("core", "execution_api_server_url", fallback="")
+    base = base or f"{conf.get('api', 'base_url', fallback='')}/execution"
+    found: list[bool] = []
+
+    def ask() -> None:
+        try:
+            with urlopen(f"{base.rstrip('/')}/health", timeout=AWAY_SECONDS):  # noqa: S310 - Airflow's own setting
+                found.append(False)
+        except HTTPError as error:
+            found.append(error.code in {502, 503, 504})  # a proxy has nobody to hand it on to
+        except URLError as error:
+            found.append(not isinstance(error.reason, ssl.SSLError))
+        except (OSError, ValueError) as error:
+            found.append(isinstance(error, OSError))
+
+    thread = threading.Thread(target=ask, name="ask-airflow", daemon=True)
+    thread.start()
+    thread.join(AWAY_SECONDS + 0.5)
+    return found == [True]
+
+
+@cache
+def show_exit() -> None:
+    """Let Airflow see at once that the process of this task has ended, and give its slot to another.
+
+    Up to 3.3.2 its supervisor may read the end of the process's last socket before the process can be reaped;
+    then nothing wakes it for ``[workers] min_heartbeat_interval``, 5 s. Where the system cannot tell of a
+    process's end (not Linux), or nobody reaps orphans (a container whose first process is Airflow), it stays
+    so.
+    """
+    airflows = ("airflow", "python", "celery")
+    if is_supervised() and hasattr(os, "pidfd_open") and not _first_process().startswith(airflows):
+        atexit.register(_hold_sockets)
+
+
+def _first_process() -> str:
+    try:
+        return Path("/proc/1/comm").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _hold_sockets() -> None:
+    """Leave a child that has this process's sockets, and ends them once this process can be reaped."""
+    process = os.pidfd_open(os.getpid())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what other threads hold is nothing to a child that waits and ends
+        if os.fork():
+            os.close(process)
+            return
+    try:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
+        select.select([process], [], [], 10.0)
+    finally:
+        os._exit(0)
 
 
 def encrypt(text: str) -> str | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
 from airflow_provider_jobs.core.several import Cancels
@@ -18,80 +19,60 @@ from airflow_provider_jobs.errors import (
     OutageError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.attempts import Attempt, work_digest
-from airflow_provider_jobs.operators.endings import (
-    airflow_failures,
-    failure,
-    is_final,
-    retry_follows,
-)
-from airflow_provider_jobs.operators.task import JobTask, ServiceTask
+from airflow_provider_jobs.operators import following
+from airflow_provider_jobs.operators.attempts import Attempt
+from airflow_provider_jobs.operators.endings import airflow_failures, failure, retry_follows
+from airflow_provider_jobs.operators.following import FollowingTask
+from airflow_provider_jobs.operators.task import ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
     from airflow_provider_jobs.core.work import JobClient, JobRequest
 
-__all__ = ["JobOperator", "ServiceTask", "airflow_failures", "failure", "work_digest"]
-
-#: How long a cancelled job may take to end before the task gives up on seeing it, in seconds.
-CANCEL_SECONDS = 30.0
-#: How long a kill asks for the end of jobs again, in seconds: Airflow leaves five, and an ask takes time.
-KILL_SECONDS = 2.0
+#: Seconds to wait on the worker before deferring, where the trigger may end the task and where it may not:
+#: the hop there and back takes that long.
+INLINE_SECONDS = 1.0
+HOP_SECONDS = 5.0
 
 
-class JobOperator(JobTask):
+class JobOperator(FollowingTask):
     """Submits a job, waits for it without holding a worker, and raises its error as the task's failure.
 
     A retry adopts the job of the attempt before it; a clear runs a new one. The XCom ``job`` names the job
     from submission on, and at the end holds its state and statistics.
 
     :param poll_interval: Seconds between two looks at the job, at most; at least half a second passes.
-    :param inline_wait: Seconds to wait on the worker before deferring: most jobs end within it, and a hop
-        through the triggerer takes longer.
+    :param inline_wait: Seconds to wait on the worker before deferring; default is 1 if the trigger may end
+        the task, else 5, since the hop to the triggerer and back takes longer.
     :param wait: False returns the reference of the submitted job, for a sensor.
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.
     """
-
-    #: False if the service has no way to end a job.
-    can_cancel: ClassVar[bool] = True
-    #: True if a retry finds the job without Airflow's store of a task's state.
-    found_without_store: ClassVar[bool] = False
 
     def __init__(
         self,
         *,
         poll_interval: float = 5.0,
-        inline_wait: float = 5.0,
+        inline_wait: float | None = None,
         wait: bool = True,
         cancel_on_kill: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(cancel_on_kill=cancel_on_kill, **kwargs)
         if poll_interval <= 0:
             raise ValueError(f"poll_interval is {poll_interval}: it has to be above 0")
-        if inline_wait < 0:
+        if inline_wait is not None and inline_wait < 0:
             raise ValueError(f"inline_wait is {inline_wait}: it cannot be negative")
         self.poll_interval = poll_interval
         self.inline_wait = inline_wait
         self.wait = wait
-        self.cancel_on_kill = cancel_on_kill
-        self._client: Any = None
-        self._refs: list[JobRef] = []
-        self._killed = False
-        self._attempt: Attempt | None = None
         #: The attempt since which the task was not cleared.
         self._since = 1
         #: An event of ours was lost: this attempt has begun before.
         self._resumed = False
-        #: Jobs that may have been made: the replies that would tell were lost.
-        self._lost: list[JobRef] = []
-        self._all_ended = False
-        #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
-        self._carried: dict[str, Any] = {}
 
     # What the operators of a service add.
 
@@ -107,6 +88,8 @@ class JobOperator(JobTask):
 
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
+        compat.show_exit()
+        self._retry_goes_on = retry_follows(context) and self._lasts(context)
         with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.begin(self.retries or 0)
@@ -119,6 +102,8 @@ class JobOperator(JobTask):
         :param event: None if Airflow has lost it; another operator's, if this one took its place meanwhile.
         :param before: What a task carries that the version before has deferred.
         """
+        compat.show_exit()
+        self._retry_goes_on = retry_follows(context) and self._lasts(context)
         with airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.resume()
@@ -135,6 +120,8 @@ class JobOperator(JobTask):
         refs = several.refs_of(event)
         self._refs = self._own(refs)
         client = self._client = self.client()
+        if event["outcome"] == "begin":  # the triggerer could not
+            return self._run(client, context)
         adopted = event["adopted"]
         if event["outcome"] == "error":
             text = f"{several.names(refs)}: {event['message']}"
@@ -147,88 +134,6 @@ class JobOperator(JobTask):
         told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
         # The version before told of all in one.
         return self._finish(client, context, told or ask_each(client.status, refs), adopted=adopted)
-
-    def on_kill(self) -> None:
-        """Cancel what this attempt has submitted or adopted.
-
-        Airflow calls this in a signal handler, and lets the task go on after it.
-        """
-        self._killed = True
-        if self.cancel_on_kill:
-            self._cancel(self._refs, "the task was ended", KILL_SECONDS)
-
-    def _cancel(self, refs: Sequence[JobRef], why: str, seconds: float) -> None:
-        if refs and self._attempt and self._attempt.taken_over(refs):
-            self.log.info("leaving %s alone: a later attempt of the task follows it", several.names(refs))
-        elif refs:
-            # Not another client: its look-up may wait for a lock that the interrupted frame holds.
-            Cancels(self._client, refs, why).insist(seconds, Timing(), self.log)
-
-    def _failed(self, context: Context, error: Exception) -> bool:
-        """Leave no job behind that no attempt would follow; return True if no retry follows this error."""
-        final = is_final(error) and not self._killed
-        if final and self._attempt:
-            self._attempt.note_once_recorded(self, "on_failure_callback")
-        try:
-            self.leave_nothing(context, final=final)
-        except Exception:  # the error that fails the task is the one to tell
-            self.log.exception("%s may run on: it could not be cancelled", several.names(self._refs))
-        return final
-
-    def leave_nothing(self, context: Context, *, final: bool) -> None:
-        """Cancel what an attempt that fails leaves running, unless a retry goes on with it.
-
-        :param final: No retry follows, whatever tries are left.
-        """
-        if self._all_ended or self._killed or not (self.can_cancel and self.cancel_on_kill):
-            return
-        lasts = self.found_without_store or context.get("task_state_store") is not None
-        follows = retry_follows(context) and not final
-        refs = [*self._refs, *(ref for ref in self._lost if ref not in self._refs)]
-        if not (follows and lasts):
-            self._cancel(refs, "no retry can find it" if follows else "the task has failed", CANCEL_SECONDS)
-
-    def _keep(self, ref: JobRef, remember: Callable[[], object]) -> None:
-        """Follow a job that was made, and keep it for a retry; nobody would find one that cannot be kept."""
-        self._follow([ref])
-        try:
-            remember()
-        except Exception:
-            self._cancel([ref], "it could not be kept for a retry", CANCEL_SECONDS)
-            raise
-
-    def _check_killed(self) -> None:
-        """Let a task that was ended go no further; its retry begins anew."""
-        if self._killed:
-            raise OutageError("the task was ended while it ran")
-
-    def _submit(self, client: JobClient, request: JobRequest) -> Submission:
-        """Submit one of several jobs, unless the task was ended; its end can cancel the job at once."""
-        self._check_killed()
-        submission = self._submitted(client, request)
-        if not submission.left_alone and not submission.shared:
-            self._follow([submission.status.ref])
-        return submission
-
-    def _submitted(self, client: JobClient, request: JobRequest) -> Submission:
-        """Submit a job; note one of which nobody knows whether there is one."""
-        try:
-            return client.submit(request)
-        except JobsError as error:
-            if error.lost_job:
-                self._lost.append(error.lost_job)
-            raise
-
-    def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
-        """Return those that nobody else has made: they may be cancelled."""
-        return [ref for ref in refs if ref.id not in self._carried.get("shared", ())]
-
-    def _follow(self, refs: Sequence[JobRef]) -> None:
-        """Note jobs for :meth:`on_kill`; cancel those that came too late for it, and go no further then."""
-        self._refs += [ref for ref in refs if ref not in self._refs]
-        if self._killed and self.cancel_on_kill:
-            self._cancel(refs, "the task was ended", KILL_SECONDS)
-            self._check_killed()
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
@@ -262,29 +167,35 @@ class JobOperator(JobTask):
     def _wait(self, client: JobClient, context: Context, statuses: list[JobStatus], *, adopted: bool) -> Any:
         deadline = self._deadline(context)
         last = float("inf") if deadline is None else deadline
+        ending = ending_of(self) if self.deferrable and self.ends_in_trigger() else None
         try:
             statuses = wait_for(
                 client,
                 statuses,
-                until=min(last, time.time() + self.inline_wait) if self.deferrable else last,
+                until=min(last, time.time() + self._inline_seconds(ending)) if self.deferrable else last,
                 poll_interval=self.poll_interval,
                 timing=Timing(),
                 longest_pause=self._longest_pause(context),
                 on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
             )
+        except NotFoundError as error:
+            jobs = several.names([status.ref for status in statuses])
+            raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
         except OutageError as error:
             if not self.deferrable or error.retry_after is None:
                 raise
             self.log.warning("%s; looking again in %.0f s", error, error.retry_after)
-            return self._defer(context, statuses, adopted=adopted, pause_seconds=error.retry_after)
-        except NotFoundError as error:
-            jobs = several.names([status.ref for status in statuses])
-            raise OutageError(f"{jobs}: {error}", retryable=self.repeatable([])) from error
+            return self._defer(context, statuses, ending, adopted=adopted, pause_seconds=error.retry_after)
         if several.state_of(statuses).ended:
             return self._finish(client, context, statuses, adopted=adopted)
         if self.deferrable and time.time() < last:
-            return self._defer(context, statuses, adopted=adopted)
+            return self._defer(context, statuses, ending, adopted=adopted)
         return self._end_at_deadline(client, context, statuses, adopted=adopted)
+
+    def _inline_seconds(self, ending: dict[str, Any] | None) -> float:
+        if self.inline_wait is not None:
+            return self.inline_wait
+        return INLINE_SECONDS if ending else HOP_SECONDS
 
     def _longest_pause(self, context: Context) -> float:
         """Return for how long the worker is held if the service asks for a pause: as little as can be."""
@@ -293,10 +204,18 @@ class JobOperator(JobTask):
         return LONGEST_PAUSE_SECONDS if retry_follows(context) else float("inf")
 
     def _defer(
-        self, context: Context, statuses: Sequence[JobStatus], *, adopted: bool, pause_seconds: float = 0.0
+        self,
+        context: Context,
+        statuses: Sequence[JobStatus],
+        ending: dict[str, Any] | None,
+        *,
+        adopted: bool,
+        pause_seconds: float = 0.0,
     ) -> Any:
         if self.cancel_on_kill:
             self._check_killed()
+        if ending and self._attempt:
+            self._attempt.leave_to_trigger()
         deadline, now = self._deadline(context), time.time()
         if deadline is not None:
             pause_seconds = max(0.0, min(pause_seconds, deadline - now))
@@ -311,6 +230,7 @@ class JobOperator(JobTask):
             adopted=adopted,
             carried=self._carried,
             cancel_on_kill=self.cancel_on_kill and not self._carried.get("shared"),
+            ending=ending,
         )
         return self.defer(trigger=trigger, method_name="execute_complete")
 
@@ -367,10 +287,10 @@ class JobOperator(JobTask):
             if not self.can_cancel or len(self._own(active)) < len(active):
                 raise self._overdue(active, "may still")
             cancels = Cancels(client, active, "execution_timeout has ended")
-            if not cancels.insist(CANCEL_SECONDS, Timing(), self.log):
+            if not cancels.insist(following.CANCEL_SECONDS, Timing(), self.log):
                 raise self._overdue(active, "could not be cancelled: it may run on")
             self._all_ended = True  # or is about to
-            until = time.time() + CANCEL_SECONDS
+            until = time.time() + following.CANCEL_SECONDS
             try:
                 statuses = wait_for(client, statuses, until=until, poll_interval=1.0, timing=Timing())
             except NotFoundError:  # cancelled, and deleted at once

@@ -1,11 +1,15 @@
-"""A task about jobs of one service: what operators and sensors share."""
+"""A task about jobs of one service: what operators and sensors share, and how it ends without a worker."""
 
 from __future__ import annotations
 
+import inspect
+import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.triggers.base import StartTriggerArgs
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
 
@@ -16,6 +20,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.hooks.base import JobsHook
     from airflow_provider_jobs.jobs import JobStatus
+
+_PACKAGE = "airflow_provider_jobs."
+_START_TRIGGER = f"{_PACKAGE}triggers.start.StartTrigger"
+#: Arguments of BaseOperator are Airflow's business, but for this one; Airflow tells the trigger the others.
+_KEPT = {"render_template_as_native_obj"}
+_AIRFLOWS = inspect.signature(BaseOperator.__init__).parameters.keys() - _KEPT
+#: What a subclass may override to have a say in a task's end: only a worker has its code.
+_END = (
+    *("execute_complete", "ended", "completed", "result", "summary", "summary_of", "xcoms"),
+    *("look", "poke", "statuses"),  # of sensors
+)
 
 
 class ServiceTask(BaseOperator):
@@ -47,9 +62,31 @@ class ServiceTask(BaseOperator):
         """Return the service's client."""
         return self.hook_class(**self.hook_args()).get_conn()
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result, and an operator's XCom ``job``, say about a job."""
         return {"job_id": status.ref.id, "state": status.state, **status.statistics, "url": status.url}
+
+    @classmethod
+    def xcoms(
+        cls,
+        client: Any,  # noqa: ARG003 - subclasses ask it
+        statuses: list[JobStatus],
+        carried: dict[str, Any],  # noqa: ARG003 - subclasses compare with it
+    ) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded; a trigger that ends the task asks for them.
+
+        :raises JobsError: a worker has to see to the end.
+        """
+        return {"return_value": several.summary(statuses, cls.summary, cls.together)}
+
+    def ends_in_trigger(self) -> bool:
+        """Return True if the trigger may end the task after success: a worker has nothing left to do.
+
+        A task that ends there has no listeners called, OpenLineage among them. Override it to have a worker
+        end the task nevertheless.
+        """
+        return nothing_left(self)
 
 
 class JobTask(ServiceTask):
@@ -71,6 +108,12 @@ class JobTask(ServiceTask):
         """Return what the XCom ``job`` says: about the one job, or about all of them."""
         return several.summary(statuses, self.summary, self.together)
 
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded, the XCom ``job`` among them."""
+        found = super().xcoms(client, statuses, carried)
+        return {"job": found["return_value"], **found}
+
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
         return True
@@ -78,3 +121,84 @@ class JobTask(ServiceTask):
     def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
         """Return the jobs that the event of another operator's trigger names, if this one understands it."""
         return []
+
+
+def nothing_left(task: ServiceTask) -> bool:
+    """Return True if only XComs are left to be written once the job of a task has succeeded.
+
+    What Airflow does after success on a worker alone: asset events, callbacks, ``post_execute``, listeners,
+    and XComs that others are mapped over, that are spread over several keys, or that are the result of the
+    DAG.
+    """
+    post_execute = getattr(task.post_execute, "__func__", None)
+    return not (
+        task.outlets
+        or task.on_success_callback
+        or task._post_execute_hook  # noqa: SLF001 - how a parameter is kept
+        or post_execute is not BaseOperator.post_execute
+        or task.multiple_outputs
+        or getattr(task, "returns_dag_result", False)
+        or (task.get_dag() and any(True for _ in task.iter_mapped_dependants()))
+        or compat.hears_success()
+    )
+
+
+def ending_of(task: ServiceTask) -> dict[str, Any] | None:
+    """Return what a trigger needs to end a task: its class, and whether its result is wanted.
+
+    None if a subclass of somebody else's has a say in the end.
+    """
+    for own in type(task).__mro__:
+        if own.__module__.startswith(_PACKAGE):
+            break
+        if any(name in vars(own) for name in _END):
+            return None
+    return {"task": _path(own), "result": bool(task.do_xcom_push)}
+
+
+def start_args(task: ServiceTask) -> StartTriggerArgs | None:
+    """Return how Airflow begins a task in the triggerer, None if it has to begin on a worker."""
+    if why_on_worker(task):
+        return None
+    arguments = {"task": _path(type(task)), "arguments": _arguments(task)}
+    ending = ending_of(task) if task.ends_in_trigger() else None
+    return StartTriggerArgs(_START_TRIGGER, "execute_complete", {**arguments, "ending": ending}, {})
+
+
+def why_on_worker(task: ServiceTask) -> str | None:
+    """Return why a task cannot begin in the triggerer, None if it can."""
+    if not compat.STARTS_FROM_TRIGGER:
+        return "Airflow is older than 3.3"
+    if not type(task).__module__.startswith(_PACKAGE):
+        return "a triggerer does not have the code of its class"
+    hook = task._pre_execute_hook  # noqa: SLF001 - how a parameter is kept
+    pre_execute = getattr(task.pre_execute, "__func__", None)
+    if task.on_execute_callback or hook or pre_execute is not BaseOperator.pre_execute:
+        return "on_execute_callback and pre_execute run there"
+    dag: Any = task.get_dag()
+    if dag and (dag.user_defined_macros or dag.user_defined_filters or dag.jinja_environment_kwargs):
+        return "a triggerer does not have the macros and filters of its DAG"
+    try:
+        arguments = _arguments(task)
+    except TypeError as error:
+        return f"a triggerer cannot be told its arguments: {error}"
+    return "a triggerer cannot pull XComs into templates" if "xcom_pull" in arguments else None
+
+
+def _arguments(task: ServiceTask) -> str:
+    """Return the arguments that make the task again, as JSON text: templates as they are, files already read.
+
+    :raises TypeError: one is not JSON.
+    """
+    given: dict[str, Any] = getattr(task, "_BaseOperator__init_kwargs", {})
+    return json.dumps(
+        {
+            name: getattr(task, name) if name in task.template_fields else value
+            for name, value in given.items()
+            if name not in _AIRFLOWS
+        }
+    )
+
+
+def _path(kind: type) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"

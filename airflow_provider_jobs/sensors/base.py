@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import (
     PokeReturnValue,
 )
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import (
@@ -25,7 +26,7 @@ from airflow_provider_jobs.core.wait.single import (
 from airflow_provider_jobs.errors import JobFailed, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.operators.endings import failure
-from airflow_provider_jobs.operators.task import ServiceTask
+from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         """Return what waits for the same in the triggerer."""
         # As the service names them, if it has: with the location that a listing tells them by.
         refs = self._seen or self.refs(self.client())
-        return JobTrigger(refs=[ref.to_json() for ref in refs], **shared)
+        ending = ending_of(self) if self.ends_in_trigger() else None
+        return JobTrigger(refs=[ref.to_json() for ref in refs], ending=ending, **shared)
 
     # The life cycle.
 
@@ -118,6 +120,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait, and return what was found."""
+        compat.show_exit()
         if not self.deferrable:
             return super().execute(context)
         try:

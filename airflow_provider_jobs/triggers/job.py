@@ -9,22 +9,22 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
-from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers import sharing
+from airflow_provider_jobs.triggers.questions import ask_airflow, ask_first, in_this_context
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from airflow.sdk import Connection
 
-    from airflow_provider_jobs.jobs import JobStatus
     from airflow_provider_jobs.triggers.sharing import Lease, SharedGroup
 
 #: Service -> its hook. A trigger's row names the service only.
@@ -33,8 +33,9 @@ HOOKS = {
     "redivis": "airflow_provider_jobs.hooks.redivis:RedivisHook",
     "salesforce": "airflow_provider_jobs.hooks.salesforce:SalesforceHook",
 }
-#: An event must not come before Airflow has recorded that the worker let go of the task, which was seen to
-#: take five seconds on a busy machine: no look at a job before this many seconds.
+#: An event that resumes the task must not come before Airflow has recorded that the worker let go of it,
+#: which was seen to take five seconds on a busy machine: none before this many seconds. One that ends the
+#: task may.
 FIRST_POLL_SECONDS = 10.0
 #: States of a task that no attempt follows.
 _OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -52,9 +53,13 @@ class _Trigger(BaseTrigger):
     :param hook_args: The hook's keyword arguments, the connection's id among them.
     :param poll_interval: Seconds between two looks.
     :param deadline: Seconds since 1970; a restart does not move it.
-    :param first_poll_at: Seconds since 1970; no look before.
+    :param first_poll_at: Seconds since 1970; nothing resumes the task before, and who can do no more than
+        that looks no earlier.
     :param pause_seconds: How long the service asked the worker not to be asked; 0 if it did not.
     """
+
+    #: False if there is something to gain by looking before the task may be resumed.
+    looks_late = True
 
     def __init__(
         self,
@@ -117,7 +122,8 @@ class _Trigger(BaseTrigger):
             raise DeadlineExceeded(text, ref=refs[0]) from None
         with lease:
             await self._keep_pause()
-            await self._until_first_poll()
+            if self.looks_late:
+                await self._until_first_poll()
             wait = partial(
                 lease.thing.group.wait,
                 poll_interval=self.poll_interval,
@@ -134,9 +140,8 @@ class _Trigger(BaseTrigger):
         """Wait as long as the service asked the worker not to be asked; that ends at ``first_poll_at``."""
         await asyncio.sleep(min(self.pause_seconds, max(0.0, self.first_poll_at - time.time())))
 
-    async def _told(self, error: JobsError) -> dict[str, Any]:
-        """Return what an error means, once an event may say it."""
-        await self._until_first_poll()
+    def _told(self, error: JobsError) -> dict[str, Any]:
+        """Return what an error means."""
         if isinstance(error, DeadlineExceeded):
             return {"outcome": "deadline"}
         outage, gone = not concerns_job(error), isinstance(error, NotFoundError)
@@ -147,15 +152,18 @@ class _Trigger(BaseTrigger):
 class JobTrigger(_Trigger):
     """Waits until the jobs of one task have ended; one class for every service.
 
-    Its one event is ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses":
-    [JobStatus]}``; outcome ``deadline`` means that a job still runs, ``error`` with a ``message``,
-    ``retryable`` and ``gone`` that nobody could be asked, or that a job is not there any more.
+    When all have succeeded and nothing is left for a worker, it ends the task itself. Otherwise its one event
+    is ``{"outcome": "ended", "refs": [JobRef], "adopted": bool, "carried": dict, "statuses": [JobStatus]}``;
+    outcome ``deadline`` means that a job still runs, ``error`` with a ``message``, ``retryable`` and ``gone``
+    that nobody could be asked, or that a job is not there any more.
 
     :param refs: The jobs, as :meth:`.JobRef.to_json` writes them.
     :param ref: The same, as the version before wrote it: rows of its deferred tasks still wake up.
     :param adopted: Handed back in the event.
     :param carried: Handed back in the event: what the task needs again at its end.
     :param cancel_on_kill: Cancel the jobs when a user ends the task.
+    :param ending: How the trigger ends the task after success, in the operator's words; None leaves that to a
+        worker.
     """
 
     def __init__(
@@ -166,6 +174,7 @@ class JobTrigger(_Trigger):
         adopted: bool = False,
         carried: dict[str, Any] | None = None,
         cancel_on_kill: bool = False,
+        ending: dict[str, Any] | None = None,
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
@@ -173,11 +182,12 @@ class JobTrigger(_Trigger):
         self.adopted = adopted
         self.carried = carried or {}
         self.cancel_on_kill = cancel_on_kill
+        self.ending = ending
         self._cancelling: asyncio.Task[None] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return everything that the constructor takes."""
-        return self._serialized(**self._handed_back(), cancel_on_kill=self.cancel_on_kill)
+        return self._serialized(**self._handed_back(), cancel_on_kill=self.cancel_on_kill, ending=self.ending)
 
     def _handed_back(self) -> dict[str, Any]:
         return {
@@ -188,15 +198,21 @@ class JobTrigger(_Trigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and yield the one event."""
+        if self.task_instance is not None:
+            ask_first(self.task_instance)
         try:
             event = await self._wait()
+            if over := await self._is_over(event):
+                self.log.info("%s succeeded, and with it the task", several.names(self.refs))
+            else:
+                await self._until_first_poll()
         except asyncio.CancelledError as error:
             if not compat.TRIGGER_HAS_ON_KILL:
                 await self.on_kill()
             elif compat.KILLED_MESSAGE in error.args and self.cancel_on_kill:
                 self._cancellation()
             raise
-        yield TriggerEvent({**self._handed_back(), **event})
+        yield TaskSuccessEvent() if over else TriggerEvent({**self._handed_back(), **event})
 
     async def on_kill(self) -> None:
         """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.
@@ -245,8 +261,40 @@ class JobTrigger(_Trigger):
                 self.refs, partial(sharing.group_of_jobs, self, self.refs[0].scope)
             )
         except JobsError as error:
-            return await self._told(error)
+            return self._told(error)
         return {"outcome": "ended", "statuses": [status.to_json() for status in statuses]}
+
+    @property
+    def looks_late(self) -> bool:  # type: ignore[override]
+        """False if there is something to gain by looking before the task may be resumed."""
+        return not self._can_end
+
+    @property
+    def _can_end(self) -> bool:
+        # ``dag.test()`` runs a trigger without its task, and takes no event for the end of one.
+        return self.ending is not None and self.task_instance is not None
+
+    async def _is_over(self, event: dict[str, Any]) -> bool:
+        """Do what a worker would do after success, if that can be done here; False leaves it to a worker."""
+        statuses = [JobStatus.from_json(each) for each in event.get("statuses", ())]
+        if not self._can_end or not statuses or several.state_of(statuses) is not JobState.SUCCEEDED:
+            return False
+        try:
+            with await sharing.connection_of(self) as lease:
+                connection = lease.thing
+                xcoms = await connection.polls.run(in_this_context(self._xcoms, connection.client, statuses))
+            for key, value in xcoms.items():
+                await ask_airflow(compat.push_xcom, self.task_instance, key, value)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means
+            self.log.info("a worker ends the task, not its trigger: %s", error)
+            return False
+        return True
+
+    def _xcoms(self, client: Any, statuses: Sequence[JobStatus]) -> dict[str, Any]:
+        ending = self.ending or {}
+        statuses = [status if status.whole else client.status(status.ref) for status in statuses]
+        xcoms: dict[str, Any] = pkgutil.resolve_name(ending["task"]).xcoms(client, statuses, self.carried)
+        return {key: value for key, value in xcoms.items() if ending["result"] or key != "return_value"}
 
     async def _still_waited_for(self) -> bool:
         """Return True if the task or a later attempt follows these very jobs; ask until Airflow can say."""
@@ -266,17 +314,15 @@ class JobTrigger(_Trigger):
     async def _is_waited_for(self) -> bool:
         if compat.ON_KILL_MEANS_KILLED or self.task_instance is None:
             return False
-        from asgiref.sync import sync_to_async  # noqa: PLC0415 - the SDK's calls find their way back by it
-
         ti = self.task_instance
-        task_xcom = sync_to_async(compat.task_xcom, thread_sensitive=False)
-        state = await sync_to_async(compat.task_state, thread_sensitive=False)(ti)
+        state = await ask_airflow(compat.task_state, ti)
         if state == "deferred":
-            job = await task_xcom(ti, "job")
+            job = await ask_airflow(compat.task_xcom, ti, "job")
             return isinstance(job, dict) and job.get("job_id") == several.joined_ids(self.refs)
         if state in _OVER:
             return False
-        return several.followed_later(await task_xcom(ti, several.ATTEMPT_KEY), ti.try_number, self.refs)
+        later = await ask_airflow(compat.task_xcom, ti, several.ATTEMPT_KEY)
+        return several.followed_later(later, ti.try_number, self.refs)
 
 
 class JobsTrigger(_Trigger):
@@ -302,7 +348,8 @@ class JobsTrigger(_Trigger):
         try:
             await self._watched([ref], partial(sharing.group_of_search, self, self.search))
         except JobsError as error:
-            event = await self._told(error)
+            event = self._told(error)
+        await self._until_first_poll()
         yield TriggerEvent(event)
 
 

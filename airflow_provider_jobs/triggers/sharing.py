@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 #: Cancels of one connection that go out at once.
 CANCELS_AT_ONCE = 8
+#: Jobs of tasks without a worker that one connection submits at once.
+SUBMITS_AT_ONCE = 8
 #: Polls of one connection that go out at once, for as many groups as it has.
 POLLS_AT_ONCE = 16
 #: How long a connection may fail to be looked up: Airflow says "not found" of one it could not ask for, too.
@@ -60,11 +62,12 @@ class Sharer(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """A connection that has been looked up; its polls have threads apart from other calls."""
+    """A connection that has been looked up; each kind of call has threads of its own."""
 
     client: Any
     lane: Lane = field(default_factory=lambda: Lane(CANCELS_AT_ONCE))
     polls: Lane = field(default_factory=lambda: Lane(POLLS_AT_ONCE))
+    submits: Lane = field(default_factory=lambda: Lane(SUBMITS_AT_ONCE))
 
 
 @dataclass(eq=False, slots=True)
@@ -151,6 +154,8 @@ class Lease(Generic[T]):
         self.give_back()
 
 
+#: Where templates of tasks without a worker are rendered.
+rendering = Lane(4)
 connections: Shelf[Connection] = Shelf()
 groups: Shelf[SharedGroup] = Shelf(SharedGroup.close)
 

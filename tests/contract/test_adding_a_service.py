@@ -58,8 +58,8 @@ from airflow_provider_jobs.operators.toy import ToyOperator
 from airflow_provider_jobs.sensors.toy import ToyJobSensor
 
 heavy = sorted({"requests", "google.auth", "simple_salesforce"} & sys.modules.keys())
-ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, max_tries=0, start_date=None,
-                     xcom_push=lambda key, value: None)
+ti = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1, try_number=1, max_tries=0,
+                     start_date=None, xcom_push=lambda key, value: None)
 context = {"ti": ti, "dag_run": SimpleNamespace(start_date=None)}
 
 def perform(work):

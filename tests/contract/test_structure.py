@@ -24,7 +24,7 @@ STANDING = {
     "core.upload": {"body", "protocol", "uploader"},
     "core.wait": {"group", "listing", "waiter"},
     "hooks.logins": {"google", "salesforce", "salesforce_settings", "salesforce_tokens"},
-    "operators": {"files", "memory", "progress", "side_by_side"},
+    "operators": {"files", "following", "memory", "progress", "side_by_side", "task"},
     "operators.salesforce": {"parts", "rejections"},
     "triggers": {"metrics", "sharing"},
 }

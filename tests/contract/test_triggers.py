@@ -14,6 +14,8 @@ from airflow.triggers.base import BaseTrigger
 
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.operators import bigquery, redivis, salesforce
+from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.triggers import job as module
 from airflow_provider_jobs.triggers.job import JobsTrigger, JobTrigger
 
@@ -36,6 +38,7 @@ OWN: dict[type[BaseTrigger], dict[str, Any]] = {
         "adopted": True,
         "carried": {"sent": {"j": 7}},
         "cancel_on_kill": True,
+        "ending": {"task": "module:Task", "result": True},
     },
     JobsTrigger: {
         "search": JobSearch(job_id_prefix="a", labels={"x": "y"}, min_creation_time=1).to_json(),
@@ -164,3 +167,18 @@ def test_a_row_of_the_version_before_wakes_up(name: str) -> None:
         old = OLD_ROWS[name][1]["ref"]
         assert [ref.id for ref in trigger.refs] == old["id"].split()
         assert {(ref.scope, ref.location) for ref in trigger.refs} == {(old["scope"], old["location"])}
+
+
+OPERATORS = [getattr(each, name) for each in (bigquery, redivis, salesforce) for name in each.__all__]
+
+
+@pytest.mark.parametrize("kind", OPERATORS, ids=lambda kind: kind.__name__)
+def test_what_an_end_does_on_a_worker_a_trigger_does_or_leaves_to_it(kind: type) -> None:
+    """An operator with more to do at its end says what a trigger does of that, or that it cannot."""
+
+    def has_own(*names: str) -> bool:
+        above = {JobOperator, *JobOperator.__mro__}
+        return any(name in vars(each) for each in set(kind.__mro__) - above for name in names)
+
+    if has_own("ended", "completed", "result", "summary_of"):
+        assert has_own("xcoms", "ends_in_trigger")

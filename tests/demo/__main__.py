@@ -151,7 +151,7 @@ class Demo:
         total = sum(task.seconds for task in records.tasks)
         held = sum(task.worker_seconds for task in records.tasks)
         print(f"\nOf {total:.0f} s, tasks held a worker for {held:.0f} s, as Airflow's audit log has it.")
-        print("They wait 5 s there at first (inline_wait): most jobs end by then. Longer ones take no more.")
+        print("They wait a second there at first (inline_wait): short jobs end by then.")
         say("The tasks waited in the triggerer: its log")
         for task in records.tasks:
             log = records.trigger_logs[task.task_id]

@@ -50,6 +50,7 @@ class Airflow:
     :param environment: More variables for every component: connections (``AIRFLOW_CONN_…``), settings.
     :param apart: Serve workers by an API server of their own. On SQLite a server that is asked to change
         something while it serves a worker may wait for itself: for a test that asks for much.
+    :param python: The interpreter of the environment that has Airflow.
     :param pause: Called while waiting; it may raise to end the wait.
     :param report: Told in a few words what is being waited for.
     """
@@ -60,9 +61,11 @@ class Airflow:
         environment: Mapping[str, str] | None = None,
         *,
         apart: bool = False,
+        python: str = sys.executable,
         pause: Callable[[float], None] = time.sleep,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._python = python
         self._pause = pause
         self._report = report
         self.home = Path(tempfile.mkdtemp(prefix="jobs-airflow-"))
@@ -223,7 +226,7 @@ class Airflow:
             program.ensure_alive()
 
     def _program(self, *arguments: str, log: str = "") -> Program:
-        command = [sys.executable, "-m", "airflow", *arguments]
+        command = [self._python, "-m", "airflow", *arguments]
         return Program(arguments[0], command, self.environment, self.home / f"{log or arguments[0]}.log")
 
 

@@ -9,9 +9,13 @@ import json
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 from airflow.providers.common.compat.sdk import TaskDeferred
+from airflow.triggers.base import TaskSuccessEvent
 from pydantic import JsonValue, TypeAdapter
+
+from airflow_provider_jobs import compat
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -33,7 +37,8 @@ class TaskRun:
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def context(self, try_number: int = 1) -> Any:
-        """Return the context of an attempt."""
+        """Return the context of an attempt, which is told what the one before has left."""
+        from_server = SimpleNamespace(xcom_keys_to_clear=list(self.xcoms))
         self.xcoms.clear()
         ti = SimpleNamespace(
             dag_id=self.dag_id,
@@ -44,6 +49,8 @@ class TaskRun:
             try_number=try_number,
             start_date=dt.datetime.now(dt.UTC),
             xcom_push=lambda key, value: self.xcoms.update({key: value}),
+            task=SimpleNamespace(do_xcom_push=True),
+            _ti_context_from_server=from_server,
         )
         return {"ti": ti, "dag_run": SimpleNamespace(start_date=self.started)}
 
@@ -80,8 +87,16 @@ def recorded(task: Any, context: Any, end: str = "success") -> None:
         callback(context)
 
 
-def perform(task: Any, context: Any = None) -> Any:
-    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result."""
+def in_triggerer(ti: Any) -> Any:
+    """Return a task instance as a triggerer knows it: without its task."""
+    return SimpleNamespace(**{name: value for name, value in vars(ti).items() if name != "task"})
+
+
+def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any:
+    """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result.
+
+    :param in_dag_test: As ``dag.test()`` does: the trigger does not know its task, and cannot end it.
+    """
     context = context or TaskRun().context()
     try:
         return task.execute(context)
@@ -90,7 +105,19 @@ def perform(task: Any, context: Any = None) -> Any:
         module, _, name = path.rpartition(".")
         row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
         trigger = getattr(importlib.import_module(module), name)(**row)
-        event = json.loads(json.dumps(asyncio.run(_first_event(trigger)).payload))
+        left: dict[str, Any] = {}
+
+        def push(ti: Any, key: str, value: Any) -> None:
+            left[key] = json.loads(json.dumps(value))
+            ti.xcom_push(key, left[key])
+
+        with patch.object(compat, "push_xcom", push):
+            if not in_dag_test:
+                trigger.task_instance = in_triggerer(context["ti"])
+            fired = asyncio.run(_first_event(trigger))
+        if isinstance(fired, TaskSuccessEvent):
+            return left.get("return_value")
+        event = json.loads(json.dumps(fired.payload))
         kept = json.loads(json.dumps(deferred.kwargs or {}))
         return getattr(task, deferred.method_name)(context, event, **kept)
 

@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators import base, endings
+from airflow_provider_jobs.operators import endings, following
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator, BigQueryUploadOperator
 from airflow_provider_jobs.triggers import job as job_triggers
 from tests.integration.task_run import TaskRun, perform
@@ -28,7 +28,7 @@ both = pytest.mark.parametrize("deferrable", [False, True])
 def short_graces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing wait for long that a test makes fail."""
     monkeypatch.setattr(endings, "NICE_SECONDS", 0.5)
-    monkeypatch.setattr(base, "CANCEL_SECONDS", 3.0)
+    monkeypatch.setattr(following, "CANCEL_SECONDS", 3.0)
     monkeypatch.setattr(several, "_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(job_triggers, "CANCEL_PAUSE_SECONDS", 0.05)
 
@@ -154,7 +154,7 @@ def test_so_does_the_trigger(lab: Lab, name: str, capsys: pytest.CaptureFixture[
 def test_a_cancel_that_is_never_taken_is_told(
     lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(base, "KILL_SECONDS", 0.2)
+    monkeypatch.setattr(following, "KILL_SECONDS", 0.2)
     with lab.slow_jobs(seconds=1):
         task = query(wait=False)
         reference = task.execute(TaskRun().context())

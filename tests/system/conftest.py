@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "dags", HERE.parents[1] / "example_dags")
 DAG_IDS = (
-    *("bigquery_sensors", "clears", "google_insert_job", "lifecycle", "salesforce_lifecycle"),
+    *(
+        "bigquery_sensors",
+        "clears",
+        "google_insert_job",
+        "lifecycle",
+        "salesforce_lifecycle",
+        "without_worker",
+    ),
     *("upload_to_bigquery", "upload_to_redivis"),
 )
 PROJECT = "google-dag"

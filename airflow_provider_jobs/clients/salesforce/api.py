@@ -48,9 +48,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+_say_retry = partial(log.warning, "%s; trying again in %.1f s")
 #: Replies that hold results: 204 where there are none, not even a header.
 _RESULTS = frozenset({200, NO_CONTENT})
-_say_retry = partial(log.warning, "%s; trying again in %.1f s")
 
 
 class SalesforceApi:

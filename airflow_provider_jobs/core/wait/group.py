@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 #: Seconds between two ticks for each job that waits, where the group is in a hurry: a list of many jobs costs
 #: time to read. From 1,250 jobs on, five seconds are the hurry.
 HURRY_SECONDS_PER_JOB = 0.004
+#: A group grows calm so many times as slowly as who waits for one job: a look costs the same for all, and
+#: each task ends as late as it is looked at. The pause is a twentieth of the time in which nothing has
+#: happened.
+CALM = 4
 #: The part of a pause that chance may take away, so that connections drift apart.
 JITTER = 0.1
 #: Deadlines and heartbeats are looked through at most this often, in seconds.
@@ -191,9 +195,8 @@ class PollGroup:
         longest = max(FLOOR_SECONDS, self._poll_interval)
         if not self._hurry:
             return longest
-        hurry = max(
-            len(self._waiters) * HURRY_SECONDS_PER_JOB, pause_seconds(now - self._stirred_at, longest)
-        )
+        quiet = (now - self._stirred_at) / CALM
+        hurry = max(len(self._waiters) * HURRY_SECONDS_PER_JOB, pause_seconds(quiet, longest))
         return min(longest, hurry) * (1 - JITTER * self._luck)
 
     def _start_tick(self, loop: asyncio.AbstractEventLoop, due: float) -> None:

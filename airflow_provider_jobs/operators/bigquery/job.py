@@ -23,7 +23,7 @@ from airflow_provider_jobs.links.bigquery import BigQueryJobLink
 from airflow_provider_jobs.operators.attempts import run_started_at, work_digest, work_digest_before
 from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know
-from airflow_provider_jobs.operators.task import ServiceTask
+from airflow_provider_jobs.operators.task import ServiceTask, start_args, why_on_worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +79,8 @@ class BigQueryTask(ServiceTask):
             "impersonation_chain": self.impersonation_chain or None,
         }
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result says about a job: where it is, its state, and the numbers that people use."""
         ref = status.ref
         return {
@@ -104,11 +105,15 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         names one.
     :param labels: Labels of the job, besides those for dag, task and run.
     :param job_id: How the job's id begins; default names dag, task and run.
+    :param from_trigger: Begin, wait and end in the triggerer, without any worker, where that can be; then it
+        is ``deferrable`` too. Airflow 3.3 or newer, not mapped.
     """
 
     template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
     #: The template fields that may name a file; the others never do, whatever they end in.
     file_fields: ClassVar[tuple[str, ...]] = ()
+    #: False if a worker has to submit the job.
+    can_begin_in_trigger: ClassVar[bool] = True
     operator_extra_links = (BigQueryJobLink(),)
     found_without_store = True
     ui_color = "#4285f4"
@@ -119,12 +124,21 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         location: str | None = None,
         labels: Mapping[str, str] | None = None,
         job_id: str | None = None,
+        from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if from_trigger and not (self.wait and self.can_begin_in_trigger):
+            raise ValueError(
+                "from_trigger clashes with wait=False"
+                if self.can_begin_in_trigger
+                else "from_trigger is not for files that are sent along: a worker has to send them"
+            )
         self.location = location
         self.labels = labels
         self.job_id = job_id
+        self.start_from_trigger = from_trigger
+        self.deferrable = self.deferrable or from_trigger
 
     def resolve_template_files(self) -> None:
         """Read the files that file fields name; Airflow's own looks for files in every template field."""
@@ -133,6 +147,14 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
             super().resolve_template_files()
         finally:
             self.template_fields = every
+        if self.start_from_trigger:
+            self.start_trigger_args = start_args(self)
+
+    def execute(self, context: Context) -> Any:
+        """Submit the work, wait, and return the result."""
+        if self.start_from_trigger and (reason := why_on_worker(self)):
+            self.log.info("not from the trigger: %s", reason)
+        return super().execute(context)
 
     def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
         """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are not template files."""
@@ -189,15 +211,12 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses, those of a SELECT with the number of its rows if BigQuery tells it."""
-        return [self._counted(client, status) for status in statuses]
+        return [_counted(client, status) for status in statuses]
 
-    def _counted(self, client: BigQueryClient, status: JobStatus) -> JobStatus:
-        if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
-            return status
-        rows = nice_to_know(f"the row count of {status.ref}", lambda: client.row_count(status.ref), None)
-        return (
-            status if rows is None else replace(status, statistics={**status.statistics, "row_count": rows})
-        )
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs have succeeded."""
+        return super().xcoms(client, [_counted(client, status) for status in statuses], carried)
 
     def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
         """Refuse parameters that only CSV has.
@@ -291,6 +310,18 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         given = self.configuration
         return json_object(given, "configuration") if isinstance(given, str) else dict(given)
 
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose job has succeeded, its result the job's id."""
+        return {**super().xcoms(client, statuses, carried), "return_value": statuses[0].ref.id}
+
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
+
+
+def _counted(client: BigQueryClient, status: JobStatus) -> JobStatus:
+    if status.statistics.get("statement_type") != "SELECT" or not status.ref.id:
+        return status
+    rows = nice_to_know(f"the row count of {status.ref}", lambda: client.row_count(status.ref), None)
+    return status if rows is None else replace(status, statistics={**status.statistics, "row_count": rows})

@@ -44,6 +44,7 @@ class BigQueryUploadOperator(_LoadingOperator):
     :param parallel_uploads: Files to send at a time.
     """
 
+    can_begin_in_trigger = False
     template_fields = ("source", "source_conn_id", *_LoadingOperator.template_fields)
 
     def __init__(

@@ -35,10 +35,11 @@ class RedivisTask(ServiceTask):
         super().__init__(**kwargs)
         self.redivis_conn_id = redivis_conn_id
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result says about an upload or a release."""
         ref = status.ref
-        return {"job_id": ref.id, self.scope_name: ref.scope, "state": status.state, **status.statistics}
+        return {"job_id": ref.id, cls.scope_name: ref.scope, "state": status.state, **status.statistics}
 
 
 class RedivisOperator(RedivisTask, JobOperator):

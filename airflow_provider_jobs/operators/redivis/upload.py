@@ -191,10 +191,21 @@ class RedivisUploadOperator(RedivisOperator):
 
         :raises JobFailed: one is not.
         """
-        expected = {uri: Expected(**each) for uri, each in self._carried.get("expected", {}).items()}
+        return self._checked(client, statuses, self._carried)
+
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose uploads are what was sent."""
+        return super().xcoms(client, cls._checked(client, statuses, carried), carried)
+
+    @classmethod
+    def _checked(
+        cls, client: RedivisClient, statuses: list[JobStatus], carried: Mapping[str, Any]
+    ) -> list[JobStatus]:
+        expected = {uri: Expected(**each) for uri, each in carried.get("expected", {}).items()}
         statuses = [checked_status(status, expected.get(status.ref.id)) for status in statuses]
         if several.state_of(statuses) is not JobState.SUCCEEDED:
-            raise failure(client, statuses, self.together)
+            raise failure(client, statuses, cls.together)
         return statuses
 
     def _fields(self) -> dict[str, Any]:

@@ -214,6 +214,17 @@ class SalesforceIngestOperator(SalesforceOperator):
             self._delete(client, statuses)
         return statuses
 
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose jobs took every record.
+
+        :raises JobsError: records were rejected, or their numbers are not as sent: a worker has to tell.
+        """
+        check_counts(statuses, carried.get("sent", {}))
+        if counted(statuses)[1]:
+            raise JobsError("records were rejected")
+        return super().xcoms(client, statuses, carried)
+
     def _note_complete(
         self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
     ) -> None:
@@ -235,7 +246,7 @@ class SalesforceIngestOperator(SalesforceOperator):
 
     def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
         work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
-        return TaskMemory(context, "salesforce_complete", work)
+        return TaskMemory(context, "salesforce_complete", work, self._since)
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)

@@ -51,7 +51,8 @@ class SalesforceTask(ServiceTask):
         super().__init__(**kwargs)
         self.salesforce_conn_id = salesforce_conn_id
 
-    def summary(self, status: JobStatus) -> dict[str, Any]:
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result says about a job: where it is, and the numbers that people use."""
         version, _, kind = (status.ref.location or "").partition("/jobs/")
         known = {name: value for name, value in status.statistics.items() if value is not None}
@@ -124,6 +125,10 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         self.results_path = results_path
         self.results_conn_id = results_conn_id
         self._files: list[dict[str, Any]] = []
+
+    def ends_in_trigger(self) -> bool:
+        """Return True if the trigger may end the task: nothing is left to download or to delete."""
+        return not (self.results_path or self.delete_job) and super().ends_in_trigger()
 
     def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         """Return what the XCom ``job`` says, with the files that were written."""

@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.operators import base, endings
+from airflow_provider_jobs.operators import endings, following
 from airflow_provider_jobs.triggers import job as job_triggers
 from tests.integration.redivis.lab import OWNER, ROWS, SESSION, RedivisLab, write
 from tests.integration.task_run import Attempts, Store, TaskRun, perform
@@ -25,7 +25,7 @@ both = pytest.mark.parametrize("deferrable", [False, True])
 def short_graces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing wait for long that a test makes fail."""
     monkeypatch.setattr(endings, "NICE_SECONDS", 0.5)
-    monkeypatch.setattr(base, "CANCEL_SECONDS", 3.0)
+    monkeypatch.setattr(following, "CANCEL_SECONDS", 3.0)
     monkeypatch.setattr(several, "_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(job_triggers, "CANCEL_PAUSE_SECONDS", 0.05)
 

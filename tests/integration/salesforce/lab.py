@@ -56,8 +56,12 @@ class SalesforceLab:
         sandbox.salesforce_settings(**USUAL)
         begin = Transport.__init__
 
+        def pause(seconds: float) -> None:
+            if seconds:
+                self.pauses.append(seconds)
+
         def hurried(transport: Transport, *arguments: Any, **options: Any) -> None:
-            begin(transport, *arguments, **{"timing": Timing(time.time, self.pauses.append), **options})
+            begin(transport, *arguments, **{"timing": Timing(time.time, pause), **options})
 
         patch.setattr(Transport, "__init__", hurried)
         self.connect(access_token=sandbox.salesforce_token)

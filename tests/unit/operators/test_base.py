@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators import endings
-from airflow_provider_jobs.operators.base import JobOperator, work_digest
+from airflow_provider_jobs.operators.attempts import work_digest
+from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 from tests.unit.tasks import REF, STARTED, FakeClient, context, deferred, event, failed, faked, run, status
@@ -107,6 +108,10 @@ class TestDeferring:
             "adopted": False,
             "carried": {},
             "cancel_on_kill": False,
+            "ending": {
+                "task": "airflow_provider_jobs.operators.bigquery.query:BigQueryQueryOperator",
+                "result": True,
+            },
         }
         assert JobTrigger(**arguments, first_poll_at=first).serialize() == trigger.serialize()
 

@@ -20,7 +20,7 @@ from airflow_provider_jobs.errors import (
     TransportError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobStatus
-from airflow_provider_jobs.operators import base
+from airflow_provider_jobs.operators import following
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.unit.tasks import REF, FakeClient, context, deferred, event, failed, faked, run, status
@@ -146,7 +146,7 @@ class TestEnding:
         client = FakeClient(looks=(status("running"),))
         with pytest.raises(DeadlineExceeded, match="was asked to stop and still runs"):
             operator(client).execute_complete(context(), event(outcome="deadline"))
-        assert sum(clock.pauses) <= base.CANCEL_SECONDS + 1
+        assert sum(clock.pauses) <= following.CANCEL_SECONDS + 1
 
     def test_a_job_that_made_it_in_the_last_moment_is_finished(self) -> None:
         """Its work is done and paid for; a failure would only say that it has succeeded."""

@@ -16,7 +16,7 @@ from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.wait.group import PollGroup
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
 from airflow_provider_jobs.jobs import JobRef
-from airflow_provider_jobs.triggers import job, sharing
+from airflow_provider_jobs.triggers import job, questions, sharing
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.unit.tasks import REF, FakeClient, FakeTi, event, failed, status
 from tests.unit.triggers.doubles import Searching, event_of, job_trigger, jobs_trigger, run, until, watching
@@ -124,6 +124,35 @@ class TestJobTrigger:
             "poll_interval": 1,
         }
         assert run(JobTrigger(ref=REF.to_json(), **shared).client()).project == "p"
+
+
+class TestFirstQuestion:
+    """The first answer of Airflow takes a triggerer seconds of work; a kill is no time for that."""
+
+    def test_the_first_trigger_asks_and_no_other(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[Any] = []
+        monkeypatch.setattr(questions, "_first_questions", [])
+        monkeypatch.setattr(compat, "task_state", asked.append)
+
+        async def scene() -> None:
+            for _ in range(3):
+                trigger = job_trigger(FakeClient(looks=(status(),)))
+                trigger.task_instance = FakeTi()
+                await event_of(trigger)
+            await asyncio.gather(*questions._first_questions)
+
+        run(scene())
+        assert len(asked) == 1
+
+    def test_the_answer_does_not_matter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(_: Any) -> None:
+            raise RuntimeError("API_SERVER_ERROR")
+
+        monkeypatch.setattr(questions, "_first_questions", [])
+        monkeypatch.setattr(compat, "task_state", fail)
+        trigger = job_trigger(FakeClient(looks=(status(),)))
+        trigger.task_instance = FakeTi()
+        assert run(event_of(trigger)) == event(status())
 
 
 class TestSeveral:

@@ -132,7 +132,7 @@ class TestHeartbeat:
         service.outage = (97, 800)
         lines = self.lines(service)
         assert lines[0] == (
-            "150 p:one is RUNNING as far as is known; no answer since 22:14:56 UTC: no reply from bigquery; "
+            "150 p:one is RUNNING as far as is known; no answer since 22:14:54 UTC: no reply from bigquery; "
             "waiting for 2 min"
         )
         assert lines[-1] == "1050 p:one is RUNNING; waiting for 18 min"
