@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -187,13 +188,17 @@ class TestClear:
 
     @MODES
     def test_a_success_that_airflow_has_not_recorded_is_adopted(self, lab: Lab, *, deferrable: bool) -> None:
-        """The worker died between the job's end and Airflow's record of it."""
+        """The worker died between the job's end and Airflow's record of it.
+
+        A trigger that ends the task does so again, should its triggerer die: a worker ends the task here.
+        """
         run = Attempts(max_tries=3)
-        ids = [perform(query(deferrable=deferrable), run.context(1))["job_id"]]
+        on_worker = partial(perform, in_dag_test=True)
+        ids = [on_worker(query(deferrable=deferrable), run.context(1))["job_id"]]
         task, context = query(deferrable=deferrable), run.context(2)
-        ids.append(perform(task, context)["job_id"])
+        ids.append(on_worker(task, context)["job_id"])
         recorded(task, context)
-        ids += [perform(query(deferrable=deferrable), run.context(number))["job_id"] for number in (3, 4)]
+        ids += [on_worker(query(deferrable=deferrable), run.context(number))["job_id"] for number in (3, 4)]
         assert ids[0] == ids[1] != ids[2] == ids[3]
         assert len(lab.jobs()) == 2
 

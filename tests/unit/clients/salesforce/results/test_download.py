@@ -393,6 +393,8 @@ def main_thread() -> int:
     return found
 
 
+# The signal may come between the opening of a file and its first use: who collects it closes it, and warns.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <_io:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("ended_by_signal")
 @pytest.mark.parametrize("split", [True, False])
 @pytest.mark.parametrize("last_attempt", [True, False])
