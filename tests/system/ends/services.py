@@ -42,9 +42,8 @@ class Service:
 
 
 def bigquery_jobs(sandbox: Sandbox, token: str) -> list[str]:
-    page = ask(
-        f"{sandbox.bigquery}/bigquery/v2/projects/{PROJECT}/jobs", token, projection="full", allUsers="true"
-    )
+    filters = {"projection": "full", "allUsers": "true", "maxResults": "1000"}  # by default 50
+    page = ask(f"{sandbox.bigquery}/bigquery/v2/projects/{PROJECT}/jobs", token, **filters)
     return [_bigquery_state(job["status"]) for job in reversed(page.get("jobs", []))]
 
 
