@@ -87,9 +87,6 @@ class Listing:
             raise failures[0]
         return found
 
-    def _list(self, name: str) -> _WatchedList:
-        return self._lists.setdefault(name, _WatchedList(name, self.jobs))
-
 
 def _nobody(_: Mapping[Any, News]) -> None: ...
 

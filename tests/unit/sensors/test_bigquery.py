@@ -85,7 +85,8 @@ class TestJobSensor:
         assert "line 1: SELECT 1/0" in str(caught.value)
         assert task.double.cancelled == []
 
-    def test_a_job_that_is_gone_fails_the_sensor(self) -> None:
+    def test_a_job_that_is_gone_fails_the_sensor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(BigQueryJobSensor, "grace_seconds", 0.0)  # it is not too young to be shown
         with pytest.raises(AirflowFailException, match="gone"):
             poked(sensor(GONE))
 
