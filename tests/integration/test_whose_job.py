@@ -106,7 +106,7 @@ class TestAttempts:
 
         def cancel_in_console() -> None:
             while not (jobs := list(lab.client.list_jobs(stateFilter="running"))):
-                time.sleep(0.05)
+                time.sleep(0.05)  # between two looks at a condition, over HTTP
             reference = jobs[0]["jobReference"]
             lab.client.cancel_job(reference["jobId"], location=reference["location"])
 
