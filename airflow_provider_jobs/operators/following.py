@@ -103,7 +103,7 @@ class FollowingTask(JobTask):
         self._follow([ref])
         try:
             remember()
-        except Exception:
+        except Exception:  # whatever it is, it is raised again
             self._cancel([ref], "it could not be kept for a retry", CANCEL_SECONDS)
             raise
 

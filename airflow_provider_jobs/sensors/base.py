@@ -116,7 +116,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
                 if self._seen or waited >= min(self.grace_seconds, self.timeout):
                     raise
                 self.log.info("%s: it may be too young to be shown, so it is looked for again", error)
-                time.sleep(pause_seconds(waited, self.poke_interval))
+                time.sleep(pause_seconds(waited, self.poke_interval))  # no event says that a job is shown
 
     def execute(self, context: Context) -> Any:
         """Wait, and return what was found."""

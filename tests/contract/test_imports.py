@@ -53,7 +53,7 @@ def tell(statement, names):
     error = None
     try:
         exec(statement, names)
-    except Exception:
+    except Exception:  # whatever it is, the test shows it
         import traceback
         error = traceback.format_exc()
     print(json.dumps([statement, error, list(sys.modules), list(names)]), flush=True)

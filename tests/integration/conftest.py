@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait import single as polling
+from airflow_provider_jobs.operators import endings, following
 from airflow_provider_jobs.sandbox import Sandbox
+from airflow_provider_jobs.triggers import job as job_triggers
 from tests.integration.lab import Lab
 
 if TYPE_CHECKING:
@@ -26,6 +29,15 @@ def jobs_sandbox() -> Iterator[Sandbox]:
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let tests look at the sandbox's short jobs more often than half a second allows."""
     monkeypatch.setattr(polling, "FLOOR_SECONDS", 0.05)
+
+
+@pytest.fixture
+def short_graces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing wait for long that a test makes fail."""
+    monkeypatch.setattr(endings, "NICE_SECONDS", 0.5)
+    monkeypatch.setattr(following, "CANCEL_SECONDS", 3.0)
+    monkeypatch.setattr(several, "_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(job_triggers, "CANCEL_PAUSE_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -12,10 +12,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
-from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import JobsError, ResultsUnavailable
-from airflow_provider_jobs.operators import endings, following
-from airflow_provider_jobs.triggers import job as job_triggers
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
 from tests.integration.task_run import Attempts, Store, TaskRun, perform
 
@@ -23,15 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 both = pytest.mark.parametrize("deferrable", [False, True])
-
-
-@pytest.fixture(autouse=True)
-def short_graces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing wait for long that a test makes fail."""
-    monkeypatch.setattr(endings, "NICE_SECONDS", 0.5)
-    monkeypatch.setattr(following, "CANCEL_SECONDS", 3.0)
-    monkeypatch.setattr(several, "_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(job_triggers, "CANCEL_PAUSE_SECONDS", 0.05)
+pytestmark = pytest.mark.usefixtures("short_graces")
 
 
 UNREADABLE: dict[str, tuple[str, dict[str, Any]]] = {
