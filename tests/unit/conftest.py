@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_jobs.core.http.retry import Timing
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.core.wait.listing import Listing
 
 
 @dataclass
@@ -29,3 +34,11 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+def at_rest(listing: Listing) -> None:
+    """Wait until a listing reads and asks nothing any more: its threads go on after a look."""
+    end = time.monotonic() + 30.0
+    while any(each._is_reading or each._asks.busy for each in listing._lists.values()):
+        assert time.monotonic() < end
+        time.sleep(0.001)  # between two looks at the condition

@@ -16,7 +16,7 @@ from airflow_provider_jobs.core.http.retry import LATER_SECONDS
 from airflow_provider_jobs.errors import JobsError, NotFoundError, ServiceError
 from airflow_provider_jobs.jobs import JobRef, JobStatus
 from tests.unit.clients.replay import Replay, client_of, job, refusal
-from tests.unit.conftest import Clock
+from tests.unit.conftest import Clock, at_rest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -272,10 +272,14 @@ def test_each_failure_stands_for_one_job(clock: Clock) -> None:
 
 def test_projects_are_asked_each_by_itself(clock: Clock) -> None:
     other = JobRef("bigquery", "q", "c", "EU", CREATED)
-    client, replay = client_of(clock, listed("a", "b"), job("c"))
+    # Two threads ask, and either may be first: which of them gets a reply hangs on what it asks.
+    client, replay = client_of(clock, listed("a", "b"))
+    elsewhere, other_replay = client_of(clock, job("c"))
+    watched = {"p": client, "q": elsewhere}
+    client._many.jobs.ask = lambda ref: watched[ref.scope].status(ref)
     found = client.status_many([*refs("a"), other, *refs("b")])
     assert summary(found) == {"a": "running", "b": "running", "c": "succeeded"}
-    assert replay.asked == ["GET p/jobs", "GET q/jobs/c"]
+    assert (replay.asked, other_replay.asked) == (["GET p/jobs"], ["GET q/jobs/c"])
 
 
 def test_a_list_that_costs_more_than_gets_is_given_up_for_a_while(clock: Clock) -> None:
@@ -327,6 +331,7 @@ def test_a_list_that_is_refused_for_now_is_asked_for_again(clock: Clock) -> None
     for tick in range(1, 8):
         with pytest.raises(ServiceError, match=reason):
             client.status_many(refs(*"abcdef"))
+        at_rest(client._many)
         assert len({each for each in project.asked if each != "GET p/jobs"}) <= tick
     assert project.asked.count("GET p/jobs") == 3  # in the first tick, the second and the fourth
     project.out = {}
@@ -397,6 +402,7 @@ def test_each_end_is_seen_soon_wherever_the_job_is(data: st.DataObject) -> None:
         except ServiceError:
             assert outage
             found = {}
+        at_rest(client._many)
         assert len(project.sent) - before <= 2 * count + 1
         for ref, news in found.items():
             if isinstance(news, JobStatus) and news.state.ended:

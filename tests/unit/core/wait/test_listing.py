@@ -24,6 +24,7 @@ from airflow_provider_jobs.errors import (
     TransportError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from tests.unit.conftest import at_rest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -295,6 +296,7 @@ def test_a_service_that_wants_no_more_requests_is_not_asked_for_each() -> None:
     for tick in range(1, 21):
         with pytest.raises(ServiceError):
             listing.statuses(refs(*names))
+        at_rest(listing)
         assert len(jobs.asked) <= 4 * tick
     assert jobs.pages_asked == 5  # the pauses between its attempts grow
     jobs.out, jobs.errors, jobs.active = None, {}, names
