@@ -131,7 +131,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, upload_file: Path) -> Iterat
             "AIRFLOW_CONN_SALESFORCE_DEFAULT": json.dumps({"conn_type": "salesforce_bulk", "extra": org}),
             "AIRFLOW_VAR_UPLOAD_FILE": str(upload_file),
         }
-        airflow = opened.enter_context(Airflow(dags, settings))
+        airflow = opened.enter_context(Airflow(dags, settings, apart=True))
         airflow.wait_dags(*DAG_IDS)
         yield Stage(airflow, sandbox, opened.close)
 

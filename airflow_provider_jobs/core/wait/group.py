@@ -102,6 +102,7 @@ class PollGroup:
         self._telling: set[asyncio.Task[None]] = set()
         self.rejected = False  # the service did not accept the token, or the address, when it was asked last
         self._answered = self._failed = False  # since the last tick
+        self._silent_before = False  # nobody was answered in the last tick
         self._longest_asked = 0.0  # the longest pause that the service has asked for since then
         self._began = self._stirred_at = self._not_before = -_NEVER
         self._poll_interval = _NEVER
@@ -146,7 +147,7 @@ class PollGroup:
     def _join(self, waiter: Waiter, loop: asyncio.AbstractEventLoop) -> None:
         if not self._waiters:
             self._began = self._stirred_at = -_NEVER
-            self._poll_interval = _NEVER
+            self._poll_interval, self._silent_before = _NEVER, False
             self._luck = self._timing.random()
         if waiter.ref not in self._waiters and self._hurry:
             # The client keeps the pause of the others; for this one nobody has asked.
@@ -231,8 +232,11 @@ class PollGroup:
         await self._tell(dict.fromkeys(refs, found) if isinstance(found, Exception) else found, began)
         failed = self._failed and not self._answered
         newcomers = self._hurry and not self._waiters.keys() <= set(refs)
-        if failed and not newcomers:  # nobody was answered: the whole connection has to wait
+        # The first time it may be those few who were asked: the next tick asks for others. The second time
+        # the whole connection has to wait.
+        if failed and self._silent_before and not newcomers:
             self._not_before = began + seconds + self._longest_asked
+        self._silent_before = failed
         self._ticking = None
         if self._on_tick:
             tick = Tick(len(self._waiters), seconds, loop.time() - due, failed)

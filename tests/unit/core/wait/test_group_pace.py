@@ -114,10 +114,10 @@ class TestPace:
             await asyncio.sleep(seconds * 0.9)
             with pytest.raises(DeadlineExceeded):
                 await group.wait(REF, poll_interval=5.0, deadline=clock() + seconds / 20)
-            assert len(service.looks) == 1
+            assert len(service.looks) == 2  # the second might have asked for others
             service.errors.clear()
             await asyncio.gather(*waits)
-            assert service.times[1] == pytest.approx(seconds, abs=1)
+            assert service.times[2] == pytest.approx(seconds + service.times[1], abs=1)
 
         run(scene())
 
@@ -142,6 +142,25 @@ class TestPace:
             group = group_of(service)
             other = asyncio.create_task(ended_at(group, OTHER))
             assert await ended_at(group) <= 25
+            other.cancel()
+
+        run(scene())
+
+    def test_a_pause_of_those_who_were_asked_first_is_not_that_of_the_others(self) -> None:
+        """A look asks for a few jobs only: that none of these was answered tells nothing of the rest."""
+
+        class OneByOne(Service):
+            def status_many(self, refs: Any, tell: Any = None) -> Any:
+                first = not self.looks
+                return super().status_many([ref for ref in refs if (ref.id in self.errors) == first], tell)
+
+        service = OneByOne(one=3, two=20)
+        service.errors["two"] = ServiceError("busy", status=429, reason="r", retry_after=300.0)
+
+        async def scene() -> None:
+            group = group_of(service)
+            other = asyncio.create_task(ended_at(group, OTHER))
+            assert await ended_at(group) <= 5
             other.cancel()
 
         run(scene())
