@@ -23,6 +23,7 @@ def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Redi
     yield lab
     jobs_sandbox.clear_faults()
     jobs_sandbox.redivis_settings(queued_polls=0)
+    jobs_sandbox.timing(project=OWNER, pending_seconds=0.0, running_seconds=0.0)
 
 
 @pytest.fixture(params=["synchronous", "deferred"])

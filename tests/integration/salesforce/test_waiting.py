@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 JOBS = 200
 PATIENCE = 60.0
+POLL_SECONDS = 1.0
 
 
 @pytest.fixture
@@ -55,18 +57,18 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
     return ticks
 
 
-def submit(lab: SalesforceLab) -> list[JobRef]:
+def submit(lab: SalesforceLab, jobs: int = JOBS) -> list[JobRef]:
     client = lab.client
     body = {"operation": "query", "query": "SELECT Id FROM User"}
     with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda _: client.submit(SalesforceRequest(body=body)).status.ref, range(JOBS)))
+        return list(pool.map(lambda _: client.submit(SalesforceRequest(body=body)).status.ref, range(jobs)))
 
 
 async def wait(ref: JobRef) -> JobState:
     trigger = JobTrigger(
         service="salesforce",
         hook_args={"salesforce_conn_id": "salesforce_default"},
-        poll_interval=1.0,
+        poll_interval=POLL_SECONDS,
         refs=[ref.to_json()],
     )
     event = await anext(trigger.run())
@@ -90,3 +92,26 @@ def test_two_hundred_queries_cost_two_requests_a_tick(lab: SalesforceLab, ticks:
     assert asyncio.run(all_of_them()) == [JobState.SUCCEEDED] * JOBS
     asked = [each for each in lab.sandbox.requests() if "login" not in each["operation"]]
     assert len(asked) <= 2 * len(ticks)
+
+
+@pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])
+@pytest.mark.parametrize(("out", "way"), [("query.get", "query.list"), ("query.list", "query.get")])
+def test_ends_are_seen_while_one_way_to_ask_is_out(
+    lab: SalesforceLab, out: str, way: str, fault: dict[str, object]
+) -> None:
+    """A list tells of ended queries too; without one, two are asked for in each look."""
+    lab.slow(3.0)
+    refs = submit(lab, 4)
+    over = time.time() + 3.0
+    lab.fault(out, **{"times": 0, **fault})
+
+    async def seen_at(ref: JobRef) -> float:
+        assert await wait(ref) is JobState.SUCCEEDED
+        return time.time()
+
+    async def scene() -> None:
+        async with asyncio.timeout(PATIENCE):
+            assert over < max(await asyncio.gather(*map(seen_at, refs))) <= over + 2 * POLL_SECONDS + 1.0
+
+    asyncio.run(scene())
+    assert lab.requests(way)
