@@ -15,7 +15,7 @@ from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
-from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, NotFoundError
+from airflow_provider_jobs.errors import ConfigurationError, DeadlineExceeded, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.triggers import sharing
 from airflow_provider_jobs.triggers.questions import ask_airflow, ask_first, in_this_context
@@ -44,6 +44,16 @@ _OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"}
 CANCEL_AGAIN_SECONDS = 60.0
 #: Between two such cancels, in seconds.
 CANCEL_PAUSE_SECONDS = 2.0
+
+
+def task_class(path: str) -> Any:
+    """Return the class of a task, ``module:class``.
+
+    :raises ConfigurationError: it is not of this package: a trigger's row names no other.
+    """
+    if not path.startswith("airflow_provider_jobs."):
+        raise ConfigurationError(f"{path} is not a class of this package")
+    return pkgutil.resolve_name(path)
 
 
 class _Trigger(BaseTrigger):
@@ -293,7 +303,7 @@ class JobTrigger(_Trigger):
     def _xcoms(self, client: Any, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         ending = self.ending or {}
         statuses = [status if status.whole else client.status(status.ref) for status in statuses]
-        xcoms: dict[str, Any] = pkgutil.resolve_name(ending["task"]).xcoms(client, statuses, self.carried)
+        xcoms: dict[str, Any] = task_class(ending["task"]).xcoms(client, statuses, self.carried)
         return {key: value for key, value in xcoms.items() if ending["result"] or key != "return_value"}
 
     async def _still_waited_for(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import pkgutil
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
@@ -12,7 +11,7 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.triggers import sharing
-from airflow_provider_jobs.triggers.job import JobTrigger
+from airflow_provider_jobs.triggers.job import JobTrigger, task_class
 from airflow_provider_jobs.triggers.questions import ask_airflow, in_this_context
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class StartTrigger(JobTrigger):
         context = {**ti.get_template_context()}
         # A triggerer has no access to it, and asking is never answered.
         context.pop("task_state_store", None)
-        kind = pkgutil.resolve_name(self.operator)
+        kind = task_class(self.operator)
         operator = kind(task_id=ti.task_id, **json.loads(self.arguments))
         # What a worker finds in the state store, or knows by itself.
         operator._since, operator._resumed = since, self._moved  # noqa: SLF001

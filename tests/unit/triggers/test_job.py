@@ -16,6 +16,7 @@ from airflow_provider_jobs import compat
 from airflow_provider_jobs.core.wait.group import PollGroup
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, TransportError
 from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.operators.bigquery import BigQueryInsertJobOperator
 from airflow_provider_jobs.triggers import job, questions, sharing
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.unit.tasks import REF, FakeClient, FakeTi, event, failed, status
@@ -32,6 +33,14 @@ T = TypeVar("T")
 GONE = NotFoundError("gone", status=404, reason="notFound")
 #: No test waits longer for anything; seconds.
 PATIENCE = 10.0
+
+
+def test_a_row_names_no_class_but_ours() -> None:
+    path = "airflow_provider_jobs.operators.bigquery.job:BigQueryInsertJobOperator"
+    assert job.task_class(path) is BigQueryInsertJobOperator
+    for foreign in ("json:JSONDecoder", "airflow_provider_jobs_of_others.operators:Operator"):
+        with pytest.raises(ConfigurationError, match="is not a class of this package"):
+            job.task_class(foreign)
 
 
 class TestJobTrigger:
