@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import email.utils
 from email.utils import format_datetime
 from typing import Any
 
@@ -150,6 +151,13 @@ def test_errors_of_others_pass_through(clock: Any) -> None:
 )
 def test_reads_the_three_forms_of_retry_after(text: str, seconds: float | None) -> None:
     assert retry_after_seconds({"Retry-After": text}, NOW) == seconds
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, -15.0, 0.0, 7200.0])
+def test_a_date_is_compared_with_the_services_own_time(ahead: float) -> None:
+    """Whatever our clock says."""
+    date, then = (email.utils.formatdate(seconds, usegmt=True) for seconds in (NOW, NOW + 40))
+    assert retry_after_seconds({"Date": date, "Retry-After": then}, NOW + ahead) == 40
 
 
 def test_no_header_asks_for_nothing() -> None:
