@@ -38,6 +38,8 @@ SECONDS = (0.2, 2, 4, 7, 12, 20, 40)
 LOOK_SECONDS = 0.05
 IDLE_SECONDS = 20.0
 TURN_SECONDS = 600.0
+#: Parts of Airflow whose CPU is told apart; workers are the scheduler's.
+PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 NAMES = {
     "ours": "this build",
     "from_trigger": "this build, `from_trigger`",
@@ -52,7 +54,8 @@ class Meter:
     def __init__(self, airflow: Airflow) -> None:
         self._airflow = airflow
         self._over = threading.Event()
-        self.slot_seconds = self.cpu_seconds = self.seconds = 0.0
+        self.slot_seconds = self.seconds = 0.0
+        self.cpu_seconds: dict[str, float] = {}
         self.busy = 0
 
     def __enter__(self) -> Self:
@@ -65,7 +68,8 @@ class Meter:
         self._over.set()
         self._thread.join()
         self.seconds = time.monotonic() - self._began
-        self.cpu_seconds = cpu_seconds(self._airflow) - self._cpu
+        after = cpu_seconds(self._airflow)
+        self.cpu_seconds = {name: after[name] - before for name, before in self._cpu.items()}
 
     def _look(self) -> None:
         before = time.monotonic()
@@ -82,14 +86,14 @@ def busy_slots(airflow: Airflow) -> int:
     return sum("LocalExecutor" in title and "<idle>" not in title for title in titles)
 
 
-def cpu_seconds(airflow: Airflow) -> float:
-    """Return what all processes of an Airflow have used, and those that they have seen end."""
-    ticks = 0
+def cpu_seconds(airflow: Airflow) -> dict[str, float]:
+    """Return what the processes of each part of an Airflow have used, and those that they have seen end."""
+    ticks = dict.fromkeys(PARTS, 0)
     for program in airflow.programs:
         for pid in session_members(program.pid):
             fields = _read(pid, "stat").rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
+            ticks[program.name] += sum(map(int, fields[11:15]))
+    return {name: count / os.sysconf("SC_CLK_TCK") for name, count in ticks.items()}
 
 
 def _read(pid: int, name: str) -> str:
@@ -105,7 +109,7 @@ class Turn:
 
     late: list[float]
     slot_seconds: float
-    cpu_a_task: float
+    cpu_a_task: dict[str, float]
     wall_seconds: float
     failed: int
 
@@ -152,7 +156,7 @@ class Builds:
             sandbox.timing(project=project_of(name, "many"), running_seconds=0.2)
         with Meter(self.airflow) as idle:
             time.sleep(IDLE_SECONDS)
-        self._idle = idle.cpu_seconds / idle.seconds
+        self._idle = {name: used / idle.seconds for name, used in idle.cpu_seconds.items()}
 
     def turn(self, dag_id: str) -> Turn:
         """Run a DAG, and wait until no worker has anything to do with it."""
@@ -172,7 +176,10 @@ class Builds:
         return Turn(
             late,
             meter.slot_seconds,
-            (meter.cpu_seconds - self._idle * meter.seconds) / len(tasks),
+            {
+                name: (used - self._idle[name] * meter.seconds) / len(tasks)
+                for name, used in meter.cpu_seconds.items()
+            },
             max(end for _, end in spans) - min(start for start, _ in spans),
             sum(task["state"] != "success" for task in tasks),
         )
@@ -211,6 +218,13 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
+def _cpu(rounds: Sequence[Turn]) -> str:
+    """Return the CPU seconds a task, in all and of each part."""
+    parts = [f"{median([turn.cpu_a_task[name] for turn in rounds]):.2f}" for name in PARTS]
+    whole = median([sum(turn.cpu_a_task.values()) for turn in rounds])
+    return f"{whole:.2f} ({', '.join(parts)})"
+
+
 def table(turns: dict[str, list[Turn]]) -> None:
     """Print what jobs of each length took."""
     seconds = " | ".join(f"{each:g} s" for each in SECONDS)
@@ -223,8 +237,7 @@ def table(turns: dict[str, list[Turn]]) -> None:
         figures = [*each, median(long), p95]
         cells = " | ".join(f"{figure:.1f}" for figure in figures)
         slots = median([turn.slot_seconds for turn in rounds])
-        cpu = median([turn.cpu_a_task for turn in rounds])
-        print(f"| {NAMES[name]} | {cells} | {slots:.1f} | {cpu:.2f} |", flush=True)
+        print(f"| {NAMES[name]} | {cells} | {slots:.1f} | {_cpu(rounds)} |", flush=True)
 
 
 def many_table(turns: dict[str, list[Turn]], many: int) -> None:
@@ -238,10 +251,9 @@ def many_table(turns: dict[str, list[Turn]], many: int) -> None:
         wall = median([turn.wall_seconds for turn in rounds])
         failed = sum(turn.failed for turn in rounds)
         slots = median([turn.slot_seconds for turn in rounds])
-        cpu = median([turn.cpu_a_task for turn in rounds])
         print(
             f"| {NAMES[name]} | {wall:.0f} | {median(parts):.2f} | {failed} of {many * len(rounds)} "
-            f"| {slots:.0f} | {cpu:.2f} |",
+            f"| {slots:.0f} | {_cpu(rounds)} |",
             flush=True,
         )
 
