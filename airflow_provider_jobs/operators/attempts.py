@@ -28,8 +28,9 @@ log = logging.getLogger(__name__)
 SKEW_SECONDS = 10.0
 #: BigQuery keeps a job, and its id with it, for six months.
 _RETENTION = dt.timedelta(days=180)
-#: How long a kill waits for Airflow to say who follows its jobs: it has five seconds in all.
-ASK_SECONDS = 1.0
+#: How long a kill waits for Airflow to say who follows its jobs: it has five seconds in all, of which a busy
+#: server takes its part, and a job that is cancelled unasked costs the later attempt its work.
+ASK_SECONDS = 2.0
 
 
 class Attempt(Entry):

@@ -37,7 +37,11 @@ def test_the_one_that_wakes_leaves_the_job_to_the_other(tmp_path: Path) -> None:
             run_id = airflow.rest.trigger(DAG)
 
             def wait(condition: Callable[[], object], what: str) -> None:
-                airflow.wait(lambda: condition() or None, 120.0, what)
+                try:
+                    airflow.wait(lambda: condition() or None, 120.0, what)
+                except TimeoutError as error:
+                    logs = [stage.log(DAG, run_id, TASK, number) for number in (1, 2)]
+                    raise AssertionError("\n\n".join(logs)) from error
 
             wait(lambda: stage.jobs(TASK), "the job")
             asleep = _with_supervisor(airflow.rest.task(DAG, run_id, TASK)["pid"])

@@ -104,8 +104,8 @@ def seconds_of_date(text: str | None) -> float | None:
 def retry_after_seconds(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Return the pause that a ``Retry-After`` header asks for: seconds, an HTTP date, or seconds since 1970.
 
-    A point in time is the service's own, and so is the ``Date`` that it is compared with; ``now`` is ours, for
-    a reply without one.
+    A point in time is the service's own, and so is the ``Date`` that it is compared with; ``now`` is ours,
+    for a reply without one.
 
     Source: https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
     """
