@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -52,7 +52,7 @@ async def seen_at(ref: JobRef) -> float:
 )
 @pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])
 def test_what_is_out_holds_up_no_other_upload(
-    lab: RedivisLab, monkeypatch: pytest.MonkeyPatch, operation: str, spoilt: int, fault: dict[str, object]
+    lab: RedivisLab, monkeypatch: pytest.MonkeyPatch, operation: str, spoilt: int, fault: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", True)  # else each end of a trigger is a kill
     lab.sandbox.timing(project=OWNER, running_seconds=RUNNING_SECONDS)

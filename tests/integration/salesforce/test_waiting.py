@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_two_hundred_queries_cost_two_requests_a_tick(lab: SalesforceLab, ticks:
 @pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])
 @pytest.mark.parametrize(("out", "way"), [("query.get", "query.list"), ("query.list", "query.get")])
 def test_ends_are_seen_while_one_way_to_ask_is_out(
-    lab: SalesforceLab, out: str, way: str, fault: dict[str, object]
+    lab: SalesforceLab, out: str, way: str, fault: dict[str, Any]
 ) -> None:
     """A list tells of ended queries too; without one, two are asked for in each look."""
     lab.slow(3.0)
