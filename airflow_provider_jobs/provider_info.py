@@ -31,6 +31,7 @@ _BIGQUERY: dict[str, Any] = {
         "scope": {"label": "Scopes, comma-separated", "schema": _TEXT},
         "api_endpoint": {"label": "API endpoint", "schema": _TEXT},
         "iam_endpoint": {"label": "IAM credentials endpoint", "schema": _TEXT},
+        "universe_domain": {"label": "Domain of a sovereign cloud, else googleapis.com", "schema": _TEXT},
     },
 }
 
@@ -45,7 +46,7 @@ _REDIVIS: dict[str, Any] = {
     },
     "conn-fields": {
         "storage_token": {
-            "label": "Send the token to foreign storage hosts unasked",
+            "label": "Send the token to storage on other hosts",
             "schema": {"type": ["boolean", "null"]},
         },
     },

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError
@@ -90,11 +90,14 @@ class BigQueryHook(JobsHook[BigQueryClient]):
 @lru_cache(maxsize=32)
 def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
     """Return the one client of these settings in this process."""
-    endpoint = check_url(settings.api_endpoint or ENDPOINT, f"connection {settings.conn_id}: api_endpoint")
+    where, domain = f"connection {settings.conn_id}", settings.universe_domain
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
+        raise ConfigurationError(f"{where}: universe_domain is not a domain, such as googleapis.com")
+    endpoint = check_url(settings.api_endpoint or f"https://bigquery.{domain}", f"{where}: api_endpoint")
     token, project = token_for(settings)
     if not (project := settings.project or project):
-        raise ConfigurationError(
-            f"connection {settings.conn_id} and its credentials name no project: set project, or project_id"
-        )
+        raise ConfigurationError(f"{where} and its credentials name no project: set project, or project_id")
     transport = transport_of(token, retry=retry)
-    return BigQueryClient(transport, project, location=settings.location, endpoint=endpoint)
+    return BigQueryClient(
+        transport, project, location=settings.location, endpoint=endpoint, universe_domain=domain
+    )

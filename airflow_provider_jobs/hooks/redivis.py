@@ -31,7 +31,7 @@ class RedivisSettings:
     """What a connection, and the environment where it is silent, say.
 
     :param endpoint: None means Redivis itself.
-    :param storage_token: Send the token to foreign storage hosts unasked.
+    :param storage_token: Send the token to storage on other hosts than the API's.
     """
 
     conn_id: str

@@ -23,7 +23,7 @@ STANDING = {
     "core.sources": {"csv_records", "digest", "slices"},
     "core.upload": {"body", "protocol", "uploader"},
     "core.wait": {"group", "listing", "waiter"},
-    "hooks.logins": {"google", "salesforce", "salesforce_settings", "salesforce_tokens"},
+    "hooks.logins": {"google", "google_exchange", "salesforce", "salesforce_settings", "salesforce_tokens"},
     "operators": {"files", "following", "memory", "progress", "side_by_side", "task"},
     "operators.salesforce": {"parts", "rejections"},
     "triggers": {"metrics", "sharing"},

@@ -14,9 +14,12 @@ from airflow_provider_jobs.operators import endings, following
 from airflow_provider_jobs.sandbox import Sandbox
 from airflow_provider_jobs.triggers import job as job_triggers
 from tests.integration.lab import Lab
+from tests.unit.core.conftest import serve, tls_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["serve", "tls_server"]
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, c
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.messages import Request, check_url, number, pages
+from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, GRACE_SECONDS
 from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -22,7 +23,11 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.messages import Reply
     from airflow_provider_jobs.core.http.transport import Transport
 
-ENDPOINT = "https://bigquery.googleapis.com"
+#: The domain of Google's APIs; a sovereign cloud has another. Regional and private endpoints are in it too.
+#: Sources: https://cloud.google.com/vpc/docs/configure-private-google-access#domain-options and
+#: https://cloud.google.com/vpc/docs/regional-service-endpoints
+UNIVERSE_DOMAIN = "googleapis.com"
+ENDPOINT = f"https://bigquery.{UNIVERSE_DOMAIN}"
 
 
 class BigQueryApi:
@@ -30,16 +35,24 @@ class BigQueryApi:
 
     :param project: The project that runs and pays for jobs, where a call names none.
     :param endpoint: The API's address without ``/bigquery/v2``.
+    :param universe_domain: The cloud's own domain: an upload session may be on another host in it.
     """
 
     #: As :class:`.Request` has it; :func:`.looking` sets it.
     within_seconds: float | None = None
 
-    def __init__(self, transport: Transport, project: str, endpoint: str = ENDPOINT) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        project: str,
+        endpoint: str = ENDPOINT,
+        universe_domain: str = UNIVERSE_DOMAIN,
+    ) -> None:
         self.project = check_project(project)
         self.timing = transport.timing
         self._transport = transport
         self._endpoint = check_url(endpoint).rstrip("/")
+        self._origins = Origins((self._endpoint,), (universe_domain,))
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
+from airflow_provider_jobs.clients.bigquery.api import ENDPOINT, UNIVERSE_DOMAIN
 from airflow_provider_jobs.clients.bigquery.replies import job_status
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.clients.bigquery.submit import listed_location, submit_once
@@ -37,9 +37,15 @@ class BigQueryClient(BigQueryUploads):
     """
 
     def __init__(
-        self, transport: Transport, project: str, *, location: str | None = None, endpoint: str = ENDPOINT
+        self,
+        transport: Transport,
+        project: str,
+        *,
+        location: str | None = None,
+        endpoint: str = ENDPOINT,
+        universe_domain: str = UNIVERSE_DOMAIN,
     ) -> None:
-        super().__init__(transport, project, endpoint)
+        super().__init__(transport, project, endpoint, universe_domain)
         self.location = location
         self._many = Listing(
             ProjectJobs(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
 from airflow_provider_jobs.clients.bigquery.configuration import check_project
 from airflow_provider_jobs.clients.bigquery.replies import parse_job, service_error
-from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.core.http.origins import untrusted
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.upload.uploader import SESSIONS, Uploader
 from airflow_provider_jobs.errors import JobsError, ProtocolError, SourceChanged, UploadExpired
@@ -76,7 +77,9 @@ class BigQueryUploads(BigQueryApi):
         fingerprint = f"{job['jobReference']['jobId']}:{media.source.fingerprint}"
         for _ in range(SESSIONS):
             known = media.memory.recall(fingerprint)
-            url = check_url(known or self._start(project, job, media.source.size), "the upload session")
+            if known and not self._origins.take_token(known):  # the connection had another address then
+                known = None
+            url = known or self._start(project, job, media.source.size)
             if not known:
                 media.memory.remember(fingerprint, url)
             try:
@@ -100,16 +103,19 @@ class BigQueryUploads(BigQueryApi):
             headers["X-Upload-Content-Length"] = str(size)
         params = {"uploadType": "resumable"}
         request = Request("POST", self._upload_url(project), params, body=job, headers=headers)
-        return self._transport.call(request, _session_url)
+        return self._transport.call(request, self._session_url)
+
+    def _session_url(self, reply: Reply) -> str:
+        """Return where a session takes the bytes, and the token with them."""
+        if not reply.good:
+            raise service_error(reply)
+        url = reply.headers.get("Location")
+        if not url:
+            raise ProtocolError("the upload was accepted without a session to send it to")
+        if not self._origins.take_token(url):
+            advice = "If it is right, set api_endpoint, or universe_domain, in the connection"
+            raise untrusted(self._endpoint, url, "the upload session", advice)
+        return url
 
     def _upload_url(self, project: str) -> str:
         return f"{self._endpoint}/upload/bigquery/v2/projects/{project}/jobs"
-
-
-def _session_url(reply: Reply) -> str:
-    if not reply.good:
-        raise service_error(reply)
-    url = reply.headers.get("Location")
-    if not url:
-        raise ProtocolError("the upload was accepted without a session to send it to")
-    return url

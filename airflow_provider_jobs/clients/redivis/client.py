@@ -35,7 +35,7 @@ class RedivisClient(RedivisApi):
     Single requests, and the other parameters, are those of :class:`.RedivisApi`. ``submit``, ``status``,
     ``status_many`` and ``cancel`` are what the engine asks of every service.
 
-    :param storage_token: Send the token to foreign storage hosts unasked.
+    :param storage_token: Send the token to storage on other hosts than the API's.
     """
 
     def __init__(

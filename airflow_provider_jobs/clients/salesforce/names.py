@@ -30,6 +30,11 @@ _PAGE_HOSTS = {
     ".my.salesforce-setup.com": ".my.salesforce.com",
     ".lightning.force.mil": ".my.salesforce.mil",
 }
+#: Where orgs are, in the clouds of all countries: a login may name any host in them.
+#: Sources: https://help.salesforce.com/s/articleView?id=xcloud.domain_name_overview.htm,
+#: https://help.salesforce.com/s/articleView?id=xcloud.remoteaccess_oauth_endpoints.htm and
+#: https://www.alibabacloud.com/help/en/sfoa/user-guide/enable-organization-on-salesforce-on-alibaba-cloud-crm
+ORG_DOMAINS = ("salesforce.com", "force.com", "salesforce.mil", "sfcrmproducts.cn")
 #: The first version that lists a query's result pages.
 _PAGES_SINCE = 58
 _VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?")

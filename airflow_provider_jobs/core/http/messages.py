@@ -53,6 +53,8 @@ class Request:
     :param authorized: False keeps the token from a storage host that must not see it.
     :param within_seconds: For who asks again soon anyway: sent once, and given up if the reply has not ended
         by then. None waits as long as something comes, and repeats as the retry policy allows.
+    :param metadata: The address may be that of a metadata server, which speaks plain http.
+    :param certificate: The files of a client's certificate and its key.
     """
 
     method: str
@@ -64,6 +66,8 @@ class Request:
     content: bytes | Body | None = field(default=None, repr=False)
     authorized: bool = True
     within_seconds: float | None = None
+    metadata: bool = False
+    certificate: tuple[str, str] | None = None
 
 
 class Body(Protocol):
@@ -195,10 +199,11 @@ class WarnOnce:
             log.warning("%s", text)
 
 
-def check_url(url: str, what: str = "the address") -> str:
+def check_url(url: str, what: str = "the address", *, metadata: bool = False) -> str:
     """Return the URL if credentials may travel to it.
 
     :param what: What the message calls it.
+    :param metadata: True lets a metadata server pass too.
     :raises ConfigurationError: it is neither https nor on this machine.
     """
     try:
@@ -208,15 +213,28 @@ def check_url(url: str, what: str = "the address") -> str:
         raise ConfigurationError(f"{what} is not a URL") from None
     if re.search(r"[\\\s\x00-\x20\x7f]", url) or scheme not in {"https", "http"} or not host:
         raise ConfigurationError(f"{what} is not a URL that begins with https://")
-    if scheme == "http" and not _is_loopback(host):
+    if scheme == "http" and not (is_loopback(host) or (metadata and is_metadata_server(host))):
         raise ConfigurationError(
             f"{what} http://{host} is refused: credentials travel over https, or to this machine"
         )
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return True if a host, by name or number, is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def is_metadata_server(host: str) -> bool:
+    """Return True if a host is one that a cloud gives each machine for itself: no other network is crossed.
+
+    Sources: https://cloud.google.com/compute/docs/metadata/querying-metadata and
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+    """
+    try:
+        return ipaddress.ip_address(host).is_link_local or host == "fd00:ec2::254"
+    except ValueError:
+        return host == "metadata.google.internal"

@@ -14,7 +14,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
-from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url
+from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url, is_loopback
 from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing, seconds_of_date
 from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
@@ -98,6 +98,11 @@ class Transport:
             self._token.renew(headers)
         return reply
 
+    @property
+    def session(self) -> requests.Session:
+        """The HTTP library's own, for an adapter of a host that wants one."""
+        return self._session
+
     @contextmanager
     def stream(self, request: Request) -> Iterator[StreamedReply]:
         """Send a request once and lend the reply, its body unread; a token that is rejected is renewed once.
@@ -134,7 +139,7 @@ class Transport:
     def _exchange(
         self, request: Request, headers: Mapping[str, str], *, stream: bool = False
     ) -> requests.Response:
-        url = check_url(request.url)
+        url = check_url(request.url, metadata=request.metadata)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise ConfigurationError(
                 "this is not a token: it holds line ends, or characters that no token has"
@@ -162,7 +167,8 @@ class Transport:
                 # While a body leaves, the first of the two bounds every block of it.
                 timeout=(connect_seconds, read_seconds) if request.content is None else read_seconds,
                 allow_redirects=False,  # a redirect would carry the token to another host
-                proxies=dict(_NO_PROXY if urlsplit(url).scheme == "http" else self._proxies),
+                proxies=dict(self._proxies if _may_use_proxy(url) else _NO_PROXY),
+                cert=request.certificate,
                 stream=stream,
             )
         except requests.RequestException as error:
@@ -221,6 +227,11 @@ def _moved(url: str, place: str, status: int) -> MovedError:
         retryable=True,
         retry_after=LATER_SECONDS,
     )
+
+
+def _may_use_proxy(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" and not is_loopback(parts.hostname or "")
 
 
 def _authorize(headers: Mapping[str, str], prepared: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -17,20 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.bigquery.api import UNIVERSE_DOMAIN
 from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
-from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of
+from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of, transport_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from google.auth.credentials import Credentials
 
+    from airflow_provider_jobs.hooks.logins.google_exchange import Exchange
+
 log = logging.getLogger(__name__)
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
-_TOKEN_URLS = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
+IAM_ENDPOINT = f"https://iamcredentials.{UNIVERSE_DOMAIN}"
 #: Ways of Google's own connections that need services which this package does not call.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
 #: Codes of a service that gives tokens, and is busy.
@@ -47,6 +50,7 @@ class BigQuerySettings:
 
     :param project: None leaves it to the credentials.
     :param iam_endpoint: Where impersonation asks for tokens.
+    :param universe_domain: The cloud's own domain: tokens go to hosts in it, and to the endpoints.
     :param credential: The first field that gives one, and its text; None means application default ones.
     """
 
@@ -55,6 +59,7 @@ class BigQuerySettings:
     location: str | None = None
     api_endpoint: str | None = None
     iam_endpoint: str = IAM_ENDPOINT
+    universe_domain: str = UNIVERSE_DOMAIN
     scopes: tuple[str, ...] = (SCOPE,)
     quota_project: str | None = None
     impersonation_chain: tuple[str, ...] = ()
@@ -84,6 +89,7 @@ class BigQuerySettings:
                     "credential configuration or application default credentials"
                 )
         key, config = get("keyfile_dict"), get("credential_config_file")
+        universe_domain = get("universe_domain") or UNIVERSE_DOMAIN
         given = {
             "access_token": str(get("access_token") or "").strip(),
             "keyfile_dict": json.dumps(key) if isinstance(key, dict) else key,
@@ -95,7 +101,8 @@ class BigQuerySettings:
             project=project or get("project"),
             location=get("location"),
             api_endpoint=get("api_endpoint"),
-            iam_endpoint=get("iam_endpoint") or IAM_ENDPOINT,
+            iam_endpoint=get("iam_endpoint") or f"https://iamcredentials.{universe_domain}",
+            universe_domain=universe_domain,
             scopes=tuple(_listed(get("scope"))) or (SCOPE,),
             quota_project=get("quota_project_id"),
             impersonation_chain=tuple(_listed(impersonation_chain or get("impersonation_chain"))),
@@ -110,17 +117,20 @@ class GoogleToken:
 
     :param load: Makes the credentials, and names their project.
     :param key_file: What it reads them from; None if they are not in a file.
+    :param exchange: Asks for their tokens; None lets Google's own hosts be asked alone.
     """
 
     def __init__(
-        self, conn_id: str, load: Callable[[], tuple[Credentials, str | None]], key_file: str | None = None
+        self,
+        conn_id: str,
+        load: Callable[[], tuple[Credentials, str | None]],
+        key_file: str | None = None,
+        exchange: Exchange | None = None,
     ) -> None:
-        from google.auth.transport.requests import Request  # noqa: PLC0415 - only who needs a token pays for it
-
         self._conn_id = conn_id
         self._load = load
         self._key_file = key_file
-        self._request = Request()
+        self._exchange = exchange or _exchange(BigQuerySettings(conn_id))
         self._lock = threading.RLock()  # a signal may end the task while this thread refreshes
         self._content = fingerprint(key_file)  # before the file is read: no change is missed
         self._credentials, self.project = load()
@@ -172,7 +182,7 @@ class GoogleToken:
         from google.auth import exceptions  # noqa: PLC0415 - as above
 
         try:
-            self._credentials.refresh(self._request)
+            self._credentials.refresh(self._exchange)
         except exceptions.TransportError:
             raise _unreachable(self._conn_id) from None
         except exceptions.GoogleAuthError as error:
@@ -193,8 +203,21 @@ def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, st
     if name == "access_token" and not settings.impersonation_chain:
         quota = {"x-goog-user-project": settings.quota_project} if settings.quota_project else {}
         return StaticToken(text, quota), None
-    token = GoogleToken(settings.conn_id, partial(_load, settings), _path(name, text))
+    exchange = _exchange(settings)
+    token = GoogleToken(settings.conn_id, partial(_load, settings, exchange), _path(name, text), exchange)
     return token, token.project
+
+
+def _exchange(settings: BigQuerySettings) -> Exchange:
+    """Return what asks for the tokens of a connection."""
+    from airflow_provider_jobs.hooks.logins.google_exchange import (  # noqa: PLC0415 - imports google-auth
+        Exchange,
+    )
+
+    own = {"iam_endpoint": settings.iam_endpoint, "api_endpoint": settings.api_endpoint}
+    endpoints = tuple(check_url(url, name) for name, url in own.items() if url)
+    nobody = StaticToken("")  # who asks for a token has none yet
+    return Exchange(settings.conn_id, transport_of(nobody), Origins(endpoints, (settings.universe_domain,)))
 
 
 def _source(settings: BigQuerySettings) -> tuple[str, str]:
@@ -212,12 +235,12 @@ def _path(name: str, text: str) -> str | None:
     return None if name in {"access_token", "keyfile_dict"} or not _PATH.fullmatch(text) else text
 
 
-def _load(settings: BigQuerySettings) -> tuple[Any, str | None]:
+def _load(settings: BigQuerySettings, exchange: Exchange) -> tuple[Any, str | None]:
     """Return the credentials as they are written now, and the project that they name."""
     from google.auth import exceptions  # noqa: PLC0415 - as above
 
     try:
-        credentials, project = _credentials(settings)
+        credentials, project = _credentials(settings, exchange)
         if settings.impersonation_chain:
             credentials = _impersonated(settings, credentials)
         if settings.quota_project:
@@ -234,7 +257,7 @@ def _load(settings: BigQuerySettings) -> tuple[Any, str | None]:
     return credentials, project
 
 
-def _credentials(settings: BigQuerySettings) -> tuple[Any, str | None]:
+def _credentials(settings: BigQuerySettings, exchange: Exchange) -> tuple[Any, str | None]:
     import google.auth  # noqa: PLC0415 - as above
     from google.auth.credentials import with_scopes_if_required  # noqa: PLC0415
     from google.oauth2.credentials import Credentials  # noqa: PLC0415
@@ -244,14 +267,9 @@ def _credentials(settings: BigQuerySettings) -> tuple[Any, str | None]:
     if name == "access_token":
         return Credentials(text), None
     if name == _DEFAULT:
-        if fingerprint(_path(name, text)):
-            _check_token_urls(_document(settings.conn_id, name, text))
-        elif not _path(name, text):  # google-auth would show it, and it may be a key
-            raise ConfigurationError(f"connection {settings.conn_id}: {name} is not a path")
-        found, project = google.auth.default(scopes=scopes)
-        return found, project
+        return _default_credentials(settings, exchange, text)
     document = _document(settings.conn_id, name, text)
-    _check_token_urls(document)
+    exchange.read(document)
     if name.startswith("key"):
         document = {"type": "service_account", **document}
     # Its warnings are of documents by strangers, which no connection holds, and of users without a quota
@@ -263,13 +281,19 @@ def _credentials(settings: BigQuerySettings) -> tuple[Any, str | None]:
     return with_scopes_if_required(found, scopes), project or document.get("project_id")
 
 
-def _check_token_urls(document: dict[str, Any]) -> None:
-    """Refuse credentials, nested ones too, that would be sent anywhere in clear."""
-    for name, value in document.items():
-        if isinstance(value, dict):
-            _check_token_urls(value)
-        elif name in _TOKEN_URLS and value:
-            check_url(str(value), name)
+def _default_credentials(settings: BigQuerySettings, exchange: Exchange, path: str) -> tuple[Any, str | None]:
+    """Return what a file of this machine, or its metadata server, gives."""
+    import google.auth  # noqa: PLC0415 - as above
+    from google.auth import compute_engine  # noqa: PLC0415
+
+    if not _path(_DEFAULT, path):  # google-auth would show it, and it may be a key
+        raise ConfigurationError(f"connection {settings.conn_id}: {_DEFAULT} is not a path")
+    if fingerprint(path):
+        exchange.read(_document(settings.conn_id, _DEFAULT, path))
+    found, project = google.auth.default(scopes=list(settings.scopes), request=exchange)
+    if isinstance(found, compute_engine.Credentials):  # else it asks for the domain, by its own transport
+        found = found.with_universe_domain(settings.universe_domain)
+    return found, project
 
 
 def _impersonated(settings: BigQuerySettings, source: Any) -> Any:

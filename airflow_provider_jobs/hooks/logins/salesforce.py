@@ -15,8 +15,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from airflow_provider_jobs.clients.salesforce.names import ORG_DOMAINS
 from airflow_provider_jobs.clients.salesforce.replies import LATER
-from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
+from airflow_provider_jobs.core.http.messages import Reply, Request
+from airflow_provider_jobs.core.http.origins import Origins, untrusted
 from airflow_provider_jobs.core.http.retry import LATER_SECONDS, retry_after_seconds
 from airflow_provider_jobs.errors import (
     AuthenticationError,
@@ -181,9 +183,16 @@ class _Sender:
             token, url = document.get("access_token"), document.get("instance_url")
         if not isinstance(token, str) or not isinstance(url, str) or not token:
             raise ProtocolError(f"connection {self._settings.conn_id}: the login's reply holds no token")
-        check_url(url, f"connection {self._settings.conn_id}: the login's instance_url")
+        self.grant = Grant(token, self._org(url))
+
+    def _org(self, url: str) -> str:
+        """Return the address of the org that a login names, if the token may go there."""
+        settings = self._settings
+        if not Origins((settings.login_url,), ORG_DOMAINS).take_token(url):
+            advice = f"If it is the org's, set instance_url of connection {settings.conn_id} to it"
+            raise untrusted(settings.login_url, url, "the org's instance_url", advice)
         parts = urlsplit(url)
-        self.grant = Grant(token, f"{parts.scheme}://{parts.netloc}")
+        return f"{parts.scheme}://{parts.netloc}"
 
 
 def _element(text: str, name: str) -> str | None:

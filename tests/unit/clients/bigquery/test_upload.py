@@ -289,3 +289,37 @@ def test_a_token_that_stays_rejected_is_told(clock: Clock) -> None:
     with pytest.raises(AuthenticationError):
         upload(Wire(clock, STARTED, refusal(401), refusal(401)), sized=False)
     assert len(clock.pauses) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://bigquery.googleapis.com/upload/other?upload_id=S3CR3T",
+        "https://www.googleapis.com/upload?upload_id=S3CR3T",
+        "https://bigquery.europe-west3.rep.googleapis.com/upload?upload_id=S3CR3T",
+    ],
+)
+def test_a_session_may_be_on_another_host_of_google(clock: Clock, place: str) -> None:
+    wire = Wire(clock, Reply(200, {"Location": place}, b""), "insert_running")
+    upload(wire, ROWS, sized=False)
+    assert wire.sent[1].url == place
+    assert wire.sent[1].authorized
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://evil.example/upload?upload_id=S3CR3T",
+        "http://bigquery.googleapis.com/upload?upload_id=S3CR3T",
+        "http://127.0.0.1:9/upload?upload_id=S3CR3T",
+        "https://bigquery.googleapis.com:8443/upload?upload_id=S3CR3T",
+    ],
+)
+def test_a_session_elsewhere_is_refused(clock: Clock, place: str) -> None:
+    """From https to plain http on this machine too."""
+    wire = Wire(clock, Reply(200, {"Location": place}, b""))
+    with pytest.raises(ConfigurationError, match=r"bigquery\.googleapis\.com names http") as caught:
+        upload(wire, ROWS, sized=False)
+    assert place.split("/")[2] in str(caught.value)
+    assert "S3CR3T" not in str(caught.value)
+    assert len(wire.sent) == 1

@@ -135,7 +135,7 @@ def test_sessions_that_are_always_gone_end_the_upload(clock: Clock) -> None:
 
 
 class TestToken:
-    """It goes to the API's own origin, elsewhere only if it is wanted."""
+    """It goes to the API's own origin, elsewhere only if the connection says so."""
 
     def test_the_own_origin_gets_it(self, clock: Clock) -> None:
         _, replay = send(clock, temporary(resumable=True), session(), OK)
@@ -146,25 +146,36 @@ class TestToken:
         assert replay.authorized == [True, False, False]
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_a_foreign_host_that_asks_for_it_does(self, clock: Clock, status: int) -> None:
-        replies = (temporary(f"{FOREIGN}/o", resumable=True), refused(status), session(f"{FOREIGN}/s"), OK)
-        _, replay = send(clock, *replies)
-        assert replay.authorized == [True, False, True, True]
+    @pytest.mark.parametrize("resumable", [False, True])
+    def test_a_foreign_host_that_asks_for_it_does_not(
+        self, clock: Clock, status: int, resumable: bool
+    ) -> None:
+        """The message names both hosts, and what to set if the storage is Redivis's own."""
+        client, replay = client_of(clock, temporary(f"{FOREIGN}/o", resumable=resumable), refused(status))
+        with pytest.raises(ServiceError, match=r"storage\.example.*redivis\.com.*storage_token"):
+            client.transfers.send(table_reference(TABLE), "orders.csv", Media(Digested(source_of(CONTENT))))
+        assert replay.authorized == [True, False]
 
-    def test_a_plain_put_too(self, clock: Clock) -> None:
-        _, replay = send(clock, temporary(f"{FOREIGN}/o"), refused(401), OK)
-        assert replay.authorized == [True, False, True]
-        assert replay.content[1:] == [CONTENT, CONTENT]
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_nor_does_a_session_that_it_names(self, clock: Clock, status: int) -> None:
+        replies = (temporary(f"{FOREIGN}/o", resumable=True), session("https://third.example/s"))
+        client, replay = client_of(clock, *replies, refused(status))
+        with pytest.raises(ServiceError, match=r"third\.example"):
+            client.transfers.send(table_reference(TABLE), "orders.csv", Media(Digested(source_of(CONTENT))))
+        assert replay.authorized == [True, False, False]
 
-    def test_once_refused_with_it_the_upload_ends(self, clock: Clock) -> None:
-        with pytest.raises(AuthenticationError):
-            send(clock, temporary(f"{FOREIGN}/o"), refused(401), refused(401))
+    def test_what_the_own_origin_refuses_is_not_for_want_of_it(self, clock: Clock) -> None:
+        with pytest.raises(AuthenticationError) as caught:
+            send(clock, temporary(), refused(401))
+        assert "storage_token" not in str(caught.value)
 
-    def test_the_session_itself_may_ask_for_it(self, clock: Clock) -> None:
-        replies = (temporary(f"{FOREIGN}/o", resumable=True), session(f"{FOREIGN}/s"), refused(401))
-        _, replay = send(clock, *replies, Reply(308, {}, b""), OK)
-        assert replay.authorized == [True, False, False, True, True]
-        assert replay.content[-1] == CONTENT
+    def test_a_session_of_another_address_is_not_resumed(self, clock: Clock) -> None:
+        """The connection was changed since, or the state was written by somebody else."""
+        memory = Memory()
+        send(clock, temporary(resumable=True), session(), OK, memory=memory)
+        memory.kept = dict.fromkeys(memory.kept, '["tmp1", "http://evil.example/s"]')
+        _, replay = send(clock, temporary(resumable=True), session(), OK, memory=memory)
+        assert [request.url for request in replay.sent[1:]] == [f"{API}/storage/tmp1", f"{API}/session/1"]
 
     def test_an_option_sends_it_at_once(self, clock: Clock) -> None:
         _, replay = send(clock, temporary(f"{FOREIGN}/o"), OK, storage_token=True)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_jobs.core.http.messages import Reply, WarnOnce, number, pages
-from airflow_provider_jobs.errors import ProtocolError
+from airflow_provider_jobs.core.http.messages import Reply, WarnOnce, check_url, number, pages
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,3 +67,24 @@ def test_a_warning_is_told_once_and_memory_stays_flat(caplog: pytest.LogCaptureF
     for each in (*range(1500), *range(1500)):
         warn(f"warning {each}")
     assert [record.message for record in caplog.records] == [f"warning {each}" for each in range(1000)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest",
+        "http://metadata.google.internal/computeMetadata/v1/",
+        "http://[fd00:ec2::254]/latest",
+        "http://[fe80::1]/x",
+    ],
+)
+def test_a_metadata_server_may_speak_plain_http_to_who_asks_for_one(url: str) -> None:
+    assert check_url(url, metadata=True) == url
+    with pytest.raises(ConfigurationError, match="is refused"):
+        check_url(url)
+
+
+@pytest.mark.parametrize("host", ["metadata.google.internal.evil.example", "198.51.100.1", "10.0.0.1"])
+def test_other_hosts_may_not(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="is refused"):
+        check_url(f"http://{host}/", metadata=True)

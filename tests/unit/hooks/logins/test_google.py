@@ -320,7 +320,7 @@ class TestDefaultsAndChains:
                 headers["authorization"] = "Bearer adc"
                 headers["x-goog-user-project"] = self.quota
 
-        def default(scopes: list[str]) -> tuple[Credentials, str]:
+        def default(scopes: list[str], request: Any) -> tuple[Credentials, str]:
             assert scopes == ["a"]
             return Credentials(), "from-machine"
 
@@ -332,7 +332,7 @@ class TestDefaultsAndChains:
     def test_a_machine_that_cannot_ask_for_its_project_may_try_again(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def default(scopes: list[str]) -> None:
+        def default(scopes: list[str], request: Any) -> None:
             raise exceptions.TransportError("https://secret.example/SECRET")
 
         monkeypatch.setattr(google.auth, "default", default)
@@ -357,7 +357,7 @@ class TestDefaultsAndChains:
         assert "SECRET" not in str(caught.value)
 
     def test_a_machine_without_credentials_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def default(scopes: list[str]) -> None:
+        def default(scopes: list[str], request: Any) -> None:
             raise exceptions.DefaultCredentialsError("no credentials here")
 
         monkeypatch.setattr(google.auth, "default", default)

@@ -302,3 +302,38 @@ def test_a_login_is_logged_without_its_secrets(caplog: pytest.LogCaptureFixture)
     assert f"connection c: logged in to {URL}" in caplog.text
     assert "TOKEN" not in caplog.text
     assert "APPSECRET" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://na1.salesforce.com",
+        "https://acme.my.salesforce.com",
+        "https://acme--dev.sandbox.my.salesforce.com",
+        "https://acme.my.salesforce.mil",
+        "https://acme.my.sfcrmproducts.cn",
+    ],
+)
+def test_a_login_for_all_orgs_may_name_any_host_of_salesforce(place: str) -> None:
+    given = settings({**APP}, **USER)
+    assert log_in(given, answering({**GRANTED, "instance_url": place})).instance_url == place
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://evil.example",
+        "https://acme.my.salesforce.com.evil.example",
+        "https://my.salesforce.com@evil.example",
+        "https://127.0.0.1",
+        "http://127.0.0.1",
+        "https://acme.my.salesforce.com:444",
+    ],
+)
+def test_a_login_names_no_host_of_others(place: str) -> None:
+    """The message names both, and what to set if it is right."""
+    with pytest.raises(
+        ConfigurationError, match=r"login\.salesforce\.com names .* set instance_url"
+    ) as caught:
+        log_in(settings({**APP}, **USER), answering({**GRANTED, "instance_url": place}))
+    assert place.rpartition("/")[2].rpartition("@")[2] in str(caught.value)
