@@ -103,7 +103,7 @@ class BigQueryUploads(BigQueryApi):
         return self._transport.call(request, _session_url)
 
     def _upload_url(self, project: str) -> str:
-        return f"{self._endpoint}/upload/bigquery/v2/projects/{project}/jobs"
+        return f"{self._endpoint}/upload/bigquery/v2{self._path(project, 'jobs')}"
 
 
 def _session_url(reply: Reply) -> str:

@@ -32,8 +32,8 @@ _PAGE_HOSTS = {
 }
 #: The first version that lists a query's result pages.
 _PAGES_SINCE = 58
-_VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?")
-_LOCATION = re.compile(r"v(\d{2,3})\.\d/jobs/(query|ingest)")
+_VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?", re.ASCII)
+_LOCATION = re.compile(r"v(\d{2,3})\.\d/jobs/(query|ingest)", re.ASCII)
 _JOB_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.core.http.path import path_of
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
 from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 IAM_ENDPOINT = "https://iamcredentials.googleapis.com"
+#: Where service accounts are, below that address.
+_ACCOUNTS = ("v1", "projects", "-", "serviceAccounts")
 _TOKEN_URLS = frozenset({"token_uri", "token_url", "service_account_impersonation_url"})
 #: Ways of Google's own connections that need services which this package does not call.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
@@ -285,7 +288,7 @@ def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
         target_principal=target,
         target_scopes=list(settings.scopes),
         delegates=delegates,
-        iam_endpoint_override=f"{endpoint}/v1/projects/-/serviceAccounts/{target}:generateAccessToken",
+        iam_endpoint_override=f"{endpoint}{path_of(*_ACCOUNTS, target, safe='@:')}:generateAccessToken",
     )
 
 

@@ -1,4 +1,4 @@
-"""Results in a folder that others write to as well: what they plant there, what they see, what a kill leaves."""
+"""Results in a folder that others write to as well: what they plant and see, and what a kill leaves there."""
 
 from __future__ import annotations
 
