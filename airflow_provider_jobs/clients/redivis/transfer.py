@@ -14,9 +14,9 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_provider_jobs.clients.redivis.names import upload_uri
 from airflow_provider_jobs.clients.redivis.replies import check_good, parse_json, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request, check_url
-from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.upload.uploader import PATIENCE, SESSIONS, Uploader
@@ -104,7 +104,7 @@ class Transfers:
         :param path: The upload's path, below the API's address.
         :param resume: Ask first how far an earlier attempt came.
         """
-        Uploader(self._transport, self._base + checked_path(path), media).send(_refusal, resume=resume)
+        Uploader(self._transport, self._base + upload_uri(path), media).send(_refusal, resume=resume)
 
     def _begin(self, table: TableReference, name: str, size: int, session_bytes: int) -> TemporaryUpload:
         wanted = {"size": size, "name": name, "resumable": size >= session_bytes}
