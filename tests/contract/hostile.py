@@ -118,6 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # headers and body are two writes: the second would wait for 40 ms
     server: Recorder
+    raw_requestline: bytes
 
     def parse_request(self) -> bool:
         self.server.lines.append(self.raw_requestline.decode("latin-1").removesuffix("\r\n"))

@@ -114,7 +114,7 @@ def many(first: JobRef) -> list[JobRef]:
 
 def requests_of(service: str) -> list[JobRequest]:
     load = {"load": {"destinationTable": {"projectId": "project-1", "datasetId": "d", "tableId": "t"}}}
-    return {
+    requests: dict[str, list[JobRequest]] = {
         "bigquery": [
             JobRequest("project-1", "job", QUERY, "EU", not_before=1.0, key_before="job_before"),
             JobRequest("project-1", "job", load, "EU", media()),
@@ -129,7 +129,8 @@ def requests_of(service: str) -> list[JobRequest]:
             UploadRequest(TABLE, "orders.csv", {"type": "delimited"}, media=media(), flow="original"),
             ReleaseRequest("acme.sales", "release", {}),
         ],
-    }[service]
+    }
+    return requests[service]
 
 
 #: What a parameter may be, by its name, or by method and name.
@@ -222,6 +223,10 @@ class Case:
 
     :param owner: Its class; None for a function, whose first parameter is the client.
     """
+
+    service: str
+    folder: Path
+    refs: list[JobRef]
 
     def __init__(self, owner: type | None, name: str, called: Callable[..., Any]) -> None:
         self.owner, self.name, self.called = owner, name, called
