@@ -142,6 +142,12 @@ def work_digest_before(context: Context, configuration: Any) -> str:
     return _digest(_work(context, configuration))
 
 
+def task_digest(context: Context) -> str:
+    """Return 20 characters that stand for this task of this run: the same in all its attempts."""
+    ti = context["ti"]
+    return _digest([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, deployment_key()])
+
+
 def _work(context: Context, configuration: Any) -> list[Any]:
     ti = context["ti"]
     return [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, configuration]

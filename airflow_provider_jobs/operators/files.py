@@ -6,8 +6,6 @@ First those that it reads, which ``source`` names; then those that it writes, wh
 from __future__ import annotations
 
 import glob
-import os
-import stat
 import tempfile
 from contextlib import suppress
 from functools import partial
@@ -17,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part
+from airflow_provider_jobs.core.drafts import check_place
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, OpenedSource, Source
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import ConfigurationError, OutageError, ProtocolError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow.sdk import ObjectStoragePath
 
@@ -65,6 +64,10 @@ def opened(path: Any, conn_id: str | None, parameter: str = "results_path") -> A
 def _in_store(path: Any) -> bool:
     """Return True of an ObjectStoragePath, which is a Path as well in Airflow 3.1."""
     return hasattr(type(path), "fs")
+
+
+def _is_local(folder: ObjectStoragePath) -> bool:
+    return "file" in folder.fs.protocol
 
 
 # What a task reads.
@@ -167,7 +170,23 @@ def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
         raise ConfigurationError(f"results_path {str(path)[:200]!r} names no file")
     if not _in_store(whole) and whole.is_dir():
         raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
+    check_places(whole.parent, [whole.name])
     return whole.parent, whole.name
+
+
+def check_places(folder: Any, names: Iterable[str]) -> None:
+    """See, before any work is done, that files can get these names in a folder of this machine.
+
+    :raises ConfigurationError: a folder, a named pipe, a socket or a device has one.
+    """
+    if not _in_store(folder):
+        where = folder
+    elif folder.protocol == "file":  # other stores are not asked yet: that needs a connection
+        where = folder.path
+    else:
+        return
+    for name in names:
+        check_place(Path(where, name))
 
 
 def found_elsewhere(folder: Any, executor: str | None) -> str:
@@ -176,7 +195,7 @@ def found_elsewhere(folder: Any, executor: str | None) -> str:
     :param executor: The task's own, if it has one; otherwise Airflow's first one counts.
     """
     name = executor or conf.get("core", "executor", fallback="LocalExecutor").partition(",")[0]
-    if "LocalExecutor" in name or (_in_store(folder) and "file" not in folder.fs.protocol):
+    if "LocalExecutor" in name or (_in_store(folder) and not _is_local(folder)):
         return ""
     return (
         f"the results go to {folder} of this worker: with {name} a later task may run on another one,"
@@ -186,7 +205,25 @@ def found_elsewhere(folder: Any, executor: str | None) -> str:
 
 def sink_for(folder: Any, key: str) -> LocalSink:
     """Return what writes files to a folder; equal keys find each other's drafts."""
-    return StoreSink(folder, key) if _in_store(folder) else LocalSink(folder, key)
+    if not _in_store(folder):
+        return LocalSink(folder, key)
+    return FolderSink(folder, key) if _is_local(folder) else StoreSink(folder, key)
+
+
+class FolderSink(LocalSink):
+    """A folder of this machine that a URL names: files are written as to any other.
+
+    :param key: As of :class:`.LocalSink`.
+    """
+
+    def __init__(self, folder: ObjectStoragePath, key: str) -> None:
+        super().__init__(folder.path, key)
+        self._target = folder
+
+    def publish(self, parts: Sequence[Part]) -> list[str]:
+        """Give all files their names, and return the URL of each."""
+        super().publish(parts)
+        return [str(self._target / part.name) for part in parts]
 
 
 class StoreSink(LocalSink):
@@ -196,7 +233,7 @@ class StoreSink(LocalSink):
     """
 
     def __init__(self, folder: ObjectStoragePath, key: str) -> None:
-        super().__init__(_private_folder(key), key)
+        super().__init__(tempfile.gettempdir(), key)
         self._target = folder
 
     def publish(self, parts: Sequence[Part]) -> list[str]:
@@ -204,18 +241,10 @@ class StoreSink(LocalSink):
 
         :raises ProtocolError: the store has not what was sent.
         """
-        if "file" in self._target.fs.protocol:  # the only store that has folders
-            self._target.mkdir(parents=True, exist_ok=True)
         with Pool(_UPLOADS) as pool:
             places = pool.results([partial(self._send, part, pool.stopped) for part in parts])
         self.clear()
         return places
-
-    def clear(self, keep: Collection[str] = ()) -> None:
-        """Delete all drafts of this key but those of these names, and a folder that is empty then."""
-        super().clear(keep)
-        with suppress(OSError):
-            self._folder.rmdir()
 
     def _send(self, part: Part, stopped: threading.Event) -> str:
         place = self._target / part.name
@@ -234,7 +263,7 @@ class StoreSink(LocalSink):
         return str(place)
 
     def _copy(self, part: Part, place: ObjectStoragePath, stopped: threading.Event) -> None:
-        with self.draft(part.name).open("rb") as draft, place.open("wb") as file:
+        with self.read(part.name) as draft, place.open("wb") as file:
             while block := draft.read(BLOCK_BYTES):
                 if stopped.is_set():
                     raise OutageError(f"the task was ended before {place} was sent")
@@ -248,16 +277,6 @@ def _version(place: ObjectStoragePath) -> str | None:
         return _fingerprint(place.name, place.fs.info(place.path))
     except OSError:
         return None
-
-
-def _private_folder(key: str) -> Path:
-    """Return a folder for drafts that nobody else on this machine reads; the same one for the same key."""
-    folder = Path(tempfile.gettempdir(), f"airflow-provider-jobs-{os.getuid()}-{key}")
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        return Path(tempfile.mkdtemp(prefix="airflow-provider-jobs-"))  # somebody else was here first
-    return folder
 
 
 def written(downloaded: Downloaded) -> list[dict[str, Any]]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from airflow_provider_jobs.clients.redivis.names import checked_uri, table_reference, upload_name
+from airflow_provider_jobs.clients.redivis.names import table_reference, upload_name, upload_uri
 from airflow_provider_jobs.clients.redivis.replies import GONE
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.redivis.job import RedivisTask
 from airflow_provider_jobs.sensors.base import JobSensor
@@ -58,8 +58,5 @@ class RedivisUploadSensor(RedivisTask, JobSensor):
                 raise ConfigurationError(f"upload {uri[:80]!r} is a name: give its table too")
             table = table_reference(self.table)
             return [JobRef("redivis", str(table), table.upload_path(upload_name(uri, "upload")))]
-        try:
-            uris = [checked_uri(each) for each in several.split_ids(uri)]
-        except ProtocolError:
-            raise ConfigurationError(f"upload {uri[:80]!r} is not the uri of an upload") from None
+        uris = [upload_uri(each) for each in several.split_ids(uri)]
         return [JobRef("redivis", unquote(each.split("/")[2]), each) for each in uris]

@@ -6,13 +6,13 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, check_project
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.messages import Request, check_url, number, pages
 from airflow_provider_jobs.core.http.origins import Origins
+from airflow_provider_jobs.core.http.path import path_of
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, GRACE_SECONDS
 from airflow_provider_jobs.errors import DeadlineExceeded, NotFoundError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -174,7 +174,9 @@ class BigQueryApi:
         :raises ProtocolError: the reply does not say so.
         """
         params = {"location": ref.location, "maxResults": 0, "fields": "totalRows"}
-        rows = number(self._call("GET", ref.scope, "queries", ref.id, params=params).get("totalRows"))
+        rows = number(
+            self._call("GET", ref.scope, "queries", check_job_id(ref.id), params=params).get("totalRows")
+        )
         if rows is None:
             raise ProtocolError("getQueryResults answered without totalRows")
         return rows
@@ -182,6 +184,10 @@ class BigQueryApi:
     def service_time(self, ours: float) -> float:
         """Return what BigQuery's clock shows when ours shows that, as far as replies have told."""
         return self._transport.service_time(ours)
+
+    def _path(self, project: str | None, *path: str) -> str:
+        """Return the path of what a project has."""
+        return path_of("projects", check_project(project or self.project), *path, safe=":")
 
     def _call(
         self,
@@ -193,7 +199,6 @@ class BigQueryApi:
         idempotent: bool = True,
         parse: Callable[[Reply], dict[str, Any]] = parse_json,
     ) -> dict[str, Any]:
-        parts = (check_project(project or self.project), *path)
-        url = "/".join((f"{self._endpoint}/bigquery/v2/projects", *(quote(part, safe=":") for part in parts)))
+        url = f"{self._endpoint}/bigquery/v2{self._path(project, *path)}"
         request = Request(method, url, params or {}, body, idempotent, within_seconds=self.within_seconds)
         return self._transport.call(request, parse)

@@ -118,4 +118,4 @@ class BigQueryUploads(BigQueryApi):
         return url
 
     def _upload_url(self, project: str) -> str:
-        return f"{self._endpoint}/upload/bigquery/v2/projects/{project}/jobs"
+        return f"{self._endpoint}/upload/bigquery/v2{self._path(project, 'jobs')}"

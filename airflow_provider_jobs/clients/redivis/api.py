@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
-from airflow_provider_jobs.clients.redivis.names import checked_uri, dataset_reference, table_reference
+from airflow_provider_jobs.clients.redivis.names import (
+    dataset_reference,
+    owner_path,
+    table_reference,
+    upload_uri,
+)
 from airflow_provider_jobs.clients.redivis.replies import (
     RELEASE_AFTER,
     gone_status,
@@ -18,6 +22,7 @@ from airflow_provider_jobs.clients.redivis.replies import (
     upload_status,
 )
 from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, check_url, pages
+from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 
@@ -65,7 +70,7 @@ class RedivisApi:
 
     def get_upload_at(self, uri: str) -> dict[str, Any]:
         """Return the upload of a ``uri``."""
-        return self._call("GET", checked_uri(uri))
+        return self._call("GET", upload_uri(uri))
 
     def find(self, path: str) -> dict[str, Any] | None:
         """Return what is at a path below the API's address, None if there is nothing to see."""
@@ -101,7 +106,7 @@ class RedivisApi:
     def delete_upload_at(self, uri: str) -> None:
         """Delete the upload of a ``uri``; harmless if it is gone."""
         with suppress(NotFoundError):
-            self._call("DELETE", checked_uri(uri))
+            self._call("DELETE", upload_uri(uri))
 
     # https://docs.redivis.com/api/rest-api/datasets
     def get_dataset(self, dataset: str) -> dict[str, Any]:
@@ -112,8 +117,7 @@ class RedivisApi:
         self, owner: str, fields: Mapping[str, Any], *, owner_type: str = "organization"
     ) -> dict[str, Any]:
         """Create a dataset of an ``organization`` or a ``user``; sent once."""
-        path = f"/{owner_type}s/{quote(owner, safe='')}/datasets"
-        return self._call("POST", path, body=fields)
+        return self._call("POST", owner_path(owner, owner_type), body=fields)
 
     # https://docs.redivis.com/api/rest-api/tables
     def get_table(self, table: str) -> dict[str, Any]:
@@ -144,7 +148,7 @@ class RedivisApi:
         """Return how an upload, or a release, is doing; an upload that is gone counts as cancelled."""
         if ref.id.startswith(RELEASE_AFTER):
             return release_status(self.get_dataset(ref.scope), ref)
-        found = self.find(checked_uri(ref.id))
+        found = self.find(upload_uri(ref.id))
         return gone_status(ref) if found is None else self.read(found, ref)
 
     def read(self, upload: Mapping[str, Any], ref: JobRef) -> JobStatus:
@@ -160,7 +164,12 @@ class RedivisApi:
         once = method == "POST"  # it creates: a repetition could make a second one
         within = self.within_seconds
         request = Request(
-            method, self._base + path, params or {}, body, idempotent=not once, within_seconds=within
+            method,
+            self._base + checked_path(path),
+            params or {},
+            body,
+            idempotent=not once,
+            within_seconds=within,
         )
         return self._transport.call(request, self._parse)
 

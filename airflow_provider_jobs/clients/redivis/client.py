@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.api import ENDPOINT, RedivisApi
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
-from airflow_provider_jobs.clients.redivis.names import checked_uri
+from airflow_provider_jobs.clients.redivis.names import upload_uri
 from airflow_provider_jobs.clients.redivis.release import ReleaseRequest, release_once
 from airflow_provider_jobs.clients.redivis.replies import RELEASE_AFTER
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission, submit_once
@@ -95,5 +95,5 @@ class RedivisClient(RedivisApi):
         """
         if ref.id.startswith(RELEASE_AFTER) or self.read(self.get_upload_at(ref.id), ref).state.ended:
             return True
-        self._call("DELETE", checked_uri(ref.id))  # not found does not mean that it is gone
+        self._call("DELETE", upload_uri(ref.id))  # not found does not mean that it is gone
         return False

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import quote
 
+from airflow_provider_jobs.core.http.path import checked_path, path_of
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 
 _NAME = r"[^\x00-\x20\x7f.:/\\?#%`](?:[^\x00-\x1f\x7f.:/\\?#%`]*[^\x00-\x20\x7f.:/\\?#%`])?"
@@ -21,6 +21,7 @@ _DATASET = re.compile(
     rf"(?::(?P<version>{_VERSION}))?"
 )
 _TABLE = re.compile(rf"(?P<name>{_NAME})(?::(?P<ref_id>[A-Za-z0-9]+))?")
+_UPLOAD_URI = re.compile(r"/tables/[^/]+/uploads/[^/]+")
 #: Longest name of an upload that is sent; no limit is documented.
 _NAME_LENGTH = 500
 
@@ -45,7 +46,7 @@ class DatasetReference:
     @property
     def path(self) -> str:
         """Where it is, below the API's address."""
-        return f"/datasets/{quote(str(self), safe='')}"
+        return path_of("datasets", str(self))
 
     def at(self, version: str | None) -> DatasetReference:
         """Return another version of the dataset."""
@@ -66,7 +67,7 @@ class TableReference:
     @property
     def path(self) -> str:
         """Where it is, below the API's address."""
-        return f"/tables/{quote(str(self), safe='')}"
+        return path_of("tables", str(self))
 
     def at(self, version: str | None) -> TableReference:
         """Return the table in another version of its dataset."""
@@ -74,7 +75,19 @@ class TableReference:
 
     def upload_path(self, name: str) -> str:
         """Return where the upload of a name is; dots count as underscores there."""
-        return f"{self.path}/uploads/{quote(path_name(name), safe='')}"
+        return path_of("tables", str(self), "uploads", path_name(name))
+
+
+def owner_path(owner: str, owner_type: str) -> str:
+    """Return where the datasets of an ``organization`` or a ``user`` are, below the API's address."""
+    return path_of(f"{check_owner_type(owner_type)}s", owner, "datasets")
+
+
+def check_owner_type(owner_type: str) -> str:
+    """Return the type of an owner if there is such a type."""
+    if owner_type not in {"organization", "user"}:
+        raise ConfigurationError(f"owner_type is {owner_type!r}: it is organization or user")
+    return owner_type
 
 
 def dataset_reference(text: str) -> DatasetReference:
@@ -116,16 +129,22 @@ def path_name(name: str) -> str:
     return name.replace(".", "_")
 
 
+def upload_uri(uri: object) -> str:
+    """Return the ``uri`` of an upload, a path below the API's address."""
+    if not isinstance(uri, str) or not _UPLOAD_URI.fullmatch(uri):
+        raise ConfigurationError(f"{str(uri)[:80]!r} is not the uri of an upload")
+    return checked_path(uri)
+
+
 def checked_uri(uri: object) -> str:
-    """Return the ``uri`` that a reply or a reference holds if it is a path below the API's address.
+    """Return the ``uri`` that a reply gives an upload.
 
     :raises ProtocolError: it is something else, and nothing is sent there.
     """
-    if not isinstance(uri, str) or not re.fullmatch(r"/(?:tables|datasets)(?:/[^\s/?#\\]+)+", uri):
-        raise ProtocolError("Redivis names a resource by what is not a path of its API")
-    if any(part in {".", ".."} for part in uri.split("/")):
-        raise ProtocolError("Redivis names a resource by a path that leads elsewhere")
-    return uri
+    try:
+        return upload_uri(uri)
+    except ConfigurationError:
+        raise ProtocolError("Redivis names an upload by what is not a path of one") from None
 
 
 def _read(text: str, parameter: str, wanted: str) -> tuple[DatasetReference, list[str]]:

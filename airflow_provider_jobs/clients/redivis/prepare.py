@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.redivis.names import TableReference, writable_table
+from airflow_provider_jobs.clients.redivis.names import TableReference, check_owner_type, writable_table
 from airflow_provider_jobs.clients.redivis.replies import is_released
 from airflow_provider_jobs.errors import (
     AuthenticationError,
@@ -55,8 +55,7 @@ class Preparation:
             )
         if self.merge_strategy not in {None, "append", "replace"}:
             raise ConfigurationError(f"merge_strategy is {self.merge_strategy!r}: it is append or replace")
-        if self.owner_type not in {"organization", "user"}:
-            raise ConfigurationError(f"owner_type is {self.owner_type!r}: it is organization or user")
+        check_owner_type(self.owner_type)
         if not isinstance(self.dataset_fields, Mapping):
             raise ConfigurationError("dataset_options is not a mapping")
 

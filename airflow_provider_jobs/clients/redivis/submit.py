@@ -143,13 +143,13 @@ class _Attempt:
         """Send the bytes, delete what has the name, create the upload: in this order."""
         if self.request.flow == "original":
             if old:
-                self.api.delete_upload_at(str(old.get("uri")))
+                self.api.delete_upload_at(checked_uri(old.get("uri")))
             return self._send_original(self._create(name), resume=False)
         sent = self.transfers.send(self.table, name, self.media, self.request.session_bytes)
         self.source.md5()  # whatever an earlier attempt sent is compared too
         if old:
             log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
-            self.api.delete_upload_at(str(old.get("uri")))
+            self.api.delete_upload_at(checked_uri(old.get("uri")))
         try:
             made = self._create(name, tempUploadId=sent.id)
         except JobsError as error:

@@ -11,6 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.redivis.names import upload_uri
 from airflow_provider_jobs.clients.redivis.replies import parse_json, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request
 from airflow_provider_jobs.core.http.origins import Origins, host_of, untrusted
@@ -105,7 +106,7 @@ class Transfers:
         :param path: The upload's path, below the API's address.
         :param resume: Ask first how far an earlier attempt came.
         """
-        uploader = Uploader(self._transport, self._base + path, media)
+        uploader = Uploader(self._transport, self._base + upload_uri(path), media)
         uploader.send(self._refusal(self._base), resume=resume)
 
     def _begin(self, table: TableReference, name: str, size: int, session_bytes: int) -> TemporaryUpload:

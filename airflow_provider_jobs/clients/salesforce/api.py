@@ -31,6 +31,7 @@ from airflow_provider_jobs.clients.salesforce.replies import (
     refused,
 )
 from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, pages
+from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
 from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
 from airflow_provider_jobs.jobs import JobRef, JobStatus
@@ -49,6 +50,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _say_retry = partial(log.warning, "%s; trying again in %.1f s")
+_METHODS = ("GET", "POST", "PATCH", "DELETE")
 #: Replies that hold results: 204 where there are none, not even a header.
 _RESULTS = frozenset({200, NO_CONTENT})
 
@@ -164,6 +166,8 @@ class SalesforceApi:
         idempotent: bool = True,
     ) -> dict[str, Any]:
         """Send a request below ``/services/data/`` and return its JSON."""
+        if method not in _METHODS:
+            raise ConfigurationError(f"method is {method[:20]!r}: it is one of {', '.join(_METHODS)}")
         request = Request(
             method,
             self._url(path),
@@ -223,7 +227,7 @@ class SalesforceApi:
         self.timing.sleep(delay)
 
     def _url(self, path: str) -> str:
-        return f"{self.instance_url}/services/data/{path}"
+        return f"{self.instance_url}/services/data{checked_path(f'/{path}')}"
 
     def _parse(self, reply: Reply) -> dict[str, Any]:
         self._note(reply.headers)

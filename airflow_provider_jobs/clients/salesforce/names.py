@@ -37,8 +37,8 @@ _PAGE_HOSTS = {
 ORG_DOMAINS = ("salesforce.com", "force.com", "salesforce.mil", "sfcrmproducts.cn")
 #: The first version that lists a query's result pages.
 _PAGES_SINCE = 58
-_VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?")
-_LOCATION = re.compile(r"v(\d{2,3})\.\d/jobs/(query|ingest)")
+_VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?", re.ASCII)
+_LOCATION = re.compile(r"v(\d{2,3})\.\d/jobs/(query|ingest)", re.ASCII)
 _JOB_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 

@@ -11,10 +11,10 @@ import shutil
 import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES, MOST_HEADER_BYTES
+from airflow_provider_jobs.core.drafts import Drafts
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, last_record_end, record_end
 from airflow_provider_jobs.core.sources.slices import section
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, Source
@@ -69,9 +69,10 @@ def split_csv(
     """
     if line_ending not in {None, "LF", "CRLF"}:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
-    with tempfile.TemporaryDirectory(prefix="salesforce-ingest-") as folder:
+    drafts = Drafts(tempfile.gettempdir())
+    try:
         has_offsets = source.size is not None and getattr(source, "seekable", True) is True
-        where = source if has_offsets else _copied(source, Path(folder) / "data.csv")
+        where = source if has_offsets else _copied(source, drafts)
         header, begin = _header(where, source.name)
         found = "CRLF" if header.endswith(b"\r\n") else "LF"
         if line_ending not in {None, found}:
@@ -81,12 +82,14 @@ def split_csv(
         parts = _Cutter(where, source.name, header, found, most_bytes).parts(begin)
         source.check()
         yield parts
+    finally:
+        drafts.clear()
 
 
-def _copied(source: Source, path: Path) -> Source:
-    with closing(source.open()) as reader, path.open("wb") as file:
+def _copied(source: Source, drafts: Drafts) -> Source:
+    with closing(source.open()) as reader, drafts.begin("data.csv") as file:
         shutil.copyfileobj(reader, file, BLOCK_BYTES)
-    return FileSource(path)
+    return FileSource(drafts.draft("data.csv"))
 
 
 def _header(source: Source, name: str) -> tuple[bytes, int]:

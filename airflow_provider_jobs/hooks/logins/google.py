@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.api import UNIVERSE_DOMAIN
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.core.http.origins import Origins
+from airflow_provider_jobs.core.http.path import path_of
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
 from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of, transport_of
 
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 IAM_ENDPOINT = f"https://iamcredentials.{UNIVERSE_DOMAIN}"
+#: Where service accounts are, below that address.
+_ACCOUNTS = ("v1", "projects", "-", "serviceAccounts")
 #: Ways of Google's own connections that need services which this package does not call.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
 #: Codes of a service that gives tokens, and is busy.
@@ -309,7 +312,7 @@ def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
         target_principal=target,
         target_scopes=list(settings.scopes),
         delegates=delegates,
-        iam_endpoint_override=f"{endpoint}/v1/projects/-/serviceAccounts/{target}:generateAccessToken",
+        iam_endpoint_override=f"{endpoint}{path_of(*_ACCOUNTS, target, safe='@:')}:generateAccessToken",
     )
 
 

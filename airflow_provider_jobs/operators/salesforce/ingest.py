@@ -14,7 +14,7 @@ from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.files import opened, sources_of, written
+from airflow_provider_jobs.operators.files import check_places, opened, sources_of, written
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
@@ -155,7 +155,8 @@ class SalesforceIngestOperator(SalesforceOperator):
                 return submissions
             raise
         if self.results_path:
-            opened(self.results_path, self.results_conn_id or None)
+            folder = opened(self.results_path, self.results_conn_id or None)
+            check_places(folder, [f"{name}.csv" for name in INGESTED.values()])
         version = self.api_version or None
         work = [client.scope, version or client.version, body, self.part_bytes, identity]
         memory = TaskMemory(context, "salesforce_ingest", work, self._since)
@@ -181,7 +182,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         if self.results_path:
             try:
                 with self._reading_results(context, statuses):
-                    self._files = self._written(client, statuses)
+                    self._files = self._written(client, context, statuses)
             except JobsError as error:
                 if several.state_of(statuses) is JobState.SUCCEEDED:
                     self._note_complete(client, context, statuses)
@@ -256,13 +257,15 @@ class SalesforceIngestOperator(SalesforceOperator):
             )
         return sources[0]
 
-    def _written(self, client: SalesforceClient, statuses: Sequence[JobStatus]) -> list[dict[str, Any]]:
+    def _written(
+        self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
+    ) -> list[dict[str, Any]]:
         """Write what became of all records to files, and return what the result says about these."""
         refs = [status.ref for status in statuses]
         folder = opened(self.results_path, self.results_conn_id or None)
         files = []
         for which, name in INGESTED.items():
-            sink = self._sink(folder, refs[0].id)
+            sink = self._sink(context, folder)
             downloaded = client.download_ingested(refs, which, Output(f"{name}.csv"), sink)
             files += [{"records": name, **each} for each in written(downloaded)]
         return files

@@ -11,6 +11,7 @@ from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError, ResultsUnavailable
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
+from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
 from airflow_provider_jobs.operators.files import found_elsewhere, sink_for
@@ -134,11 +135,14 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         """Return what the XCom ``job`` says, with the files that were written."""
         return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
 
-    def _sink(self, folder: Any, key: str) -> LocalSink:
-        """Return what writes results to a folder; the log says if other workers do not have that."""
+    def _sink(self, context: Context, folder: Any) -> LocalSink:
+        """Return what writes results to a folder; the log says if other workers do not have that.
+
+        All attempts of the task find each other's drafts there, whatever became of their jobs.
+        """
         if told := found_elsewhere(folder, self.executor):
             self.log.info("%s", told)
-        return sink_for(folder, key)
+        return sink_for(folder, task_digest(context))
 
     def _say_if_forgetful(self, memory: TaskMemory) -> None:
         if not memory.lasts:

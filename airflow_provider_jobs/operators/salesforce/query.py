@@ -162,7 +162,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         return client.download(
             ref,
             output,
-            self._sink(folder, ref.id),
+            self._sink(context, folder),
             workers=self.parallel_downloads,
             page_records=self.page_records,
             checkpoint=Checkpoint.from_json(kept) if kept else None,

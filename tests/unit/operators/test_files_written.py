@@ -57,11 +57,27 @@ def test_what_a_path_is() -> None:
 
 def test_a_store_gets_files_once_all_are_whole(tmp_path: Path, scratch: Path) -> None:
     target = tmp_path / "target"
-    sink: Any = sink_for(ObjectStoragePath(f"file://{target}"), "750")
+    target.mkdir()
+    sink = StoreSink(ObjectStoragePath(f"file://{target}"), "750")
     parts = [drafted(sink, "a.csv"), drafted(sink, "b.csv", b"you")]
-    assert not target.exists()
+    assert list(target.iterdir()) == []
     assert sink.publish(parts) == [f"file://{target}/a.csv", f"file://{target}/b.csv"]
     assert [(target / name).read_bytes() for name in ("a.csv", "b.csv")] == [b"hello", b"you"]
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_url_of_this_machine_is_a_folder_as_any_other(tmp_path: Path, scratch: Path) -> None:
+    """A store's own way to write would follow a link, and wait for the reader of a named pipe."""
+    target, other = tmp_path / "target", tmp_path / "other"
+    target.mkdir()
+    other.write_text("theirs")
+    (target / "a.csv").symlink_to(other)
+    sink = sink_for(ObjectStoragePath(f"file://{target}"), "750")
+    assert sink.publish([drafted(sink, "a.csv")]) == [f"file://{target}/a.csv"]
+    assert ((target / "a.csv").read_bytes(), other.read_text()) == (b"hello", "theirs")
+    os.mkfifo(target / "pipe.csv")
+    with pytest.raises(ConfigurationError, match="is a named pipe, which is not replaced"):
+        folder_and_name(f"file://{target}/pipe.csv", None)
     assert list(scratch.iterdir()) == []
 
 
@@ -71,18 +87,9 @@ def test_drafts_are_found_again_and_private(tmp_path: Path, scratch: Path) -> No
     again = StoreSink(target, "750")
     assert again.draft(part.name).read_bytes() == b"hello"
     assert not StoreSink(target, "751").draft(part.name).exists()
-    folder = again.draft("a.csv").parent
-    assert folder.parent == scratch
-    assert folder.stat().st_mode & 0o777 == 0o700
-
-
-def test_a_folder_that_others_may_read_is_not_used(tmp_path: Path, scratch: Path) -> None:
-    theirs = scratch / f"airflow-provider-jobs-{os.getuid()}-750"
-    theirs.mkdir()
-    theirs.chmod(0o755)
-    sink = StoreSink(ObjectStoragePath(f"file://{tmp_path}"), "750")
-    assert sink.draft("a.csv").parent != theirs
-    assert sink.draft("a.csv").parent.stat().st_mode & 0o077 == 0
+    assert again.draft("a.csv").parent == scratch
+    with again.begin("b.csv"):
+        assert again.draft("b.csv").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_file_that_arrived_short_is_noticed(tmp_path: Path) -> None:
@@ -133,7 +140,8 @@ def test_the_end_of_the_task_waits_for_no_file_that_is_sent(
             assert go_on.wait(10)
 
     monkeypatch.setattr(ObjectStoragePath, "open", lambda path, mode: Slow(open_(path, mode)))
-    sink: Any = sink_for(ObjectStoragePath(f"file://{tmp_path}/target"), "750")
+    (tmp_path / "target").mkdir()
+    sink = StoreSink(ObjectStoragePath(f"file://{tmp_path}/target"), "750")
     part = drafted(sink, content=b"x" * 3 * BLOCK_BYTES)
     with pytest.raises(Timeout):
         sink.publish([part])

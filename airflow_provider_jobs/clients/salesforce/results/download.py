@@ -81,8 +81,8 @@ _CHAIN = "the chain of result pages"
 
 def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> Iterator[bytes]:
     """Yield a query's results, one whole page after another, the header once; see that all records came."""
-    with tempfile.TemporaryDirectory(prefix="salesforce-results-") as folder:
-        total, sink = _finished_total(api, ref), LocalSink(folder)
+    total, sink = _finished_total(api, ref), LocalSink(tempfile.gettempdir())
+    try:
         fetcher = PageFetcher(api, sink, Output("page"))
         wanted = Wanted(f"{job_path(ref)}/results", some=total > 0)
 
@@ -95,9 +95,11 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
             fetcher.header = fetcher.header or page.header
             if not ends_a_line:
                 yield b"\n"
-            yield from read_draft(sink.draft("page"))
+            yield from read_draft(sink, "page")
             found, ends_a_line = found + page.records, page.ends_a_line
         _check_total(ref, found, total)
+    finally:
+        sink.clear()
 
 
 def download(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import secrets
+import io
 import zlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
+from airflow_provider_jobs.core.drafts import Drafts
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 _GZIP_FORMAT = 31
 _GZIP_LEVEL = 6
@@ -56,37 +57,25 @@ class Part:
     sha256: str
 
 
-class LocalSink:
+class LocalSink(Drafts):
     """Takes files into a folder of this machine; until all are whole, they are hidden drafts in it.
 
-    :param key: Tells the drafts of one piece of work from another's, from one attempt to the next; no two
-        attempts of one key may run at a time. Without it, nobody finds the drafts again.
+    The folder may be a link. A link that has the name of a file is replaced, and not followed.
+
+    :param key: As of :class:`.Drafts`.
     """
 
     def __init__(self, folder: str | Path, key: str | None = None) -> None:
-        self._folder = Path(folder)
-        self._key = key or secrets.token_hex(8)
+        super().__init__(folder, key)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(f"{folder} cannot be made: {error.strerror}") from None
 
-    def draft(self, name: str) -> Path:
-        """Return where to write the file that is to be called so: always the same place."""
-        return self._folder / f".{name}.{self._key}.draft"
-
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give all files their names, and return where each is."""
-        for part in parts:
-            self.draft(part.name).replace(self._folder / part.name)
+        self.give_names([part.name for part in parts])
         return [str(self._folder / part.name) for part in parts]
-
-    def clear(self, keep: Collection[str] = ()) -> None:
-        """Delete all drafts of this key, earlier attempts' too, but those of these names."""
-        kept = {self.draft(name) for name in keep}
-        for path in self._folder.glob(".*.draft"):
-            if path.name.endswith(f".{self._key}.draft") and path not in kept:
-                path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,20 +146,9 @@ def published(sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downlo
     return Downloaded(files, sum(part.record_count for part in parts), page_count)
 
 
-def open_draft(path: Path) -> BinaryIO:
-    """Begin a draft.
-
-    :raises ConfigurationError: it cannot be written.
-    """
-    try:
-        return path.open("wb")
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def read_draft(path: Path) -> Iterator[bytes]:
+def read_draft(sink: LocalSink, name: str) -> Iterator[bytes]:
     """Yield what a draft holds, a block at a time."""
-    with path.open("rb", buffering=0) as file:
+    with sink.read(name) as file:
         while block := file.read(BLOCK_BYTES):
             yield block
 
@@ -219,7 +197,7 @@ def join_columns(sink: LocalSink, output: Output, drafts: Sequence[str], delimit
         with _text(sink, name) as text:
             columns |= dict.fromkeys(next(csv.reader(text, delimiter=delimiter), []))
     count = 0
-    with open_draft(sink.draft(output.name)) as file:
+    with sink.begin(output.name) as file:
         draft = Draft(file, compress=output.compress)
         lines = SimpleNamespace(write=lambda line: draft.write(line.encode("utf-8", "surrogateescape")))
         how: dict[str, Any] = {"delimiter": delimiter, "quoting": csv.QUOTE_ALL, "lineterminator": "\n"}
@@ -235,7 +213,7 @@ def join_columns(sink: LocalSink, output: Output, drafts: Sequence[str], delimit
 
 
 def _text(sink: LocalSink, name: str) -> TextIO:
-    return sink.draft(name).open(encoding="utf-8", errors="surrogateescape", newline="")
+    return io.TextIOWrapper(sink.read(name), encoding="utf-8", errors="surrogateescape", newline="")
 
 
 class Assembly:
@@ -265,21 +243,20 @@ class Assembly:
         if self._output.split:
             self.parts.append(page)
             return
-        file = self._file = self._file or open_draft(self._sink.draft(self._output.name))
-        draft = self._sink.draft(page.name)
-        for block in self._blocks(draft):
+        file = self._file = self._file or self._sink.begin(self._output.name)
+        for block in self._blocks(page.name):
             self._hash.update(block)
             file.write(block)
         file.flush()  # what the checkpoint tells of has to be in the file
-        draft.unlink()
+        self._sink.drop(page.name)
         self._ends_a_line = ends_a_line
         record_count = sum(part.record_count for part in [*self.parts, page])
         self.parts = [Part(self._output.name, record_count, file.tell(), self._hash.hexdigest())]
 
-    def _blocks(self, draft: Path) -> Iterator[bytes]:
+    def _blocks(self, draft: str) -> Iterator[bytes]:
         if not self._ends_a_line:
             yield zlib.compress(b"\n", _GZIP_LEVEL, _GZIP_FORMAT) if self._output.compress else b"\n"
-        yield from read_draft(draft)
+        yield from read_draft(self._sink, draft)
 
     def close(self) -> None:
         """Close the file, without dropping it."""
@@ -291,7 +268,7 @@ class Assembly:
         self.close()
         self._hash = hashlib.sha256()
         try:
-            self._file = self._sink.draft(part.name).open("r+b")
+            self._file = self._sink.reopen(part.name)
         except OSError:
             return False
         left = part.size_bytes

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import NO_CONTENT, next_locator, url_locator
-from airflow_provider_jobs.clients.salesforce.results.files import Draft, Part, open_draft
+from airflow_provider_jobs.clients.salesforce.results.files import Draft, Part
 from airflow_provider_jobs.core.http.messages import number, pages
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, record_end
@@ -200,7 +200,7 @@ class PageFetcher:
     def _write(self, page: Page, path: str, params: Mapping[str, Any], name: str) -> Part:
         with self._opening:  # who cleans up after a stop misses none
             self._check_stop()
-            opened = open_draft(self._sink.draft(name))
+            opened = self._sink.begin(name)
         with opened as file, self._api.csv(path, params) as reply:
             draft = Draft(file, compress=self._output.compress, hashed=self._output.split)
             for block in page.blocks(reply):
