@@ -9,7 +9,7 @@ from airflow_provider_jobs.clients.bigquery.api import ENDPOINT
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.hooks.base import JobsHook, extra_of, transport_of
+from airflow_provider_jobs.hooks.base import JobsHook, extra_of, limits_of, transport_of
 from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, token_for
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from airflow_provider_jobs.core.http.limits import Limits
     from airflow_provider_jobs.core.http.retry import RetryPolicy
 
 
@@ -55,7 +56,7 @@ class BigQueryHook(JobsHook[BigQueryClient]):
             project=self.project_id,
             impersonation_chain=self.impersonation_chain,
         )
-        return _client(settings, retry)
+        return _client(settings, retry, limits_of(self.gcp_conn_id, connection))
 
     def probe(self, client: BigQueryClient) -> str:
         """Ask for one job."""
@@ -88,7 +89,7 @@ class BigQueryHook(JobsHook[BigQueryClient]):
 
 
 @lru_cache(maxsize=32)
-def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
+def _client(settings: BigQuerySettings, retry: RetryPolicy | None, limits: Limits) -> BigQueryClient:
     """Return the one client of these settings in this process."""
     endpoint = check_url(settings.api_endpoint or ENDPOINT, f"connection {settings.conn_id}: api_endpoint")
     token, project = token_for(settings)
@@ -96,5 +97,5 @@ def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryCl
         raise ConfigurationError(
             f"connection {settings.conn_id} and its credentials name no project: set project, or project_id"
         )
-    transport = transport_of(token, retry=retry)
+    transport = transport_of(token, retry=retry, limits=limits)
     return BigQueryClient(transport, project, location=settings.location, endpoint=endpoint)

@@ -143,13 +143,13 @@ def service_error(reply: Reply) -> ServiceError:
     entries = error.get("errors")
     entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
     reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
-    message = error.get("message")
+    message = str(error.get("message") or "")
     return reply.refusal(
         "BigQuery",
         reason,
         message,
         retryable=reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS,
-        later=reason in LATER_REASONS or bool(_LATER_MESSAGE.search(str(message))),
+        later=reason in LATER_REASONS or bool(_LATER_MESSAGE.search(message)),
     )
 
 

@@ -16,6 +16,7 @@ from airflow_provider_jobs.clients.redivis.names import checked_uri
 from airflow_provider_jobs.core.http.messages import Reply, number
 from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
+from airflow_provider_jobs.words import shown
 
 _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
 #: Redivis's own words for how an upload is doing; None is one that has no bytes yet.
@@ -95,9 +96,9 @@ def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
         reason, message = error.get("status") or error.get("code"), error.get("message")
     else:
         reason, message = error, document.get("error_description") or document.get("message")
-    shown = re.sub(r"https?://\S+", "(address)", str(message or ""))  # one could let anybody upload
+    words = re.sub(r"https?://\S+", "(address)", str(message or ""))  # one could let anybody upload
     retryable = reply.status in _TRANSIENT_STATUSES
-    return reply.refusal(service, str(reason or "")[:100], shown[:_MESSAGE_LENGTH], retryable=retryable)
+    return reply.refusal(service, str(reason or ""), shown(words, _MESSAGE_LENGTH), retryable=retryable)
 
 
 def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = None) -> JobStatus:
@@ -111,7 +112,7 @@ def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = No
         raise ProtocolError("the reply holds an upload that is not what the API describes")
     ref = ref or JobRef("redivis", table, checked_uri(upload.get("uri")))
     state = STATES.get(word, JobState.RUNNING)
-    message = str(upload.get("errorMessage") or "Redivis gives no reason")[:_MESSAGE_LENGTH]
+    message = shown(upload.get("errorMessage") or "Redivis gives no reason", _MESSAGE_LENGTH)
     return JobStatus(
         ref=ref,
         state=state,
@@ -167,7 +168,7 @@ def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
     state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
     status = JobStatus(ref, state, word, title=f"Redivis release of {ref.scope}")
     if message := version.get("releaseErrorMessage"):
-        problem = JobProblem("the release", str(message)[:_MESSAGE_LENGTH])
+        problem = JobProblem("the release", shown(message, _MESSAGE_LENGTH))
         return replace(status, state=JobState.FAILED, problem=problem)
     return status
 
