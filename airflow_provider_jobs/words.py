@@ -66,18 +66,18 @@ class _Secrets:
     """The secrets that this process knows.
 
     :ivar forms: All that they may look like, longest first.
-    :ivar version: Another number whenever one is added.
+    :ivar version: Another object whenever one is added.
     """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may show an error while this thread learns a secret
         self._known: dict[str, tuple[str, ...]] = {}
         self.forms: tuple[str, ...] = ()
-        self.version = 0
+        self.version = object()
 
     def add(self, values: Iterable[str]) -> None:
         with self._lock:
-            texts = {text for value in values for text in _parts(value)}
+            texts = dict.fromkeys(text for value in values for text in _parts(value))
             new = [text for text in texts if text not in self._known]
             self._known |= {text: self._known.pop(text, ()) or _forms_of(text) for text in texts}
             if not new:
@@ -86,7 +86,7 @@ class _Secrets:
                 del self._known[next(iter(self._known))]
             found = {form for forms in self._known.values() for form in forms}
             self.forms = tuple(sorted(found, key=len, reverse=True))
-            self.version += 1
+            self.version = object()
 
 
 _secrets = _Secrets()
@@ -185,7 +185,7 @@ def _shown(text: str, most: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _remembered(text: str, most: int, _version: int) -> str:
+def _remembered(text: str, most: int, _version: object) -> str:
     return _shown(text, most)
 
 
