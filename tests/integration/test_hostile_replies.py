@@ -6,19 +6,23 @@ import html
 import json
 import logging
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import pytest
 from airflow.sdk import Connection
 
+from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
 from airflow_provider_jobs.core.http.messages import pages as pages_of
+from airflow_provider_jobs.core.sources.source import FileSource, Media
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
     JobsError,
     ProtocolError,
 )
+from airflow_provider_jobs.hooks.base import text_of
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     Serve = Callable[..., Loopback]
 
 WORD = 'S3CR3T/+%"&<ä {}'
+NAMES = ("password", "client_secret", "refresh_token", "security_token", "consumer_key", "consumer_secret")
 TOKEN = "AAA.tokenS3CR3T-1"
 LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"]
 PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *LINES, "-----END PRIVATE KEY-----"])
@@ -47,8 +52,9 @@ def bigquery(url: str, **more: Any) -> Any:
         "project": "p",
         "api_endpoint": url,
         "access_token": TOKEN,
-        "keyfile_dict": {"private_key": PEM, "client_secret": secret("client")},
-        "credential_config_file": json.dumps({"refresh_token": secret("refresh")}),
+        "keyfile_dict": {"private_key": PEM, "client_secret": secret("client_secret")},
+        "credential_config_file": json.dumps({"refresh_token": secret("refresh_token")}),
+        **{name: secret(name) for name in NAMES[2:]},
         **more,
     }
     connection = Connection(
@@ -58,12 +64,11 @@ def bigquery(url: str, **more: Any) -> Any:
 
 
 def salesforce(url: str, **more: Any) -> Any:
-    names = ("security_token", "consumer_key", "consumer_secret")
     extra = {
         "instance_url": url,
         "access_token": TOKEN,
         "private_key": PEM,
-        **{name: secret(name) for name in names},
+        **{name: secret(name) for name in NAMES[1:]},
         **more,
     }
     connection = Connection(
@@ -79,7 +84,7 @@ def salesforce(url: str, **more: Any) -> Any:
 def redivis(url: str, **more: Any) -> Any:
     connection = Connection(
         conn_id="r", conn_type="redivis", host=f"{url}/api/v1", password=TOKEN,
-        extra=json.dumps({"client_secret": secret("client"), "private_key": PEM, **more}),
+        extra=json.dumps({"private_key": PEM} | {name: secret(name) for name in NAMES} | more),
     )  # fmt: skip
     return RedivisHook("r").client_of(connection)
 
@@ -90,7 +95,6 @@ CLIENTS: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
     "redivis": (redivis, lambda client: client.get_dataset("o.d")),
 }
 EVERY_SERVICE = pytest.mark.parametrize("service", CLIENTS)
-NAMES = ("password", "client", "refresh", "security_token", "consumer_key", "consumer_secret")
 
 
 def echoed() -> str:
@@ -239,3 +243,81 @@ def test_a_list_that_always_goes_on_ends(service: str, serve: Serve, monkeypatch
     monkeypatch.setitem(pages_of.__kwdefaults__, "most_pages", 5)
     with pytest.raises(ProtocolError, match="goes on after 5 pages"):
         list(listed())
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+def test_the_address_of_a_redivis_upload_is_not_shown(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture, *, resumable: bool
+) -> None:
+    server = serve()
+    address = f"{server.url}/bucket/S3CR3Tpath?X-Goog-Signature=S3CR3Tsign"
+    given = {"results": [{"id": "i", "url": address, "resumable": resumable}]}
+    server.answers = [
+        Answer(status=404),
+        Answer(body=json.dumps(given).encode()),
+        *([Answer(status=201, headers={"Location": address + "&upload_id=S3CR3T"})] if resumable else []),
+        Answer(status=400, body=json.dumps({"error": f"bad {address}", "message": f"at {address}"}).encode()),
+    ]
+    (tmp_path / "a.csv").write_bytes(b"a\n1\n")
+    client = redivis(server.url)
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError) as caught:
+        client.put_upload("o.d:next.t", tmp_path / "a.csv", session_bytes=1)
+    assert len(server.seen) > 2
+    check_harmless(shown(caught.value), caplog.text)
+
+
+def test_the_address_of_a_bigquery_upload_is_not_shown(
+    serve: Serve, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve()
+    address = f"{server.url}/upload/S3CR3Tpath?upload_id=S3CR3Tsession"
+    error = {"error": {"message": f"bad upload_id=1&upload_id=S3CR3Tsession at {address}"}}
+    server.answers = [
+        Answer(headers={"Location": address}),
+        Answer(status=400, body=json.dumps(error).encode()),
+    ]
+    (tmp_path / "a.csv").write_bytes(b"x" * (4 * 1024 * 1024 + 1))
+    client = bigquery(server.url)
+    job = {"jobReference": {"jobId": "j"}, "configuration": {"load": {}}}
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError) as caught:
+        client.upload_job(job, Media(FileSource(tmp_path / "a.csv")))
+    assert [seen.method for seen in server.seen] == ["POST", "PUT"]
+    check_harmless(shown(caught.value), caplog.text)
+
+
+PASTED = {
+    "key": json.dumps({"type": "service_account", "private_key": PEM, "client_email": "a@b.example"}),
+    "PEM": PEM,
+    "PEM of one line": PEM.replace("\n", "\\n"),
+    "line": LINES[0] + "/" + LINES[1],
+    "word": "S3CR3T",
+}
+
+
+@pytest.mark.parametrize("pasted", PASTED)
+@pytest.mark.parametrize("field", ["key_path", "credential_config_file", "private_key_file_path"])
+def test_a_key_that_is_pasted_into_a_path_field_is_not_shown(
+    field: str, pasted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    extra = {"project": "p", "consumer_key": "app-1", "domain": "acme.my", field: PASTED[pasted]}
+    connection = Connection(conn_id="c", conn_type="x", login="me", extra=json.dumps(extra))
+    hook = SalesforceHook("c") if field.startswith("private") else BigQueryHook("c")
+    with caplog.at_level(logging.DEBUG), pytest.raises(JobsError) as caught:
+        hook.client_of(connection)
+    check_harmless(shown(caught.value), caplog.text)
+
+
+@pytest.mark.parametrize("pasted", ["key", "PEM"])
+def test_a_key_that_is_pasted_into_a_path_of_a_task_is_not_shown(pasted: str) -> None:
+    place = Path("/dev/null", PASTED[pasted].replace("/", "-"))
+    for use in (lambda: LocalSink(place), lambda: FileSource(place)):
+        with pytest.raises(ConfigurationError) as caught:
+            use()
+        check_harmless(str(caught.value))
+
+
+def test_what_a_key_file_holds_is_not_shown(serve: Serve, tmp_path: Path) -> None:
+    """The file is no field of the connection; what is in it is as secret."""
+    (tmp_path / "key.pem").write_text(PEM)
+    assert text_of(str(tmp_path / "key.pem"), "the key") == PEM
+    check_harmless(str(JobsError(f"refused: {LINES[0]}")))

@@ -36,6 +36,8 @@ Answer = TypeVar("Answer", Reply, StreamedReply)
 CONNECT_SECONDS = 10.0
 #: Connections to one host that are kept: 16 threads look at jobs or send files, others list and cancel.
 MOST_CONNECTIONS = 32
+#: A path of fewer characters is no secret: it lets nobody write.
+_PLACE_CHARACTERS = 16
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
@@ -163,6 +165,9 @@ class Transport:
         _keep_secret(request.headers)
         # The address to which bytes, or no token, are sent was given to us: it may let anybody write.
         secret_place = request.content is not None or not request.authorized
+        if secret_place:
+            parts = urlsplit(url)
+            keep_secret(*(part for part in (parts.path, parts.query) if len(part) >= _PLACE_CHARACTERS))
         hidden, bounded = hides_path.set(secret_place), bounds.set(its)
         try:
             response = self._requested(request, url, headers)

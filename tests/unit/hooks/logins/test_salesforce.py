@@ -302,3 +302,12 @@ def test_a_login_is_logged_without_its_secrets(caplog: pytest.LogCaptureFixture)
     assert f"connection c: logged in to {URL}" in caplog.text
     assert "TOKEN" not in caplog.text
     assert "APPSECRET" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["<sessionId", "<a:sessionId x", "<sessionId>", "<" * 9, "<sessionId>&amp;"])
+def test_a_reply_to_a_login_is_read_once(name: str) -> None:
+    body = f"<x>{name * (400_000 // len(name))}".encode()
+    began = time.monotonic()
+    with pytest.raises(JobsError):
+        log_in(settings({"security_token": "T"}, **USER), Answering(Reply(200, {}, body)))
+    assert time.monotonic() - began < 2.0
