@@ -126,7 +126,7 @@ def extra_of(conn_id: str, connection: Connection) -> dict[str, Any]:
 
     :raises ConfigurationError: they are not a JSON object.
     """
-    keep_secret(*secret_values({"password": connection.password}))
+    keep_secret(*secret_values({"password": connection.password, "host": connection.host}))
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:

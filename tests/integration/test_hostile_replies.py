@@ -234,13 +234,13 @@ def test_a_list_that_always_goes_on_ends(service: str, serve: Serve, monkeypatch
     answers = [{"body": json.dumps(pages[service](next(numbers))).encode()} for _ in range(8)]
     make, _ = CLIENTS[service]
     client = make(serve(*answers, {"status": 400}).url)
-    client_pages = getattr(client, "list_job_pages", None)
+    client_pages: Any = getattr(client, "list_job_pages", None)
     listed = {
         "bigquery": client_pages,
         "salesforce": client_pages,
         "redivis": lambda: client.list_upload_pages("o.d:next.t"),
     }[service]
-    monkeypatch.setitem(pages_of.__kwdefaults__, "most_pages", 5)
+    monkeypatch.setattr(pages_of, "__kwdefaults__", {"most_pages": 5})
     with pytest.raises(ProtocolError, match="goes on after 5 pages"):
         list(listed())
 

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -19,10 +19,13 @@ from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsErro
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.words import keep_secret, looks_like_path, secret_values, shown, shown_lines
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SECRET = 'p/ä"<&>\\ s3cr3t+%'
 LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEFAASC", "BKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj", "MzEfYyjiWA4R4/M2bS1+fWIc"]
 PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *LINES, "-----END PRIVATE KEY-----", ""])
-FORMS = {
+FORMS: dict[str, Callable[[str], str]] = {
     "itself": str,
     "URL": quote,
     "path": lambda text: quote(text, safe=""),

@@ -35,6 +35,8 @@ RELEASE_AFTER = "release-after-"
 NOT_RELEASED = "none"
 #: Most characters of a service's message that are repeated.
 _MESSAGE_LENGTH = 2000
+#: Characters of a version's tag, such as v1.2, that tell it from others.
+_TAG_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ def is_released(dataset: Mapping[str, Any]) -> bool:
 
 def released_tag(dataset: Mapping[str, Any]) -> str:
     """Return the tag of the released version that a Dataset resource shows, ``none`` if none is."""
-    return str(dataset["version"].get("tag")) if is_released(dataset) else NOT_RELEASED
+    return str(dataset["version"].get("tag"))[:_TAG_LENGTH] if is_released(dataset) else NOT_RELEASED
 
 
 def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from airflow_provider_jobs.clients.salesforce.names import INGEST, check_job_id, kind_of
+from airflow_provider_jobs.core.http.limits import MOST_TOKEN_CHARACTERS
 from airflow_provider_jobs.core.http.messages import Reply, number, refusal_body
 from airflow_provider_jobs.errors import (
     ConfigurationError,
@@ -152,6 +153,8 @@ def url_locator(url: Any, name: str) -> str | None:
         values = parse_qs(urlsplit(url).query).get(name)
     except (TypeError, ValueError, AttributeError):
         raise ProtocolError("a list names a page by what is not an address") from None
+    if values and len(values[0]) > MOST_TOKEN_CHARACTERS:
+        raise ProtocolError("a list names a page by what is not a locator")
     return values[0] if values else None
 
 
