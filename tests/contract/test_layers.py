@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "hooks": {"__init__", "words", "errors", "jobs", "core", "clients"},
     "triggers": {"errors", "jobs", "core", "clients", "hooks", "compat"},
     "links": set(),
-    "operators": {"errors", "jobs", "core", "clients", "hooks", "triggers", "links", "compat"},
+    "operators": {"words", "errors", "jobs", "core", "clients", "hooks", "triggers", "links", "compat"},
     "sensors": {"errors", "jobs", "core", "clients", "hooks", "triggers", "links", "operators", "compat"},
     "sandbox": {"__init__"},
 }
