@@ -1,15 +1,21 @@
 """Every error that this package raises.
 
 The tree of them is in docs/errors.md. ``retryable`` says whether the same call may succeed later. No message
-holds a token, a key or an upload URL.
+holds a token, a key or an upload URL, and none a line that a service wrote: see :mod:`.words`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from airflow_provider_jobs.words import MOST_MESSAGE_CHARACTERS, shown, shown_lines
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef, JobStatus
+
+
+#: Characters of a service's code of an error.
+_MOST_REASON = 100
 
 
 class JobsError(Exception):
@@ -22,6 +28,16 @@ class JobsError(Exception):
     retry_after: float | None = None
     #: A job that may have been made, and of which no reply tells.
     lost_job: JobRef | None = None
+    #: True of a report of several lines, whose parts were made fit to be shown before.
+    has_lines: ClassVar[bool] = False
+
+    def __init__(self, *message: object) -> None:
+        super().__init__(
+            *(
+                shown_lines(text) if self.has_lines else shown(text, MOST_MESSAGE_CHARACTERS)
+                for text in message
+            )
+        )
 
 
 class ConfigurationError(JobsError):
@@ -57,7 +73,7 @@ class ServiceError(JobsError):
     ) -> None:
         super().__init__(message)
         self.status = status
-        self.reason = reason
+        self.reason = shown(reason, _MOST_REASON)
         self.retryable = retryable
         self.retry_after = retry_after
         self.may_have_happened = status >= 500 or status == 408  # noqa: PLR2004 - the HTTP statuses themselves
@@ -89,6 +105,8 @@ class ProtocolError(JobsError):
 class JobFailed(JobsError):
     """The job ended without success; ``status`` holds everything the service said."""
 
+    has_lines = True
+
     def __init__(self, status: JobStatus) -> None:
         super().__init__(status.failure_report())
         self.status = status
@@ -108,6 +126,8 @@ class ResultsUnavailable(JobsError):
 
     :param retryable: A retry goes on with the job, and only reads.
     """
+
+    has_lines = True
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)

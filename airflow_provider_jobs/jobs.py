@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_jobs.words import shown
+
 #: Entries of a job's error list that a failure report shows; the rest is counted.
 SHOWN_PROBLEMS = 20
 
@@ -55,7 +57,7 @@ class JobRef:
         return cls(**data)
 
     def __str__(self) -> str:
-        return ":".join(part for part in (self.scope, self.location, self.id) if part)
+        return shown(":".join(part for part in (self.scope, self.location, self.id) if part))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class JobProblem:
     reason: str
     message: str
     location: str | None = None
+
+    def __post_init__(self) -> None:
+        _make_fit(self, "reason", "message", "location")
 
     def __str__(self) -> str:
         place = f" ({self.location})" if self.location else ""
@@ -103,6 +108,9 @@ class JobStatus:
     statistics: dict[str, Any] = field(default_factory=dict)
     whole: bool = True
 
+    def __post_init__(self) -> None:
+        _make_fit(self, "vendor_state", "title", "statement", "statistics")
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""
         return asdict(self) | {"problems": [asdict(problem) for problem in self.problems]}
@@ -133,3 +141,19 @@ class JobStatus:
         if self.url:
             lines.append(f"  console: {self.url}")
         return "\n".join(lines)
+
+
+def _make_fit(thing: JobProblem | JobStatus, *names: str) -> None:
+    """Replace what a service said by what may be shown of it."""
+    for name in names:
+        said = getattr(thing, name)
+        if (fit := _fit(said)) != said:
+            object.__setattr__(thing, name, fit)  # frozen for everybody else
+
+
+def _fit(said: Any) -> Any:
+    if isinstance(said, str):
+        return shown(said)
+    if isinstance(said, dict):
+        return {name: _fit(value) for name, value in said.items()}
+    return [_fit(value) for value in said] if isinstance(said, list) else said

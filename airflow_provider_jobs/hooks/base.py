@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_jobs import __version__
+from airflow_provider_jobs.core.http.limits import Limits
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import ConfigurationError, JobsError
+from airflow_provider_jobs.words import keep_secret, secret_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 
 Client = TypeVar("Client")
 _ONCE = RetryPolicy(attempts=1)
+_MEGABYTE = 1024 * 1024
+#: Extra fields that limit what is taken of a service: the :class:`.Limits`, and what the number counts.
+_LIMITS = {
+    "max_reply_mb": ("reply_bytes", _MEGABYTE),
+    "max_page_mb": ("page_bytes", _MEGABYTE),
+    "max_call_seconds": ("call_seconds", 1),
+    "max_page_seconds": ("page_seconds", 1),
+}
+#: What no limit can be: a thousand terabytes, or thirty years.
+_MOST = 1e9
 
 
 class JobsHook(BaseHook, Generic[Client]):
@@ -74,38 +86,69 @@ class StaticToken:
 
 
 def transport_of(
-    token: Token, *, retry: RetryPolicy | None = None, proxies: Mapping[str, str] | None = None
+    token: Token,
+    *,
+    retry: RetryPolicy | None = None,
+    proxies: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
 ) -> Transport:
     """Return what sends the requests of a connection."""
     from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415 - imports requests
 
-    return Transport(token, user_agent=f"airflow-provider-jobs/{__version__}", retry=retry, proxies=proxies)
+    agent = f"airflow-provider-jobs/{__version__}"
+    return Transport(token, user_agent=agent, retry=retry, proxies=proxies, limits=limits)
+
+
+def limits_of(conn_id: str, connection: Connection) -> Limits:
+    """Return what a connection takes of its service at most; an empty field leaves it as usual.
+
+    :raises ConfigurationError: a field is not a number above 0.
+    """
+    extra, found = extra_of(conn_id, connection), {}
+    for name, (limit, unit) in _LIMITS.items():
+        given = extra.get(name)
+        if given is None or given == "":
+            continue
+        try:
+            value = float(given)
+        except (TypeError, ValueError):
+            value = 0.0
+        if isinstance(given, bool) or not 0 < value < _MOST:
+            raise ConfigurationError(f"connection {conn_id}: {name} is not a number above 0")
+        found[limit] = value if unit == 1 else max(1, int(value * unit))
+    return Limits(**found)  # type: ignore[arg-type]  # the units tell bytes and seconds apart
 
 
 def extra_of(conn_id: str, connection: Connection) -> dict[str, Any]:
     """Return the extra fields; Airflow takes broken ones for none, and so would go on as somebody else.
 
+    From now on no message shows what is secret in the connection.
+
     :raises ConfigurationError: they are not a JSON object.
     """
+    keep_secret(*secret_values({"password": connection.password, "host": connection.host}))
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError:
         extra = None
     if not isinstance(extra, dict):
         raise ConfigurationError(f"connection {conn_id}: the extra field is not a JSON object")
+    keep_secret(*secret_values(extra))
     return extra
 
 
 def text_of(path: str, what: str) -> str:
-    """Return what a text file holds.
+    """Return what a text file holds; no message shows what is secret in it.
 
     :raises ConfigurationError: it cannot be read; ``what`` is what the message calls it.
     """
     try:
-        return Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise ConfigurationError(f"{what} cannot be read: {reason}") from None
+    keep_secret(*secret_values({"private_key_file": text}))
+    return text
 
 
 def fingerprint(path: str | None) -> bytes | None:

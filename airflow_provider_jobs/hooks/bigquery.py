@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.hooks.base import JobsHook, extra_of, transport_of
+from airflow_provider_jobs.hooks.base import JobsHook, extra_of, limits_of, transport_of
 from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, token_for
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from airflow_provider_jobs.core.http.limits import Limits
     from airflow_provider_jobs.core.http.retry import RetryPolicy
 
 
@@ -55,7 +56,7 @@ class BigQueryHook(JobsHook[BigQueryClient]):
             project=self.project_id,
             impersonation_chain=self.impersonation_chain,
         )
-        return _client(settings, retry)
+        return _client(settings, retry, limits_of(self.gcp_conn_id, connection))
 
     def probe(self, client: BigQueryClient) -> str:
         """Ask for one job."""
@@ -88,7 +89,7 @@ class BigQueryHook(JobsHook[BigQueryClient]):
 
 
 @lru_cache(maxsize=32)
-def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryClient:
+def _client(settings: BigQuerySettings, retry: RetryPolicy | None, limits: Limits) -> BigQueryClient:
     """Return the one client of these settings in this process."""
     where, domain = f"connection {settings.conn_id}", settings.universe_domain
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
@@ -97,7 +98,7 @@ def _client(settings: BigQuerySettings, retry: RetryPolicy | None) -> BigQueryCl
     token, project = token_for(settings)
     if not (project := settings.project or project):
         raise ConfigurationError(f"{where} and its credentials name no project: set project, or project_id")
-    transport = transport_of(token, retry=retry)
+    transport = transport_of(token, retry=retry, limits=limits)
     return BigQueryClient(
         transport, project, location=settings.location, endpoint=endpoint, universe_domain=domain
     )

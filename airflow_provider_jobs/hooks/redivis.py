@@ -13,13 +13,14 @@ from airflow_provider_jobs.clients.redivis.api import ENDPOINT
 from airflow_provider_jobs.clients.redivis.client import RedivisClient
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
-from airflow_provider_jobs.hooks.base import JobsHook, StaticToken, extra_of, transport_of
+from airflow_provider_jobs.hooks.base import JobsHook, StaticToken, extra_of, limits_of, transport_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Connection
 
+    from airflow_provider_jobs.core.http.limits import Limits
     from airflow_provider_jobs.core.http.retry import RetryPolicy
 
 #: A dataset of Redivis's own, public: whether it is there or not, only an accepted token is told.
@@ -76,7 +77,8 @@ class RedivisHook(JobsHook[RedivisClient]):
 
     def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> RedivisClient:
         """Return the client of a connection that has been looked up already."""
-        return _client(RedivisSettings.from_connection(self.redivis_conn_id, connection, os.environ), retry)
+        settings = RedivisSettings.from_connection(self.redivis_conn_id, connection, os.environ)
+        return _client(settings, retry, limits_of(self.redivis_conn_id, connection))
 
     def probe(self, client: RedivisClient) -> str:
         """Ask for a dataset; whether there is one or not, Redivis has looked, and so accepted the token."""
@@ -114,8 +116,8 @@ class RedivisHook(JobsHook[RedivisClient]):
 
 
 @lru_cache(maxsize=32)
-def _client(settings: RedivisSettings, retry: RetryPolicy | None) -> RedivisClient:
+def _client(settings: RedivisSettings, retry: RetryPolicy | None, limits: Limits) -> RedivisClient:
     """Return the one client of these settings in this process."""
     endpoint = check_url(settings.endpoint or ENDPOINT, f"connection {settings.conn_id}: host")
-    transport = transport_of(StaticToken(settings.token), retry=retry)
+    transport = transport_of(StaticToken(settings.token), retry=retry, limits=limits)
     return RedivisClient(transport, endpoint=endpoint, storage_token=settings.storage_token)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.hooks.base import JobsHook, transport_of
+from airflow_provider_jobs.hooks.base import JobsHook, limits_of, transport_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
     LoginToken,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Connection
 
+    from airflow_provider_jobs.core.http.limits import Limits
     from airflow_provider_jobs.core.http.retry import RetryPolicy
     from airflow_provider_jobs.jobs import JobRef
 
@@ -69,12 +70,13 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         :param retry: Makes a client that logs in by itself, whatever became of the login that others share.
         """
         settings = self._settings(connection)
+        limits = limits_of(self.salesforce_conn_id, connection)
         if retry:
             token = new_token(settings)
-            return _made(SalesforceClient, settings, token, token.instance_url, retry)
+            return _made(SalesforceClient, settings, token, token.instance_url, limits, retry)
         # An org that was renamed has another address at the next login.
         address = token_for(settings).instance_url
-        return _client(settings, address, delete_cancelled=self.delete_cancelled)
+        return _client(settings, address, limits, delete_cancelled=self.delete_cancelled)
 
     def probe(self, client: SalesforceClient) -> str:
         """Ask for the limits."""
@@ -151,10 +153,12 @@ class DiscardingClient(SalesforceClient):
 
 
 @lru_cache(maxsize=32)
-def _client(settings: SalesforceSettings, address: str, *, delete_cancelled: bool) -> SalesforceClient:
+def _client(
+    settings: SalesforceSettings, address: str, limits: Limits, *, delete_cancelled: bool
+) -> SalesforceClient:
     """Return the one client of these settings, and of this address of the org, in this process."""
     kind = DiscardingClient if delete_cancelled else SalesforceClient
-    return _made(kind, settings, token_for(settings), address)
+    return _made(kind, settings, token_for(settings), address, limits)
 
 
 def _made(
@@ -162,10 +166,11 @@ def _made(
     settings: SalesforceSettings,
     token: ReadyToken | LoginToken,
     address: str,
+    limits: Limits,
     retry: RetryPolicy | None = None,
 ) -> SalesforceClient:
     return kind(
-        transport_of(token, retry=retry, proxies=dict(settings.proxies)),
+        transport_of(token, retry=retry, proxies=dict(settings.proxies), limits=limits),
         address,
         version=settings.version,
         client_id=settings.client_id,

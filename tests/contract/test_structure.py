@@ -19,7 +19,7 @@ STANDING = {
     "clients.redivis": {"api", "prepare", "release", "submit", "transfer", "watch"},
     "clients.salesforce": {"api", "change", "split", "submit", "watch"},
     "clients.salesforce.results": {"download", "files", "page"},
-    "core.http": {"failures", "retry", "stream", "transport"},
+    "core.http": {"failures", "retry", "stream", "timed", "transport"},
     "core.sources": {"csv_records", "digest", "slices"},
     "core.upload": {"body", "protocol", "uploader"},
     "core.wait": {"group", "listing", "waiter"},

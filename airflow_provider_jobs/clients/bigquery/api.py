@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, check_project
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
+from airflow_provider_jobs.core.http.limits import MOST_PAGES
 from airflow_provider_jobs.core.http.messages import Request, check_url, number, pages
 from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.http.path import path_of
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.messages import Reply
     from airflow_provider_jobs.core.http.transport import Transport
 
+#: Of 20 MB they are 20 TB: more than results of a query can be.
+_MOST_ROW_PAGES = 1_000_000
+_ROWS = "getQueryResults"
 #: The domain of Google's APIs; a sovereign cloud has another. Regional and private endpoints are in it too.
 #: Sources: https://cloud.google.com/vpc/docs/configure-private-google-access#domain-options and
 #: https://cloud.google.com/vpc/docs/regional-service-endpoints
@@ -163,10 +167,14 @@ class BigQueryApi:
                     raise DeadlineExceeded(f"{ref} has not ended: its rows can be read once it has", ref=ref)
                 self.timing.sleep(FLOOR_SECONDS)  # BigQuery has waited for ten seconds before it said so
 
-        fields = None
-        for page in pages(ask, lambda page: page.get("pageToken"), "getQueryResults"):
+        fields, found, empty = None, 0, 0
+        for page in pages(ask, lambda page: page.get("pageToken"), _ROWS, most_pages=_MOST_ROW_PAGES):
             fields = (page.get("schema") or {}).get("fields") or [] if fields is None else fields
-            yield from typed_rows(fields, page.get("rows") or [])
+            rows, total = page.get("rows") or [], number(page.get("totalRows"))
+            found, empty = found + len(rows), empty + (not rows)
+            if empty > MOST_PAGES or (total is not None and found > total):
+                raise ProtocolError(f"{_ROWS} goes on after all rows that it has: {total}")
+            yield from typed_rows(fields, rows)
 
     def row_count(self, ref: JobRef) -> int:
         """Return how many rows a finished query has.

@@ -48,6 +48,8 @@ _LATER_MESSAGE = re.compile(
 #: jobTimeoutMs.
 RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | LATER_REASONS | {"jobBackendError", "jobInternalError", "stopped"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+#: https://cloud.google.com/bigquery/docs/reference/rest/v2/JobReference
+_MOST_ID_CHARACTERS = 1024
 _STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}
 
 
@@ -76,7 +78,7 @@ def job_status(job: Mapping[str, Any]) -> JobStatus:
     """
     try:
         return _job_status(job)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         raise ProtocolError("the reply holds a job that is not what the API describes") from None
 
 
@@ -105,7 +107,13 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
 
 
 def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobRef:
-    """Return the place that a JobReference names."""
+    """Return the place that a JobReference names.
+
+    :raises ValueError: it names none.
+    """
+    for part in (reference["projectId"], reference["jobId"], reference.get("location") or ""):
+        if len(part) > _MOST_ID_CHARACTERS or not part.isprintable():
+            raise ValueError("this is not the place of a job")
     created_at = int(created_ms) / 1000 if created_ms else None
     return JobRef(
         "bigquery", reference["projectId"], reference["jobId"], reference.get("location"), created_at
@@ -143,13 +151,13 @@ def service_error(reply: Reply) -> ServiceError:
     entries = error.get("errors")
     entry = entries[0] if isinstance(entries, list) and entries and isinstance(entries[0], dict) else {}
     reason = str(entry.get("reason") or error.get("status") or f"HTTP {reply.status}")
-    message = error.get("message")
+    message = str(error.get("message") or "")
     return reply.refusal(
         "BigQuery",
         reason,
         message,
         retryable=reply.status in _TRANSIENT_STATUSES or reason in TRANSIENT_REASONS,
-        later=reason in LATER_REASONS or bool(_LATER_MESSAGE.search(str(message))),
+        later=reason in LATER_REASONS or bool(_LATER_MESSAGE.search(message)),
     )
 
 

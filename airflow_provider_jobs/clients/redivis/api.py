@@ -175,5 +175,5 @@ class RedivisApi:
 
     def _parse(self, reply: Reply) -> dict[str, Any]:
         if warning := reply.headers.get("X-REDIVIS-WARNING"):
-            self._warn(f"Redivis warns: {warning[:500]}")
+            self._warn(f"Redivis warns: {warning}")
         return parse_json(reply)

@@ -20,6 +20,7 @@ from airflow_provider_jobs.clients.redivis.replies import (
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import ConflictError
 from airflow_provider_jobs.jobs import JobRef, JobState
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.redivis.api import RedivisApi
@@ -55,7 +56,7 @@ def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
         if status.state in {JobState.SUCCEEDED, JobState.RUNNING}:
             return Submission(status, adopted=True)
         if tag != NOT_RELEASED and not dataset.get("nextVersion"):
-            log.info("%s has no version to release: %s is released already", reference, tag)
+            log.info("%s has no version to release: %s is released already", reference, shown(tag))
             return Submission(released_status(status.ref, tag), adopted=True)
         try:
             api.release_version(reference, **request.body)

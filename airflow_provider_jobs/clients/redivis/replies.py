@@ -16,6 +16,7 @@ from airflow_provider_jobs.clients.redivis.names import checked_uri
 from airflow_provider_jobs.core.http.messages import Reply, number
 from airflow_provider_jobs.errors import ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
+from airflow_provider_jobs.words import shown
 
 _TRANSIENT_STATUSES = frozenset({408, 429, *range(500, 600)})
 #: Redivis's own words for how an upload is doing; None is one that has no bytes yet.
@@ -34,6 +35,8 @@ RELEASE_AFTER = "release-after-"
 NOT_RELEASED = "none"
 #: Most characters of a service's message that are repeated.
 _MESSAGE_LENGTH = 2000
+#: Characters of a version's tag, such as v1.2, that tell it from others.
+_TAG_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,9 @@ def service_error(reply: Reply, service: str = "Redivis") -> ServiceError:
         reason, message = error.get("status") or error.get("code"), error.get("message")
     else:
         reason, message = error, document.get("error_description") or document.get("message")
-    shown = re.sub(r"https?://\S+", "(address)", str(message or ""))  # one could let anybody upload
+    words = re.sub(r"https?://\S+", "(address)", str(message or ""))  # one could let anybody upload
     retryable = reply.status in _TRANSIENT_STATUSES
-    return reply.refusal(service, str(reason or "")[:100], shown[:_MESSAGE_LENGTH], retryable=retryable)
+    return reply.refusal(service, str(reason or ""), shown(words, _MESSAGE_LENGTH), retryable=retryable)
 
 
 def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = None) -> JobStatus:
@@ -111,7 +114,7 @@ def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = No
         raise ProtocolError("the reply holds an upload that is not what the API describes")
     ref = ref or JobRef("redivis", table, checked_uri(upload.get("uri")))
     state = STATES.get(word, JobState.RUNNING)
-    message = str(upload.get("errorMessage") or "Redivis gives no reason")[:_MESSAGE_LENGTH]
+    message = shown(upload.get("errorMessage") or "Redivis gives no reason", _MESSAGE_LENGTH)
     return JobStatus(
         ref=ref,
         state=state,
@@ -153,7 +156,7 @@ def is_released(dataset: Mapping[str, Any]) -> bool:
 
 def released_tag(dataset: Mapping[str, Any]) -> str:
     """Return the tag of the released version that a Dataset resource shows, ``none`` if none is."""
-    return str(dataset["version"].get("tag")) if is_released(dataset) else NOT_RELEASED
+    return str(dataset["version"].get("tag"))[:_TAG_LENGTH] if is_released(dataset) else NOT_RELEASED
 
 
 def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
@@ -167,7 +170,7 @@ def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
     state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
     status = JobStatus(ref, state, word, title=f"Redivis release of {ref.scope}")
     if message := version.get("releaseErrorMessage"):
-        problem = JobProblem("the release", str(message)[:_MESSAGE_LENGTH])
+        problem = JobProblem("the release", shown(message, _MESSAGE_LENGTH))
         return replace(status, state=JobState.FAILED, problem=problem)
     return status
 

@@ -22,6 +22,7 @@ from airflow_provider_jobs.core.upload.protocol import worth_resuming
 from airflow_provider_jobs.core.work import JobRequest, Submission
 from airflow_provider_jobs.errors import ConfigurationError, ConflictError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -110,7 +111,7 @@ def submit_once(api: RedivisApi, transfers: Transfers, request: UploadRequest) -
         if finding is Finding.EMPTY and request.flow == "original":
             return attempt.resume(found)
         if finding is Finding.SAME:
-            log.info("%s of %s is %s already: nothing is sent", name, table, found.get("status"))
+            log.info("%s of %s is %s already: nothing is sent", name, table, shown(found.get("status")))
             return attempt.submission(found, adopted=True)
         if request.on_conflict == "rename":
             continue

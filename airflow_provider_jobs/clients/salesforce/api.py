@@ -35,6 +35,7 @@ from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
 from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
 from airflow_provider_jobs.jobs import JobRef, JobStatus
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,6 +77,8 @@ class SalesforceApi:
         self.retry = transport.retry
         self.say = WarnOnce()
         self.timing = transport.timing
+        #: Of a page of results, decompressed.
+        self.most_page_bytes = transport.limits.page_bytes
         self._transport = transport
         self._headers = {"Accept": "application/json"}
         # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_calloptions.htm
@@ -133,7 +136,8 @@ class SalesforceApi:
         """Return our reading of a job; a word that is not known is logged once."""
         status = job_status(job, ref, self.instance_url)
         if status.vendor_state not in STATES:
-            self.say(f"a job is {status.vendor_state[:50]!r}, which is not known: it counts as running")
+            word = shown(status.vendor_state, 50)
+            self.say(f"a job is {word!r}, which is not known: it counts as running")
         return status
 
     def ref(self, job: str | JobRef, kind: str = QUERY, version: str | float | None = None) -> JobRef:
@@ -236,7 +240,7 @@ class SalesforceApi:
     def _note(self, headers: Mapping[str, str]) -> None:
         self.usage.note(headers)
         if warning := headers.get("Warning"):
-            self.say(f"Salesforce warns: {warning[:500]}")
+            self.say(f"Salesforce warns: {warning}")
 
 
 #: A value older than this says little: others use the org too; seconds.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 from airflow_provider_jobs.clients.salesforce.names import INGEST, check_job_id, kind_of
-from airflow_provider_jobs.core.http.messages import Reply, number
+from airflow_provider_jobs.core.http.limits import MOST_TOKEN_CHARACTERS
+from airflow_provider_jobs.core.http.messages import Reply, number, refusal_body
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobsError,
@@ -20,6 +21,7 @@ from airflow_provider_jobs.errors import (
     ServiceError,
 )
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,10 +84,8 @@ _HINTS_BY_STATUS = {
     409: "the job keeps the API version that created it",
     410: "the API version is retired: set a later one",
 }
-#: Most characters of a service's message that are repeated.
-_MESSAGE_LENGTH = 2000
-#: Most bytes of a refusal that are read.
-_ERROR_BYTES = 64 * 1024
+#: Most characters of a service's message, and of its code, that are repeated.
+_MESSAGE_LENGTH, _CODE_LENGTH = 2000, 100
 
 
 def parse_object(reply: Reply) -> dict[str, Any]:
@@ -122,17 +122,7 @@ def refused(reply: StreamedReply) -> JobsError:
     """Return the error of a reply whose body is not the CSV that was asked for."""
     if Reply(reply.status, reply.headers, b"").good:
         return ProtocolError(f"results were asked for, and HTTP {reply.status} came without any")
-    return service_error(Reply(reply.status, reply.headers, beginning(reply, _ERROR_BYTES)))
-
-
-def beginning(reply: StreamedReply, most_bytes: int) -> bytes:
-    """Return a body; of one that has more than these bytes, at least one byte more of its beginning."""
-    body = b""
-    for block in reply.blocks:
-        body += block
-        if len(body) > most_bytes:
-            break
-    return body
+    return service_error(Reply(reply.status, reply.headers, refusal_body(reply.blocks)))
 
 
 def next_locator(page: Mapping[str, Any], name: str) -> str | None:
@@ -163,6 +153,8 @@ def url_locator(url: Any, name: str) -> str | None:
         values = parse_qs(urlsplit(url).query).get(name)
     except (TypeError, ValueError, AttributeError):
         raise ProtocolError("a list names a page by what is not an address") from None
+    if values and len(values[0]) > MOST_TOKEN_CHARACTERS:
+        raise ProtocolError("a list names a page by what is not a locator")
     return values[0] if values else None
 
 
@@ -181,7 +173,7 @@ def _refusal(reply: Reply) -> tuple[str, str]:
         str(each.get("message") or each.get("error_description") or each.get("exceptionMessage") or "")
         for each in errors
     ]
-    return str(code)[:100], "; ".join(word for word in words if word)[:_MESSAGE_LENGTH]
+    return shown(code, _CODE_LENGTH), shown("; ".join(word for word in words if word), _MESSAGE_LENGTH)
 
 
 def has_finished(error: JobsError) -> bool:
@@ -251,7 +243,7 @@ def _may_succeed_anew(job: Mapping[str, Any], ref: JobRef, problem: str) -> bool
 
 
 def _problem(job: Mapping[str, Any], word: str) -> JobProblem:
-    message = str(job.get("errorMessage") or "")[:_MESSAGE_LENGTH].strip()
+    message = shown(str(job.get("errorMessage") or "").strip(), _MESSAGE_LENGTH)
     match = re.match(r"(\w+)\s*:\s+(.+)", message, re.DOTALL)
     if match:
         return JobProblem(match[1], match[2])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from airflow_provider_jobs.errors import TransportError
+from airflow_provider_jobs.words import shown
+
+#: True while a request is sent whose path is a secret.
+hides_path: ContextVar[bool] = ContextVar("hides_path", default=False)
 
 
 def transport_error(method: str, url: str, error: Exception, what: str = "no reply") -> TransportError:
@@ -46,16 +51,21 @@ def _root_cause(error: BaseException) -> str:
 
 
 class _WithoutSecrets(logging.Filter):
-    """Cuts the query of a URL, and whatever quotes a reply's headers."""
+    """Cuts the query of a URL, the path too of a session's, and whatever quotes a reply's headers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info:
             # The request's address, and all headers from the malformed one on: a session's Location too.
             record.msg, record.args, record.exc_info = "a reply has headers that cannot be read", (), None
         elif isinstance(record.args, tuple):
-            cut = (each.partition("?")[0] if isinstance(each, str) else each for each in record.args)
-            record.args = tuple(cut)
+            record.args = tuple(_cut(each) if isinstance(each, str) else each for each in record.args)
         return True
+
+
+def _cut(text: str) -> str:
+    if hides_path.get() and (text.startswith("/") or "://" in text):
+        return "/…"
+    return shown(text.partition("?")[0])
 
 
 def hide_sessions() -> None:

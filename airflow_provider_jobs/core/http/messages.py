@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from airflow_provider_jobs.core.http.limits import ERROR_BYTES, MOST_PAGES, MOST_TOKEN_CHARACTERS
 from airflow_provider_jobs.core.http.retry import (
     LATER_SECONDS,
     LONGEST_PAUSE_SECONDS,
@@ -23,6 +24,7 @@ from airflow_provider_jobs.errors import (
     ProtocolError,
     ServiceError,
 )
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +35,8 @@ log = logging.getLogger(__name__)
 
 #: Different warnings that are kept in mind, so that each is logged once: memory stays flat.
 _MOST_WARNINGS = 1000
+#: Characters of a warning that are logged.
+_MOST_WARNING_CHARACTERS = 600
 _UNAUTHORIZED = 401
 _ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
     _UNAUTHORIZED: AuthenticationError,
@@ -52,7 +56,8 @@ class Request:
     :param content: Sent as it is, in place of ``body``: bytes, or a :class:`Body`.
     :param authorized: False keeps the token from a storage host that must not see it.
     :param within_seconds: For who asks again soon anyway: sent once, and given up if the reply has not ended
-        by then. None waits as long as something comes, and repeats as the retry policy allows.
+        by then. None takes the connection's :class:`.Limits`, and repeats as the retry policy allows.
+    :param most_bytes: Of the reply, decompressed; None takes the connection's :class:`.Limits`.
     :param metadata: The address may be that of a metadata server, which speaks plain http.
     :param certificate: The files of a client's certificate and its key.
     """
@@ -66,6 +71,7 @@ class Request:
     content: bytes | Body | None = field(default=None, repr=False)
     authorized: bool = True
     within_seconds: float | None = None
+    most_bytes: int | None = None
     metadata: bool = False
     certificate: tuple[str, str] | None = None
 
@@ -128,7 +134,8 @@ class Reply:
         """
         pause = retry_after_seconds(self.headers)
         pause = LATER_SECONDS if later and pause is None else pause
-        text = f"{service} answered {self.status} {reason}".rstrip() + f": {message or 'no message'}"
+        text = f"{service} answered {self.status} {shown(reason, 100)}".rstrip()
+        text += f": {shown(message or 'no message')}"
         if (retryable or later) and (pause or 0.0) > LONGEST_PAUSE_SECONDS and self.status != _UNAUTHORIZED:
             text += f" (come back in {pause:.0f} s)"
         return _ERRORS_BY_STATUS.get(self.status, ServiceError)(
@@ -166,24 +173,50 @@ def pages(
     next_token: Callable[[Page], str | None],
     what: str,
     first: str | None = None,
+    *,
+    most_pages: int = MOST_PAGES,
 ) -> Iterator[Page]:
     """Yield the pages of a list.
 
     :param ask: Returns the page of a token; None is the first page.
     :param next_token: Returns the token of the page after this one, None after the last.
     :param what: What the message calls the list.
-    :raises ProtocolError: a token came twice: the list would never end.
+    :param most_pages: A list that goes on after these has no end.
+    :raises ProtocolError: a token came twice, or too many did: the list would never end.
     """
     token, seen = first, {first}
-    while True:
+    for _ in range(most_pages):
         page = ask(token)
         yield page
         token = next_token(page)
         if not token:
             return
+        if not isinstance(token, str) or len(token) > MOST_TOKEN_CHARACTERS:
+            raise ProtocolError(f"{what} names its next page by what is not a page token")
         if token in seen:
             raise ProtocolError(f"{what} goes in a circle: a page token came twice")
         seen.add(token)
+    raise ProtocolError(f"{what} goes on after {most_pages} pages: narrow it by a filter")
+
+
+def beginning(blocks: Iterator[bytes], most_bytes: int) -> bytes:
+    """Return a body; of one that has more than these bytes, at least one byte more of its beginning."""
+    taken: list[bytes] = []
+    size = 0
+    for block in blocks:
+        taken.append(block)
+        size += len(block)
+        if size > most_bytes:
+            break
+    return b"".join(taken)
+
+
+def refusal_body(blocks: Iterator[bytes]) -> bytes:
+    """Return what a refusal says, or its beginning; nothing if that cannot be read: its status has to do."""
+    try:
+        return beginning(blocks, ERROR_BYTES)[:ERROR_BYTES]
+    except ProtocolError:
+        return b""
 
 
 class WarnOnce:
@@ -194,6 +227,7 @@ class WarnOnce:
 
     def __call__(self, text: str) -> None:
         """Log a warning that was not logged before."""
+        text = shown(text, _MOST_WARNING_CHARACTERS)
         if text not in self._seen and len(self._seen) < _MOST_WARNINGS:
             self._seen.add(text)
             log.warning("%s", text)

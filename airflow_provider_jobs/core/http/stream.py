@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,7 +9,9 @@ from typing import TYPE_CHECKING
 from urllib3.exceptions import HTTPError
 
 from airflow_provider_jobs.core.http.failures import transport_error
+from airflow_provider_jobs.core.http.messages import beginning
 from airflow_provider_jobs.errors import ProtocolError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +23,8 @@ READ_BYTES = 256 * 1024
 #: Bytes that one block may grow to when it is decompressed.
 _MOST_BYTES = READ_BYTES
 _GZIP_FORMAT = 31
+#: Gzip members of one body: each of them costs a copy of what is left of its block.
+_MOST_MEMBERS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +41,41 @@ class StreamedReply:
     close: Callable[[], None] = field(default=lambda: None)
 
 
-def blocks_of(response: requests.Response, until: float = math.inf) -> Iterator[bytes]:
+def blocks_of(response: requests.Response) -> Iterator[bytes]:
     """Yield the body of a reply, decompressed.
 
-    :param until: When to give up, by :func:`time.monotonic`: a reply may come a byte at a time.
-    :raises TransportError: it is cut short, or has not come to its end by then.
+    :raises TransportError: it is cut short, or has not come to its end in time.
     :raises ProtocolError: it is not encoded as its headers say, or in a way that nobody asked for.
     """
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding in {"gzip", "x-gzip"}:
-        yield from _inflated(_raw(response, until))
+        yield from _inflated(_raw(response))
     elif coding == "identity":
-        yield from _raw(response, until)
+        yield from _raw(response)
     else:
-        raise ProtocolError(f"the body is in the encoding {coding[:50]!r}, which nobody asked for")
+        raise ProtocolError(f"the body is in the encoding {shown(coding, 50)!r}, which nobody asked for")
 
 
-def _raw(response: requests.Response, until: float) -> Iterator[bytes]:
+def whole(response: requests.Response, most_bytes: int) -> bytes:
+    """Return the body of a good reply, decompressed.
+
+    :raises ProtocolError: it has more bytes; which ones nobody will know.
+    """
+    body = beginning(blocks_of(response), most_bytes)
+    if len(body) > most_bytes:
+        error = ProtocolError(
+            f"the reply has more than {most_bytes} bytes: if that is right, raise max_reply_mb of the "
+            "connection"
+        )
+        error.retryable = False  # it would come again
+        raise error
+    return body
+
+
+def _raw(response: requests.Response) -> Iterator[bytes]:
     """Yield the body as it comes; one shorter than its headers promise is an error."""
-    read = response.raw.read if until == math.inf else response.raw.read1  # the former fills its block first
     try:
-        while block := read(READ_BYTES, decode_content=False):
-            if time.monotonic() > until:
-                raise TimeoutError("timed out")
+        while block := response.raw.read(READ_BYTES, decode_content=False):
             yield block
     except (HTTPError, OSError) as error:
         method = response.request.method or "a request"
@@ -70,17 +84,19 @@ def _raw(response: requests.Response, until: float) -> Iterator[bytes]:
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
     decoder = zlib.decompressobj(_GZIP_FORMAT)
-    begun = False
+    members = 0
     try:
         for block in blocks:
-            begun, left = True, block
+            members, left = max(members, 1), block
             while left:
                 if decoder.eof:  # another member follows
-                    decoder = zlib.decompressobj(_GZIP_FORMAT)
+                    decoder, members = zlib.decompressobj(_GZIP_FORMAT), members + 1
+                    if members > _MOST_MEMBERS:
+                        raise ProtocolError(f"the body has more than {_MOST_MEMBERS} gzip members")
                 if made := decoder.decompress(left, _MOST_BYTES):
                     yield made
                 left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
     except zlib.error:
         raise ProtocolError("the body claims to be compressed by gzip, and is not") from None
-    if begun and not decoder.eof:
+    if members and not decoder.eof:
         raise ProtocolError("the compressed body is cut short")

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from airflow_provider_jobs.core.http.failures import hide_sessions, transport_error
-from airflow_provider_jobs.core.http.messages import Reply, Request, Token, check_url, is_loopback
+from airflow_provider_jobs.core.http.failures import hide_sessions, hides_path, transport_error
+from airflow_provider_jobs.core.http.limits import ERROR_BYTES, Limits
+from airflow_provider_jobs.core.http.messages import (
+    Reply,
+    Request,
+    Token,
+    check_url,
+    is_loopback,
+    refusal_body,
+)
 from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing, seconds_of_date
-from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
+from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of, whole
+from airflow_provider_jobs.core.http.timed import BoundedAdapter, Bounds, bounds
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, MovedError
+from airflow_provider_jobs.words import keep_secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +43,8 @@ Answer = TypeVar("Answer", Reply, StreamedReply)
 CONNECT_SECONDS = 10.0
 #: Connections to one host that are kept: 16 threads look at jobs or send files, others list and cancel.
 MOST_CONNECTIONS = 32
+#: A path of fewer characters is no secret: it lets nobody write.
+_PLACE_CHARACTERS = 16
 _UNAUTHORIZED = 401
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 #: What is on this machine is not asked for through a proxy, which would see the token in clear.
@@ -45,6 +58,7 @@ class Transport:
 
     :param read_seconds: Longest silence of the server.
     :param proxies: Scheme and proxy; they go before those of the environment.
+    :param limits: What is taken of the service at most.
     """
 
     def __init__(
@@ -56,18 +70,23 @@ class Transport:
         timing: Timing | None = None,
         read_seconds: float = 60.0,
         proxies: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.timing = timing or Timing()
         self.retry = retry or RetryPolicy()
+        self.limits = limits or Limits()
         #: How much the service's clock is ahead of ours, as the last reply told it to a second.
         self.ahead_seconds = 0.0
         self._token = token
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = _Session()
-        self._session.headers["User-Agent"] = user_agent
+        self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip"})
+        self._session.cookies.set_policy(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # none is kept, none is sent
         self._proxies = dict(proxies or {})
         for scheme in ("https://", "http://"):
-            self._session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=MOST_CONNECTIONS))
+            self._session.mount(scheme, BoundedAdapter(pool_connections=4, pool_maxsize=MOST_CONNECTIONS))
 
     def call(self, request: Request, parse: Callable[[Reply], T]) -> T:
         """Send a request, repeated as the policy allows, and return what ``parse`` makes of the reply.
@@ -92,7 +111,7 @@ class Transport:
 
         :raises TransportError: no reply came.
         """
-        headers = self._token.headers() if request.authorized else {}
+        headers = self._authorization(request)
         reply = self.send(request, headers)
         if reply.status == _UNAUTHORIZED and request.authorized:
             self._token.renew(headers)
@@ -113,67 +132,63 @@ class Transport:
             yield reply
 
     def _renewing(self, request: Request, send: Callable[[Request, Mapping[str, str]], Answer]) -> Answer:
-        headers = self._token.headers() if request.authorized else {}
+        headers = self._authorization(request)
         reply = send(request, headers)
         if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
             if isinstance(reply, StreamedReply):
                 reply.close()
-            return send(request, self._token.headers())
+            return send(request, self._authorization(request))
         return reply
+
+    def _authorization(self, request: Request) -> Mapping[str, str]:
+        headers = self._token.headers() if request.authorized else {}
+        _keep_secret(headers)
+        return headers
 
     def open(self, request: Request, headers: Mapping[str, str]) -> StreamedReply:
         """Send a request once and return the reply, its body unread."""
-        response = self._exchange(request, headers, stream=True)
+        limits = self.limits
+        response = self._exchange(
+            request, headers, self._bounds(request, limits.page_seconds, limits.page_bytes)
+        )
         return StreamedReply(response.status_code, response.headers, blocks_of(response), response.close)
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
-        """Send a request once and return the reply, read to its end."""
-        if request.within_seconds is None:
-            response = self._exchange(request, headers)
-            return Reply(response.status_code, response.headers, response.content)
-        until = time.monotonic() + request.within_seconds
-        response = self._exchange(request, headers, stream=True)
-        with closing(response):
-            return Reply(response.status_code, response.headers, b"".join(blocks_of(response, until)))
+        """Send a request once and return the reply, read to its end; of a long refusal the beginning."""
+        most_bytes = request.most_bytes or self.limits.reply_bytes
+        its = self._bounds(request, self.limits.call_seconds, max(most_bytes, ERROR_BYTES))
+        with closing(self._exchange(request, headers, its)) as response:
+            unread = Reply(response.status_code, response.headers, b"")
+            body = whole(response, most_bytes) if unread.good else refusal_body(blocks_of(response))
+            return replace(unread, body=body)
 
-    def _exchange(
-        self, request: Request, headers: Mapping[str, str], *, stream: bool = False
-    ) -> requests.Response:
+    @staticmethod
+    def _bounds(request: Request, seconds: float, most_bytes: int) -> Bounds:
+        within = math.inf if request.within_seconds is None else request.within_seconds
+        return Bounds(min(seconds, within), time.monotonic() + within, most_bytes)
+
+    def _exchange(self, request: Request, headers: Mapping[str, str], its: Bounds) -> requests.Response:
+        """Send a request and return the reply, of which only the head is read."""
         url = check_url(request.url, metadata=request.metadata)
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             raise ConfigurationError(
                 "this is not a token: it holds line ends, or characters that no token has"
             )
-        connect_seconds, read_seconds = self._timeout
-        if request.within_seconds is not None:
-            connect_seconds = min(connect_seconds, request.within_seconds)
-            read_seconds = min(read_seconds, request.within_seconds)
-        body: Any = request.content
-        more = dict(request.headers)
-        if request.body is not None:
-            body = _json(request.body)
-            more["Content-Type"] = "application/json"
+        _keep_secret(request.headers)
+        # The address to which bytes, or no token, are sent was given to us: it may let anybody write.
+        secret_place = request.content is not None or not request.authorized
+        if secret_place:
+            parts = urlsplit(url)
+            keep_secret(*(part for part in (parts.path, parts.query) if len(part) >= _PLACE_CHARACTERS))
+        hidden, bounded = hides_path.set(secret_place), bounds.set(its)
         try:
-            response = self._session.request(
-                request.method,
-                url,
-                params={
-                    name: str(value).lower() if isinstance(value, bool) else value
-                    for name, value in request.params.items()
-                },
-                data=body,
-                headers=more,
-                auth=partial(_authorize, headers),
-                # While a body leaves, the first of the two bounds every block of it.
-                timeout=(connect_seconds, read_seconds) if request.content is None else read_seconds,
-                allow_redirects=False,  # a redirect would carry the token to another host
-                proxies=dict(self._proxies if _may_use_proxy(url) else _NO_PROXY),
-                cert=request.certificate,
-                stream=stream,
-            )
+            response = self._requested(request, url, headers)
         except requests.RequestException as error:
             # The original's text holds the whole URL.
             raise transport_error(request.method, request.url, error) from None
+        finally:
+            hides_path.reset(hidden)
+            bounds.reset(bounded)
         self._compare_clocks(response.headers)
         place = response.headers.get("Location")
         if place and response.status_code in _REDIRECTS and "Content-Range" not in request.headers:
@@ -183,6 +198,34 @@ class Transport:
                     self._token.renew(headers)  # another login may name the new address
             raise _moved(url, place, response.status_code)
         return response
+
+    def _requested(self, request: Request, url: str, headers: Mapping[str, str]) -> requests.Response:
+        connect_seconds, read_seconds = self._timeout
+        if request.within_seconds is not None:
+            connect_seconds = min(connect_seconds, request.within_seconds)
+            read_seconds = min(read_seconds, request.within_seconds)
+        body: Any = request.content
+        more = dict(request.headers)
+        if request.body is not None:
+            body = _json(request.body)
+            more["Content-Type"] = "application/json"
+        return self._session.request(
+            request.method,
+            url,
+            params={
+                name: str(value).lower() if isinstance(value, bool) else value
+                for name, value in request.params.items()
+            },
+            data=body,
+            headers=more,
+            auth=partial(_authorize, headers),
+            # While a body leaves, the first of the two bounds every block of it.
+            timeout=(connect_seconds, read_seconds) if request.content is None else read_seconds,
+            allow_redirects=False,  # a redirect would carry the token to another host
+            proxies=dict(self._proxies if _may_use_proxy(url) else _NO_PROXY),
+            cert=request.certificate,
+            stream=True,
+        )
 
     def _compare_clocks(self, headers: Mapping[str, str]) -> None:
         date = seconds_of_date(headers.get("Date"))
@@ -202,13 +245,6 @@ class _Session(requests.Session):
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
-
-
-class _Adapter(HTTPAdapter):
-    """Sends bodies in large blocks: its own 16 KiB cost a third of the speed."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=BLOCK_BYTES, **kwargs)
 
 
 def _moved(url: str, place: str, status: int) -> MovedError:
@@ -232,6 +268,12 @@ def _moved(url: str, place: str, status: int) -> MovedError:
 def _may_use_proxy(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme == "https" and not is_loopback(parts.hostname or "")
+
+
+def _keep_secret(headers: Mapping[str, str]) -> None:
+    """See that no message shows the credentials of these headers."""
+    if value := headers.get("Authorization"):
+        keep_secret(value, value.rpartition(" ")[2])
 
 
 def _authorize(headers: Mapping[str, str], prepared: requests.PreparedRequest) -> requests.PreparedRequest:

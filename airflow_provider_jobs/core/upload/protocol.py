@@ -29,6 +29,7 @@ from airflow_provider_jobs.errors import (
     SourceChanged,
     UploadExpired,
 )
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +125,7 @@ def stored_bytes(headers: Mapping[str, str]) -> int:
         return 0
     match = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", text.strip())
     if not match:
-        raise ProtocolError(f"the service confirms the range {text[:40]!r}, which does not begin at 0")
+        raise ProtocolError(f"the service confirms the range {shown(text, 40)!r}, which does not begin at 0")
     return int(match[1]) + 1
 
 

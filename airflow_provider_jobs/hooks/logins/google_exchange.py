@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from google.auth import exceptions, transport
 
+from airflow_provider_jobs.core.http.limits import LOGIN_BYTES
 from airflow_provider_jobs.core.http.messages import (
     Reply,
     Request,
@@ -96,6 +97,7 @@ class Exchange(transport.Request):  # type: ignore[misc]  # google-auth has no t
             content=body,
             authorized=False,
             within_seconds=timeout or _SECONDS,
+            most_bytes=LOGIN_BYTES,
             metadata=True,
             certificate=options.get("cert"),
         )

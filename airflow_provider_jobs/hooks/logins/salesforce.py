@@ -17,6 +17,7 @@ from urllib.parse import urlencode, urlsplit
 
 from airflow_provider_jobs.clients.salesforce.names import ORG_DOMAINS
 from airflow_provider_jobs.clients.salesforce.replies import LATER
+from airflow_provider_jobs.core.http.limits import LOGIN_BYTES
 from airflow_provider_jobs.core.http.messages import Reply, Request
 from airflow_provider_jobs.core.http.origins import Origins, untrusted
 from airflow_provider_jobs.core.http.retry import LATER_SECONDS, retry_after_seconds
@@ -29,6 +30,7 @@ from airflow_provider_jobs.errors import (
 )
 from airflow_provider_jobs.hooks.base import text_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,6 +155,7 @@ class _Sender:
             content=data.encode() if isinstance(data, str) else urlencode(data).encode(),
             headers={"Accept": "application/json, text/xml", **form, **(headers or {})},
             authorized=False,
+            most_bytes=LOGIN_BYTES,
         )
         try:
             reply = self._transport.once(request)
@@ -196,7 +199,8 @@ class _Sender:
 
 
 def _element(text: str, name: str) -> str | None:
-    found = re.search(rf"<(?:\w+:)?{name}[^>]*>([^<]*)<", text)
+    # Nothing here runs past the next bracket: a reply that begins an element again and again is read once.
+    found = re.search(rf"<(?:\w+:)?{name}\b[^<>]*>([^<>]*)<", text)
     return html.unescape(found[1]) if found else None
 
 
@@ -254,4 +258,4 @@ def _words(settings: SalesforceSettings, reply: Reply) -> tuple[str, str]:
             document = None
         if isinstance(document, dict):
             reason, message = document.get("error"), document.get("error_description")
-    return str(reason or f"HTTP {reply.status}")[:100], str(message or "")[:300]
+    return shown(reason or f"HTTP {reply.status}", 100), shown(message or "", 300)

@@ -9,13 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, job_path
-from airflow_provider_jobs.clients.salesforce.replies import beginning
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.http.messages import beginning
 from airflow_provider_jobs.core.wait.threads import within
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
 from airflow_provider_jobs.operators.endings import NICE_SECONDS
 from airflow_provider_jobs.operators.salesforce.job import SALESFORCE_JOBS
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ def rejected(client: SalesforceClient, statuses: Sequence[JobStatus], delimiter:
 def _rejected(client: SalesforceClient, ref: JobRef, delimiter: str, most: int) -> list[JobProblem]:
     """Return the first rejected records of one job."""
     with client.csv(f"{job_path(ref)}/failedResults/", {}) as reply:
-        text = beginning(reply, _READ_BYTES)
+        text = beginning(reply.blocks, _READ_BYTES)
     whole = len(text) <= _READ_BYTES
     reader = csv.DictReader(
         io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=DELIMITERS.get(delimiter, ",")
@@ -111,6 +112,6 @@ def _problem(row: Mapping[str, str | None]) -> JobProblem:
     reason, _, message = (row.get("sf__Error") or "no reason").partition(":")
     own = [(name, value) for name, value in row.items() if name and not name.startswith("sf__") and value]
     place = next(iter([each for each in own if each[0].lower() == "id"] or own), None)
-    value = " ".join(str(place[1]).split())[:_FIELD_CHARACTERS] if place else ""
+    value = shown(" ".join(str(place[1]).split()), _FIELD_CHARACTERS) if place else ""
     location = f"record with {place[0]} {value}" if place else None
     return JobProblem(reason.strip(), message.strip().removesuffix("--").strip() or "no message", location)

@@ -39,6 +39,7 @@ from airflow_provider_jobs.clients.salesforce.results.page import (
     Wanted,
     listed_pages,
 )
+from airflow_provider_jobs.core.http.limits import MOST_PAGES
 from airflow_provider_jobs.core.http.messages import pages
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import (
@@ -84,19 +85,21 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
     total, sink = _finished_total(api, ref), LocalSink(tempfile.gettempdir())
     try:
         fetcher = PageFetcher(api, sink, Output("page"))
-        wanted = Wanted(f"{job_path(ref)}/results", some=total > 0)
+        wanted = Wanted(f"{job_path(ref)}/results", some=total > 0, most_records=total)
 
         def fetch(locator: str | None) -> Page:
             params = {"locator": locator, "maxRecords": page_records}
             return fetcher.fetch(wanted, params, "page", with_header=locator is None)
 
         found, ends_a_line = 0, True
-        for page in pages(fetch, _next_locator, _CHAIN):
+        for page in pages(fetch, _next_locator, _CHAIN, most_pages=total + MOST_PAGES):
             fetcher.header = fetcher.header or page.header
             if not ends_a_line:
                 yield b"\n"
             yield from read_draft(sink, "page")
             found, ends_a_line = found + page.records, page.ends_a_line
+            if found > total:
+                break
         _check_total(ref, found, total)
     finally:
         sink.clear()
@@ -198,7 +201,8 @@ class _Download:
             self._side_by_side(places)
             return
         if self.done.next_locator != END:
-            for page in pages(self._fetch_next, _next_locator, _CHAIN, self.done.next_locator):
+            first, most = self.done.next_locator, self.total + MOST_PAGES
+            for page in pages(self._fetch_next, _next_locator, _CHAIN, first, most_pages=most):
                 self._take(page, next_locator=page.locator)
 
     def _listed(self) -> Iterator[ListedPage] | None:
@@ -248,7 +252,7 @@ class _Download:
 
     def _fetch(self, page_number: int, locator: str | None) -> Page:
         return self.fetcher.fetch(
-            Wanted(f"{job_path(self.ref)}/results", some=self.total > 0),
+            Wanted(f"{job_path(self.ref)}/results", some=self.total > 0, most_records=self.total),
             {"locator": locator, "maxRecords": self.page_records},
             self.output.page_name(page_number),
             with_header=self.output.split or page_number == 0,
@@ -257,6 +261,12 @@ class _Download:
     def _take(self, page: Page, **place: Any) -> None:
         self.fetcher.header = self.fetcher.header or page.header
         self.assembly.add(page.part, ends_a_line=page.ends_a_line)
+        found = sum(part.record_count for part in self.assembly.parts)
+        if found > self.total:
+            self._remember(None)  # no other attempt may go on with this
+            _check_total(self.ref, found, self.total)
+        if self.done.page_count > self.total + MOST_PAGES:
+            raise ProtocolError(f"{self.ref} has {self.total} records, and its list of pages has no end")
         self._remember(
             replace(
                 self.done,

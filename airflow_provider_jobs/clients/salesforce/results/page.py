@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow_provider_jobs.clients.salesforce.names import MOST_HEADER_BYTES, job_path
 from airflow_provider_jobs.clients.salesforce.replies import NO_CONTENT, next_locator, url_locator
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, Part
+from airflow_provider_jobs.core.http.limits import Limits
 from airflow_provider_jobs.core.http.messages import number, pages
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, record_end
 from airflow_provider_jobs.errors import JobsError, ProtocolError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -38,7 +40,18 @@ PAGE_RETRY = RetryPolicy(attempts=6, total_seconds=6 * 3600.0, cap_seconds=60.0)
 _COUNTED_AT_MOST = 2
 #: A reply with one of these has an end that can be told from a cut.
 _FRAMES = ("Content-Length", "Transfer-Encoding", "Content-Encoding")
+_USUAL_BYTES = Limits().page_bytes
+#: Bytes that one record has at most. Salesforce takes 400,000 characters, of four bytes and with each quote
+#: doubled 3.2 MB; this is five times that:
+#: https://developer.salesforce.com/docs/atlas.en-us.api_asynch.meta/api_asynch/bulk_common_limits.htm
+MOST_RECORD_BYTES = 16 * 1024 * 1024
 _NOT_CSV = ("text/html", "application/json", "application/xml", "text/xml")
+
+
+class PageTooLarge(ProtocolError):
+    """A page is larger than is taken of a service: another attempt would find the same."""
+
+    retryable = False
 
 
 class MiscountedPage(ProtocolError):
@@ -53,12 +66,14 @@ class Wanted:
     :param located: It says where the next one is.
     :param records: How many it must have; None if only the page itself tells.
     :param some: The job has records, so that an empty body is an error.
+    :param most_records: The job's, of which a page cannot have more; None if they are not known.
     """
 
     path: str
     located: bool = True
     records: int | None = None
     some: bool = False
+    most_records: int | None = None
 
 
 class Page:
@@ -75,8 +90,17 @@ class Page:
 
     part: Part
 
-    def __init__(self, wanted: Wanted, wanted_header: str | None = None, *, with_header: bool) -> None:
+    def __init__(
+        self,
+        wanted: Wanted,
+        wanted_header: str | None = None,
+        *,
+        with_header: bool,
+        most_bytes: int = _USUAL_BYTES,
+    ) -> None:
         self._wanted = wanted
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._wanted_header = wanted_header
         self._with_header = with_header
         self._expected = wanted.records
@@ -93,9 +117,9 @@ class Page:
         """
         self._check_headers(reply)
         counter = RecordCounter()
+        blocks = self._bounded(reply.blocks, counter)
         head, end = b"", -1
-        for block in reply.blocks:
-            counter.take(block)
+        for block in blocks:
             head += block
             end = record_end(head)
             if end >= 0:
@@ -104,17 +128,33 @@ class Page:
                 raise ProtocolError("a page of results begins without a header")
         if head:
             yield self._after_header(head, end if end >= 0 else len(head))
-        for block in reply.blocks:
-            counter.take(block)
-            yield block
+        yield from blocks
         self._check_count(counter)
+
+    def _bounded(self, blocks: Iterator[bytes], counter: RecordCounter) -> Iterator[bytes]:
+        """Yield blocks, counted, while they are no more than was announced: later the disk would be full."""
+        for block in blocks:
+            counter.take(block)
+            self._bytes += len(block)
+            found = counter.ends - 1
+            for most in (self._expected, self._wanted.most_records):
+                if most is not None and found > most:
+                    raise MiscountedPage(f"a page of results has {found} records, and {most} were announced")
+            if self._bytes > MOST_HEADER_BYTES + counter.records * MOST_RECORD_BYTES:
+                raise PageTooLarge(f"a record of results has more than {MOST_RECORD_BYTES} bytes, and no end")
+            if self._bytes > self._most_bytes:
+                raise PageTooLarge(
+                    f"a page of results has more than {self._most_bytes} bytes: if that is right, raise "
+                    "max_page_mb of the connection, or set page_records"
+                )
+            yield block
 
     def _check_headers(self, reply: StreamedReply) -> None:
         if reply.status == NO_CONTENT:
             return  # no records; whether there should be some is seen at the end
         kind = (reply.headers.get("Content-Type") or "").lower()
         if kind.startswith(_NOT_CSV) and reply.headers.get("Content-Length") != "0":
-            raise ProtocolError(f"results were asked for, and {kind[:100]} came")
+            raise ProtocolError(f"results were asked for, and {shown(kind, 100)} came")
         if self._wanted.located:
             self.locator = reply.headers.get("Sforce-Locator") or ""
             if not self.locator:
@@ -127,13 +167,13 @@ class Page:
         if declared is not None:
             self._expected = number(declared)
             if self._expected is None:
-                raise ProtocolError(f"a page of results says that it has {declared[:50]!r} records")
+                raise ProtocolError(f"a page of results says that it has {shown(declared, 50)!r} records")
 
     def _after_header(self, text: bytes, end: int) -> bytes:
         line = text[:end].rstrip(b"\r\n")
         self.header = hashlib.sha256(line).hexdigest()
         if self._wanted_header not in {None, self.header}:
-            raise ProtocolError(f"a page of results begins with another header: {line[:200]!r}")
+            raise ProtocolError(f"a page of results begins with another header: {_words(line)!r}")
         return text if self._with_header else text[end:]
 
     def _check_count(self, counter: RecordCounter) -> None:
@@ -178,7 +218,8 @@ class PageFetcher:
         miscounted = itertools.count(1)
 
         def step() -> Page:
-            page = Page(wanted, self.header, with_header=with_header)
+            most_bytes = self._api.most_page_bytes
+            page = Page(wanted, self.header, with_header=with_header, most_bytes=most_bytes)
             try:
                 page.part = self._write(page, wanted.path, params, name)
             except MiscountedPage as error:
@@ -256,3 +297,7 @@ def listed_pages(api: SalesforceApi, ref: JobRef, list_locator: str | None = Non
             seen.add(locator)
             yield ListedPage(locator, list_locator)
         list_locator = following(document)
+
+
+def _words(line: bytes) -> str:
+    return shown(line.decode("utf-8", "replace"), 200)

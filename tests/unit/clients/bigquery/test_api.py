@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_jobs.clients.bigquery import api as bigquery_api
 from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
+from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.errors import (
     ConfigurationError,
@@ -178,3 +181,16 @@ class TestStatus:
         client, _ = client_of(clock, "not_found")
         with pytest.raises(NotFoundError):
             client.status(JobRef("bigquery", "p", "j_0"))
+
+
+@pytest.mark.parametrize("rows", [[{"f": [{"v": "1"}]}] * 3, []])
+def test_rows_that_go_on_after_all_of_them_end(
+    clock: Clock, rows: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bigquery_api, "MOST_PAGES", 5)
+    fields = [{"name": "a", "type": "STRING"}]
+    page = {"jobComplete": True, "totalRows": "4", "schema": {"fields": fields}, "rows": rows}
+    pages = [{**page, "pageToken": f"t{number}"} for number in range(9)]
+    client, _ = client_of(clock, *(Reply(200, {}, json.dumps(each).encode()) for each in pages))
+    with pytest.raises(ProtocolError, match="getQueryResults goes on after all rows that it has: 4"):
+        list(client.get_query_results("j"))

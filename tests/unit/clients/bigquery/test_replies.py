@@ -237,3 +237,14 @@ def test_a_reference_needs_neither_location_nor_time() -> None:
     ref = job_ref({"projectId": "p", "jobId": "j"})
     assert (ref.location, ref.created_at) == (None, None)
     assert console_url(ref).endswith("j=bq:j&page=queryresults")
+
+
+@pytest.mark.parametrize(
+    "place", [{"jobId": "j" * 1025}, {"jobId": "j\n"}, {"projectId": 7}, {"location": "\x1b"}]
+)
+@pytest.mark.parametrize("created", ["1", "9" * 400])
+def test_a_place_that_no_job_can_have_is_refused(place: dict[str, Any], created: str) -> None:
+    reference = {"projectId": "p", "jobId": "j", **(place if created == "1" else {})}
+    job = {"jobReference": reference, "status": {"state": "DONE"}, "statistics": {"creationTime": created}}
+    with pytest.raises(ProtocolError, match="not what the API describes"):
+        job_status(job)

@@ -38,6 +38,22 @@ def test_the_line_of_a_request_shows_no_query(
     assert "S3CR3T" not in caplog.text
 
 
+@pytest.mark.parametrize("how", [{"content": b"x"}, {"content": b""}, {"authorized": False}])
+def test_the_path_of_a_session_is_not_shown(
+    serve: Serve, clock: Any, caplog: pytest.LogCaptureFixture, how: dict[str, Any]
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        transport(clock.timing).once(Request("PUT", serve().url + "/bucket/S3CR3T/object?x=1", **how))
+    assert '"PUT /… HTTP/1.1" 200' in caplog.text
+    assert "S3CR3T" not in caplog.text
+
+
+def test_a_token_in_a_path_is_not_shown(serve: Serve, clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        transport(clock.timing).once(Request("GET", serve().url + "/of/secret-1/x"))
+    assert "GET /of/***/x HTTP/1.1" in caplog.text
+
+
 def test_lines_of_other_shapes_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("urllib3.connectionpool").warning("%(what)s?", {"what": "a line"})
     assert caplog.messages == ["a line?"]

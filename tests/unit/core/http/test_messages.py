@@ -88,3 +88,21 @@ def test_a_metadata_server_may_speak_plain_http_to_who_asks_for_one(url: str) ->
 def test_other_hosts_may_not(host: str) -> None:
     with pytest.raises(ConfigurationError, match="is refused"):
         check_url(f"http://{host}/", metadata=True)
+
+
+def test_a_list_that_always_goes_on_ends() -> None:
+    asked: list[str | None] = []
+
+    def ask(token: str | None) -> int:
+        asked.append(token)
+        return len(asked)
+
+    with pytest.raises(ProtocolError, match="the list goes on after 5 pages"):
+        list(pages(ask, str, "the list", most_pages=5))
+    assert asked == [None, "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("token", [7, {"a": 1}, ["a"], "x" * 8193])
+def test_what_is_not_a_page_token_ends_a_list(token: Any) -> None:
+    with pytest.raises(ProtocolError, match="the list names its next page by what is not a page token"):
+        list(pages(lambda _: token, lambda page: page, "the list"))

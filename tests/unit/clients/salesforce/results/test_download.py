@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.clients.salesforce.results import download as salesforce_download
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, LocalSink, Output
 from airflow_provider_jobs.clients.salesforce.results.page import PageFetcher, Wanted
 from airflow_provider_jobs.errors import (
@@ -439,3 +440,23 @@ def test_one_by_one_who_is_ended_leaves_no_draft(clock: Clock, tmp_path: Path, *
     with pytest.raises(Ended):
         download(org, tmp_path, workers=1, output=Output("a.csv", split=split))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("how", [{}, {"page_records": 2}])
+def test_pages_that_go_on_after_all_records_end(clock: Clock, tmp_path: Path, how: Any) -> None:
+    org = Results(clock, paged(*(2,) * 50))
+    org.total = 5
+    with pytest.raises(ProtocolError, match="has 5 records, and its results have 6"):
+        download(org, tmp_path, **how)
+    assert len([each for each in org.asked if each.endswith("/results")]) < 30
+    assert not [name for name in names(tmp_path) if not name.startswith(".")]
+
+
+@pytest.mark.parametrize("how", [{}, {"page_records": 2}])
+def test_empty_pages_without_end_are_given_up(
+    clock: Clock, tmp_path: Path, how: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(salesforce_download, "MOST_PAGES", 10)
+    org = Results(clock, paged(2, *(0,) * 50))
+    with pytest.raises(ProtocolError, match=r"no end|goes on after 12 pages"):
+        download(org, tmp_path, **how)

@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.results import page as salesforce_page
-from airflow_provider_jobs.clients.salesforce.results.page import Page, Wanted, listed_pages
+from airflow_provider_jobs.clients.salesforce.results.page import (
+    MiscountedPage,
+    Page,
+    PageTooLarge,
+    Wanted,
+    listed_pages,
+)
 from airflow_provider_jobs.core.http.stream import StreamedReply
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from tests.unit.clients.salesforce.org import ID, QUERY_REF, Csv, client_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.unit.conftest import Clock
 
 
@@ -32,6 +40,59 @@ def test_a_header_without_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(salesforce_page, "MOST_HEADER_BYTES", 50)
     with pytest.raises(ProtocolError, match="begins without a header"):
         list(Page(Wanted("v59.0/x"), with_header=True).blocks(reply_of(b"x" * 100)))
+
+
+def unending(begin: bytes, piece: bytes, taken: list[bytes], **headers: str) -> StreamedReply:
+    """Return a reply that goes on; a test that takes much of it has failed."""
+
+    def blocks() -> Iterator[bytes]:
+        yield begin
+        for _ in range(10_000):
+            taken.append(piece)
+            yield piece
+
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return StreamedReply(200, {"Sforce-Locator": "null", **named}, blocks())
+
+
+@pytest.mark.parametrize(
+    ("wanted", "headers"),
+    [
+        (Wanted("v59.0/x"), {"Sforce_NumberOfRecords": "5"}),
+        (Wanted("v59.0/x", records=5), {}),
+        (Wanted("v59.0/x", some=True, most_records=5), {}),
+        (Wanted("v59.0/x", some=True, most_records=5), {"Sforce_NumberOfRecords": "100"}),
+    ],
+)
+def test_a_page_of_more_records_than_announced_is_refused_before_it_is_written(
+    wanted: Wanted, headers: dict[str, str]
+) -> None:
+    taken: list[bytes] = []
+    written: list[bytes] = []
+    blocks = Page(wanted, with_header=True).blocks(unending(b"Id\n", b'"1"\n', taken, **headers))
+    with pytest.raises(MiscountedPage, match="and 5 were announced"):
+        written.extend(blocks)
+    assert len(taken) == 6
+    assert b"".join(written) == b"Id\n" + b'"1"\n' * 5
+
+
+@pytest.mark.parametrize("piece", [b"x" * 100, b"line\n" * 20])
+def test_a_record_without_end_is_refused(piece: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(salesforce_page, "MOST_RECORD_BYTES", 1000)
+    monkeypatch.setattr(salesforce_page, "MOST_HEADER_BYTES", 100)
+    taken: list[bytes] = []
+    with pytest.raises(PageTooLarge, match="a record of results has more than 1000 bytes") as caught:
+        list(Page(Wanted("v59.0/x"), with_header=True).blocks(unending(b'Id\n"', piece, taken)))
+    assert len(taken) < 30
+    assert not caught.value.retryable
+
+
+def test_a_page_has_a_bound_in_bytes() -> None:
+    taken: list[bytes] = []
+    page = Page(Wanted("v59.0/x"), with_header=True, most_bytes=1000)
+    with pytest.raises(PageTooLarge, match=r"more than 1000 bytes.*max_page_mb of the connection"):
+        list(page.blocks(unending(b"Id\n", b'"1"\n', taken)))
+    assert len(taken) == 250
 
 
 def listing(*urls: Any, following: str | None = None, **more: Any) -> dict[str, Any]:
