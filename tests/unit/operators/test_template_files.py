@@ -154,7 +154,7 @@ def test_objects_from_an_xcom_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_is_set_anew_is_rendered_anew() -> None:
     """As somebody's ``pre_execute`` may do; what was rendered before is left as it is."""
-    query = dict.fromkeys(("sql", "location"), "{{ ti.xcom_pull(task_ids='before') }}")
+    query: dict[str, Any] = dict.fromkeys(("sql", "location"), "{{ ti.xcom_pull(task_ids='before') }}")
     dag = dag_of(lambda _: BigQueryQueryOperator(task_id="task", **query))
     task = render(dag, f"{TEMPLATE}.sql")
     task.sql = f"SELECT {AUTHORED}"
