@@ -24,7 +24,5 @@ def _kinds() -> list[type[ServiceTask]]:
 
 #: Operators and sensors, and what they inherit from.
 KINDS = _kinds()
-#: Those that a DAG may use.
-PUBLIC = [
-    kind for kind in KINDS if kind.__name__.endswith(("Operator", "Sensor")) and not kind.__subclasses__()
-]
+#: Those that a DAG may use: nothing of the package inherits from them.
+PUBLIC = [kind for kind in KINDS if not any(other is not kind and issubclass(other, kind) for other in KINDS)]

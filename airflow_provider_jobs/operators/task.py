@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
@@ -51,17 +51,10 @@ class ServiceTask(BaseOperator):
     together: ClassVar[Several] = Several()
     #: The template fields that may name a file, whatever the others end in; None leaves it to Airflow.
     file_fields: ClassVar[tuple[str, ...] | None] = None
-    #: What a mapped task was made with; empty if it is not mapped.
-    mapped_arguments: Mapping[str, Any] = {}
+    #: What the task was made with, apart from default arguments and Airflow's own.
+    given_arguments: dict[str, Any]
     #: The values of fields that were rendered or came from an XCom, and are templates no more.
     _settled: Mapping[str, Any] | None = None
-
-    def __new__(cls, *_: Any, **arguments: Any) -> Self:
-        """Keep what a mapped task is made with, before constructors and default arguments add to it."""
-        task = super().__new__(cls)
-        if arguments.get("_airflow_from_mapped"):
-            object.__setattr__(task, "mapped_arguments", arguments)  # as Airflow does before a constructor
-        return task
 
     def __init__(
         self,
@@ -73,6 +66,19 @@ class ServiceTask(BaseOperator):
         self.deferrable = deferrable
 
     # What is a template, and what is data.
+
+    def _hook_apply_defaults(
+        self, *, default_args: dict[str, Any], **arguments: Any
+    ) -> tuple[tuple[()], dict[str, Any]]:
+        """Keep what the task is made with; Airflow asks before each constructor, the outermost first."""
+        if "given_arguments" not in vars(self):
+            given = {
+                name: value
+                for name, value in arguments.items()
+                if name not in _AIRFLOWS and value is not default_args.get(name, self)
+            }
+            object.__setattr__(self, "given_arguments", given)  # as Airflow does before a constructor
+        return (), {**arguments, "default_args": default_args}
 
     def files(self) -> list[Any]:
         """Return the values that may name a template file."""
@@ -170,7 +176,7 @@ def arguments_from_xcom(task: ServiceTask, context: Context) -> dict[str, Any]:
     mapped = dag.task_dict.get(task.task_id) if dag else None
     if not isinstance(mapped, MappedOperator):
         return {}
-    own = {name: value for name, value in task.mapped_arguments.items() if name not in _AIRFLOWS}
+    own = task.given_arguments
     given: Any = mapped._get_specified_expand_input().value  # noqa: SLF001 - it has no public name
     if isinstance(given, dict):  # expand()
         return {name: own[name] for name in own.keys() & given.keys() if not _written(given[name])}

@@ -31,7 +31,10 @@ class Instance:
     """A task instance whose XComs are one value: what Airflow asks one for while it renders."""
 
     map_index = 0
-    _upstream_map_indexes = None
+
+    @property
+    def _upstream_map_indexes(self) -> dict[str, int]:
+        return {}
 
     def __init__(self, task: Any, pulled: Any) -> None:
         self.task = task

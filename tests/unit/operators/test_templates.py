@@ -30,14 +30,17 @@ if TYPE_CHECKING:
 EVERY = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 QUICK = settings(deadline=None, max_examples=10, phases=[Phase.generate])
 
+# Up to 3.2 Airflow leaves a field as it is if what it becomes is empty.
 pieces = st.sampled_from([TEMPLATE, "{% raw %}", "{# no #}", "{{", "a", "/", "é", "\n", "%}", "query"])
 endings = st.sampled_from(ENDINGS)
-texts = st.builds(lambda parts, ending: "".join(parts) + ending, st.just(["q"]) | st.lists(pieces), endings)
+texts = st.builds(
+    lambda parts, ending: "".join(parts) + ending, st.just(["q"]) | st.lists(pieces), endings
+).filter(bool)
 values = st.recursive(
     texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["query", "a"]), inner),
     max_leaves=5,
-)
+).filter(bool)
 
 
 def greedy(kind: type) -> Any:
