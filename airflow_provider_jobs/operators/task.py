@@ -1,12 +1,18 @@
-"""A task about jobs of one service: what operators and sensors share, and how it ends without a worker."""
+"""A task about jobs of one service: what operators and sensors share, and how it ends without a worker.
+
+What the author of a DAG writes into a field is a template, and may name a template file. What comes from an
+XCom is data: it is never rendered, and never read as a file, mapped or not.
+"""
 
 from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
+from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.triggers.base import StartTriggerArgs
 
 from airflow_provider_jobs import compat
@@ -14,7 +20,7 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator
 
     from airflow.sdk import Context
 
@@ -43,6 +49,12 @@ class ServiceTask(BaseOperator):
     hook_class: ClassVar[type[JobsHook[Any]]]
     #: What several jobs of a task are called, and what is told of them together.
     together: ClassVar[Several] = Several()
+    #: The template fields that may name a file, whatever the others end in; None leaves it to Airflow.
+    file_fields: ClassVar[tuple[str, ...] | None] = None
+    #: What the task was made with, apart from default arguments and Airflow's own.
+    given_arguments: dict[str, Any]
+    #: The values of fields that were rendered or came from an XCom, and are templates no more.
+    _settled: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -52,6 +64,72 @@ class ServiceTask(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
+
+    # What is a template, and what is data.
+
+    def _hook_apply_defaults(
+        self, *, default_args: dict[str, Any], **arguments: Any
+    ) -> tuple[tuple[()], dict[str, Any]]:
+        """Keep what the task is made with; Airflow asks before each constructor, the outermost first."""
+        if "given_arguments" not in vars(self):
+            given = {
+                name: value
+                for name, value in arguments.items()
+                if name not in _AIRFLOWS and value is not default_args.get(name, self)
+            }
+            object.__setattr__(self, "given_arguments", given)  # as Airflow does before a constructor
+        return (), {**arguments, "default_args": default_args}
+
+    def files(self) -> list[Any]:
+        """Return the values that may name a template file."""
+        return [getattr(self, field) for field in self.file_fields or ()]
+
+    def resolve_template_files(self) -> None:
+        """Read the files that file fields name; Airflow's own looks for files in every template field."""
+        every = self.template_fields
+        self.template_fields = every if self.file_fields is None else self.file_fields
+        try:
+            super().resolve_template_files()
+        finally:
+            self.template_fields = every
+
+    def render_template(
+        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are not template files.
+
+        :param seen_oids: Ids of values that Airflow leaves as they are, those of XComs among them.
+        """
+        looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
+        if not looks_like_file or self.file_fields is None or id(content) in (seen_oids or ()):
+            return super().render_template(content, context, jinja_env, seen_oids)
+        if any(content is each for each in self.files()):
+            return super().render_template(content, context, jinja_env, seen_oids)
+        return self._render((jinja_env or self.get_template_env()).from_string(content), context)
+
+    def _do_render_template_fields(
+        self,
+        parent: Any,
+        template_fields: Iterable[str],
+        context: Context,
+        jinja_env: Any,
+        seen_oids: set[int],
+    ) -> None:
+        """Render what the author wrote, once; Airflow comes here for mapped tasks and for all others."""
+        if parent is not self:  # an object in a field, with template fields of its own
+            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
+            return
+        data, settled, new = arguments_from_xcom(self, context), self._settled, object()
+        if settled is None:
+            settled = {field: getattr(self, field, None) for field in data}
+        fields = [
+            field for field in template_fields if getattr(self, field, None) is not settled.get(field, new)
+        ]
+        left_alone = {*seen_oids, *map(id, parts_of(data))}
+        super()._do_render_template_fields(parent, fields, context, jinja_env, left_alone)
+        self._settled = {**settled, **{field: getattr(self, field) for field in fields}}
+
+    # What its service is.
 
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the service's hook."""
@@ -87,6 +165,40 @@ class ServiceTask(BaseOperator):
         end the task nevertheless.
         """
         return nothing_left(self)
+
+
+def arguments_from_xcom(task: ServiceTask, context: Context) -> dict[str, Any]:
+    """Return the arguments that a mapped task has from an XCom, not from the author of its DAG.
+
+    Airflow's own protection goes by the identity of whole values, and leaves out those of ``expand_kwargs``.
+    """
+    dag: Any = task.get_dag()
+    mapped = dag.task_dict.get(task.task_id) if dag else None
+    if not isinstance(mapped, MappedOperator):
+        return {}
+    own = task.given_arguments
+    given: Any = mapped._get_specified_expand_input().value  # noqa: SLF001 - it has no public name
+    if isinstance(given, dict):  # expand()
+        return {name: own[name] for name in own.keys() & given.keys() if not _written(given[name])}
+    if _written(given):  # expand_kwargs() over a list
+        given = given[context["ti"].map_index]
+    if _written(given):
+        return {}
+    partial = mapped.partial_kwargs
+    return {name: value for name, value in own.items() if value is not partial.get(name, mapped)}
+
+
+def _written(argument: Any) -> bool:
+    """Return True of what the author gave to map over; what comes from an XCom is a reference to it."""
+    return isinstance(argument, Mapping | Sequence)
+
+
+def parts_of(value: Any) -> Iterator[Any]:
+    """Return a value and what is in it: a subclass may put it into its fields piece by piece."""
+    yield value
+    if isinstance(value, dict | list | tuple):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from parts_of(each)
 
 
 class JobTask(ServiceTask):

@@ -110,8 +110,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     """
 
     template_fields = (*BigQueryTask.template_fields, "location", "labels", "job_id")
-    #: The template fields that may name a file; the others never do, whatever they end in.
-    file_fields: ClassVar[tuple[str, ...]] = ()
+    file_fields: ClassVar[tuple[str, ...] | None] = ()
     #: False if a worker has to submit the job.
     can_begin_in_trigger: ClassVar[bool] = True
     operator_extra_links = (BigQueryJobLink(),)
@@ -141,12 +140,8 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         self.deferrable = self.deferrable or from_trigger
 
     def resolve_template_files(self) -> None:
-        """Read the files that file fields name; Airflow's own looks for files in every template field."""
-        self.template_fields, every = self.file_fields, self.template_fields
-        try:
-            super().resolve_template_files()
-        finally:
-            self.template_fields = every
+        """Read the files that file fields name, and say how the task begins without a worker if it may."""
+        super().resolve_template_files()
         if self.start_from_trigger:
             self.start_trigger_args = start_args(self)
 
@@ -155,17 +150,6 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         if self.start_from_trigger and (reason := why_on_worker(self)):
             self.log.info("not from the trigger: %s", reason)
         return super().execute(context)
-
-    def render_template(self, content: Any, context: Context, *args: Any, **kwargs: Any) -> Any:
-        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are not template files."""
-        looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
-        if looks_like_file and content not in self.files():
-            content += "{# not a file #}"  # Airflow goes by the ending, and a comment leaves no trace
-        return super().render_template(content, context, *args, **kwargs)
-
-    def files(self) -> list[Any]:
-        """Return the values that may name a file."""
-        return [getattr(self, field) for field in self.file_fields]
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the job's configuration, checked.

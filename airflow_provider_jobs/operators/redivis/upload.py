@@ -108,7 +108,7 @@ class RedivisUploadOperator(RedivisOperator):
         super().__init__(**kwargs)
         if parallel_uploads < 1:
             raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
-        if expected_row_count not in {None, ""} and not self.wait:
+        if expected_row_count is not None and expected_row_count != "" and not self.wait:
             raise ValueError("expected_row_count clashes with wait=False, which compares nothing")
         self.source = source
         self.table = table
@@ -230,7 +230,7 @@ class RedivisUploadOperator(RedivisOperator):
         return names
 
     def _row_count(self, files: int) -> int | None:
-        if self.expected_row_count in {None, ""}:
+        if self.expected_row_count is None or self.expected_row_count == "":
             return None
         count = number(self.expected_row_count)
         if count is None or count < 0:

@@ -50,6 +50,7 @@ class SalesforceQueryOperator(SalesforceOperator):
 
     template_fields = ("soql", "operation", *SalesforceOperator.template_fields)
     template_ext: Sequence[str] = (".soql", ".sql")
+    file_fields = ("soql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
 
     def __init__(
