@@ -292,7 +292,7 @@ class JobTrigger(_Trigger):
         try:
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
-                xcoms = await connection.polls.run(in_this_context(self._xcoms, connection.client, statuses))
+                xcoms = await connection.ends.run(in_this_context(self._xcoms, connection.client, statuses))
             for key, value in xcoms.items():
                 await ask_airflow(compat.push_xcom, self.task_instance, key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means
