@@ -147,9 +147,9 @@ class _Attempt:
             return self._send_original(self._create(name), resume=False)
         sent = self.transfers.send(self.table, name, self.media, self.request.session_bytes)
         self.source.md5()  # whatever an earlier attempt sent is compared too
-        if old:
-            log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
-            self.api.delete_upload_at(checked_uri(old.get("uri")))
+        if old and (made := self._make_way(name)):
+            self.media.memory.forget()
+            return self.submission(made, adopted=True)
         try:
             made = self._create(name, tempUploadId=sent.id)
         except JobsError as error:
@@ -160,6 +160,24 @@ class _Attempt:
             raise
         self.media.memory.forget()
         return self.submission(made)
+
+    def _make_way(self, name: str) -> Mapping[str, Any] | None:
+        """Delete what has the name; return it instead if another attempt has put these bytes there meanwhile.
+
+        :raises ConflictError: somebody has put others there, and they are not to be replaced.
+        """
+        found = self.api.find(self.table.upload_path(name))
+        if found is None:
+            return None
+        finding = _compare(found, name, self.source)
+        if finding is Finding.SAME:
+            return found
+        may_go = finding is Finding.FAILED or self.request.on_conflict == "replace"
+        if finding is Finding.CLASH or not may_go:
+            raise _conflict(self.table, found, self.source)
+        log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
+        self.api.delete_upload_at(checked_uri(found.get("uri")))
+        return None
 
     def resume(self, found: Mapping[str, Any]) -> UploadSubmission:
         """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
