@@ -188,6 +188,20 @@ def test_a_create_that_finds_its_own_upload_is_done(clock: Clock) -> None:
     assert client.submit_upload(request_of()).status.state is JobState.SUCCEEDED
 
 
+@pytest.mark.parametrize("there", [upload(), QUEUED])
+def test_what_somebody_else_has_made_of_the_same_bytes_is_not_ours_to_end(clock: Clock, there: Any) -> None:
+    client, _ = client_of(clock, MISSING, PLAIN, OK, refused(409), there)
+    submission = client.submit(request_of(first=True))
+    assert (submission.adopted, submission.shared) == (True, True)
+
+
+@pytest.mark.parametrize("there", [upload(), QUEUED])
+def test_what_a_create_has_made_whose_reply_was_lost_is_ours(clock: Clock, there: Any) -> None:
+    client, _ = client_of(clock, MISSING, PLAIN, OK, LOST, MISSING, refused(409), there)
+    submission = client.submit(request_of(first=True))
+    assert (submission.adopted, submission.shared) == (False, False)
+
+
 def test_a_create_that_meets_somebody_elses_fails(clock: Clock) -> None:
     client, _ = client_of(clock, MISSING, PLAIN, OK, refused(500), upload(size=6))
     with pytest.raises(ConflictError, match="another upload"):
