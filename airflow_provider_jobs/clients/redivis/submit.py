@@ -254,7 +254,7 @@ class _Attempt:
         try:
             return self.api.repeat(step)
         except JobsError as error:
-            if error.may_have_happened:
+            if error.may_have_happened and not isinstance(error, ConflictError | JobFailed):
                 error.lost_job = JobRef("redivis", str(self.table), self.table.upload_path(name))
             raise
 

@@ -202,6 +202,15 @@ def test_what_a_create_has_made_whose_reply_was_lost_is_ours(clock: Clock, there
     assert (submission.adopted, submission.shared) == (False, False)
 
 
+def test_somebody_elses_upload_is_not_the_one_that_was_lost(clock: Clock) -> None:
+    """What is lost is cancelled after the task's last attempt."""
+    other = upload(size=6, status="running", hash=None)
+    client, _ = client_of(clock, MISSING, PLAIN, OK, LOST, MISSING, refused(409), other)
+    with pytest.raises(ConflictError) as caught:
+        client.submit(request_of())
+    assert caught.value.lost_job is None
+
+
 def test_a_create_that_meets_somebody_elses_fails(clock: Clock) -> None:
     client, _ = client_of(clock, MISSING, PLAIN, OK, refused(500), upload(size=6))
     with pytest.raises(ConflictError, match="another upload"):
