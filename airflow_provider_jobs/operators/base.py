@@ -229,7 +229,7 @@ class JobOperator(FollowingTask):
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,
-            cancel_on_kill=self.cancel_on_kill and not self._carried.get("shared"),
+            cancel_on_kill=self.cancel_on_kill and bool(self._own([status.ref for status in statuses])),
             ending=ending,
         )
         return self.defer(trigger=trigger, method_name="execute_complete")

@@ -255,8 +255,12 @@ class JobTrigger(_Trigger):
             self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", jobs)
 
     async def _cancel(self, connection: sharing.Connection) -> None:
-        """Cancel the jobs, again for a while if the service does not take that, and say what is true then."""
-        cancels = several.Cancels(connection.client, self.refs, "the task was ended")
+        """Cancel the jobs, again for a while if the service does not take that, and say what is true then.
+
+        Those that somebody else has made are left alone.
+        """
+        own = [ref for ref in self.refs if ref.id not in self.carried.get("shared", ())]
+        cancels = several.Cancels(connection.client, own, "the task was ended")
         loop = asyncio.get_running_loop()
         until = loop.time() + CANCEL_AGAIN_SECONDS
         while await connection.lane.run(cancels.ask):
