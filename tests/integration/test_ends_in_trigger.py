@@ -212,9 +212,12 @@ def test_row_counts_that_are_long_in_coming_hold_up_no_other_task(
         other = trigger_of(query(sql="SELECT ERROR('x')"), TaskRun(task_id="other"))
         over = time.time() + 6.0
 
+    async def first_event(trigger: JobTrigger) -> TriggerEvent:
+        return await anext(trigger.run())
+
     async def scene() -> None:
-        others = [asyncio.create_task(anext(trigger.run())) for trigger in ending]
-        event = await anext(other.run())
+        others = [asyncio.create_task(first_event(trigger)) for trigger in ending]
+        event = await first_event(other)
         assert event.payload["statuses"][0]["state"] == "failed"
         assert time.time() < over + 2.0
         assert not any(each.done() for each in others)

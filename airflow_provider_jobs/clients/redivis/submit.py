@@ -148,9 +148,9 @@ class _Attempt:
             return self._send_original(made, resume=False)
         sent = self.transfers.send(self.table, name, self.media, self.request.session_bytes)
         self.source.md5()  # whatever an earlier attempt sent is compared too
-        if old and (made := self._make_way(name)):
+        if old and (there := self._make_way(name)):
             self.media.memory.forget()
-            return self.submission(made, adopted=True)
+            return self.submission(there, adopted=True)
         try:
             made, adopted = self._create(name, tempUploadId=sent.id)
         except JobsError as error:

@@ -88,7 +88,7 @@ def test_an_attempt_that_wakes_late_writes_nothing(
     lab: SalesforceLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It hung before it had a job, and Airflow gave it up; the retry of the next one finds that one's job."""
-    run, path, create = Attempts(), write(lab, tmp_path), salesforce_submit.create
+    run, path, create = Attempts(), write(lab, tmp_path), salesforce_change.create
     late = run.context(1)
 
     def hung(*arguments: Any) -> Any:

@@ -135,10 +135,10 @@ def test_what_is_there_by_now_makes_way_for_nobody(clock: Clock) -> None:
     client, replay = client_of(clock, failed, PLAIN, OK, upload())
     assert client.submit_upload(request_of()).adopted
     assert replay.asked == [f"GET {U}", *SENT, f"GET {U}"]
-    for there, changes in ((upload(size=6), {}), (upload(name="orders_csv"), {"on_conflict": "replace"})):
+    for there, on_conflict in ((upload(size=6), "fail"), (upload(name="orders_csv"), "replace")):
         client, replay = client_of(clock, failed, PLAIN, OK, there)
         with pytest.raises(ConflictError):
-            client.submit_upload(request_of(**changes))
+            client.submit_upload(request_of(on_conflict=on_conflict))
         assert replay.asked == [f"GET {U}", *SENT, f"GET {U}"]
 
 
