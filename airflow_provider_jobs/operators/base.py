@@ -175,7 +175,7 @@ class JobOperator(FollowingTask):
                 until=min(last, time.time() + self._inline_seconds(ending)) if self.deferrable else last,
                 poll_interval=self.poll_interval,
                 timing=Timing(),
-                longest_pause=self._longest_pause(context),
+                longest_pause=self._longest_pause(),
                 on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
             )
         except NotFoundError as error:
@@ -197,11 +197,11 @@ class JobOperator(FollowingTask):
             return self.inline_wait
         return INLINE_SECONDS if ending else HOP_SECONDS
 
-    def _longest_pause(self, context: Context) -> float:
+    def _longest_pause(self) -> float:
         """Return for how long the worker is held if the service asks for a pause: as little as can be."""
         if self.deferrable:
             return 0.0
-        return LONGEST_PAUSE_SECONDS if retry_follows(context) else float("inf")
+        return LONGEST_PAUSE_SECONDS if self._retry_goes_on else float("inf")
 
     def _defer(
         self,
@@ -229,7 +229,7 @@ class JobOperator(FollowingTask):
             refs=[status.ref.to_json() for status in statuses],
             adopted=adopted,
             carried=self._carried,
-            cancel_on_kill=self.cancel_on_kill and not self._carried.get("shared"),
+            cancel_on_kill=self.cancel_on_kill and bool(self._own([status.ref for status in statuses])),
             ending=ending,
         )
         return self.defer(trigger=trigger, method_name="execute_complete")

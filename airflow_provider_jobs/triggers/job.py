@@ -255,8 +255,12 @@ class JobTrigger(_Trigger):
             self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", jobs)
 
     async def _cancel(self, connection: sharing.Connection) -> None:
-        """Cancel the jobs, again for a while if the service does not take that, and say what is true then."""
-        cancels = several.Cancels(connection.client, self.refs, "the task was ended")
+        """Cancel the jobs, again for a while if the service does not take that, and say what is true then.
+
+        Those that somebody else has made are left alone.
+        """
+        own = [ref for ref in self.refs if ref.id not in self.carried.get("shared", ())]
+        cancels = several.Cancels(connection.client, own, "the task was ended")
         loop = asyncio.get_running_loop()
         until = loop.time() + CANCEL_AGAIN_SECONDS
         while await connection.lane.run(cancels.ask):
@@ -292,7 +296,7 @@ class JobTrigger(_Trigger):
         try:
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
-                xcoms = await connection.polls.run(in_this_context(self._xcoms, connection.client, statuses))
+                xcoms = await connection.ends.run(in_this_context(self._xcoms, connection.client, statuses))
             for key, value in xcoms.items():
                 await ask_airflow(compat.push_xcom, self.task_instance, key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means

@@ -38,6 +38,8 @@ CANCELS_AT_ONCE = 8
 SUBMITS_AT_ONCE = 8
 #: Polls of one connection that go out at once, for as many groups as it has.
 POLLS_AT_ONCE = 16
+#: Tasks of one connection that are ended at once, each by what it asks of jobs that have succeeded.
+ENDS_AT_ONCE = 16
 #: How long a connection may fail to be looked up: Airflow says "not found" of one it could not ask for, too.
 LOOK_UP_SECONDS = 120.0
 #: Services of which each look counts against a limit: they are looked at at the poll interval only.
@@ -68,6 +70,7 @@ class Connection:
     lane: Lane = field(default_factory=lambda: Lane(CANCELS_AT_ONCE))
     polls: Lane = field(default_factory=lambda: Lane(POLLS_AT_ONCE))
     submits: Lane = field(default_factory=lambda: Lane(SUBMITS_AT_ONCE))
+    ends: Lane = field(default_factory=lambda: Lane(ENDS_AT_ONCE))
 
 
 @dataclass(eq=False, slots=True)

@@ -199,6 +199,35 @@ def test_a_row_count_that_cannot_be_had_is_left_out(lab: Lab, pushed: dict[str, 
     assert "row_count" not in pushed["return_value"]
 
 
+def test_row_counts_that_are_long_in_coming_hold_up_no_other_task(
+    lab: Lab, pushed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More tasks end at once than a connection has threads for its looks."""
+    monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", True)  # else each end of a trigger is a kill
+    monkeypatch.setattr(job, "FIRST_POLL_SECONDS", 0.1)
+    lab.fault("jobs.getQueryResults", "hang", seconds=30, times=0)
+    with lab.slow_jobs(seconds=2.0):
+        ending = [trigger_of(query(), TaskRun(task_id=f"task{number}")) for number in range(20)]
+    with lab.slow_jobs(seconds=6.0):
+        other = trigger_of(query(sql="SELECT ERROR('x')"), TaskRun(task_id="other"))
+        over = time.time() + 6.0
+
+    async def first_event(trigger: JobTrigger) -> TriggerEvent:
+        return await anext(trigger.run())
+
+    async def scene() -> None:
+        others = [asyncio.create_task(first_event(trigger)) for trigger in ending]
+        event = await first_event(other)
+        assert event.payload["statuses"][0]["state"] == "failed"
+        assert time.time() < over + 2.0
+        assert not any(each.done() for each in others)
+        for each in others:
+            each.cancel()
+
+    asyncio.run(asyncio.wait_for(scene(), PATIENCE))
+    assert not pushed
+
+
 def test_a_sensor_ends_there_too(lab: Lab) -> None:
     with lab.slow_jobs(seconds=1.5):
         reference = query(wait=False, deferrable=False).execute(TaskRun().context())

@@ -11,6 +11,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from tests.integration.task_run import TaskRun
@@ -35,6 +36,14 @@ def test_one_job_when_the_reply_to_insert_is_lost(lab: Lab) -> None:
     assert result["state"] == "succeeded"
     assert [job["jobReference"]["jobId"] for job in lab.jobs()] == [result["job_id"]]
     assert len(lab.requests("jobs.insert")) == 2
+
+
+def test_a_job_that_fails_while_the_reply_to_its_insert_is_lost_runs_once(lab: Lab) -> None:
+    """It may have changed something before it failed: only the task's own retries run it again."""
+    lab.fault("jobs.insert", "drop_reply_after_accepting")
+    with pytest.raises(AirflowFailException, match="division by zero"):
+        query("SELECT 1 / 0").execute(TaskRun(max_tries=0).context())
+    assert len(lab.jobs()) == 1
 
 
 def test_one_job_when_insert_is_answered_503_or_429(lab: Lab) -> None:

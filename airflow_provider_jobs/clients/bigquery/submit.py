@@ -50,7 +50,8 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
     """Start the work's job, or adopt the one that an earlier attempt started.
 
     Ids are the request's key and a number. An id that is taken is looked at: a job that runs or has
-    succeeded is this work; one that failed, was cancelled or is somebody else's is passed over.
+    succeeded is this work; one that failed, was cancelled or is somebody else's is passed over. One that this
+    very call has made is this work however it ended.
     A dry run makes no job: its status has no id.
 
     :raises ServiceError: BigQuery refused the job.
@@ -77,7 +78,7 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
                 sent, job = True, _made_after_all(api, reference, request.not_before, error)
         status = job_status(job)
         made_now = sent and _created_since(api, status, began - _DATE_SECONDS)
-        if (made_now or _is_ours(api, request, job, status)) and status.state in _WORTH_ADOPTING:
+        if made_now or (_is_ours(api, request, job, status) and status.state in _WORTH_ADOPTING):
             if request.media:
                 request.media.memory.forget()  # the upload is over
             return Submission(status, adopted=not made_now)

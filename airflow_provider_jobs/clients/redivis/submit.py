@@ -145,14 +145,15 @@ class _Attempt:
         if self.request.flow == "original":
             if old:
                 self.api.delete_upload_at(checked_uri(old.get("uri")))
-            return self._send_original(self._create(name), resume=False)
+            made, _ = self._create(name)
+            return self._send_original(made, resume=False)
         sent = self.transfers.send(self.table, name, self.media, self.request.session_bytes)
         self.source.md5()  # whatever an earlier attempt sent is compared too
-        if old:
-            log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
-            self.api.delete_upload_at(checked_uri(old.get("uri")))
+        if old and (there := self._make_way(name)):
+            self.media.memory.forget()
+            return self.submission(there, adopted=True)
         try:
-            made = self._create(name, tempUploadId=sent.id)
+            made, adopted = self._create(name, tempUploadId=sent.id)
         except JobsError as error:
             if old:
                 log.warning("%s of %s is deleted, and its replacement could not be created", name, self.table)
@@ -160,7 +161,25 @@ class _Attempt:
                 self.media.memory.forget()  # what was sent is of no use to a retry
             raise
         self.media.memory.forget()
-        return self.submission(made)
+        return self.submission(made, adopted=adopted)
+
+    def _make_way(self, name: str) -> Mapping[str, Any] | None:
+        """Delete what has the name; return it instead if another attempt has put these bytes there meanwhile.
+
+        :raises ConflictError: somebody has put others there, and they are not to be replaced.
+        """
+        found = self.api.find(self.table.upload_path(name))
+        if found is None:
+            return None
+        finding = _compare(found, name, self.source)
+        if finding is Finding.SAME:
+            return found
+        may_go = finding is Finding.FAILED or self.request.on_conflict == "replace"
+        if finding is Finding.CLASH or not may_go:
+            raise _conflict(self.table, found, self.source)
+        log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
+        self.api.delete_upload_at(checked_uri(found.get("uri")))
+        return None
 
     def resume(self, found: Mapping[str, Any]) -> UploadSubmission:
         """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
@@ -204,15 +223,21 @@ class _Attempt:
         status = upload_status(upload, str(self.table))
         return UploadSubmission(status, adopted, shared=shared, expected=expected)
 
-    def _create(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Create the upload; if the reply is lost or says that it exists, look whether it is this one."""
+    def _create(self, name: str, **fields: Any) -> tuple[dict[str, Any], bool]:
+        """Create the upload; if the reply is lost or says that it exists, look whether it is this one.
 
-        def step() -> dict[str, Any]:
+        :return: The upload, and whether no request of this call can have made it.
+        """
+        asked = False
+
+        def step() -> tuple[dict[str, Any], bool]:
+            nonlocal asked
             try:
                 made = self.api.create_upload(str(self.table), {**self.request.body, "name": name, **fields})
                 upload_status(made, str(self.table))  # a reply that names no upload is as good as lost
             except JobsError as error:
                 lost = error.retryable and error.may_have_happened
+                asked = asked or lost
                 if not lost and not isinstance(error, ConflictError):
                     raise
                 found = self.api.find(self.table.upload_path(name))
@@ -220,17 +245,17 @@ class _Attempt:
                     raise  # it was not made, so asking again is harmless
                 finding = _compare(found, name, self.source)
                 if finding in {Finding.SAME, Finding.EMPTY}:
-                    return found
+                    return found, not asked
                 if lost and finding is Finding.FAILED:  # what had the name before has made way
                     raise JobFailed(upload_status(found, str(self.table))) from error
                 raise _conflict(self.table, found, self.source) from error
             else:
-                return made
+                return made, False
 
         try:
             return self.api.repeat(step)
         except JobsError as error:
-            if error.may_have_happened:
+            if error.may_have_happened and not isinstance(error, ConflictError | JobFailed):
                 error.lost_job = JobRef("redivis", str(self.table), self.table.upload_path(name))
             raise
 

@@ -31,7 +31,7 @@ class TableUploads(JobList):
 
     def where(self, ref: JobRef) -> tuple[str, str]:
         """Return the table and the upload's ``uri``; a release has a place of its own, and no list."""
-        return (ref.scope if "/uploads/" in ref.id else ref.id), ref.id
+        return (ref.scope if "/uploads/" in ref.id else str(ref)), ref.id
 
     def pages(self, refs: Sequence[JobRef]) -> Iterator[Page]:
         """Yield the uploads of the table."""

@@ -103,6 +103,7 @@ class PollGroup:
         self.rejected = False  # the service did not accept the token, or the address, when it was asked last
         self._answered = self._failed = False  # since the last tick
         self._silent_before = False  # nobody was answered in the last tick
+        self._answered_at = -_NEVER  # when somebody was
         self._longest_asked = 0.0  # the longest pause that the service has asked for since then
         self._began = self._stirred_at = self._not_before = -_NEVER
         self._poll_interval = _NEVER
@@ -146,7 +147,7 @@ class PollGroup:
 
     def _join(self, waiter: Waiter, loop: asyncio.AbstractEventLoop) -> None:
         if not self._waiters:
-            self._began = self._stirred_at = -_NEVER
+            self._began = self._stirred_at = self._answered_at = -_NEVER
             self._poll_interval, self._silent_before = _NEVER, False
             self._luck = self._timing.random()
         if waiter.ref not in self._waiters and self._hurry:
@@ -272,7 +273,7 @@ class PollGroup:
 
     def _tell_of(self, ref: JobRef, news: JobStatus | Exception, asked: float, now: float) -> None:
         if isinstance(news, JobStatus) or concerns_job(news):
-            self._answered, self.rejected = True, False
+            self._answered, self._answered_at, self.rejected = True, now, False
         else:
             self._failed = True
             self._longest_asked = max(self._longest_asked, asked_pause(news))
@@ -305,7 +306,8 @@ class PollGroup:
             if clock >= waiter.deadline:
                 waiter.end(DeadlineExceeded(f"{waiter.ref} was still active at its deadline", ref=waiter.ref))
                 self._leave(waiter)
-            elif waiter.silence(now) > self._outage_seconds:  # of one whom no look mentions
+            # Who is not mentioned while others are has not had his turn yet.
+            elif min(waiter.silence(now), now - self._answered_at) > self._outage_seconds:
                 waiter.end(OutageError(f"nothing was heard of {waiter.ref} for {waiter.silence(now):.0f} s"))
                 self._leave(waiter)
             else:

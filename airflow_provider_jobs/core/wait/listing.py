@@ -25,19 +25,20 @@ from airflow_provider_jobs.errors import AuthenticationError, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from airflow_provider_jobs.core.wait.job_list import JobList, Page
+    from airflow_provider_jobs.core.wait.job_list import JobList, Key, Page
+    from airflow_provider_jobs.core.work import Tell
     from airflow_provider_jobs.jobs import JobRef
 
-    Key = Hashable
     News = JobStatus | JobsError
-    Tell = Callable[[Mapping[JobRef, News]], object]
 
 log = logging.getLogger(__name__)
 
 #: The state of a job of which nothing was heard yet.
 NOT_ASKED = "not asked yet"
+#: Lists that are remembered, those that were looked at last: what a list costs is soon learnt again.
+MOST_LISTS = 1000
 #: So long at most a look waits for answers where somebody is told what comes later, in seconds.
 _ANSWER_SECONDS = 1.0
 #: So many looks in which jobs have ended pass after a list of ended jobs that did not pay.
@@ -50,6 +51,7 @@ class Listing:
     def __init__(self, jobs: JobList) -> None:
         self.jobs = jobs
         self._lists: dict[str, _WatchedList] = {}
+        self._lock = threading.Lock()
 
     def statuses(self, refs: Collection[JobRef], tell: Tell | None = None) -> dict[JobRef, News]:
         """Look at the jobs once, all lists side by side.
@@ -66,9 +68,7 @@ class Listing:
         found: dict[JobRef, News] = {}
         failures: list[JobsError] = []
         with ExitStack() as turns:
-            lists = {
-                name: self._lists.setdefault(name, _WatchedList(name, self.jobs)) for name in sorted(placed)
-            }
+            lists = {name: self._list(name) for name in sorted(placed)}
             for name, watched_list in lists.items():
                 turns.enter_context(watched_list.turn)
                 watched = {key: same[0] for key, same in placed[name].items()}
@@ -86,6 +86,13 @@ class Listing:
         if failures and len(failures) == len(lists):
             raise failures[0]
         return found
+
+    def _list(self, name: str) -> _WatchedList:
+        with self._lock:
+            found = self._lists[name] = self._lists.pop(name, _WatchedList(name, self.jobs))
+            if len(self._lists) > MOST_LISTS:
+                del self._lists[next(iter(self._lists))]
+            return found
 
 
 def _nobody(_: Mapping[Any, News]) -> None: ...
@@ -193,12 +200,9 @@ class _WatchedList:
         self._failure: JobsError | None = None
         self._bug: Exception | None = None
         self._last: dict[Key, News] = {}  # this, and what follows, is kept from look to look
-        self._settled: set[Key] = (
-            set()
-        )  # what was heard of them since the last look's end needs no other look
+        self._settled: set[Key] = set()  # heard of since the last look's end: they need no other look
         self._reading: _Reading | None = None  # to be read on
-        self._is_reading = False
-        self._not_before = 0.0  # the service asked not to be asked for the list before
+        self._is_reading, self._not_before = False, 0.0  # the service asked not to be asked for a list before
         self._due: set[Key] = set()  # jobs that the last reading did not show
 
     def begin(
@@ -345,9 +349,8 @@ class _WatchedList:
             return False
         pays = len(told) >= min(self._jobs.at_a_time, len(due))
         due.difference_update(told)
-        with self._changed:
-            if not pays:
-                self._cost.crowded = _CROWDED_LOOKS
+        if not pays:
+            self._cost.crowded = _CROWDED_LOOKS
         return pays and bool(due)
 
     def _hear_page(self, page: Page, wanted: Mapping[Key, JobRef], reading: _Reading) -> Collection[Key]:

@@ -46,6 +46,7 @@ class PartJobs:
     keep: Callable[[JobRef, Callable[[], object]], None]
     killed: Callable[[], bool]
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pool: Pool | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,8 +91,11 @@ class PartJobs:
     def _remember(self, number: int, ref: JobRef) -> None:
         def remember() -> None:
             with self._lock:
-                self.memory.remember({**self._refs, str(number): ref.to_json()})
-                self._refs[str(number)] = ref.to_json()
+                if self.memory.lasts and (self.memory.recall() or {}) != self._kept:
+                    raise OutageError("another attempt of the task is at these records: this one sends none")
+                refs = {**self._refs, str(number): ref.to_json()}
+                self.memory.remember(refs)
+                self._refs = self._kept = refs
 
         self.keep(ref, remember)
         self._check_stop()
@@ -110,7 +114,8 @@ class PartJobs:
             if status and not status.state.ended:  # its old values must not come after the new ones
                 with suppress(NotFoundError):
                     self.client.cancel(ref)
-        earlier = {int(number): JobRef.from_json(ref) for number, ref in (self.memory.recall() or {}).items()}
+        self._kept = self.memory.recall() or {}
+        earlier = {int(number): JobRef.from_json(ref) for number, ref in self._kept.items()}
         for ref in earlier.values():
             self.keep(ref, lambda: None)
         usable = {number: status for number, ref in earlier.items() if (status := self._usable(ref))}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import json
 import signal
 import threading
 from queue import SimpleQueue
@@ -13,7 +15,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, OutageError, UploadExpired
 from airflow_provider_jobs.operators.redivis import RedivisUploadOperator
-from tests.integration.redivis.lab import ROWS, RedivisLab, write
+from airflow_provider_jobs.triggers.job import JobTrigger
+from tests.integration.redivis.lab import OWNER, ROWS, RedivisLab, write
 from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
@@ -135,3 +138,17 @@ def test_an_upload_that_another_airflow_has_made_is_not_deleted(
     finally:
         lab.sandbox.redivis_settings(queued_polls=0)
     assert lab.requests("uploads.delete") == []
+
+
+def test_the_kill_of_a_deferred_task_ends_its_own_uploads_alone(lab: RedivisLab, tmp_path: Path) -> None:
+    """One of its files had been uploaded by somebody else."""
+    lab.sandbox.timing(project=OWNER, running_seconds=60.0)
+    lab.client.put_upload(lab.table, ROWS, "a.csv")
+    write(tmp_path, name="a.csv")
+    write(tmp_path, ROWS + b"1,2\n", name="b.csv")
+    with pytest.raises(TaskDeferred) as deferred:
+        lab.operator(tmp_path / "*.csv", deferrable=True).execute(TaskRun().context())
+    assert len(lab.uploads()) == 2
+    trigger = JobTrigger(**json.loads(json.dumps(deferred.value.trigger.serialize()[1])))
+    asyncio.run(trigger.on_kill())
+    assert [upload["name"] for upload in lab.uploads()] == ["a.csv"]

@@ -10,6 +10,8 @@ from cryptography.fernet import Fernet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission
+from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.errors import JobsError
 from tests.integration.redivis.lab import ROWS, RedivisLab, write
 from tests.integration.task_run import Attempts, perform
@@ -129,6 +131,28 @@ def test_a_replacement_survives_a_death_after_the_deletion(lab: RedivisLab, tmp_
     perform(lab.operator(path, session_bytes=1, on_conflict="replace"), attempts.context(2))
     lab.check(ROWS, "orders.csv")
     assert lab.sent() == before + SIZE
+
+
+def test_what_the_next_attempt_has_made_meanwhile_is_not_deleted(lab: RedivisLab) -> None:
+    """An attempt that hung while it sent its bytes finds the upload of the attempt after it."""
+    lab.client.put_upload(lab.table, b"id,text\n1,one\n", "orders.csv")
+    lab.sandbox.clear_requests()
+
+    def request(**changes: Any) -> UploadRequest:
+        media = Media(source_of(ROWS), **changes)
+        how: dict[str, Any] = {"on_conflict": "replace", "session_bytes": 1}
+        return UploadRequest(lab.table, "orders.csv", {"type": "delimited"}, media=media, **how)
+
+    made: list[UploadSubmission] = []
+
+    def hang(*_: Any) -> None:
+        if not made:
+            made.append(lab.client.submit_upload(request()))
+
+    late = lab.client.submit_upload(request(on_progress=hang))
+    assert (late.status.ref, late.adopted) == (made[0].status.ref, True)
+    assert len(lab.requests("uploads.delete")) == len(lab.requests("uploads.create")) == 1
+    lab.check(ROWS, "orders.csv")
 
 
 @pytest.mark.usefixtures("key")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.jobs import JobStatus
@@ -72,3 +73,27 @@ def test_what_is_out_holds_up_no_other_upload(
 
     asyncio.run(asyncio.wait_for(scene(), PATIENCE))
     assert time.time() > over  # they were waited for
+
+
+def test_releases_of_two_datasets_end_each_by_itself(
+    lab: RedivisLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both follow a version of the same name: the end of one says nothing about the other."""
+    monkeypatch.setattr(compat, "TRIGGER_HAS_ON_KILL", True)  # else each end of a trigger is a kill
+    other = RedivisLab(lab.sandbox, monkeypatch)
+    other.make_table()
+    refs = []
+    for each, seconds in ((lab, 1.0), (other, 4.0)):
+        lab.sandbox.redivis_settings(release_seconds=seconds)
+        request = ReleaseRequest(f"{OWNER}.{each.dataset}", "release", {"release_notes": None})
+        refs.append(each.client.submit(request).status.ref)
+    lab.sandbox.redivis_settings(release_seconds=0.0)
+    assert len({ref.id for ref in refs}) == 1
+    over = time.time() + 4.0
+
+    async def scene() -> None:
+        early, late = await asyncio.gather(*map(seen_at, refs))
+        assert early < over - 1.0
+        assert late > over - 0.5
+
+    asyncio.run(asyncio.wait_for(scene(), PATIENCE))

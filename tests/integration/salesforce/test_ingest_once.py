@@ -17,7 +17,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferr
 
 from airflow_provider_jobs.clients.salesforce import change as salesforce_change
 from airflow_provider_jobs.clients.salesforce import submit as salesforce_submit
-from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobCancelled, JobsError, OutageError
 from tests.demo.processes import wait_until
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
 from tests.integration.task_run import Attempts, TaskRun, perform
@@ -82,6 +82,26 @@ def test_a_retry_replaces_what_was_left_open(lab: SalesforceLab, tmp_path: Path)
     assert written(lab) == expected(lab, 300)
     assert states(lab).count("JobComplete") == len(result["jobs"])
     assert set(states(lab)) == {"JobComplete", "Aborted"}
+
+
+def test_an_attempt_that_wakes_late_writes_nothing(
+    lab: SalesforceLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It hung before it had a job, and Airflow gave it up; the retry of the next one finds that one's job."""
+    run, path, create = Attempts(), write(lab, tmp_path), salesforce_change.create
+    late = run.context(1)
+
+    def hung(*arguments: Any) -> Any:
+        monkeypatch.setattr(salesforce_submit, "create", create)
+        perform(lab.ingest(path, deferrable=False), run.context(2))
+        return create(*arguments)
+
+    monkeypatch.setattr(salesforce_submit, "create", hung)
+    with pytest.raises(OutageError, match="another attempt"):
+        perform(lab.ingest(path, deferrable=False), late)
+    assert states(lab) == ["JobComplete", "Aborted"]
+    assert perform(lab.ingest(path, deferrable=False), run.context(3))["record_count"] == 100
+    assert written(lab) == expected(lab)
 
 
 def test_a_retry_with_other_records_writes_none(lab: SalesforceLab, tmp_path: Path) -> None:

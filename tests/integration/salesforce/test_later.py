@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
+from airflow_provider_jobs.core.http import retry
 from airflow_provider_jobs.errors import JobFailed, JobsError, MovedError, ResultsUnavailable, ServiceError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 from tests.integration.salesforce.lab import USUAL, SalesforceLab, csv_rows
-from tests.integration.task_run import Attempts, perform
+from tests.integration.task_run import Attempts, TaskRun, perform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,6 +168,20 @@ def test_an_ingest_that_a_limit_ends_before_any_record_is_sent_again(
     lab.slow(0)
     perform(lab.ingest(path, deferrable=deferrable), run.context(2))
     assert [account["External_Id__c"] for account in lab.own_accounts()] == [f"{lab.mark}-1"]
+
+
+def test_a_worker_waits_where_a_retry_would_send_the_records_again(
+    lab: SalesforceLab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Airflow 3.3 it does not find the job; two minutes are half a second here."""
+    for module in (retry, base):
+        monkeypatch.setattr(module, "LONGEST_PAUSE_SECONDS", 0.5)
+    path = tmp_path / "accounts.csv"
+    path.write_text(f"{ROWS}{lab.mark}-1,one\n")
+    lab.slow(0.5)
+    lab.fault("ingest.get", "reply", status=429, reason="TooManyRequests", retry_after=1)
+    assert perform(lab.ingest(path, deferrable=False), TaskRun().context(1))["record_count"] == 1
+    assert [job["state"] for job in lab.jobs("ingest")] == ["JobComplete"]
 
 
 def test_an_ingest_that_may_have_written_fails_for_good(lab: SalesforceLab, tmp_path: Path) -> None:

@@ -117,15 +117,29 @@ def test_it_is_left_alone_if_asked_to(clock: Clock) -> None:
 
 
 def test_it_is_replaced_only_once_the_bytes_are_there(clock: Clock) -> None:
-    client, replay = client_of(clock, upload(size=6), PLAIN, OK, OK, QUEUED)
+    client, replay = client_of(clock, upload(size=6), PLAIN, OK, upload(size=6), OK, QUEUED)
     client.submit_upload(request_of(on_conflict="replace"))
-    assert replay.asked == [f"GET {U}", *SENT, f"DELETE {U}", CREATE]
+    assert replay.asked == [f"GET {U}", *SENT, f"GET {U}", f"DELETE {U}", CREATE]
 
 
 def test_a_failed_upload_makes_way(clock: Clock) -> None:
-    client, replay = client_of(clock, "redivis_upload_failed", PLAIN, OK, OK, QUEUED)
+    failed = "redivis_upload_failed"
+    client, replay = client_of(clock, failed, PLAIN, OK, failed, OK, QUEUED)
     client.submit_upload(request_of())
-    assert replay.asked == [f"GET {U}", *SENT, f"DELETE {U}", CREATE]
+    assert replay.asked == [f"GET {U}", *SENT, f"GET {U}", f"DELETE {U}", CREATE]
+
+
+def test_what_is_there_by_now_makes_way_for_nobody(clock: Clock) -> None:
+    """The next attempt at this work, or somebody else, was faster than one that hung."""
+    failed = "redivis_upload_failed"
+    client, replay = client_of(clock, failed, PLAIN, OK, upload())
+    assert client.submit_upload(request_of()).adopted
+    assert replay.asked == [f"GET {U}", *SENT, f"GET {U}"]
+    for there, on_conflict in ((upload(size=6), "fail"), (upload(name="orders_csv"), "replace")):
+        client, replay = client_of(clock, failed, PLAIN, OK, there)
+        with pytest.raises(ConflictError):
+            client.submit_upload(request_of(on_conflict=on_conflict))
+        assert replay.asked == [f"GET {U}", *SENT, f"GET {U}"]
 
 
 def test_it_gets_another_name(clock: Clock) -> None:
@@ -160,7 +174,9 @@ def test_a_lost_create_is_looked_up_and_adopted(clock: Clock, lost: Any) -> None
 
 
 def test_a_create_that_had_no_effect_is_repeated_with_the_same_bytes(clock: Clock) -> None:
-    client, replay = client_of(clock, upload(size=6), PLAIN, OK, OK, refused(500), MISSING, QUEUED)
+    client, replay = client_of(
+        clock, upload(size=6), PLAIN, OK, upload(size=6), OK, refused(500), MISSING, QUEUED
+    )
     client.submit_upload(request_of(on_conflict="replace"))
     assert replay.asked[-4:] == [f"DELETE {U}", CREATE, f"GET {U}", CREATE]
     assert replay.sent[-1].body == replay.sent[-3].body
@@ -170,6 +186,29 @@ def test_a_create_that_had_no_effect_is_repeated_with_the_same_bytes(clock: Cloc
 def test_a_create_that_finds_its_own_upload_is_done(clock: Clock) -> None:
     client, _ = client_of(clock, MISSING, PLAIN, OK, refused(409), upload())
     assert client.submit_upload(request_of()).status.state is JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("there", [upload(), QUEUED])
+def test_what_somebody_else_has_made_of_the_same_bytes_is_not_ours_to_end(clock: Clock, there: Any) -> None:
+    client, _ = client_of(clock, MISSING, PLAIN, OK, refused(409), there)
+    submission = client.submit(request_of(first=True))
+    assert (submission.adopted, submission.shared) == (True, True)
+
+
+@pytest.mark.parametrize("there", [upload(), QUEUED])
+def test_what_a_create_has_made_whose_reply_was_lost_is_ours(clock: Clock, there: Any) -> None:
+    client, _ = client_of(clock, MISSING, PLAIN, OK, LOST, MISSING, refused(409), there)
+    submission = client.submit(request_of(first=True))
+    assert (submission.adopted, submission.shared) == (False, False)
+
+
+def test_somebody_elses_upload_is_not_the_one_that_was_lost(clock: Clock) -> None:
+    """What is lost is cancelled after the task's last attempt."""
+    other = upload(size=6, status="running", hash=None)
+    client, _ = client_of(clock, MISSING, PLAIN, OK, LOST, MISSING, refused(409), other)
+    with pytest.raises(ConflictError) as caught:
+        client.submit(request_of())
+    assert caught.value.lost_job is None
 
 
 def test_a_create_that_meets_somebody_elses_fails(clock: Clock) -> None:
@@ -196,7 +235,7 @@ def test_a_refused_create_fails_at_once(clock: Clock, status: int) -> None:
 
 
 def test_a_deletion_whose_reply_is_lost_is_repeated(clock: Clock) -> None:
-    client, replay = client_of(clock, upload(size=6), PLAIN, OK, LOST, MISSING, QUEUED)
+    client, replay = client_of(clock, upload(size=6), PLAIN, OK, upload(size=6), LOST, MISSING, QUEUED)
     client.submit_upload(request_of(on_conflict="replace"))
     assert replay.asked.count(f"DELETE {U}") == 2
 
@@ -285,7 +324,7 @@ def test_without_a_file_there_is_nothing_to_upload(clock: Clock) -> None:
 def test_a_create_that_fails_after_the_deletion_is_told(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client, _ = client_of(clock, upload(size=6), PLAIN, OK, OK, refused(400))
+    client, _ = client_of(clock, upload(size=6), PLAIN, OK, upload(size=6), OK, refused(400))
     with pytest.raises(ServiceError):
         client.submit_upload(request_of(on_conflict="replace"))
     assert "is deleted, and its replacement could not be created" in caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from dataclasses import replace
 from itertools import pairwise
@@ -23,6 +24,7 @@ from tests.unit.core.wait.virtual import (
     DOWN,
     OTHER,
     REF,
+    RUNNING,
     SUCCEEDED,
     Inline,
     Service,
@@ -296,6 +298,23 @@ class TestOutage:
 
         with pytest.raises(JobsError, match="nothing was heard"):
             run(group_of(Forgetful(), outage_seconds=60).wait(REF, poll_interval=5))
+
+    def test_a_job_whose_turn_is_long_in_coming_is_not_forgotten(self) -> None:
+        """Salesforce's jobs are asked for two a look where there is no list: a turn of many takes long."""
+        jobs = [JobRef("salesforce", "org", str(number)) for number in range(200)]
+        turns = itertools.cycle(zip(jobs[::2], jobs[1::2], strict=True))
+
+        class InTurn:
+            def status_many(self, refs: Sequence[JobRef], tell: Any = None) -> dict[JobRef, JobStatus]:
+                state = SUCCEEDED if now() >= 2000 else RUNNING
+                return {ref: JobStatus(ref, state, state.upper()) for ref in next(turns) if ref in refs}
+
+        async def scene() -> None:
+            group = group_of(InTurn(), hurry=False)
+            seen = await asyncio.gather(*(ended_at(group, ref, poll_interval=15.0) for ref in jobs))
+            assert 2000 <= max(seen) <= 2000 + 100 * 15.0 + 15.0
+
+        run(scene())
 
     def test_an_answer_that_never_ends_is_given_up(self) -> None:
         lane = Inline()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.job_list import JobList, Page
-from airflow_provider_jobs.core.wait.listing import NOT_ASKED, Listing, _Cost
+from airflow_provider_jobs.core.wait.listing import MOST_LISTS, NOT_ASKED, Listing, _Cost
 from airflow_provider_jobs.errors import (
     AuthenticationError,
     JobsError,
@@ -487,3 +487,16 @@ def test_the_truth_is_told_in_the_end_and_within_the_budget(data: st.DataObject)
                 assert ref.id in jobs.ended
                 seen.add(ref.id)
     assert seen == set(names)
+
+
+def test_lists_that_nobody_looks_at_any_more_are_forgotten() -> None:
+    """A connection may be in use for months, and each table of Redivis, and each release, has a list."""
+    used = refs("used")
+    jobs = Jobs(active=["used"])
+    listing = Listing(jobs)
+    listing.statuses(used)
+    first = listing._lists["p"]
+    for number in range(MOST_LISTS + 50):
+        listing.statuses([*used, *refs("a", scope=str(number))])
+    assert len(listing._lists) == MOST_LISTS
+    assert listing._lists["p"] is first
