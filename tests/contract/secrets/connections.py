@@ -30,7 +30,7 @@ ROBOT = "robot@other-project.iam.gserviceaccount.com"
 SHOWN = {
     "bigquery": {
         *("project", "location", "key_path", "impersonation_chain", "quota_project_id", "scope"),
-        *("api_endpoint", "iam_endpoint"),
+        *("api_endpoint", "iam_endpoint", "universe_domain"),
     },
     "redivis": {"host", "storage_token"},
     "salesforce": {
@@ -46,6 +46,8 @@ SHOWN = {
         "api_usage_limit",
     },
 }
+#: How much, and for how long: numbers.
+SIZES = {"max_reply_mb", "max_page_mb", "max_call_seconds", "max_page_seconds"}
 #: All others, those of a key or of a credential configuration included.
 UNSHOWN = {
     "bigquery": {"keyfile_dict", "credential_config_file", "access_token"},

@@ -158,7 +158,7 @@ def _program(folder: Path, notes: Path) -> None:
             cwd=ROOT,
             stdout=output,
             stderr=subprocess.STDOUT,
-            timeout=300,
+            timeout=900,
             check=False,
         )
     told = (notes / "output.txt").read_text(encoding="utf-8", errors="replace")

@@ -99,7 +99,7 @@ def objects(notes: Notes) -> None:
         if not str(kind.__module__).startswith((PACKAGE, *OTHERS)) or isinstance(each, type):
             continue
         notes.write("objects", repr(each), str(each))
-        if kind.__name__.endswith(("Hook", "Operator", "Sensor", "Trigger", "Client")):
+        if kind.__name__.endswith(("Hook", "Operator", "Sensor", "Trigger")):
             notes.write("objects", {name: value for name, value in vars(each).items() if name != "_token"})
 
 
