@@ -84,17 +84,18 @@ class Fields:
 
     def of(self, name: str) -> str:
         """Return the word of a field."""
+        self._words.planted.add(name)
         self._words.add(name, word(name))
         return word(name)
 
-    def unusable(self, name: str) -> str:
-        """Return the word of what only looks like a secret: it is refused before anything is sent."""
-        self._words.unusable.add(name)
+    def unsent(self, name: str) -> str:
+        """Return the word of what is refused before it is sent, replaced by a token, or sent elsewhere."""
+        self._words.unsent.add(name)
         return self.of(name)
 
     def user(self, what: str, url: str) -> str:
         """Return an address that holds a name and a password."""
-        return url.replace("://", f"://user:{quote(self.of(what), safe='')}@")
+        return url.replace("://", f"://user:{quote(self.unsent(what), safe='')}@")
 
     def file(self, name: str, document: dict[str, Any]) -> str:
         path = self._folder / f"{name}.json"
@@ -151,8 +152,8 @@ def _google(fields: Fields, url: str, mark: str) -> dict[str, dict[str, Any]]:
     person = {
         "type": "authorized_user",
         "client_id": "canary",
-        "client_secret": fields.of("client secret"),
-        "refresh_token": fields.of("refresh token"),
+        "client_secret": fields.unsent("client secret"),  # google-auth takes no other address than Google's
+        "refresh_token": fields.unsent("refresh token"),
         "token_uri": f"{url}/token",
     }
     workload = {
@@ -187,9 +188,11 @@ def _google(fields: Fields, url: str, mark: str) -> dict[str, dict[str, Any]]:
         "workforce": {"credential_config_file": json.dumps(workforce)},
         "default credentials": {},
         "key cut short": {"keyfile_dict": json.dumps(key)[:-40]},
-        "key of another kind": {"keyfile_dict": {**key, "private_key": fields.unusable("no private key")}},
+        "key of another kind": {"keyfile_dict": {**key, "private_key": fields.unsent("no private key")}},
         "key in place of a path": {"key_path": fields.pem},
-        "token in place of a configuration": {"credential_config_file": f"{fields.of('no configuration')}\n"},
+        "token in place of a configuration": {
+            "credential_config_file": f"{fields.unsent('no configuration')}\n"
+        },
     }
 
 
@@ -225,12 +228,12 @@ def _salesforce(fields: Fields, url: str) -> dict[str, dict[str, Any]]:
         "ready token": whole,
         "JWT": without("access_token"),
         "JWT, key in a file": without(*key, private_key_file_path=str(fields._folder / "key.pem")),
-        "JWT, no key": without(*key, private_key=fields.unusable("salesforce no private key")),
+        "JWT, no key": without(*key, private_key=fields.unsent("salesforce no private key")),
         "JWT, key in place of a path": without(*key, private_key_file_path=fields.pem),
         "password": without(*key),
         "SOAP": without(*key, "consumer_secret"),
         "SOAP, no security token": without(*key, "consumer_secret", "security_token"),
         "client credentials": without(*key, "password"),
-        "session of a wrong kind": without(access_token=fields.unusable("salesforce wrong") + "\nX: y"),
-        "proxies of a wrong kind": without(proxies=f"http://{quote(fields.unusable('wrong proxy'))}@[/ x"),
+        "session of a wrong kind": without(access_token=fields.unsent("salesforce wrong") + "\nX: y"),
+        "proxies of a wrong kind": without(proxies=f"http://{quote(fields.unsent('wrong proxy'))}@[/ x"),
     }

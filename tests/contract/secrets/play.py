@@ -27,6 +27,10 @@ DAGS = Path(__file__).with_name("dags")
 REPLIES = [(401, False), (403, False), (500, False), (403, True), (200, True)]
 #: What comes after the submission.
 LATER = r"(bigquery\.jobs|redivis\.uploads|salesforce\.(query|ingest))\.(get|list|close|results)\w*"
+#: Whatever is not for this machine ends at a port where nobody listens.
+NOWHERE = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9") | {
+    "NO_PROXY": "127.0.0.1,localhost"
+}
 #: Airflow masks nothing, since what it would mask is not to be there.
 UNMASKED = {"AIRFLOW__CORE__HIDE_SENSITIVE_VAR_CONN_FIELDS": "False"}
 READER = """
@@ -71,7 +75,7 @@ def play(folder: Path) -> Played:
             each: stack.enter_context(echo(each[0], fields.of("granted token") if each[1] else None))
             for each in REPLIES
         }
-        sandbox = stack.enter_context(Sandbox(folder / "sandbox", token=fields.of("sandbox token")))
+        sandbox = stack.enter_context(Sandbox(folder / "sandbox", token=fields.unsent("sandbox token")))
         _furnish(sandbox, folder)
         plan = {"logins": [], "runs": list(_runs(fields, sandbox, echoes))}
         for (status, granted), server in echoes.items():
@@ -150,6 +154,7 @@ def _program(folder: Path, notes: Path) -> None:
         "CANARY_FOLDER": str(folder),
         "PYTHONPATH": str(ROOT),
         **UNMASKED,
+        **NOWHERE,
     }
     with (notes / "output.txt").open("w", encoding="utf-8") as output:
         done = subprocess.run(

@@ -144,7 +144,7 @@ def hurry() -> None:
     from airflow_provider_jobs.core.http.retry import Timing  # noqa: PLC0415
     from airflow_provider_jobs.core.http.transport import Transport  # noqa: PLC0415
     from airflow_provider_jobs.core.wait import group, single  # noqa: PLC0415
-    from airflow_provider_jobs.operators import base  # noqa: PLC0415
+    from airflow_provider_jobs.operators import base, following  # noqa: PLC0415
     from airflow_provider_jobs.triggers import job, sharing  # noqa: PLC0415
 
     with contextlib.suppress(ImportError):
@@ -159,10 +159,11 @@ def hurry() -> None:
         begin(transport, *arguments, **{"timing": Timing(clock.now, clock.sleep), **options})
 
     kind.__init__ = hurried
-    patched: list[Any] = [single, sharing, base, job]
+    patched: list[Any] = [single, sharing, base, job, following]
     patched[0].FLOOR_SECONDS = 0.05
     patched[1].OUTAGE_SECONDS = OUTAGE_SECONDS
     patched[2].FIRST_POLL_SECONDS = patched[3].FIRST_POLL_SECONDS = 0.1
+    patched[4].CANCEL_SECONDS = 0.5
     for waiting in (single.wait_for, group.PollGroup.__init__):
         cast("dict[str, Any]", waiting.__kwdefaults__)["outage_seconds"] = OUTAGE_SECONDS
 

@@ -30,8 +30,10 @@ class Words:
     """Secrets by name, and the forms in which any of them would be known."""
 
     kept: dict[str, str] = field(default_factory=dict)
-    #: Names of those that no request carries: they are not what they stand for.
-    unusable: set[str] = field(default_factory=set)
+    #: Names of those that are words of fields.
+    planted: set[str] = field(default_factory=set)
+    #: Names of those that no service which sends things back is sent.
+    unsent: set[str] = field(default_factory=set)
 
     def add(self, name: str, secret: str) -> None:
         """Look for this secret too; of a long one, such as a key, for all its lines."""
@@ -39,15 +41,14 @@ class Words:
         for number, line in enumerate(lines):
             self.kept[f"{name}, line {number}" if len(lines) > 1 else name] = line
 
-    @property
-    def planted(self) -> set[str]:
-        """Return the names of those that are in connections, keys apart: only what they sign is sent."""
-        return {name for name, secret in self.kept.items() if secret.endswith(_TAIL)}
-
     @cached_property
     def forms(self) -> dict[str, tuple[str, str]]:
         """Return each form, and which secret in which form it is."""
-        return {form: (name, how) for name, secret in self.kept.items() for how, form in _forms(secret)}
+        forms: dict[str, tuple[str, str]] = {}
+        for name, secret in self.kept.items():
+            for how, form in _forms(secret):
+                forms.setdefault(form, (name, how))  # the field, where a request sent it as it is
+        return forms
 
     def found(self, text: str, where: str) -> list[str]:
         """Return a line for each secret that the text holds, with what is around it."""
