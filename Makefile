@@ -9,6 +9,8 @@ PEER := .venv-peer
 REDIVIS := .venv-redivis
 # Clients of Salesforce's Bulk API 2.0 for Node.js, to try it with as well.
 NODE := .node-clients
+# What asks for known advisories.
+AUDIT := .venv-audit
 # How long to soak, and where the figures go.
 MINUTES ?= 30
 FIGURES ?= soak.md
@@ -18,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -64,9 +66,11 @@ cluster-capacity: $(READY)  ## measure what 1,000 and 10,000 deferred tasks take
 soak: $(READY)  ## half an hour of random faults: make soak MINUTES=30 FIGURES=soak.md
 	$(BIN)/python -m tests.system.soak --minutes $(MINUTES) --figures $(FIGURES)
 
+# Airflow 3.1 has a Starlette that is older than the sandbox's floor: for the tests, Airflow's counts there.
 airflow-%: $(READY)  ## the tests without a running Airflow on another version: make airflow-3.1.8
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-airflow-$*
-	$(BIN)/uv pip install --python .venv-airflow-$*/bin/python --quiet --compile-bytecode apache-airflow==$* --editable '.[test]'
+	echo '$(if $(filter 3.1.%,$*),starlette<0.49)' > .venv-airflow-$*/overrides.txt
+	$(BIN)/uv pip install --python .venv-airflow-$*/bin/python --quiet --compile-bytecode --override .venv-airflow-$*/overrides.txt apache-airflow==$* --editable '.[test]'
 	.venv-airflow-$*/bin/python -m pytest -W ignore tests/unit tests/contract tests/integration
 
 $(PEER)/.ready: $(READY)
@@ -97,6 +101,18 @@ $(NODE)/.ready:
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
 
+$(AUDIT)/.ready: $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	$(BIN)/uv pip install --python $(AUDIT)/bin/python --quiet pip-audit
+	touch $@
+
+# Of what is installed here, and of the oldest releases that pyproject.toml takes; Airflow's version is its users'.
+advisories: $(AUDIT)/.ready  ## ask pypi.org for known advisories: fails if it knows one, or does not answer
+	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable > $(AUDIT)/installed.txt
+	$(BIN)/uv pip compile --quiet --all-extras --resolution lowest-direct --no-annotate --no-header pyproject.toml | grep -v '^apache-airflow' > $(AUDIT)/floors.txt
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement $(AUDIT)/installed.txt
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement $(AUDIT)/floors.txt
+
 benchmark-latency: $(READY) $(PEER)/.ready  ## how soon after its job a task is over, on real Airflows: BEFORE=../a-checkout
 	$(BIN)/python -m benchmarks.latency --peer $(CURDIR)/$(PEER)/bin/python $(if $(BEFORE),--before $(abspath $(BEFORE)))
 
@@ -104,4 +120,4 @@ benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, 
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) $(AUDIT) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

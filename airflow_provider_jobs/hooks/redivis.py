@@ -37,7 +37,7 @@ class RedivisSettings:
 
     conn_id: str
     token: str = field(repr=False)
-    endpoint: str | None = None
+    endpoint: str | None = field(default=None, repr=False)  # an address may hold a password
     storage_token: bool = False
 
     @classmethod

@@ -26,13 +26,14 @@ from tests.system.ends.table import markdown
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *DOCS]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 MOST_LINES = 200
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 COMMAND = re.compile(r"python -m pytest (tests/[\w/]+\.py)(?:::(\w+))?(?: -k (\w+))?")
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)?((?:::\w+)*)`")
 HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 ERROR = re.compile(r"^ {0,4}((?:[│ ] {3})*(?:[├└]── )?)([A-Z]\w+)(?: {2,}.*)?$", re.MULTILINE)
 SECTION = re.compile(r"^## [^\n`]*`(\w+)`[^\n]*\n(.*?)(?=^## |\Z)", re.DOTALL | re.MULTILINE)
@@ -92,6 +93,16 @@ def test_commands_name_tests_that_exist(page: Path) -> None:
             assert wanted
         for word in wanted:
             assert any(word in name for name in names), f"{path} -k {word}"
+
+
+def test_the_table_of_threats_names_tests_that_exist() -> None:
+    """A name without a file is of the file before it."""
+    path = ""
+    for found in NAMED_TEST.finditer((ROOT / "docs" / "security.md").read_text()):
+        path = found[1] or path
+        assert (ROOT / path).is_file(), path
+        for name in re.findall(r"\w+", found[2]):
+            assert name in names_of_tests(path), found[0]
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)

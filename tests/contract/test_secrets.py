@@ -1,4 +1,8 @@
-"""No token or key is shown: not by repr, not by errors, not by logs, not by rows in a database."""
+"""No token or key is shown: not by repr, not by errors, not by logs, not by rows in a database.
+
+The canary plants a word of its own in each field of each connection, lets every login, operator and sensor
+succeed and fail, and looks for the words in everything that is left.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,12 @@ from airflow_provider_jobs.hooks.logins.salesforce_tokens import token_for as sa
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
+from airflow_provider_jobs.provider_info import get_provider_info
 from airflow_provider_jobs.triggers.job import JobTrigger
+from tests.contract.secrets.connections import SHOWN, SIZES, TYPES, UNSHOWN
+from tests.contract.secrets.dags.canary import ARGUMENTS, kinds
+from tests.contract.secrets.play import Played, play
+from tests.contract.secrets.words import Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +50,19 @@ EXTRA = {
     "credential_config_file": {"client_secret": SECRET},
     "api_endpoint": "http://127.0.0.1:9",
 }
+#: What the canary's run writes down, a file each.
+PLACES = (
+    "database",
+    "exceptions",
+    "lineage",
+    "logs",
+    "metrics",
+    "objects",
+    "output",
+    "said",
+    "states",
+    "triggers",
+)
 REPLIES = [
     Reply(401, {}, b'{"error": {"message": "bad token", "errors": [{"reason": "authError"}]}}'),
     Reply(403, {}, b'{"error": {"message": "denied", "errors": [{"reason": "accessDenied"}]}}'),
@@ -184,3 +206,56 @@ def test_a_trigger_of_salesforce_names_the_connection_only(monkeypatch: pytest.M
     trigger = JobTrigger(service="salesforce", hook_args=task.hook_args(), poll_interval=1, ref=ref)
     assert SECRET not in json.dumps(trigger.serialize())
     assert SECRET not in repr(vars(task))
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return play(tmp_path_factory.mktemp("canary"))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_nothing_that_a_run_leaves_shows_a_secret(played: Played, place: str) -> None:
+    """Every login, operator and sensor, at DEBUG, against services that send back all that they get."""
+    (path,) = (each for each in played.places if each.stem == place)
+    assert path.stat().st_size
+    shown = played.words.in_files([path])
+    assert not shown, "\n".join(shown)
+
+
+def test_the_run_leaves_nothing_that_is_not_looked_at(played: Played) -> None:
+    assert {each.stem for each in played.places} == set(PLACES)
+
+
+def test_the_canary_would_be_seen(played: Played) -> None:
+    """All words went out, but for those that are wrong before; so a place that is clean was kept clean."""
+    arrived = "\n".join(text for server in played.echoes for text in server.arrived)
+    for name in played.words.planted - played.words.unsent:
+        assert Words({name: played.words.kept[name]}).found(arrived, "arrived"), name
+
+
+def test_the_canary_lets_everything_succeed_and_fail(played: Played) -> None:
+    states = played.states()
+    for name in ("succeeded", "deferred"):
+        assert states[name] == dict.fromkeys(ARGUMENTS, "success")
+    for name in ("refused 401", "refused 403", "refused 500"):
+        assert states[name] == dict.fromkeys(ARGUMENTS, "failed")
+
+
+def test_every_operator_and_sensor_is_known() -> None:
+    """The package is walked: what is new needs its arguments in the canary's DAG."""
+    assert kinds().keys() == ARGUMENTS.keys()
+
+
+@pytest.mark.parametrize("service", TYPES)
+def test_every_field_of_every_connection_is_known(service: str) -> None:
+    """A field is planted with a word that nothing may show, or says where to go and as whom."""
+    (kind,) = (
+        each for each in get_provider_info()["connection-types"] if each["connection-type"] == TYPES[service]
+    )
+    hidden = set(kind["ui-field-behaviour"]["hidden-fields"])
+    fields = kind["conn-fields"] | dict.fromkeys({"host", "login", "password"} - hidden)
+    assert fields.keys() <= UNSHOWN[service] | SHOWN[service] | SIZES
+    secret = {
+        name for name, field in kind["conn-fields"].items() if field["schema"].get("format") == "password"
+    }
+    assert secret == UNSHOWN[service] - {"password"}

@@ -91,8 +91,8 @@ class Reply:
     """One reply, read to its end. Header names are looked up in any case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)  # a service may send back what it was sent
+    body: bytes = field(repr=False)
 
     def json(self) -> Any:
         """Return the body's JSON document.

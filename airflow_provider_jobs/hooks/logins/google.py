@@ -60,8 +60,8 @@ class BigQuerySettings:
     conn_id: str
     project: str | None = None
     location: str | None = None
-    api_endpoint: str | None = None
-    iam_endpoint: str = IAM_ENDPOINT
+    api_endpoint: str | None = field(default=None, repr=False)  # an address may hold a password
+    iam_endpoint: str = field(default=IAM_ENDPOINT, repr=False)
     universe_domain: str = UNIVERSE_DOMAIN
     scopes: tuple[str, ...] = (SCOPE,)
     quota_project: str | None = None

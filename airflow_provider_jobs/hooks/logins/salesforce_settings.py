@@ -66,7 +66,7 @@ class SalesforceSettings:
     consumer_key: str | None = field(default=None, repr=False)
     consumer_secret: str | None = field(default=None, repr=False)
     private_key: str | None = field(default=None, repr=False)
-    private_key_path: str | None = None
+    private_key_path: str | None = field(default=None, repr=False)  # some paste the key itself
     access_token: str | None = field(default=None, repr=False)
     proxies: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     client_id: str | None = None
