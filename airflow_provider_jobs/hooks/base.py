@@ -146,9 +146,11 @@ def text_of(path: str, what: str) -> str:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
-        raise ConfigurationError(f"{what} cannot be read: {reason}") from None
-    keep_secret(*secret_values({"private_key_file": text}))
-    return text
+    else:
+        keep_secret(*secret_values({"private_key_file": text}))
+        return text
+    # Out here: the system's error holds the path, where some paste the key, and would stay its context.
+    raise ConfigurationError(f"{what} cannot be read: {reason}")
 
 
 def fingerprint(path: str | None) -> bytes | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from airflow_provider_jobs.core.http.messages import check_url, is_loopback
@@ -39,7 +39,7 @@ class Origins:
         usual port.
     """
 
-    own: tuple[str, ...]
+    own: tuple[str, ...] = field(repr=False)  # an address may hold a password
     domains: tuple[str, ...] = ()
 
     def take_token(self, url: str) -> bool:

@@ -187,14 +187,17 @@ class GoogleToken:
         try:
             self._credentials.refresh(self._exchange)
         except exceptions.TransportError:
-            raise _unreachable(self._conn_id) from None
+            problem: JobsError = _unreachable(self._conn_id)
         except exceptions.GoogleAuthError as error:
-            raise AuthenticationError(
+            problem = AuthenticationError(
                 f"connection {self._conn_id}: Google gives no token: {_words(error)}",
                 status=401,
                 reason="authError",
                 retryable=_is_busy(error),
-            ) from None
+            )
+        else:
+            return
+        raise problem  # out here: google-auth's error holds the whole reply, and would stay its context
 
 
 def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, str | None]:
@@ -249,15 +252,15 @@ def _load(settings: BigQuerySettings, exchange: Exchange) -> tuple[Any, str | No
         if settings.quota_project:
             credentials = credentials.with_quota_project(settings.quota_project)
     except exceptions.TransportError:
-        raise _unreachable(settings.conn_id) from None
+        problem: JobsError = _unreachable(settings.conn_id)
     # A document may hold anything in place of what google-auth expects.
     except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError, KeyError) as error:
         cause = error.__cause__ or error.__context__
         words = _words(cause if isinstance(cause, ValueError) else error)
-        raise ConfigurationError(
-            f"connection {settings.conn_id}: the credentials are unusable: {words}"
-        ) from None
-    return credentials, project
+        problem = ConfigurationError(f"connection {settings.conn_id}: the credentials are unusable: {words}")
+    else:
+        return credentials, project
+    raise problem  # out here: google-auth's error may hold a part of the key, and would stay its context
 
 
 def _credentials(settings: BigQuerySettings, exchange: Exchange) -> tuple[Any, str | None]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 DAGS = Path(__file__).with_name("dags")
 #: What logins meet: a status, and whether they get a token, which the API then answers with that status.
-REPLIES = [(401, False), (403, False), (500, False), (403, True), (200, True)]
+REPLIES = [(401, False), (500, False), (403, True), (200, True)]
 #: What comes after the submission.
 LATER = r"(bigquery\.jobs|redivis\.uploads|salesforce\.(query|ingest))\.(get|list|close|results)\w*"
 #: Whatever is not for this machine ends at a port where nobody listens.
@@ -101,12 +101,13 @@ def _runs(
     refused = {"operation": LATER, "action": "reply", "status": 403, "times": 0}
     refused |= {"reason": "accessDenied", "message": said}  # nothing that passes by itself
     control = {"url": f"{sandbox.url}/sandbox/faults", "token": sandbox.token, "spec": refused}
-    yield {"name": "refused later", "environment": good, "fault": control}
+    soon = {"CANARY_SECONDS": "1"}
+    yield {"name": "refused later", "environment": {**good, **soon}, "fault": control}
     for status, deferrable in ((401, "0"), (403, "1"), (500, "0")):
-        url = echoes[status, False].url
+        url = echoes[status, status == 403].url
         token = fields.of("ready token")
         bad = _connections(fields, url, f"{url}/api/v1", url, token)
-        yield {"name": f"refused {status}", "environment": {**bad, "CANARY_DEFERRABLE": deferrable}}
+        yield {"name": f"refused {status}", "environment": {**bad, **soon, "CANARY_DEFERRABLE": deferrable}}
 
 
 def words_of(fields: Fields) -> list[str]:

@@ -1,6 +1,7 @@
 """A task of each operator and sensor of the package, found by walking it.
 
-``CANARY_DEFERRABLE`` has those wait in the triggerer that can; ``CANARY_FOLDER`` is for their files.
+``CANARY_DEFERRABLE`` has those wait in the triggerer that can, sensors for ``CANARY_SECONDS`` at most;
+``CANARY_FOLDER`` is for their files.
 """
 
 from __future__ import annotations
@@ -95,10 +96,15 @@ def tasks() -> None:
     if unknown := known.keys() ^ ARGUMENTS.keys():
         raise KeyError(*unknown)
     deferrable = os.environ.get("CANARY_DEFERRABLE") == "1"
+    seconds = float(os.environ.get("CANARY_SECONDS", "60"))
     for name, arguments in ARGUMENTS.items():
         hasty: dict[str, Any] = {"execution_timeout": dt.timedelta(minutes=5), "deferrable": deferrable}
         if name.endswith("Sensor"):
-            hasty |= {"poke_interval": 0.2, "timeout": 2.0}
+            hasty |= {
+                "poke_interval": 0.2,
+                "timeout": seconds,
+                "execution_timeout": dt.timedelta(seconds=seconds),
+            }
         else:
             hasty |= {"poll_interval": 0.2, "inline_wait": 0.0}
         task = known[name](task_id=name, trigger_rule="all_done", **arguments, **hasty)
