@@ -52,7 +52,7 @@ typecheck: $(READY)  ## mypy, strict
 # Two processes: a real Airflow mostly waits, while other tests compute. What takes longest comes first.
 unit: $(READY)  ## the tests alone
 	$(BIN)/python -m pytest --quiet --numprocesses 2 --no-loadscope-reorder \
-		tests/system tests/integration tests/unit tests/contract
+		tests/system tests/contract tests/integration tests/unit
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each
 	$(BIN)/python -m tests.system.ends
