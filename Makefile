@@ -49,9 +49,9 @@ lint: $(READY)  ## ruff: rules and format
 typecheck: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
-# Two processes: a real Airflow mostly waits, while other tests compute. What takes longest comes first.
+# Three processes: a real Airflow, and who waits for jobs, mostly wait while others compute. What takes longest comes first.
 unit: $(READY)  ## the tests alone
-	$(BIN)/python -m pytest --quiet --numprocesses 2 --no-loadscope-reorder \
+	$(BIN)/python -m pytest --quiet --numprocesses 3 --no-loadscope-reorder \
 		tests/system tests/contract tests/integration tests/unit
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each

@@ -58,9 +58,9 @@ class RedivisLab:
         # What the operators use: the same settings, and pauses that take no time.
         patch.setattr(RedivisHook, "client_of", lambda hook, connection, retry=None: self.client)
 
-    def client_with(self, token: str) -> RedivisClient:
+    def client_with(self, token: str, *, storage_token: bool = False) -> RedivisClient:
         transport = Transport(ApiToken(token), user_agent="test", timing=self.clock.timing)
-        return RedivisClient(transport, endpoint=self.sandbox.redivis)
+        return RedivisClient(transport, endpoint=self.sandbox.redivis, storage_token=storage_token)
 
     def make_table(self, **fields: Any) -> None:
         self.client.create_dataset(OWNER, {"name": self.dataset})

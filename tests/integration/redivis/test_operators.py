@@ -69,21 +69,25 @@ def test_every_spelling_is_understood(
     lab.check(ROWS, "orders.csv")
 
 
-@pytest.mark.parametrize("bearer", ["ignored", "required"])
 @pytest.mark.parametrize("session", [{}, SESSION])
-def test_a_foreign_storage_gets_the_token_only_if_it_wants_it(
-    lab: RedivisLab, tmp_path: Path, bearer: str, session: dict[str, int]
+def test_a_foreign_storage_gets_the_token_only_with_the_switch(
+    lab: RedivisLab, tmp_path: Path, session: dict[str, int]
 ) -> None:
-    lab.sandbox.redivis_settings(storage="foreign", storage_bearer=bearer)
+    task = lab.operator(write(tmp_path), **session)
+    lab.sandbox.redivis_settings(storage="foreign", storage_bearer="required")
     try:
-        perform(lab.operator(write(tmp_path), **session))
+        with pytest.raises(
+            AirflowFailException, match=r"localhost:.* only if the connection sets storage_token"
+        ):
+            perform(task)
+        lab.client = lab.client_with(lab.sandbox.redivis_token, storage_token=True)
+        perform(task)
     finally:
         lab.sandbox.redivis_settings(storage="own", storage_bearer="ignored")
     lab.check(ROWS, "orders.csv")
     first = "upload.start" if session else "upload.plain"
     statuses = [entry["status"] for entry in lab.requests(first)]
-    assert statuses[0] == (401 if bearer == "required" else statuses[-1])
-    assert len(statuses) == (2 if bearer == "required" else 1)
+    assert (statuses[0], len(statuses)) == (401, 2)
 
 
 def test_everything_is_created(lab: RedivisLab, upload: Callable[..., Any], tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_what_comes_fast_and_is_no_body_is_counted(
 def test_informational_replies_are_not_taken_for_the_reply(serve: Serve, clock: Any) -> None:
     """Nor is the reply then taken for that to the next request."""
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
-    first = OK + b"Content-Length: 3\r\n\r\none"
+    first = OK + b"Content-Length: 3\r\nConnection: close\r\n\r\none"
     server = serve({"raw": hints + b"HTTP/1.1 100 Continue\r\n\r\n" + hints + first}, {"body": b"two"})
     sender = bounded(clock)
     assert [WAYS["call"](sender, server.url).body for _ in range(2)] == [b"one", b"two"]
