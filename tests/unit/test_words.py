@@ -66,6 +66,9 @@ def test_what_looks_like_a_secret_is_masked_whoever_it_belongs_to() -> None:
             "PUT https://x.example/u?name=a&upload_id=***&b=1",
         ),
         ("at https://me:pass@proxy.example:3128", "at https://me:***@proxy.example:3128"),
+        ("at https://me:p@ss:w@proxy.example:3128/x@y", "at https://me:***@proxy.example:3128/x@y"),
+        ("at https://t0ken@proxy.example:3128", "at https://***@proxy.example:3128"),
+        ("at https://t0ken:@proxy.example:3128", "at https://***:@proxy.example:3128"),
         ('{"private_key": "abc\\"def", "x": 1}', '{"private_key": "***", "x": 1}'),
         ("a -----BEGIN RSA PRIVATE KEY-----\nMII", "a ***"),
     ):
@@ -120,7 +123,7 @@ def test_no_text_takes_long(text: str) -> None:
     began = time.monotonic()
     shown(text)
     shown_lines(text[:50_000])
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 2.0
 
 
 def test_errors_show_no_more_than_that() -> None:
@@ -183,6 +186,8 @@ def test_a_warning_of_a_service_is_one_line(caplog: pytest.LogCaptureFixture) ->
         ({"project": PEM}, {PEM}),
         ({"proxies": "http://me:w0rd%21@proxy:1"}, {"w0rd%21", "w0rd!"}),
         ({"proxies": {"https": "http://me:w0rd1@proxy:1"}}, {"w0rd1"}),
+        ({"proxies": {"https": "http://me:w0rd@1@proxy:1"}}, {"w0rd@1"}),
+        ({"proxies": "http://w0rd1@proxy:1"}, {"w0rd1"}),
         ({"api_key": 12345678, "storage_token": True, "token_uri": "https://t"}, {"12345678"}),
         ({"session_id": "w0rd1", "client_id": "me", "consumer_key": "w0rd2"}, {"w0rd1", "w0rd2"}),
         ({"my_secrets": {"one": "w0rd1", "more": ["w0rd2"]}}, {"w0rd1", "w0rd2"}),
