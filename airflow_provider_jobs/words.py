@@ -45,8 +45,8 @@ _PLAIN_NAME = re.compile(r"(ur[il]|_type|endpoint|(?<!session)_id|storage_token)
 _PLACE_NAME = re.compile(r"(path|file)$", re.IGNORECASE)
 #: Documents whose fields are secret or not each by its own name.
 _DOCUMENT_NAME = re.compile(r"(keyfile_dict|credential_config_file|credential_source)$")
-#: A password may hold an @; a name without one is a token.
-_USER_IN_URL = re.compile(r"://(?:[^/\s:@]*:([^/\s]+)|([^/\s:@]+):?)@")
+#: A password may hold an @.
+_PASSWORD_IN_URL = re.compile(r"://[^/?#\s:@\"]*:([^/?#\s\"]+)@")
 #: Looks like a secret, whoever it belongs to; what is in the first group stays.
 _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
@@ -57,8 +57,8 @@ _SHAPES = re.compile(
     r"|(\b(?:bearer|basic)\s{1,9})(?=\S{0,80}\d)[\w.~+/=!-]{16,}"
     r"|([?&;](?:upload_id|x-goog-signature|x-goog-credential|x-amz-signature|x-amz-security-token|signature|sig"
     r"|access_token|refresh_token|token|key|client_secret|password|assertion)=)[^&\s\"'<>]+"
-    r"|(://[^/\s:@]{0,200}:)[^/\s]{1,500}(?=@)"
-    r"|(://)[^/\s:@]{1,500}(?=:?@)"
+    r"|(://[^/?#\s:@\"]{0,200}:)[^/?#\s\"]{1,500}(?=@)"
+    r"|(://)[^/?#\s:@\"]{1,500}(?=:?@)"
     r"|(\"(?:private_key|private_key_id|client_secret|refresh_token|access_token|id_token|password"
     r"|security_token|session_id|assertion)\\?\"\s{0,9}:\s{0,9}\\?\")(?:[^\"\\]|\\.)*",
     re.IGNORECASE | re.DOTALL,
@@ -144,8 +144,8 @@ def _secrets_in(name: str, value: Any) -> Iterator[str]:
             yield from secret_values(inside)
         elif "PRIVATE KEY" in value or (not looks_like_path(value) if _PLACE_NAME.search(name) else named):
             yield value
-        for match in _USER_IN_URL.finditer(value):
-            yield from (found := match[1] or match[2], unquote(found))
+        for match in _PASSWORD_IN_URL.finditer(value):
+            yield from (match[1], unquote(match[1]))
 
 
 def _object(text: str) -> dict[str, Any] | None:

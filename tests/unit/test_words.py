@@ -14,7 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_jobs.clients.bigquery import configuration as bigquery
+from airflow_provider_jobs.clients.redivis import names as redivis
+from airflow_provider_jobs.clients.salesforce import names as salesforce
+from airflow_provider_jobs.core.drafts import Drafts
 from airflow_provider_jobs.core.http.messages import WarnOnce
+from airflow_provider_jobs.core.http.origins import host_of
+from airflow_provider_jobs.core.http.path import checked_path, path_of
+from airflow_provider_jobs.core.http.transport import _moved
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError, ServiceError
 from airflow_provider_jobs.jobs import JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.words import keep_secret, looks_like_path, secret_values, shown, shown_lines
@@ -187,7 +194,7 @@ def test_a_warning_of_a_service_is_one_line(caplog: pytest.LogCaptureFixture) ->
         ({"proxies": "http://me:w0rd%21@proxy:1"}, {"w0rd%21", "w0rd!"}),
         ({"proxies": {"https": "http://me:w0rd1@proxy:1"}}, {"w0rd1"}),
         ({"proxies": {"https": "http://me:w0rd@1@proxy:1"}}, {"w0rd@1"}),
-        ({"proxies": "http://w0rd1@proxy:1"}, {"w0rd1"}),
+        ({"proxies": "http://who.knows@proxy:1"}, set()),  # a name, or a host to be taken for another
         ({"api_key": 12345678, "storage_token": True, "token_uri": "https://t"}, {"12345678"}),
         ({"session_id": "w0rd1", "client_id": "me", "consumer_key": "w0rd2"}, {"w0rd1", "w0rd2"}),
         ({"my_secrets": {"one": "w0rd1", "more": ["w0rd2"]}}, {"w0rd1", "w0rd2"}),
@@ -218,3 +225,31 @@ def test_the_oldest_secrets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> No
     keep_secret("old-one-1")  # used again
     keep_secret("old-one-4")
     assert shown("old-one-1 old-one-2 old-one-3 old-one-4") == "*** old-one-2 *** ***"
+
+
+LONG = "S3CR3T" * 40
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda: path_of(f"../{LONG}"),
+        lambda: checked_path(LONG),
+        lambda: bigquery.check_job_id(f"/{LONG}"),
+        lambda: bigquery.check_project(f"/{LONG}"),
+        lambda: bigquery.table_reference(f"/{LONG}", "p", "t"),
+        lambda: redivis.upload_uri(LONG),
+        lambda: redivis.upload_name(f"{LONG * 3}"),
+        lambda: salesforce.api_version(LONG),
+        lambda: salesforce.check_job_id(LONG),
+        lambda: Drafts("/").draft(f"/{LONG}"),
+        lambda: {}[str(_moved("https://a.example/", f"https://{LONG}.example/", 302))],
+        lambda: {}[host_of(f"https://{LONG}{LONG}.example/")],
+    ],
+)
+def test_a_secret_that_was_pasted_for_a_name_is_masked_before_it_is_cut(show: Callable[[], Any]) -> None:
+    keep_secret(LONG)
+    with pytest.raises((ConfigurationError, KeyError)) as caught:
+        show()
+    assert "S3CR3T" not in str(caught.value)
+    assert "***" in str(caught.value)

@@ -21,6 +21,7 @@ from airflow_provider_jobs.core.http.messages import (
 )
 from airflow_provider_jobs.core.http.origins import host_of, origin_of
 from airflow_provider_jobs.errors import ConfigurationError, TransportError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,8 +112,8 @@ class Exchange(transport.Request):  # type: ignore[misc]  # google-auth has no t
         (own,) = self._origins.domains
         if domain != own:
             raise ConfigurationError(
-                f"{self._where}: the credentials are of {domain[:100]}, and the connection is of {own}: set "
-                "its universe_domain if that is right"
+                f"{self._where}: the credentials are of {shown(domain, 100)}, the connection is of {own}: "
+                "set its universe_domain if that is right"
             )
 
     def _check_taker(self, url: str, name: str) -> None:

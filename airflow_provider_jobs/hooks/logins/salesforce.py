@@ -127,7 +127,7 @@ def _escaped(text: str | None) -> str | None:
 
 def _private_key(settings: SalesforceSettings) -> str:
     if path := settings.key_file:
-        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {path[:200]}")
+        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {shown(path, 200)}")
     text = settings.private_key or ""  # a form of one line may have made \n of its line ends
     return text if "\n" in text else text.replace("\\n", "\n")
 
