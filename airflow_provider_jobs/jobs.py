@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
 from airflow_provider_jobs.words import shown
 
 #: Entries of a job's error list that a failure report shows; the rest is counted.
 SHOWN_PROBLEMS = 20
+#: Entries of a list among its statistics: they go into XComs.
+_MOST_ENTRIES = 1000
 
 
 class JobState(StrEnum):
@@ -151,9 +154,14 @@ def _make_fit(thing: JobProblem | JobStatus, *names: str) -> None:
             object.__setattr__(thing, name, fit)  # frozen for everybody else
 
 
-def _fit(said: Any) -> Any:
+def _fit(said: Any, levels: int = 3) -> Any:
+    """Return a text, or what statistics hold, as it may be shown; what is nested deeper is left out."""
     if isinstance(said, str):
         return shown(said)
+    if not isinstance(said, dict | list):
+        return said
+    if not levels:
+        return None
     if isinstance(said, dict):
-        return {name: _fit(value) for name, value in said.items()}
-    return [_fit(value) for value in said] if isinstance(said, list) else said
+        return {name: _fit(value, levels - 1) for name, value in islice(said.items(), _MOST_ENTRIES)}
+    return [_fit(value, levels - 1) for value in said[:_MOST_ENTRIES]]

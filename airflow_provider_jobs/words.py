@@ -45,17 +45,20 @@ _PLAIN_NAME = re.compile(r"(ur[il]|_type|endpoint|(?<!session)_id|storage_token)
 _PLACE_NAME = re.compile(r"(path|file)$", re.IGNORECASE)
 #: Documents whose fields are secret or not each by its own name.
 _DOCUMENT_NAME = re.compile(r"(keyfile_dict|credential_config_file|credential_source)$")
-_PASSWORD_IN_URL = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+#: A password may hold an @.
+_PASSWORD_IN_URL = re.compile(r"://[^/?#\s:@\"]*:([^/?#\s\"]+)@")
 #: Looks like a secret, whoever it belongs to; what is in the first group stays.
 _SHAPES = re.compile(
     r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
     r"|\bya29\.[\w.-]+"  # a token of Google
     r"|\b00D\w{12,15}![\w.]+"  # a session of Salesforce
-    r"|\beyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{0,4000}"  # a JWT
+    # A JWT; it begins at no dash, or a text of beginnings would be read to its end from each.
+    r"|(?<![\w-])eyJ[\w-]{8,4000}\.[\w-]{8,4000}\.[\w-]{0,4000}"
     r"|(\b(?:bearer|basic)\s{1,9})(?=\S{0,80}\d)[\w.~+/=!-]{16,}"
     r"|([?&;](?:upload_id|x-goog-signature|x-goog-credential|x-amz-signature|x-amz-security-token|signature|sig"
     r"|access_token|refresh_token|token|key|client_secret|password|assertion)=)[^&\s\"'<>]+"
-    r"|(://[^/\s:@]{0,200}:)[^/\s@]{1,500}(?=@)"
+    r"|(://[^/?#\s:@\"]{0,200}:)[^/?#\s\"]{1,500}(?=@)"
+    r"|(://)[^/?#\s:@\"]{1,500}(?=:?@)"
     r"|(\"(?:private_key|private_key_id|client_secret|refresh_token|access_token|id_token|password"
     r"|security_token|session_id|assertion)\\?\"\s{0,9}:\s{0,9}\\?\")(?:[^\"\\]|\\.)*",
     re.IGNORECASE | re.DOTALL,

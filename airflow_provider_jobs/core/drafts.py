@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -87,7 +88,7 @@ class Drafts:
         :raises ConfigurationError: it is not the name of a file.
         """
         if not name or "/" in name or "\0" in name:
-            raise ConfigurationError(f"{name[:80]!r} is not the name of a file")
+            raise ConfigurationError(f"{shown(name, 80)!r} is not the name of a file")
         return self._folder / f".{name}.{self._key}.{self._chosen()}.draft"
 
     def begin(self, name: str) -> BinaryIO:

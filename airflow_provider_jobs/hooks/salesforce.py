@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.hooks.base import JobsHook, limits_of, transport_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
@@ -80,8 +81,9 @@ class SalesforceHook(JobsHook[SalesforceClient]):
 
     def probe(self, client: SalesforceClient) -> str:
         """Ask for the limits."""
-        requests = client.limits().get("DailyApiRequests") or {}
-        left = f", {requests['Remaining']} API requests are left today" if "Remaining" in requests else ""
+        requests = client.limits().get("DailyApiRequests")
+        remaining = number(requests.get("Remaining")) if isinstance(requests, dict) else None
+        left = "" if remaining is None else f", {remaining} API requests are left today"
         return f"{client.scope} answers{left}"
 
     def create_query_job(self, body: Mapping[str, Any], *, version: str | None = None) -> dict[str, Any]:

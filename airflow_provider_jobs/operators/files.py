@@ -19,6 +19,7 @@ from airflow_provider_jobs.core.drafts import check_place
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, OpenedSource, Source
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import ConfigurationError, OutageError, ProtocolError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     import threading
@@ -167,7 +168,7 @@ def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
     """
     whole = opened(path, conn_id)
     if not whole.name:
-        raise ConfigurationError(f"results_path {str(path)[:200]!r} names no file")
+        raise ConfigurationError(f"results_path {shown(path, 200)!r} names no file")
     if not _in_store(whole) and whole.is_dir():
         raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
     check_places(whole.parent, [whole.name])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from airflow_provider_jobs.words import shown
+
 #: Between two lines of progress.
 _QUIET_SECONDS = 10.0
 _PERCENT_STEP = 10
@@ -15,7 +17,7 @@ class ProgressLog:
 
     def __init__(self, log: Any, name: str) -> None:
         self._log = log
-        self._name = name
+        self._name = shown(name)
         self._began = self._last = time.monotonic()
         self._percent = 0
         self._first: int | None = None

@@ -6,6 +6,7 @@ XCom is data: it is never rendered, and never read as a file, mapped or not.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 from collections.abc import Mapping, Sequence
@@ -196,9 +197,15 @@ def _written(argument: Any) -> bool:
 def parts_of(value: Any) -> Iterator[Any]:
     """Return a value and what is in it: a subclass may put it into its fields piece by piece."""
     yield value
-    if isinstance(value, dict | list | tuple):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from parts_of(each)
+    inside: Iterable[Any] = ()
+    if isinstance(value, Mapping):
+        inside = [*value, *value.values()]
+    elif isinstance(value, list | tuple | set | frozenset):
+        inside = value
+    elif dataclasses.is_dataclass(value):
+        inside = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
+    for each in inside:
+        yield from parts_of(each)
 
 
 class JobTask(ServiceTask):

@@ -15,6 +15,7 @@ from airflow_provider_jobs.operators.bigquery.job import BigQueryTask
 from airflow_provider_jobs.operators.endings import failure
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.triggers.job import JobsTrigger
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
@@ -44,7 +45,7 @@ class BigQueryJobSensor(BigQueryTask, JobSensor):
         job: Mapping[str, Any] = self.job if isinstance(self.job, Mapping) else {"job_id": self.job}
         job_id = job.get("job_id")
         if not isinstance(job_id, str):
-            raise ConfigurationError(f"job is {str(job)[:80]}: give a job id, or a dict with job_id")
+            raise ConfigurationError(f"job is {shown(job, 80)}: give a job id, or a dict with job_id")
         # Of several each may be elsewhere.
         places = {each.get("job_id"): each for each in job.get("jobs") or []}
         return [

@@ -13,6 +13,7 @@ from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.redivis.job import RedivisTask
 from airflow_provider_jobs.sensors.base import JobSensor
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
@@ -52,10 +53,10 @@ class RedivisUploadSensor(RedivisTask, JobSensor):
         """Return the uploads that ``upload`` names."""
         uri = self.upload.get("job_id") if isinstance(self.upload, Mapping) else self.upload
         if not isinstance(uri, str) or not uri:
-            raise ConfigurationError(f"upload is {str(self.upload)[:80]!r}: give a result, a uri or a name")
+            raise ConfigurationError(f"upload is {shown(self.upload, 80)!r}: give a result, a uri or a name")
         if not uri.startswith("/"):
             if not self.table:
-                raise ConfigurationError(f"upload {uri[:80]!r} is a name: give its table too")
+                raise ConfigurationError(f"upload {shown(uri, 80)!r} is a name: give its table too")
             table = table_reference(self.table)
             return [JobRef("redivis", str(table), table.upload_path(upload_name(uri, "upload")))]
         uris = [upload_uri(each) for each in several.split_ids(uri)]

@@ -9,6 +9,7 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
 from airflow_provider_jobs.sensors.base import JobSensor
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
@@ -43,7 +44,9 @@ class SalesforceJobSensor(SalesforceTask, JobSensor):
         job = self.job if isinstance(self.job, Mapping) else {"job_id": self.job}
         job_id = job.get("job_id")
         if not isinstance(job_id, str) or not job_id.strip():
-            raise ConfigurationError(f"job is {str(self.job)[:80]!r}: give a job id, or an operator's result")
+            raise ConfigurationError(
+                f"job is {shown(self.job, 80)!r}: give a job id, or an operator's result"
+            )
         kind, version = job.get("kind") or self.kind, job.get("api_version") or self.api_version or None
         return [client.ref(each, kind, version) for each in several.split_ids(job_id)]
 

@@ -27,7 +27,18 @@ ALLOWED: dict[str, set[str]] = {
     "triggers": {"errors", "jobs", "core", "clients", "hooks", "compat"},
     "links": set(),
     "operators": {"words", "errors", "jobs", "core", "clients", "hooks", "triggers", "links", "compat"},
-    "sensors": {"errors", "jobs", "core", "clients", "hooks", "triggers", "links", "operators", "compat"},
+    "sensors": {
+        "words",
+        "errors",
+        "jobs",
+        "core",
+        "clients",
+        "hooks",
+        "triggers",
+        "links",
+        "operators",
+        "compat",
+    },
     "sandbox": {"__init__"},
 }
 EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=NAMES)

@@ -188,6 +188,58 @@ def test_a_failed_job_shows_no_secret_and_no_forged_line(service: str, serve: Se
     check_harmless(str(JobFailed(status)), repr(status), str(status.to_json()), str(status.statistics))
 
 
+def test_a_job_that_is_placed_at_a_secret_is_refused(serve: Serve) -> None:
+    """Places go into XComs, rows and links as they are."""
+    place = {"projectId": "p", "jobId": "j", "location": "EU"}
+    for name in place:
+        for said in (TOKEN, echoed(), f"x/{TOKEN}"):
+            job = {"jobReference": {**place, name: said}, "status": {"state": "RUNNING"}}
+            client = bigquery(serve({"body": json.dumps(job).encode()}).url)
+            with pytest.raises(ProtocolError) as caught:
+                client.status(JobRef("bigquery", "p", "j"))
+            check_harmless(shown(caught.value))
+
+
+def test_a_release_is_named_by_what_may_be_shown(serve: Serve) -> None:
+    dataset = {"version": {"tag": echoed(), "isReleased": True}}
+    client = redivis(serve({"body": json.dumps(dataset).encode()}).url)
+    status = client.status(JobRef("redivis", "o.d", "release-after-v1.0"))
+    check_harmless(str(status.to_json()))
+
+
+@EVERY_SERVICE
+@pytest.mark.parametrize("said", ["echoed", "list", "text", "number"])
+def test_what_the_test_of_a_connection_says_shows_no_secret(
+    service: str, said: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: dict[str, Any] = {
+        "echoed": {"DailyApiRequests": {"Remaining": echoed()}, "jobs": echoed(), "nextPageToken": echoed()},
+        "list": {"DailyApiRequests": [1], "jobs": [1]},
+        "text": {"DailyApiRequests": "Remaining", "jobs": "x"},
+        "number": {"DailyApiRequests": 5, "jobs": 5},
+    }
+    make, _ = CLIENTS[service]
+    client = make(serve({"body": json.dumps(left[said]).encode()}).url)
+    kind = {"bigquery": BigQueryHook, "salesforce": SalesforceHook, "redivis": RedivisHook}[service]
+    monkeypatch.setattr(kind, "looked_up", lambda _: None)
+    monkeypatch.setattr(kind, "client_of", lambda *_: client)
+    _, message = kind("c").test_connection()
+    check_harmless(message)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("value", ["[" * 900 + "]" * 900, json.dumps(["1"] * 100_000), '{"a": NaN}', "NaN"])
+def test_statistics_stay_small(value: str, serve: Serve) -> None:
+    body = '{"jobReference": {"projectId": "p", "jobId": "j"}, "status": {"state": "DONE"}, "statistics": '
+    body += '{"extract": {"destinationUriFileCounts": %s}}}'
+    client = bigquery(serve({"body": (body % value).encode()}).url)
+    try:
+        status = client.status(JobRef("bigquery", "p", "j"))
+    except ProtocolError:
+        return
+    assert len(json.dumps(status.to_json(), allow_nan=False)) < 20_000
+
+
 @EVERY_SERVICE
 def test_no_cookie_is_sent_back(service: str, serve: Serve) -> None:
     server = serve({"status": 404, "headers": {"Set-Cookie": "a=b; Path=/"}})

@@ -310,6 +310,21 @@ class TestMetadataServer:
         assert evil.seen == []
 
 
+@pytest.mark.parametrize("way", ["workload identity", "workload identity and impersonation"])
+def test_a_refusal_does_not_show_what_was_given_for_a_token(
+    way: str, serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What proves who this machine is may be any text: the source alone knows it."""
+    proof = "0paque/proof+of-wh0"
+    issuer = serve(
+        {"body": json.dumps({"id_token": proof}).encode()},
+        {"status": 400, "body": json.dumps({"error": "e", "error_description": f"bad {proof}"}).encode()},
+    )
+    with caplog.at_level("DEBUG"), pytest.raises(AuthenticationError, match=r"bad \*\*\*") as caught:
+        ask(connect(**WAYS[way](issuer.url), api_endpoint=serve(JOBS).url))
+    assert proof not in str(caught.value) + caplog.text
+
+
 def test_a_refusal_keeps_its_words(serve: Serve, connect: Connect) -> None:
     issuer = serve({"status": 400, "body": b'{"error": "invalid_grant", "error_description": "gone"}'})
     with pytest.raises(AuthenticationError, match="invalid_grant: gone"):

@@ -57,6 +57,19 @@ def rows(lab: Lab) -> list[dict[str, Any]]:
     return list(lab.client.get_query_results(result["job_id"], location=result["location"]))
 
 
+def test_the_name_of_a_file_forges_no_line_of_the_log(
+    lab: Lab, upload: Callable[..., Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "people\n[2026-01-01] INFO - all is well\x1b[2J\u202e.csv"
+    upload(source=str(write(tmp_path, name, 1, 2)))
+    assert len(rows(lab)) == 2
+    said = "".join(capsys.readouterr())
+    assert "all is well" in said
+    assert "\n[2026-01-01]" not in said
+    assert not set(said) & set("\u202e")
+    assert "\x1b[2J" not in said
+
+
 def test_a_local_file(lab: Lab, upload: Callable[..., Any], tmp_path: Path) -> None:
     result = upload(source=str(write(tmp_path, "a.csv", 1, 3)))
     assert result["row_count"] == 3

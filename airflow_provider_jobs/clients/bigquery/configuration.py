@@ -16,6 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ def check_job_id(job_id: str, parameter: str = "job_id") -> str:
     """Return a job id that BigQuery would take."""
     if not isinstance(job_id, str) or not re.fullmatch(_JOB_ID, job_id):
         raise ConfigurationError(
-            f"{parameter} {str(job_id)[:80]!r} is not a job id: 1 to 1,024 letters, digits, _ and -"
+            f"{parameter} {shown(job_id, 80)!r} is not a job id: 1 to 1,024 letters, digits, _ and -"
         )
     return job_id
 
@@ -46,7 +47,7 @@ def check_job_id(job_id: str, parameter: str = "job_id") -> str:
 def check_project(project: str, parameter: str = "project_id") -> str:
     """Return a project id that can stand in a path."""
     if not isinstance(project, str) or not re.fullmatch(_PROJECT_ID, project):
-        raise ConfigurationError(f"{parameter} {str(project)[:80]!r} is not a Google Cloud project id")
+        raise ConfigurationError(f"{parameter} {shown(project, 80)!r} is not a Google Cloud project id")
     return project
 
 
@@ -71,7 +72,7 @@ def _reference(
     if isinstance(given, str):
         match = form.fullmatch(given.strip("`"))
         if not match:
-            raise ConfigurationError(f"{parameter} {given[:200]!r} is not a {what}")
+            raise ConfigurationError(f"{parameter} {shown(given, 200)!r} is not a {what}")
         given = {name: part for name, part in match.groupdict().items() if part}
     if not isinstance(given, Mapping):
         raise ConfigurationError(f"{parameter} is a {type(given).__name__}, neither text nor a reference")
@@ -81,7 +82,7 @@ def _reference(
         raise ConfigurationError(f"{parameter} needs {needed}, projectId at most besides")
     for name, part in reference.items():
         if not re.fullmatch(_PARTS[name], str(part)):
-            raise ConfigurationError(f"{parameter}: {str(part)[:80]!r} is not a {name}")
+            raise ConfigurationError(f"{parameter}: {shown(part, 80)!r} is not a {name}")
     return reference
 
 
@@ -130,7 +131,9 @@ def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
         raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
     for uri in map(str, listed):
         if not re.match(r"gs://[^/]+/.", uri):
-            raise ConfigurationError(f"{parameter} {uri[:200]!r} is not in Cloud Storage: gs://bucket/object")
+            raise ConfigurationError(
+                f"{parameter} {shown(uri, 200)!r} is not in Cloud Storage: gs://bucket/object"
+            )
     return listed
 
 
@@ -142,7 +145,7 @@ def table_schema(schema: Sequence[Mapping[str, Any]] | str, parameter: str) -> l
         raise ConfigurationError(f"{parameter} is not a list of fields")
     for field in fields:
         if not isinstance(field, Mapping) or not {"name", "type"} <= set(field):
-            raise ConfigurationError(f"{parameter}: a field needs name and type, found {str(field)[:80]}")
+            raise ConfigurationError(f"{parameter}: a field needs name and type, found {shown(field, 80)}")
     return [dict(field) for field in fields]
 
 
@@ -158,7 +161,7 @@ def _json_value(text: str, parameter: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"{parameter} {text[:60]!r} is not JSON: {error}") from None
+        raise ConfigurationError(f"{parameter} {shown(text, 60)!r} is not JSON: {error}") from None
 
 
 def not_negative(parameter: str, value: Any) -> int | None:
@@ -168,7 +171,7 @@ def not_negative(parameter: str, value: Any) -> int | None:
     try:
         number = int(value)
     except (TypeError, ValueError):
-        raise ConfigurationError(f"{parameter} is {str(value)[:40]!r}: a whole number is needed") from None
+        raise ConfigurationError(f"{parameter} is {shown(value, 40)!r}: a whole number is needed") from None
     if number < 0:
         raise ConfigurationError(f"{parameter} is {number}: it cannot be negative")
     return number

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
-from airflow_provider_jobs.errors import ProtocolError, ServiceError
+from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES, check_job_id, check_project
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ _LATER_MESSAGE = re.compile(
 #: jobTimeoutMs.
 RETRYABLE_JOB_REASONS = TRANSIENT_REASONS | LATER_REASONS | {"jobBackendError", "jobInternalError", "stopped"}
 _TRANSIENT_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
-#: https://cloud.google.com/bigquery/docs/reference/rest/v2/JobReference
-_MOST_ID_CHARACTERS = 1024
 _STATES = {"PENDING": JobState.PENDING, "RUNNING": JobState.RUNNING, "DONE": JobState.SUCCEEDED}
 
 
@@ -109,15 +107,29 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
 def job_ref(reference: Mapping[str, str], created_ms: str | None = None) -> JobRef:
     """Return the place that a JobReference names.
 
+    Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/JobReference
+
     :raises ValueError: it names none.
     """
-    for part in (reference["projectId"], reference["jobId"], reference.get("location") or ""):
-        if len(part) > _MOST_ID_CHARACTERS or not part.isprintable():
-            raise ValueError("this is not the place of a job")
+    try:
+        check_project(reference["projectId"])
+        if reference["jobId"]:  # a dry run has none
+            check_job_id(reference["jobId"])
+    except ConfigurationError:
+        raise ValueError("this is not the place of a job") from None
     created_at = int(created_ms) / 1000 if created_ms else None
-    return JobRef(
-        "bigquery", reference["projectId"], reference["jobId"], reference.get("location"), created_at
-    )
+    return JobRef("bigquery", reference["projectId"], reference["jobId"], _region(reference), created_at)
+
+
+def _region(reference: Mapping[str, str]) -> str | None:
+    """Return where a job is: it goes into addresses, XComs and links as it is.
+
+    :raises ValueError: it is nowhere where a job can be.
+    """
+    region = reference.get("location")
+    if region and not re.fullmatch(r"[A-Za-z0-9-]{1,64}", region):
+        raise ValueError("this is not the place of a job")
+    return region
 
 
 def listed_jobs(page: Mapping[str, Any]) -> Iterator[tuple[str | None, str, dict[str, Any]]]:
@@ -128,8 +140,8 @@ def listed_jobs(page: Mapping[str, Any]) -> Iterator[tuple[str | None, str, dict
     try:
         for job in page.get("jobs") or []:
             reference = job["jobReference"]
-            yield reference.get("location"), str(reference["jobId"]), job
-    except (KeyError, TypeError, AttributeError):
+            yield _region(reference), str(reference["jobId"]), job
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ProtocolError("jobs.list answered with a job that has no reference") from None
 
 
@@ -215,5 +227,5 @@ def _statistics(job: Mapping[str, Any]) -> dict[str, Any]:
 def _number(value: Any) -> Any:
     """Return whole numbers as such: the API writes them as text."""
     if isinstance(value, list):
-        return [_number(each) for each in value]
+        return [each if isinstance(each, list) else _number(each) for each in value]
     return int(value) if isinstance(value, str) and value.isdigit() else value

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_jobs.core.http.path import checked_path, path_of
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
+from airflow_provider_jobs.words import shown
 
 _NAME = r"[^\x00-\x20\x7f.:/\\?#%`](?:[^\x00-\x1f\x7f.:/\\?#%`]*[^\x00-\x20\x7f.:/\\?#%`])?"
 _VERSION = r"current|next|v\d+_\d+"
@@ -120,7 +121,7 @@ def writable_table(text: str) -> TableReference:
 def upload_name(text: object, parameter: str = "upload_name") -> str:
     """Return the name if an upload can have it."""
     if not isinstance(text, str) or not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable():
-        raise ConfigurationError(f"{parameter} {str(text)[:80]!r} is not a name that an upload can have")
+        raise ConfigurationError(f"{parameter} {shown(text, 80)!r} is not a name that an upload can have")
     return text
 
 
@@ -132,7 +133,7 @@ def path_name(name: str) -> str:
 def upload_uri(uri: object) -> str:
     """Return the ``uri`` of an upload, a path below the API's address."""
     if not isinstance(uri, str) or not _UPLOAD_URI.fullmatch(uri):
-        raise ConfigurationError(f"{str(uri)[:80]!r} is not the uri of an upload")
+        raise ConfigurationError(f"{shown(uri, 80)!r} is not the uri of an upload")
     return checked_path(uri)
 
 

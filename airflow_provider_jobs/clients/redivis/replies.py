@@ -156,7 +156,7 @@ def is_released(dataset: Mapping[str, Any]) -> bool:
 
 def released_tag(dataset: Mapping[str, Any]) -> str:
     """Return the tag of the released version that a Dataset resource shows, ``none`` if none is."""
-    return str(dataset["version"].get("tag"))[:_TAG_LENGTH] if is_released(dataset) else NOT_RELEASED
+    return shown(dataset["version"].get("tag"), _TAG_LENGTH) if is_released(dataset) else NOT_RELEASED
 
 
 def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:

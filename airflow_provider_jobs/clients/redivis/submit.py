@@ -185,7 +185,8 @@ class _Attempt:
         """Send the rest of an upload of the original flow if an earlier attempt began it with these bytes."""
         if self.media.memory.recall(self._fingerprint) == self._bytes_path(found):
             return self._send_original(found, resume=True)
-        log.info("%s of %s may hold a part of other bytes: it is made anew", found.get("name"), self.table)
+        name = shown(found.get("name"))
+        log.info("%s of %s may hold a part of other bytes: it is made anew", name, self.table)
         return self.upload(str(found.get("name")), found)
 
     def _send_original(self, made: Mapping[str, Any], *, resume: bool) -> UploadSubmission:

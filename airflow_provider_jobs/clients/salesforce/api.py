@@ -171,7 +171,7 @@ class SalesforceApi:
     ) -> dict[str, Any]:
         """Send a request below ``/services/data/`` and return its JSON."""
         if method not in _METHODS:
-            raise ConfigurationError(f"method is {method[:20]!r}: it is one of {', '.join(_METHODS)}")
+            raise ConfigurationError(f"method is {shown(method, 20)!r}: it is one of {', '.join(_METHODS)}")
         request = Request(
             method,
             self._url(path),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef
@@ -75,7 +76,7 @@ def api_version(version: str | float) -> str:
     """
     match = _VERSION.fullmatch(str(version).strip())
     if not match:
-        raise ConfigurationError(f"version is {str(version)[:20]!r}: give one such as {VERSION}")
+        raise ConfigurationError(f"version is {shown(version, 20)!r}: give one such as {VERSION}")
     return f"v{match[1]}.{match[2] or 0}"
 
 

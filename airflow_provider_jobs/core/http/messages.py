@@ -100,7 +100,7 @@ class Reply:
         :raises ProtocolError: it holds something else.
         """
         try:
-            return json.loads(self.body)
+            return json.loads(self.body, parse_constant=_no_number)
         except (ValueError, RecursionError):
             raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON") from None
 
@@ -159,6 +159,11 @@ class Token(Protocol):
 
     def renew(self, rejected: Mapping[str, str]) -> bool:
         """Drop a token that the service rejected; return False if no other can be had."""
+
+
+def _no_number(word: str) -> None:
+    """Refuse NaN and Infinity, which are no JSON: databases do not take them."""
+    raise ValueError(word)
 
 
 def number(value: Any) -> int | None:

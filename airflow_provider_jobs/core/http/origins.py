@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 
 from airflow_provider_jobs.core.http.messages import check_url, is_loopback
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
 
+#: Longer names no host has.
+_MOST_HOST_CHARACTERS = 253
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -25,7 +28,8 @@ def host_of(url: str) -> str:
     """Return scheme, host and port of an address, for messages: the rest of one may be a secret."""
     try:
         parts = urlsplit(url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"[:253] if parts.netloc else "no host"
+        where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return shown(where, _MOST_HOST_CHARACTERS) if parts.netloc else "no host"
     except ValueError:
         return "what is not an address"
 

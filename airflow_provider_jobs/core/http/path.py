@@ -6,6 +6,7 @@ import re
 from urllib.parse import quote, unquote
 
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
 
 #: Longer than any id or name of the three services, and shorter than what servers take; characters.
 _MOST_CHARACTERS = 2048
@@ -23,10 +24,12 @@ def path_of(*parts: str, safe: str = "") -> str:
     """
     for part in parts:
         if not isinstance(part, str) or not part or len(part) > _MOST_CHARACTERS:
-            raise ConfigurationError(f"{str(part)[:80]!r} cannot be a part of an address")
+            raise ConfigurationError(f"{shown(part, 80)!r} cannot be a part of an address")
         # A proxy may take a quoted slash for a slash.
         if _NOWHERE.search(part) or not {".", ".."}.isdisjoint(re.split(r"[/\\]", part)):
-            raise ConfigurationError(f"{part[:80]!r} cannot be a part of an address: it leads elsewhere")
+            raise ConfigurationError(
+                f"{shown(part, 80)!r} cannot be a part of an address: it leads elsewhere"
+            )
     return "".join(f"/{quote(part, safe=safe)}" for part in parts)
 
 
@@ -36,7 +39,7 @@ def checked_path(path: str) -> str:
     :raises ConfigurationError: one does, or it is not a path; a slash at the end is none.
     """
     if not isinstance(path, str) or not path.startswith("/") or _NOT_QUOTED.search(path):
-        raise ConfigurationError(f"{str(path)[:80]!r} is not a path")
+        raise ConfigurationError(f"{shown(path, 80)!r} is not a path")
     first, *parts = path.split("/")[1:]
     path_of(*map(unquote, [first, *(parts[:-1] if parts[-1:] == [""] else parts)]))
     return path

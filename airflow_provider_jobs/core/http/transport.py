@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -29,7 +30,7 @@ from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Ti
 from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of, whole
 from airflow_provider_jobs.core.http.timed import BoundedAdapter, Bounds, bounds
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, MovedError
-from airflow_provider_jobs.words import keep_secret
+from airflow_provider_jobs.words import keep_secret, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -251,12 +252,14 @@ def _moved(url: str, place: str, status: int) -> MovedError:
     """Return the error of a redirect; of the addresses nothing but the hosts is shown."""
     host = urlsplit(url).hostname
     try:
-        target = urlsplit(urljoin(url, place)).hostname or "nowhere"
+        there = urlsplit(urljoin(url, place))
+        # Not its hostname, which is in small letters: what is secret would not be known in them.
+        target = re.sub(r":\d*$", "", there.netloc.rpartition("@")[2]) or "nowhere"
+        where = "another address of its own" if there.hostname == host else shown(target, 253)
     except ValueError:
-        target = "what is not an address"
-    where = "another address of its own" if target == host else target
+        where = "what is not an address"
     return MovedError(
-        f"{host} answered {status} and points to {where[:253]}, where no token is sent unasked: if it was "
+        f"{host} answered {status} and points to {where}, where no token is sent unasked: if it was "
         "renamed, set the new host in the connection; if not, a proxy may stand in between",
         status=status,
         reason=f"HTTP {status}",

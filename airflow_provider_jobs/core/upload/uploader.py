@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 WINDOW_BYTES = 64 * 1024 * 1024
 #: Sessions that may expire one after another before an upload is given up.
 SESSIONS = 5
+#: Replies that confirm less than a unit more, of one upload: real ones come after a cut.
+_MOST_SHORT = 10_000
 #: For failures in a row; when the service confirms more than before, the count begins anew.
 PATIENCE = RetryPolicy(attempts=12, total_seconds=600.0, cap_seconds=60.0)
 
@@ -77,7 +79,7 @@ class Uploader:
         :raises SourceChanged: the bytes were changed meanwhile; the upload is left incomplete.
         :raises JobsError: the service refused, or failed for longer than ``patience`` allows.
         """
-        ask, best = resume, 0
+        ask, best, short = resume, 0, 0
         if resume:
             self._upload.sent = None
         with _pieces(self._media.source, self._window_bytes) as piece:
@@ -85,6 +87,9 @@ class Uploader:
                 reply, step, problem = self._attempt(None if ask else piece, refusal)
                 if reply and step is Step.DONE:
                     return reply
+                short += self._upload.offset < best + UNIT_BYTES
+                if short > _MOST_SHORT:
+                    raise ProtocolError("the service stores a few bytes at a time of what is sent")
                 if self._upload.offset > best:
                     best, self._failures, self._waited = self._upload.offset, 0, 0.0
                 elif not problem and not ask:

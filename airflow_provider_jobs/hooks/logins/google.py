@@ -23,6 +23,7 @@ from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.http.path import path_of
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
 from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of, transport_of
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -308,7 +309,7 @@ def _impersonated(settings: BigQuerySettings, source: Any) -> Any:
     *delegates, target = settings.impersonation_chain
     for account in settings.impersonation_chain:
         if not re.fullmatch(r"[\w.+-]+@[\w.:-]+", account):
-            raise ConfigurationError(f"impersonation_chain: {account[:80]!r} is not a service account")
+            raise ConfigurationError(f"impersonation_chain: {shown(account, 80)!r} is not a service account")
     endpoint = check_url(settings.iam_endpoint, "iam_endpoint").rstrip("/")
     return impersonated_credentials.Credentials(
         source_credentials=source,
@@ -355,7 +356,7 @@ def _is_busy(error: Any) -> bool:
 
 def _words(error: BaseException) -> str:
     """Return the first argument of an error: the others may hold the whole reply."""
-    return str(error.args[0] if error.args else type(error).__name__)[:300]
+    return shown(error.args[0] if error.args else type(error).__name__, 300)
 
 
 def _listed(value: str | Sequence[str] | None) -> list[str]:

@@ -7,7 +7,7 @@ Source: https://googleapis.dev/python/google-auth/latest/reference/google.auth.t
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from google.auth import exceptions, transport
 
@@ -21,6 +21,7 @@ from airflow_provider_jobs.core.http.messages import (
 )
 from airflow_provider_jobs.core.http.origins import host_of, origin_of
 from airflow_provider_jobs.errors import ConfigurationError, TransportError
+from airflow_provider_jobs.words import keep_secret, secret_values, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,6 +91,8 @@ class Exchange(transport.Request):  # type: ignore[misc]  # google-auth has no t
         """
         if origin_of(check_url(url, f"{self._where}: the token service", metadata=True)) not in self._sources:
             self._check_taker(url, "the token service")
+        # What proves who this machine is may be any text, and a refusal may hold it.
+        keep_secret(*secret_values(dict(parse_qsl((body or b"").decode("utf-8", "replace")))))
         request = Request(
             method,
             url,
@@ -111,8 +114,8 @@ class Exchange(transport.Request):  # type: ignore[misc]  # google-auth has no t
         (own,) = self._origins.domains
         if domain != own:
             raise ConfigurationError(
-                f"{self._where}: the credentials are of {domain[:100]}, and the connection is of {own}: set "
-                "its universe_domain if that is right"
+                f"{self._where}: the credentials are of {shown(domain, 100)}, and the connection is of "
+                f"{own}: set its universe_domain if that is right"
             )
 
     def _check_taker(self, url: str, name: str) -> None:

@@ -45,6 +45,10 @@ TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
 SOAP_VERSION = "64.0"
 
 
+#: What simple-salesforce gets in place of a reply to SOAP: it would parse that with all of its entities.
+_SOAP_LOGIN = b"<r><sessionId>-</sessionId><serverUrl>https://-/</serverUrl></r>"
+
+
 @dataclass(frozen=True)
 class Grant:
     """A token, and the org that takes it."""
@@ -123,7 +127,7 @@ def _escaped(text: str | None) -> str | None:
 
 def _private_key(settings: SalesforceSettings) -> str:
     if path := settings.key_file:
-        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {path[:200]}")
+        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {shown(path, 200)}")
     text = settings.private_key or ""  # a form of one line may have made \n of its line ends
     return text if "\n" in text else text.replace("\\n", "\n")
 
@@ -147,7 +151,7 @@ class _Sender:
         headers: Mapping[str, str] | None = None,
         proxies: object = None,
     ) -> SimpleNamespace:
-        """Send one login, once, keep what it gives, and return what simple-salesforce reads of a reply."""
+        """Send one login, once, keep what it gives, and return what simple-salesforce has to find."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
         request = Request(
             "POST",
@@ -166,7 +170,7 @@ class _Sender:
                 retryable=error.retryable,
             ) from None
         self._read(reply)
-        return SimpleNamespace(content=reply.body, json=reply.json, status_code=reply.status)
+        return SimpleNamespace(content=_SOAP_LOGIN, json=reply.json, status_code=reply.status)
 
     def _read(self, reply: Reply) -> None:
         if reply.status != 200:  # noqa: PLR2004 - the HTTP status itself

@@ -17,6 +17,7 @@ from airflow_provider_jobs.clients.salesforce.names import VERSION, api_version,
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.base import extra_of
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -230,6 +231,6 @@ def _share(where: str, value: str | None) -> float | None:
         share = 0.0
     if not 0 < share <= 1:
         raise ConfigurationError(
-            f"{where}: api_usage_limit is {value[:20]!r}: give a share of the daily requests, such as 0.8"
+            f"{where}: api_usage_limit is {shown(value, 20)!r}: give a share of the daily requests, as 0.8"
         )
     return share

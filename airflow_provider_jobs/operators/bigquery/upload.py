@@ -16,6 +16,7 @@ from airflow_provider_jobs.operators.files import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.side_by_side import submit_each
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,5 +117,6 @@ class BigQueryUploadOperator(_LoadingOperator):
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         for request, submission in zip(requests, submissions, strict=True):
             if request.media:
-                self.log.info("%s is loaded by %s", request.media.source.name, submission.status.ref)
+                name = shown(request.media.source.name)
+            self.log.info("%s is loaded by %s", name, submission.status.ref)
         return submissions

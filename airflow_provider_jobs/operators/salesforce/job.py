@@ -16,6 +16,7 @@ from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
 from airflow_provider_jobs.operators.files import found_elsewhere, sink_for
 from airflow_provider_jobs.operators.task import ServiceTask
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -141,7 +142,7 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         All attempts of the task find each other's drafts there, whatever became of their jobs.
         """
         if told := found_elsewhere(folder, self.executor):
-            self.log.info("%s", told)
+            self.log.info("%s", shown(told))
         return sink_for(folder, task_digest(context))
 
     def _say_if_forgetful(self, memory: TaskMemory) -> None:

@@ -15,7 +15,19 @@ URL = "https://console/x"
 
 @pytest.mark.parametrize("link", [BigQueryJobLink, SalesforceJobLink])
 @pytest.mark.parametrize(
-    ("pushed", "url"), [({"url": URL}, URL), ({"url": None}, ""), ({}, ""), (None, ""), ("text", "")]
+    ("pushed", "url"),
+    [
+        ({"url": URL}, URL),
+        ({"url": None}, ""),
+        ({}, ""),
+        ({"url": "http://127.0.0.1:1/x"}, "http://127.0.0.1:1/x"),
+        (None, ""),
+        ("text", ""),
+    ]
+    + [
+        ({"url": url}, "")
+        for url in ("javascript:alert(1)", " javascript:alert(1)", "data:text/html,x", "//x", "https:///x", 7)
+    ],
 )
 def test_the_link_is_the_jobs_page(
     monkeypatch: pytest.MonkeyPatch, link: type[base.JobLink], pushed: Any, url: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -124,6 +125,37 @@ def test_a_subclass_may_take_a_value_apart(ending: str) -> None:
         task = render(dag_of(make), pulled)
         assert (task.source, task.destination_table) == (item["place"], item["table"])
         assert task.options == {"columns": item["columns"], "made": RENDERED}
+
+
+@dataclass
+class Place:
+    """A value that Airflow's serializer takes."""
+
+    path: str
+
+
+class Gathered(BigQueryUploadOperator):
+    """Somebody's own operator, which takes what has no order, or names, apart."""
+
+    def __init__(self, *, item: Any, **kwargs: Any) -> None:
+        found = [item.path] if isinstance(item, Place) else list(item)
+        super().__init__(source=found, destination_table="a.b", **kwargs)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "shape", [lambda text: {text}, lambda text: frozenset([text]), Place, lambda text: {text: 1}]
+)
+def test_a_subclass_may_take_sets_names_and_dataclasses_apart(
+    shape: Any, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Instance, "xcom_pull", lambda self, **_: self.pulled)
+    text, made = f"/{TEMPLATE}{ending}", Gathered
+    for make, pulled in (
+        (lambda xcom: made.partial(task_id="task").expand(item=xcom), [shape(text)]),
+        (lambda xcom: made.partial(task_id="task").expand_kwargs(xcom), [{"item": shape(text)}]),
+    ):
+        assert render(dag_of(make), pulled).source == [text]
 
 
 class Described:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, GzipSource, Media, Source
+from airflow_provider_jobs.core.upload import uploader
 from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES
 from airflow_provider_jobs.core.upload.uploader import PATIENCE, Uploader
 from airflow_provider_jobs.errors import ProtocolError, UploadExpired
@@ -25,8 +26,8 @@ def pattern(count: int) -> bytes:
 
 
 def send(storage: Storage, source: Source, *, resume: bool = False, **options: Any) -> Reply:
-    uploader = Uploader(storage, URL, Media(source), window_bytes=WINDOW, **options)
-    return uploader.send(refusal, resume=resume)
+    sender = Uploader(storage, URL, Media(source), window_bytes=WINDOW, **options)
+    return sender.send(refusal, resume=resume)
 
 
 class TestKnownSize:
@@ -233,6 +234,15 @@ class TestPatience:
         with pytest.raises(ProtocolError, match="stores nothing"):
             send(storage, source_of(ROWS))
         assert len(storage.asked) == PATIENCE.attempts
+
+    def test_a_service_that_stores_a_byte_at_a_time_is_given_up(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(uploader, "_MOST_SHORT", 50)
+        storage = Storage(*[answered(308, kept=1, stored=stored) for stored in range(1, 100)])
+        with pytest.raises(ProtocolError, match="a few bytes at a time"):
+            send(storage, source_of(ROWS))
+        assert len(storage.asked) == 51
 
     def test_a_cut_that_the_question_survives_is_a_failure_still(self) -> None:
         storage = Storage(*[cut(50, kept=0), FINE] * 100)

@@ -8,6 +8,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
+from xml.dom import minidom
 
 import jwt
 import pytest
@@ -162,6 +163,32 @@ def test_soap_with_an_organization_or_nothing_more() -> None:
         (request,) = transport.seen
         assert isinstance(request.content, bytes)
         assert text in request.content
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        '<!DOCTYPE E [<!ENTITY a "aa"><!ENTITY b "&a;&a;">]>',
+        '<!DOCTYPE E SYSTEM "file:///etc/hostname">',
+        "<",
+    ],
+    ids=["plain", "entities", "external", "broken"],
+)
+def test_a_reply_to_soap_goes_to_no_parser_of_xml(head: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    real = minidom.parseString
+
+    def parse(text: bytes) -> Any:
+        parsed.append(text)
+        return real(text)
+
+    monkeypatch.setattr(minidom, "parseString", parse)
+    body = head.encode() + b"<E><sessionId>00D!T</sessionId><serverUrl>" + f"{URL}/services".encode()
+    assert log_in(
+        settings({"security_token": "T"}, **USER), answering(body + b"</serverUrl><x>&b;</x></E>")
+    ) == (Grant("00D!T", URL))
+    assert not [text for text in parsed if b"00D!T" in text or b"ENTITY" in text]
 
 
 REFUSALS: list[tuple[dict[str, str], int, Any, str, str]] = [
