@@ -107,7 +107,7 @@ $(AUDIT)/.ready: $(READY)
 	touch $@
 
 # Of what is installed here, and of the oldest releases that pyproject.toml takes; Airflow's version is its users'.
-advisories: $(AUDIT)/.ready  ## ask pypi.org for known advisories: fails if it knows one, or does not answer
+advisories: $(AUDIT)/.ready  ## ask the package index for known advisories: fails if it knows one, or does not answer
 	$(BIN)/uv pip freeze --quiet --python $(BIN)/python --exclude-editable > $(AUDIT)/installed.txt
 	$(BIN)/uv pip compile --quiet --all-extras --resolution lowest-direct --no-annotate --no-header pyproject.toml | grep -v '^apache-airflow' > $(AUDIT)/floors.txt
 	$(AUDIT)/bin/pip-audit --strict --disable-pip --no-deps --progress-spinner off --requirement $(AUDIT)/installed.txt
