@@ -76,7 +76,7 @@ class Clock:
         if seconds > LOOK_SECONDS:
             self._ahead += seconds
         else:
-            time.sleep(seconds)
+            time.sleep(seconds)  # between two looks at a job, over HTTP; longer pauses take no time
 
 
 class Recorder(logging.Handler):
