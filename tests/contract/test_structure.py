@@ -24,7 +24,8 @@ STANDING = {
     "core.upload": {"body", "protocol", "uploader"},
     "core.wait": {"group", "listing", "waiter"},
     "hooks.logins": {"google", "google_exchange", "salesforce", "salesforce_settings", "salesforce_tokens"},
-    "operators": {"files", "following", "memory", "progress", "side_by_side", "task"},
+    "operators": {"following", "memory", "progress", "side_by_side", "task"},
+    "operators.files": {"places", "results", "sources"},
     "operators.salesforce": {"parts", "rejections"},
     "triggers": {"metrics", "sharing"},
 }

@@ -12,7 +12,7 @@ from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.attempts import work_digest, work_digest_before
 from airflow_provider_jobs.operators.bigquery.load import _LoadingOperator
-from airflow_provider_jobs.operators.files import sources_by_place
+from airflow_provider_jobs.operators.files.sources import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.side_by_side import submit_each

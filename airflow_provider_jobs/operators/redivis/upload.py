@@ -16,7 +16,7 @@ from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.endings import failure
-from airflow_provider_jobs.operators.files import sources_of
+from airflow_provider_jobs.operators.files.sources import sources_of
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.redivis.job import RedivisOperator

@@ -14,7 +14,9 @@ from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.operators.files import check_places, opened, sources_of, written
+from airflow_provider_jobs.operators.files.places import opened
+from airflow_provider_jobs.operators.files.results import check_places, written
+from airflow_provider_jobs.operators.files.sources import sources_of
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs

@@ -14,7 +14,7 @@ from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
-from airflow_provider_jobs.operators.files import found_elsewhere, sink_for
+from airflow_provider_jobs.operators.files.results import found_elsewhere, sink_for
 from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.words import shown
 

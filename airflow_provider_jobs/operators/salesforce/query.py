@@ -13,7 +13,8 @@ from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.endings import retry_follows
-from airflow_provider_jobs.operators.files import folder_and_name, opened, written
+from airflow_provider_jobs.operators.files.places import opened
+from airflow_provider_jobs.operators.files.results import folder_and_name, written
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 

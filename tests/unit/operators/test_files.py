@@ -12,7 +12,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from airflow_provider_jobs.operators.files import sources_of
+from airflow_provider_jobs.operators.files.sources import sources_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

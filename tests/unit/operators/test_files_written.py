@@ -15,7 +15,8 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, LocalSink, Part
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
-from airflow_provider_jobs.operators.files import StoreSink, folder_and_name, opened, sink_for
+from airflow_provider_jobs.operators.files.places import opened
+from airflow_provider_jobs.operators.files.results import StoreSink, folder_and_name, sink_for
 from tests.unit.operators.conftest import Timeout
 
 if TYPE_CHECKING:

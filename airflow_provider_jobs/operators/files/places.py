@@ -1,0 +1,37 @@
+"""Where a file is: a path of this machine, or a URL of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_jobs.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
+
+
+def opened(path: Any, conn_id: str | None, parameter: str = "results_path") -> Any:
+    """Return a Path, or for a URL an ObjectStoragePath.
+
+    :raises ConfigurationError: it is neither.
+    """
+    if isinstance(path, str) and "://" in path:
+        from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
+
+        return ObjectStoragePath(path, conn_id=conn_id)
+    if in_store(path):
+        return path
+    if isinstance(path, str | Path):
+        return Path(path)
+    raise ConfigurationError(f"{parameter} is a {type(path).__name__}: give a path or an ObjectStoragePath")
+
+
+def in_store(path: Any) -> bool:
+    """Return True of an ObjectStoragePath, which is a Path as well in Airflow 3.1."""
+    return hasattr(type(path), "fs")
+
+
+def is_local(folder: ObjectStoragePath) -> bool:
+    """Return True of a URL that names a folder of this machine."""
+    return "file" in folder.fs.protocol
