@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit benchmark redivis-client node-clients advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test lint typecheck unit googlesql benchmark redivis-client node-clients advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -49,8 +49,13 @@ lint: $(READY)  ## ruff: rules and format
 typecheck: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
+# The documentation's examples of the language, in a folder that has the pages: outside of everything else.
+googlesql: $(READY)  ## run GoogleSQL's documented examples: make googlesql DOCS=folder
+	$(BIN)/python -m tests.googlesql '$(DOCS)'
+
 # Three processes: a real Airflow, and who waits for jobs, mostly wait while others compute. What takes longest comes first.
 unit: $(READY)  ## the tests alone
+	$(BIN)/python -m airflow_provider_jobs.sandbox.bigquery.engine.googlesql
 	$(BIN)/python -m pytest --quiet --numprocesses 3 --no-loadscope-reorder \
 		tests/system tests/contract tests/integration tests/unit
 

@@ -18,7 +18,7 @@ HEAVY = {
     "jwt",
     "zeep",
     "duckdb",
-    "sqlglot",
+    "wasmtime",
     "cryptography",
 }
 PUBLIC = [

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 JSON = "NEWLINE_DELIMITED_JSON"
 EVERYTHING = """CREATE TABLE t AS SELECT 9007199254740993 AS i, 1.5 AS f, 'a,"b"\\n' AS s, TRUE AS b,
-    b'\\x00' AS by, NUMERIC '1.50' AS n, DATE '2020-01-31' AS d, TIME '10:11:12' AS t,
+    b'\\x00' AS raw, NUMERIC '1.50' AS n, DATE '2020-01-31' AS d, TIME '10:11:12' AS t,
     DATETIME '2020-01-31 10:11:12.5' AS dt, TIMESTAMP '2020-01-01 00:00:00 UTC' AS ts, JSON '{"a":1}' AS j
     UNION ALL SELECT NULL, NULL, '', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL"""
 
@@ -31,7 +31,7 @@ def test_csv_says_null_and_empty_text_apart(bench: Bench) -> None:
     bench.query(EVERYTHING)
     outcome = bench.run(bench.extracting("t", "gs://data/out/t.csv"))
     assert (bench.bucket / "out/t.csv").read_text() == (
-        "i,f,s,b,by,n,d,t,dt,ts,j\n"
+        "i,f,s,b,raw,n,d,t,dt,ts,j\n"
         '9007199254740993,1.5,"a,""b""\n",true,AA==,1.5,2020-01-31,10:11:12,2020-01-31T10:11:12.5,'
         '2020-01-01 00:00:00 UTC,"{""a"":1}"\n'
         ',,"",,,,,,,,\n'
@@ -53,7 +53,7 @@ def test_json_leaves_nulls_out_and_writes_whole_numbers_as_texts(bench: Bench) -
     bench.run(bench.extracting("t", "gs://data/t.json", destinationFormat=JSON))
     first, second = map(json.loads, (bench.bucket / "t.json").read_text().splitlines())
     assert first == {
-        "i": "9007199254740993", "f": 1.5, "s": 'a,"b"\n', "b": True, "by": "AA==", "n": "1.5",
+        "i": "9007199254740993", "f": 1.5, "s": 'a,"b"\n', "b": True, "raw": "AA==", "n": "1.5",
         "d": "2020-01-31", "t": "10:11:12", "dt": "2020-01-31T10:11:12.500000",
         "ts": "2020-01-01 00:00:00 UTC", "j": {"a": 1},
     }  # fmt: skip
@@ -77,7 +77,7 @@ def test_avro_is_read_by_another_library(bench: Bench) -> None:
     bench.run(bench.extracting("t", "gs://data/t.avro", **options))
     with (bench.bucket / "t.avro").open("rb") as file:
         first, second = fastavro.reader(file)
-    assert (first["i"], first["by"], first["d"]) == (9007199254740993, b"\x00", "2020-01-31")
+    assert (first["i"], first["raw"], first["d"]) == (9007199254740993, b"\x00", "2020-01-31")
     assert second["s"] == ""
     assert second["i"] is None
 

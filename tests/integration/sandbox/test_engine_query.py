@@ -26,7 +26,7 @@ def test_result_columns_have_bigquerys_names_and_types(bench: Bench) -> None:
 
 
 def test_every_type_is_encoded_as_the_api_does(bench: Bench) -> None:
-    sql = """SELECT 9007199254740993 AS i, CAST('nan' AS FLOAT64) AS nan, 1.5 AS f, TRUE AS b, b'ab' AS by,
+    sql = """SELECT 9007199254740993 AS i, CAST('nan' AS FLOAT64) AS nan, 1.5 AS f, TRUE AS b, b'ab' AS raw,
         NUMERIC '1.50' AS n, DATE '2020-01-31' AS d, TIME '10:11:12.5' AS t,
         DATETIME '2020-01-31 10:11:12' AS dt,
         TIMESTAMP '2020-01-01 00:00:00.25 UTC' AS ts, JSON '{"a": 1}' AS j, NULL AS nothing,

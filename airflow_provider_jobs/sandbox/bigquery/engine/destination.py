@@ -17,9 +17,11 @@ from airflow_provider_jobs.sandbox.bigquery.engine.catalog import (
     new_table,
     save_table,
 )
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import shape
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
+from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
+    BIGNUMERIC_SCALE,
     Field,
     column_definitions,
     duck_type,
@@ -67,6 +69,39 @@ def stage(session: Session, physical: str, fields: Sequence[Field], select: str)
     """Compute rows into a DuckDB table that no BigQuery table points to yet."""
     session.execute(f"CREATE TABLE {physical} ({column_definitions(fields) or 'nothing INTEGER'})")
     session.execute(f"INSERT INTO {physical} {select}")
+
+
+def stage_texts(
+    session: Session, physical: str, fields: Sequence[Field], columns: Sequence[Sequence[str | None]]
+) -> None:
+    """Put rows, as columns of texts, into a DuckDB table that no BigQuery table points to yet.
+
+    :param columns: what ``googlesql.values.reader`` gives, column by column.
+    :raises JobProblem: DuckDB's type cannot hold a value.
+    """
+    session.execute(f"CREATE TABLE {physical} ({column_definitions(fields) or 'nothing INTEGER'})")
+    if not columns or not columns[0]:
+        return
+    for each, values in zip(fields, columns, strict=True):
+        if each.type == "BIGNUMERIC" and any(_too_fine(value) for value in values):
+            message = (
+                f"The sandbox cannot store {BIGNUMERIC_SCALE + 1} digits after the point of a BIGNUMERIC"
+            )
+            raise JobProblem("invalidQuery", f"{message}, BigQuery can", "query")
+    lists = ", ".join(f"unnest(CAST(? AS VARCHAR[])) AS c{number}" for number in range(len(fields)))
+    casts = ", ".join(from_text(each, f"c{number}") for number, each in enumerate(fields))
+    session.execute(f"INSERT INTO {physical} SELECT {casts} FROM (SELECT {lists})", columns)  # noqa: S608 - ours
+
+
+def from_text(each: Field, column: str) -> str:
+    """Give DuckDB's SQL for a column's values, which are texts as ``googlesql.values.reader`` gives them."""
+    if each.repeated or each.type == "RECORD":
+        column = f"from_json({column}, {text(shape(each))})"
+    return f"CAST({column} AS {duck_type(each)})"
+
+
+def _too_fine(value: str | None) -> bool:
+    return value is not None and len(value.partition(".")[2].rstrip("0")) > BIGNUMERIC_SCALE
 
 
 def check_target(session: Session, target: Target) -> StoredTable | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,35 @@ def iso_text(value: date | time) -> str:
     return value.isoformat()
 
 
+_INTERVAL_PART = re.compile(r"(-?\d+) (year|month|day)s?|(-?)(\d+):(\d+):(\d+)(?:\.(\d+))?")
+
+
+def read_interval(text: str) -> tuple[int, int, int]:
+    """Read an interval as DuckDB writes it: months, days and microseconds."""
+    found = {"year": 0, "month": 0, "day": 0}
+    microseconds = 0
+    for count, unit, sign, hours, minutes, seconds, fraction in _INTERVAL_PART.findall(text):
+        if unit:
+            found[unit] = int(count)
+        else:
+            whole = (int(hours) * 60 + int(minutes)) * 60 + int(seconds)
+            microseconds = whole * _MICROSECONDS + int(fraction.ljust(6, "0"))
+            microseconds = -microseconds if sign else microseconds
+    return found["year"] * 12 + found["month"], found["day"], microseconds
+
+
+def interval_text(value: str) -> str:
+    """Give an interval as BigQuery does, from DuckDB's text: ``1-2 3 4:5:6.5``."""
+    months, days, microseconds = read_interval(value)
+    seconds, rest = divmod(abs(microseconds), _MICROSECONDS)
+    fraction = f".{rest:06}".rstrip("0") if rest else ""
+    clock = f"{seconds // 3600}:{seconds // 60 % 60}:{seconds % 60}{fraction}"
+    year_months = f"{'-' if months < 0 else ''}{abs(months) // 12}-{abs(months) % 12}"
+    return f"{year_months} {days} {'-' if microseconds < 0 else ''}{clock}"
+
+
 ENCODERS: dict[str, Callable[[Any], str]] = {
+    "INTERVAL": interval_text,
     "BYTES": bytes_text,
     "BOOLEAN": bool_text,
     "FLOAT": float_text,

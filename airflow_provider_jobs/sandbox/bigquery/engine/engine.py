@@ -12,6 +12,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.encoding import encode_row, s
 from airflow_provider_jobs.sandbox.bigquery.engine.files.extract import run_extract
 from airflow_provider_jobs.sandbox.bigquery.engine.files.load import run_load
 from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.service import googlesql
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     ApiError,
@@ -20,9 +21,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     RunningJob,
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.cache import ResultCache
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.functions import MACROS
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.duck import MACROS
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.locations import datasets_of
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.query import dry_run, run_query
 from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
@@ -41,6 +42,7 @@ class Engine:
     def __init__(self, root: Path) -> None:
         """Open the root, or start an empty one: ``bigquery.duckdb`` and ``buckets`` below it."""
         root.mkdir(parents=True, exist_ok=True)
+        googlesql()  # it loads meanwhile
         self._storage = Storage(root)
         self._store = Store(root.resolve(), [self._storage.buckets, self._storage.scratch], MACROS)
         with self._store.session() as session:

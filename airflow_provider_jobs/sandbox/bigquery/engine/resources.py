@@ -11,12 +11,14 @@ from airflow_provider_jobs.sandbox.bigquery.engine import catalog
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.legacy import to_googlesql
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse, split
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext, make_plan, result_fields
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan
 from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, column_definitions, read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
 
 # Metadata that is kept and given back as it came.
 _KEPT = (
@@ -76,7 +78,9 @@ def _view_fields(
 ) -> tuple[Field, ...]:
     context.location = str(home["location"])
     try:
-        statement = split(view["query"])[0]
-        return result_fields(context, make_plan(context, statement, parse(statement)))
+        with context.instance() as instance:
+            statement = split(instance, view["query"])[0]
+        analysis = make_plan(context, statement).analysis
     except JobProblem as problem:
         raise ApiError(400, problem.reason, problem.message, "query") from problem
+    return analysis.fields if analysis is not None else ()

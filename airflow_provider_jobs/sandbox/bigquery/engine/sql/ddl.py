@@ -9,21 +9,21 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
 from airflow_provider_jobs.sandbox.bigquery.engine import catalog
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import stage
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import message, names, number
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import has, kind, leaf, part
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, anonymous_dataset
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.choice import compute
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.column_rules import fit
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl_parts import (
     clustering,
     fields_of,
     options,
     partitioning,
 )
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement, at, invalid_query
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan, result_fields
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement, at, invalid_query, unsupported
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import analyzed, make_plan
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
     StatementResult,
     ensure_anonymous_dataset,
@@ -38,138 +38,181 @@ from airflow_provider_jobs.sandbox.bigquery.engine.types import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
+    from collections.abc import Callable
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
 
 
-def run_ddl(context: QueryContext, statement: Statement, tree: exp.Expression) -> StatementResult:
+def run_ddl(context: QueryContext, statement: Statement) -> StatementResult:
     """Run one DDL statement.
 
     :raises JobProblem: the sandbox has no equivalent, or the statement is not valid.
     """
     if context.query.get("destinationTable"):
         raise JobProblem("invalid", "Cannot set destination table in jobs with DDL statements")
-    kind = str(tree.args.get("kind") or "").upper()
-    if isinstance(tree, exp.Create) and kind == "TABLE":
-        return _create_table(context, statement, tree)
-    if isinstance(tree, exp.Create) and kind == "VIEW":
-        return _create_view(context, statement, tree)
-    if kind == "SCHEMA":
-        return _schema(context, tree)
-    if isinstance(tree, exp.Drop) and kind in {"TABLE", "VIEW"}:
-        return _drop(context, statement, tree)
-    if isinstance(tree, exp.TruncateTable):
-        return _truncate(context, statement, tree)
-    if isinstance(tree, exp.Alter) and kind == "TABLE":
-        return _alter(context, statement, tree)
-    where = at(statement.script, statement.start)
-    raise invalid_query(f"Unsupported statement in the sandbox: {statement.keyword} {kind}".rstrip() + where)
+    run = _STATEMENTS.get(kind(statement.node))
+    if run is None:
+        raise unsupported(
+            f"run {statement.keyword} statements of this kind{at(statement.script, statement.start)}"
+        )
+    return run(context, statement)
 
 
-def _result(kind: str, operation: str, table: TableId, more: dict[str, Any] | None = None) -> StatementResult:
+def _result(name: str, operation: str, table: TableId, more: dict[str, Any] | None = None) -> StatementResult:
     statistics = {
         "cacheHit": False, "totalBytesProcessed": "0", "totalBytesBilled": "0", "referencedTables": [],
-        **(more or {}), "statementType": kind, "ddlOperationPerformed": operation,
+        **(more or {}), "statementType": name, "ddlOperationPerformed": operation,
         "ddlTargetTable": table.reference,
     }  # fmt: skip
-    return StatementResult(kind, statistics, table)
+    return StatementResult(name, statistics, table)
 
 
-def _create_table(context: QueryContext, statement: Statement, tree: exp.Create) -> StatementResult:
-    if tree.args.get("clone") or any(tree.find_all(exp.LikeProperty)):
-        where = at(statement.script, statement.start)
-        raise invalid_query(f"Unsupported statement in the sandbox: CREATE TABLE LIKE or CLONE{where}")
-    name = _new_name(context, statement, tree)
-    kind = "CREATE_TABLE_AS_SELECT" if tree.expression else "CREATE_TABLE"
-    more = {**partitioning(tree), **clustering(tree), **options(tree)}
-    given = fields_of(tree.this) if isinstance(tree.this, exp.Schema) else ()
-    if not given and tree.expression is None:
-        where = at(statement.script, statement.start)
-        raise invalid_query(f"CREATE TABLE requires a column list or AS query{where}")
+def _name(context: QueryContext, path: Any) -> TableId:
+    return context.tables.name([each.id_string for each in path.names])
+
+
+def _is_temporary(resolved: Any) -> bool:
+    return names("ResolvedCreateStatementEnums.CreateScope")[part(resolved, "create_scope")] == "CREATE_TEMP"
+
+
+def _mode(resolved: Any) -> str:
+    return names("ResolvedCreateStatementEnums.CreateMode")[part(resolved, "create_mode")]
+
+
+def _create_table(context: QueryContext, statement: Statement) -> StatementResult:
+    node = statement.node
+    if any(has(node, each) for each in ("clone_data_source", "copy_data_source", "like_table_name")):
+        raise unsupported(f"run CREATE TABLE LIKE, CLONE or COPY{at(statement.script, statement.start)}")
+    resolved = analyzed(context, statement)
+    more = {**partitioning(resolved), **clustering(resolved), **options(part(resolved, "option_list"))}
+    given = fields_of(part(resolved, "column_definition_list"))
+    if _is_temporary(resolved):
+        ensure_anonymous_dataset(context)
+        name = TableId(context.project, anonymous_dataset(context.location), f"temp{uuid.uuid4().hex}")
+    else:
+        name = _name(context, part(node, "name"))
+    what = "CREATE_TABLE_AS_SELECT" if node.HasField("query") else "CREATE_TABLE"
     session, physical = context.session, context.store.new_physical()
+    statistics: dict[str, Any] = {}
     with context.store.writing(session, name), session.transaction():
         dataset = catalog.get_dataset(session, name.project, name.dataset, context.location)
-        existing = catalog.find_table(session, name)
-        if existing is not None and tree.args.get("exists"):
-            return _result(kind, "SKIP", name)
-        if existing is not None and not tree.args.get("replace"):
-            raise JobProblem("duplicate", f"Already Exists: Table {name}")
-        statistics: dict[str, Any] = {}
-        if tree.expression is not None:
-            plan = make_plan(context, statement, tree.expression)
+        existing = _existing(context, name, _mode(resolved))
+        if existing is not None and _mode(resolved) == "CREATE_IF_NOT_EXISTS":
+            return _result(what, "SKIP", name)
+        if node.HasField("query"):
+            plan = make_plan(context, statement.inner(node.query), given)
             context.check_billed(plan.processed)
-            given = given or result_fields(context, plan)
-            with duck_errors(statement, plan.tree):
-                stage(session, physical, given, plan.sql)
+            compute(context, plan, physical)
+            fit(context, physical, given)
             statistics = plan_statistics(plan)
         else:
             session.execute(f"CREATE TABLE {physical} ({column_definitions(given) or 'nothing INTEGER'})")
         if existing is not None:
             catalog.drop_table(session, existing)
         catalog.save_table(session, catalog.new_table(name, physical, given, dataset, more))
-    if any(tree.find_all(exp.TemporaryProperty)):
-        context.temporary[_table_node(tree).name.lower()] = name
+    if _is_temporary(resolved):
+        context.temporary[".".join(each.id_string for each in part(node, "name").names).lower()] = name
         context.cache.keep_temporary(context.store, name)
-    return _result(kind, "CREATE" if existing is None else "REPLACE", name, statistics)
+    return _result(what, "CREATE" if existing is None else "REPLACE", name, statistics)
 
 
-def _table_node(tree: exp.Expression) -> exp.Table:
-    node = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    if not isinstance(node, exp.Table):
-        raise invalid_query("The statement names no table")
-    return node
+def _existing(context: QueryContext, name: TableId, mode: str) -> catalog.StoredTable | None:
+    """Give the table of the name, if there is one and it is not in the way.
+
+    :raises JobProblem: it is.
+    """
+    existing = catalog.find_table(context.session, name)
+    if existing is not None and mode == "CREATE_DEFAULT":
+        raise JobProblem("duplicate", f"Already Exists: Table {name}")
+    return existing
 
 
-def _new_name(context: QueryContext, statement: Statement, tree: exp.Create) -> TableId:
-    node = _table_node(tree)
-    if any(tree.find_all(exp.TemporaryProperty)):
-        ensure_anonymous_dataset(context)
-        return TableId(context.project, anonymous_dataset(context.location), f"temp{uuid.uuid4().hex}")
-    return context.tables().name(node, statement)
-
-
-def _create_view(context: QueryContext, statement: Statement, tree: exp.Create) -> StatementResult:
-    name = _new_name(context, statement, tree)
-    select = context.tables().qualified(tree.expression, statement)
-    sql = select.sql(dialect="bigquery")
+def _create_view(context: QueryContext, statement: Statement) -> StatementResult:
+    resolved, node = analyzed(context, statement), statement.node
+    query = statement.inner(part(node, "query"))
+    name = _name(context, part(node, "name"))
+    if part(resolved, "has_explicit_columns"):
+        raise unsupported(f"name the columns of a view{at(statement.script, statement.start)}")
     session = context.session
     with context.store.writing(session, name), session.transaction():
         dataset = catalog.get_dataset(session, name.project, name.dataset, context.location)
-        existing = catalog.find_table(session, name)
-        if existing is not None and tree.args.get("exists"):
+        existing = _existing(context, name, _mode(resolved))
+        if existing is not None and _mode(resolved) == "CREATE_IF_NOT_EXISTS":
             return _result("CREATE_VIEW", "SKIP", name)
-        if existing is not None and not tree.args.get("replace"):
-            raise JobProblem("duplicate", f"Already Exists: Table {name}")
-        fields = result_fields(context, make_plan(context, statement, select))
+        fields = _fields(context, query)
+        with context.instance() as instance:
+            sql = context.tables.qualified(instance, query)
         if existing is not None:
             catalog.drop_table(session, existing)
-        more = {**options(tree), "view": {"query": sql, "useLegacySql": False}}
+        more = {**options(part(resolved, "option_list")), "view": {"query": sql, "useLegacySql": False}}
         catalog.save_table(session, catalog.new_table(name, "", fields, dataset, more))
     return _result("CREATE_VIEW", "CREATE" if existing is None else "REPLACE", name)
 
 
-def _drop(context: QueryContext, statement: Statement, tree: exp.Drop) -> StatementResult:
-    kind = f"DROP_{tree.args['kind'].upper()}"
-    nodes = tree.args.get("tables") or [tree.this]
-    name = context.tables().name(nodes[0], statement)
+def _fields(context: QueryContext, query: Statement) -> tuple[Field, ...]:
+    analysis = make_plan(context, query).analysis
+    return analysis.fields if analysis is not None else ()
+
+
+def _create_function(context: QueryContext, statement: Statement) -> StatementResult:
+    """Remember a function for the statements that follow in the script."""
+    resolved, node = analyzed(context, statement), statement.node
+    if not _is_temporary(resolved) or resolved.language != "SQL" or resolved.is_aggregate:
+        kinds = "functions that outlive their script, or in other languages than SQL, or aggregates"
+        raise unsupported(f"make {kinds}{at(statement.script, statement.start)}")
+    function = message("FunctionProto")(
+        name_path=list(part(resolved, "name_path")), group="Templated_SQL_Function"
+    )
+    function.mode = number("FunctionEnums.Mode", "SCALAR")
+    function.signature.add().CopyFrom(resolved.signature)
+    function.templated_sql_function_argument_name.extend(resolved.argument_name_list)
+    code = resolved.code
+    if resolved.has_explicit_return_type:
+        declared = part(node, "return_type")
+        code = f"CAST(({code}) AS {statement.inner(leaf(declared)).text})"
+        function.signature[0].return_type.Clear()
+        function.signature[0].return_type.kind = number("SignatureArgumentKind", "ARG_TYPE_ARBITRARY")
+    function.parse_resume_location.input = code
+    function.parse_resume_location.byte_position = 0
+    function.parse_resume_location.allow_resume = False
+    context.functions[".".join(function.name_path).lower()] = function
+    return StatementResult("CREATE_FUNCTION", _no_bytes("CREATE_FUNCTION", "CREATE"))
+
+
+def _no_bytes(name: str, operation: str) -> dict[str, Any]:
+    return {
+        "statementType": name, "ddlOperationPerformed": operation, "totalBytesProcessed": "0",
+        "totalBytesBilled": "0", "cacheHit": False,
+    }  # fmt: skip
+
+
+def _drop(context: QueryContext, statement: Statement) -> StatementResult:
+    resolved = analyzed(context, statement)
+    if resolved.object_type == "SCHEMA":
+        return _drop_schema(context, resolved)
+    if resolved.object_type not in {"TABLE", "VIEW"}:
+        raise unsupported(f"run DROP {resolved.object_type}{at(statement.script, statement.start)}")
+    what, name = f"DROP_{resolved.object_type}", _name(context, statement.node.name)
     session = context.session
     with context.store.writing(session, name), session.transaction():
         found = catalog.find_table(session, name)
         if found is None:
-            if tree.args.get("exists"):
-                return _result(kind, "SKIP", name)
+            if resolved.is_if_exists:
+                return _result(what, "SKIP", name)
             catalog.get_table(session, name, context.location)
         else:
-            if (found.view_query is not None) != (kind == "DROP_VIEW"):
-                actual = "VIEW" if found.view_query is not None else "TABLE"
-                raise invalid_query(
-                    f"Cannot drop {name} which has type {actual}. An object of type {kind[5:]} was expected."
-                )
+            actual = "VIEW" if found.view_query is not None else "TABLE"
+            if actual != resolved.object_type:
+                expected = f"An object of type {resolved.object_type} was expected."
+                raise invalid_query(f"Cannot drop {name} which has type {actual}. {expected}")
             catalog.drop_table(session, found)
-    return _result(kind, "DROP", name)
+    return _result(what, "DROP", name)
 
 
-def _truncate(context: QueryContext, statement: Statement, tree: exp.TruncateTable) -> StatementResult:
-    name = context.tables().name(tree.expressions[0], statement)
+def _truncate(context: QueryContext, statement: Statement) -> StatementResult:
+    name = _name(context, leaf(statement.node.target_path))
+    if statement.node.HasField("where"):
+        raise unsupported("run TRUNCATE TABLE with a WHERE clause")
     session = context.session
     with context.store.writing(session, name), session.transaction():
         table = catalog.get_table(session, name, context.location)
@@ -180,81 +223,102 @@ def _truncate(context: QueryContext, statement: Statement, tree: exp.TruncateTab
     return _result("TRUNCATE_TABLE", "REPLACE", name)
 
 
-def _alter(context: QueryContext, statement: Statement, tree: exp.Alter) -> StatementResult:
-    name = context.tables().name(tree.this, statement)
+def _alter(context: QueryContext, statement: Statement) -> StatementResult:
+    name = _name(context, part(statement.node, "path"))
     session = context.session
     with context.store.writing(session, name), session.transaction():
-        if tree.args.get("exists") and catalog.find_table(session, name) is None:
+        if part(statement.node, "is_if_exists") and catalog.find_table(session, name) is None:
             return _result("ALTER_TABLE", "SKIP", name)
         table = catalog.get_table(session, name, context.location)
-        for action in tree.args["actions"]:
-            table = _altered(context, statement, table, action)
+        resolved = analyzed(context, statement)
+        for action in map(leaf, part(resolved, "alter_action_list")):
+            table = _altered(context, table, action)
         catalog.save_table(session, table)
     return _result("ALTER_TABLE", "ALTER", name)
 
 
-def _altered(
-    context: QueryContext, statement: Statement, table: catalog.StoredTable, action: exp.Expression
-) -> catalog.StoredTable:
-    fields = list(table.fields)
+def _altered(context: QueryContext, table: catalog.StoredTable, action: Any) -> catalog.StoredTable:
+    fields = {each.name.lower(): each for each in table.fields}
     alter = f"ALTER TABLE {table.physical}"
-    if isinstance(action, exp.ColumnDef):
-        (new,) = fields_of(exp.Schema(expressions=[action]))
-        if any(each.name.lower() == new.name.lower() for each in fields):
-            if action.args.get("exists"):
+    match kind(action):
+        case "ResolvedAddColumnAction":
+            (new,) = fields_of([action.column_definition])
+            if new.name.lower() in fields:
                 return table
-            raise invalid_query(f"Column already exists: {new.name}" + at(statement.script, statement.start))
-        if new.mode == "REQUIRED":
-            raise invalid_query(f"Cannot add required column {new.name} to an existing table")
-        context.session.execute(f"{alter} ADD COLUMN {quoted(new.name)} {duck_type(new)}")
-        fields.append(new)
-    elif isinstance(action, exp.Drop):
-        index = _column(fields, action.this or action.args["tables"][0], statement)
-        context.session.execute(f"{alter} DROP COLUMN {quoted(fields.pop(index).name)}")
-    elif isinstance(action, exp.RenameColumn):
-        index = _column(fields, action.this, statement)
-        context.session.execute(
-            f"{alter} RENAME COLUMN {quoted(fields[index].name)} TO {quoted(action.args['to'].name)}"
-        )
-        fields[index] = replace(fields[index], name=action.args["to"].name)
-    else:
-        where = at(statement.script, statement.start)
-        raise invalid_query(f"Unsupported statement in the sandbox: this form of ALTER TABLE{where}")
-    return replace(table, resource={**table.resource, "schema": schema_resource(fields)})
+            if new.mode == "REQUIRED":
+                raise invalid_query(f"Cannot add required column {new.name} to an existing table")
+            context.session.execute(f"{alter} ADD COLUMN {quoted(new.name)} {duck_type(new)}")
+            fields[new.name.lower()] = new
+        case "ResolvedDropColumnAction":
+            if action.name.lower() not in fields:
+                return table
+            context.session.execute(f"{alter} DROP COLUMN {quoted(fields.pop(action.name.lower()).name)}")
+        case "ResolvedRenameColumnAction":
+            if action.name.lower() not in fields:
+                return table
+            old = fields[action.name.lower()]
+            context.session.execute(f"{alter} RENAME COLUMN {quoted(old.name)} TO {quoted(action.new_name)}")
+            fields[action.name.lower()] = replace(old, name=action.new_name)
+        case "ResolvedSetOptionsAction":
+            return replace(table, resource={**table.resource, **options(action.option_list)})
+        case other:
+            words = "".join(f" {each}" if each.isupper() else each for each in other.removeprefix("Resolved"))
+            raise unsupported(f"run this form of ALTER TABLE ({words.strip().lower()})")
+    return replace(table, resource={**table.resource, "schema": schema_resource(fields.values())})
 
 
-def _column(fields: list[Field], node: exp.Expression, statement: Statement) -> int:
-    for index, each in enumerate(fields):
-        if each.name.lower() == node.name.lower():
-            return index
-    raise invalid_query(f"Column not found: {node.name}" + at(statement.script, statement.start))
+def _create_schema(context: QueryContext, statement: Statement) -> StatementResult:
+    resolved = analyzed(context, statement)
+    project, dataset = _schema_name(context, resolved)
+    body = {
+        "datasetReference": {"datasetId": dataset}, "location": context.location,
+        **options(part(resolved, "option_list")),
+    }  # fmt: skip
+
+    def create(there: bool) -> str:
+        if there and _mode(resolved) == "CREATE_IF_NOT_EXISTS":
+            return "SKIP"
+        catalog.insert_dataset(context.session, project, body)
+        return "CREATE"
+
+    return _schema(context, "CREATE_SCHEMA", (project, dataset), create)
 
 
-def _schema(context: QueryContext, tree: exp.Expression) -> StatementResult:
-    node = tree.args["tables"][0] if isinstance(tree, exp.Drop) and tree.args.get("tables") else tree.this
-    project, dataset = node.catalog or context.project, node.db or node.name
+def _drop_schema(context: QueryContext, resolved: Any) -> StatementResult:
+    project, dataset = _schema_name(context, resolved)
+    full = names("ResolvedDropStmtEnums.DropMode")[resolved.drop_mode] == "CASCADE"
+
+    def drop(there: bool) -> str:
+        if not there and resolved.is_if_exists:
+            return "SKIP"
+        catalog.delete_dataset(context.session, project, dataset, delete_contents=full)
+        return "DROP"
+
+    return _schema(context, "DROP_SCHEMA", (project, dataset), drop)
+
+
+def _schema_name(context: QueryContext, resolved: Any) -> tuple[str, str]:
+    *owner, dataset = ".".join(part(resolved, "name_path")).rsplit(".", 1)
+    return owner[0] if owner else context.project, dataset
+
+
+def _schema(
+    context: QueryContext, name: str, schema: tuple[str, str], work: Callable[[bool], str]
+) -> StatementResult:
+    project, dataset = schema
     session = context.session
-    statistics: dict[str, Any] = {"ddlTargetDataset": {"projectId": project, "datasetId": dataset}}
     with context.store.writing(session, f"{project}:{dataset}"), session.transaction():
-        there = catalog.find_dataset(session, project, dataset) is not None
-        if isinstance(tree, exp.Create):
-            kind, operation = "CREATE_SCHEMA", "SKIP" if there and tree.args.get("exists") else "CREATE"
-            if operation == "CREATE":
-                body = {
-                    "datasetReference": {"datasetId": dataset},
-                    "location": context.location,
-                    **options(tree),
-                }
-                catalog.insert_dataset(session, project, body)
-        else:
-            kind, operation = "DROP_SCHEMA", "SKIP" if not there and tree.args.get("exists") else "DROP"
-            if operation == "DROP":
-                full = bool(tree.args.get("cascade"))
-                catalog.delete_dataset(session, project, dataset, delete_contents=full)
-    result = {
-        "statementType": kind,
-        "ddlOperationPerformed": operation,
-        "totalBytesProcessed": "0",
-        "totalBytesBilled": "0",
-    }
-    return StatementResult(kind, {**statistics, **result, "cacheHit": False})
+        operation = work(catalog.find_dataset(session, project, dataset) is not None)
+    target = {"ddlTargetDataset": {"projectId": project, "datasetId": dataset}}
+    return StatementResult(name, {**target, **_no_bytes(name, operation)})
+
+
+_STATEMENTS: dict[str, Callable[[QueryContext, Statement], StatementResult]] = {
+    "AlterTableStatement": _alter,
+    "CreateFunctionStatement": _create_function,
+    "CreateSchemaStatement": _create_schema,
+    "CreateTableStatement": _create_table,
+    "CreateViewStatement": _create_view,
+    "DropStatement": _drop,
+    "TruncateStatement": _truncate,
+}

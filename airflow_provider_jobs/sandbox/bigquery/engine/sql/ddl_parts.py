@@ -1,90 +1,95 @@
-"""The pieces of a CREATE statement as the REST API names them: columns, partitioning, clustering, options."""
+"""The pieces of an analyzed CREATE statement as the REST API names them: columns, partitions, options."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import kind, leaf, part
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import NoSuchType, field_of
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import unsupported
 from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, read_schema
 
-_PARTITION_UNITS = {"HOUR", "DAY", "MONTH", "YEAR"}
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Parts of dates and times, by their numbers in zetasql.functions.DateTimestampPart.
+_PARTITION_UNITS = {1: "YEAR", 2: "MONTH", 3: "DAY", 7: "HOUR"}
 _TEXT_OPTIONS = {"description": "description", "friendly_name": "friendlyName", "location": "location"}
 
 
-def fields_of(schema: exp.Schema) -> tuple[Field, ...]:
+def fields_of(definitions: Iterable[Any]) -> tuple[Field, ...]:
     """Read column definitions."""
-    return read_schema(
-        {"fields": [_column(each) for each in schema.expressions if isinstance(each, exp.ColumnDef)]}
-    )
+    return read_schema({"fields": [_column(each) for each in definitions]})
 
 
-def _column(definition: exp.ColumnDef) -> dict[str, Any]:
-    kind = definition.kind
-    if kind is None:
-        raise invalid_query(f"Column {definition.name} has no type")
-    column = {"name": definition.name, **_typed(kind)}
-    for constraint in definition.args.get("constraints") or []:
-        what = constraint.kind
-        if isinstance(what, exp.NotNullColumnConstraint) and column.get("mode") != "REPEATED":
-            column["mode"] = "REQUIRED"
-        for prop in constraint.find_all(exp.Property):
-            if prop.name == "description":
-                column["description"] = prop.args["value"].name
+def _column(definition: Any) -> dict[str, Any]:
+    if definition.HasField("generated_column_info"):
+        raise unsupported("make generated columns")
+    try:
+        column = field_of(definition.name, definition.type).resource()
+    except NoSuchType as error:
+        raise unsupported(f"store values of type {error}") from error
+    _annotate(column, definition.annotations)
+    if definition.HasField("default_value"):
+        column["defaultValueExpression"] = definition.default_value.sql
     return column
 
 
-def _typed(kind: exp.DataType) -> dict[str, Any]:
-    if kind.this is exp.DataType.Type.ARRAY:
-        return {**_typed(kind.expressions[0]), "mode": "REPEATED"}
-    if kind.this is exp.DataType.Type.STRUCT:
-        return {"type": "RECORD", "fields": [_column(each) for each in kind.expressions]}
-    name, _, sizes = kind.sql(dialect="bigquery").partition("(")
-    column: dict[str, Any] = {"type": name}
-    numbers = [size.strip() for size in sizes.rstrip(")").split(",") if size.strip()]
-    if name in {"NUMERIC", "BIGNUMERIC"}:
-        column |= dict(zip(("precision", "scale"), numbers, strict=False))
-    elif numbers:
-        column["maxLength"] = numbers[0]
-    return column
+def _annotate(column: dict[str, Any], annotations: Any) -> None:
+    """Note what is said of a column, or of a field of a record, besides its type."""
+    if column["mode"] == "REPEATED" and annotations.child_list:
+        (element,) = annotations.child_list
+    else:
+        element = annotations
+    if annotations.not_null and column["mode"] != "REPEATED":
+        column["mode"] = "REQUIRED"
+    column |= {key: value for key, value in options(annotations.option_list).items() if key == "description"}
+    sizes = element.type_parameters
+    if sizes.HasField("string_type_parameters"):
+        column["maxLength"] = str(sizes.string_type_parameters.max_length)
+    elif sizes.HasField("numeric_type_parameters"):
+        column["precision"] = str(sizes.numeric_type_parameters.precision)
+        column["scale"] = str(sizes.numeric_type_parameters.scale)
+    if column["type"] == "RECORD":
+        for inner, said in zip(column["fields"], element.child_list, strict=False):
+            _annotate(inner, said)
 
 
-def partitioning(tree: exp.Create) -> dict[str, Any]:
+def partitioning(resolved: Any) -> dict[str, Any]:
     """Read PARTITION BY."""
-    found = tree.find(exp.PartitionedByProperty)
-    if found is None:
+    found = [leaf(each) for each in resolved.partition_by_list]
+    if not found:
         return {}
-    by = found.this
-    unit = by.args.get("unit")
-    kind = unit.name.upper() if unit is not None else "DAY"
-    column = by if isinstance(by, exp.Column) else by.find(exp.Column)
-    if kind not in _PARTITION_UNITS or column is None or isinstance(by, exp.Anonymous | exp.RangeBucket):
-        raise invalid_query(
-            "Unsupported PARTITION BY in the sandbox: only by a DATE, DATETIME or TIMESTAMP column"
-        )
-    part = {"type": kind}
-    if not column.name.startswith("_PARTITION"):
-        part["field"] = column.name
-    return {"timePartitioning": part}
+    unit, by = "DAY", found[0]
+    name = part(by, "function").name.removeprefix("ZetaSQL:") if kind(by) == "ResolvedFunctionCall" else ""
+    arguments = [leaf(each) for each in part(by, "argument_list")] if name else []
+    if name.endswith("_trunc"):
+        unit = _PARTITION_UNITS.get(arguments[1].value.value.enum_value, "")
+    if arguments and (name == "date" or name.endswith("_trunc")):
+        by = arguments[0]
+    if kind(by) != "ResolvedColumnRef" or not unit:
+        raise unsupported("partition by this: only by a DATE, DATETIME or TIMESTAMP column")
+    field = {} if by.column.name.startswith("_PARTITION") else {"field": by.column.name}
+    return {"timePartitioning": {"type": unit, **field}}
 
 
-def clustering(tree: exp.Create) -> dict[str, Any]:
+def clustering(resolved: Any) -> dict[str, Any]:
     """Read CLUSTER BY."""
-    found = tree.find(exp.ClusterProperty)
-    return {"clustering": {"fields": [each.name for each in found.expressions]}} if found else {}
+    columns = [leaf(each).column.name for each in resolved.cluster_by_list]
+    return {"clustering": {"fields": columns}} if columns else {}
 
 
-def options(tree: exp.Expression) -> dict[str, Any]:
+def options(given: Iterable[Any]) -> dict[str, Any]:
     """Read those OPTIONS that a table or dataset resource can hold; others change nothing here."""
-    properties = tree.args.get("properties")
     read: dict[str, Any] = {}
-    for prop in properties.expressions if properties else []:
-        if isinstance(prop, exp.LocationProperty):
-            read["location"] = prop.this.name
-        elif isinstance(prop, exp.Property) and prop.name in _TEXT_OPTIONS:
-            read[_TEXT_OPTIONS[prop.name]] = prop.args["value"].name
-        elif isinstance(prop, exp.Property) and prop.name == "labels":
-            pairs = [pair.expressions for pair in prop.args["value"].expressions]
-            read["labels"] = {key.name: value.name for key, value in pairs}
+    for option in given:
+        value = leaf(option.value)
+        found = value.value.value if kind(value) == "ResolvedLiteral" else None
+        if found is None:
+            continue
+        if option.name in _TEXT_OPTIONS:
+            read[_TEXT_OPTIONS[option.name]] = found.string_value
+        elif option.name == "labels":
+            pairs = [pair.struct_value.field for pair in found.array_value.element]
+            read["labels"] = {key.string_value: label.string_value for key, label in pairs}
     return read

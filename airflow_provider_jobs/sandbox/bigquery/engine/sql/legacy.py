@@ -9,7 +9,6 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import split
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query
 
 if TYPE_CHECKING:
@@ -18,6 +17,11 @@ if TYPE_CHECKING:
 # [project:dataset.table] or [dataset.table].
 _NAME = re.compile(r"\[((?:[\w.-]+?:)?[\w-]+(?:\.[\w $-]+)+)\]")
 _PREFIX = re.compile(r"\s*#(standard|legacy)SQL\b", re.IGNORECASE)
+_QUIET = re.compile(
+    r"--[^\n]*|\#[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"", re.DOTALL
+)  # comments and literals
+_STATEMENTS = re.compile(r"([A-Za-z_]+|[^\s;])")
+_SECOND = re.compile(r"[^\s;].*?;[\s;]*([^\s;])", re.DOTALL)
 _BEGINNINGS = {"SELECT", "("}  # of a query; there is no WITH
 
 
@@ -44,14 +48,14 @@ def to_googlesql(sql: str, use_legacy_sql: bool | None, *, parameters: bool = Fa
         return sql
     if parameters:
         raise _refusal("query parameters")
-    statements = split(sql)
-    for token in statements[0].tokens:
-        if sql[token.start] == "`":
-            raise _refusal("names in backticks" + at(sql, token.start))
-    if len(statements) > 1:
-        raise _refusal("scripts" + at(sql, statements[1].start))
-    if statements[0].keyword not in _BEGINNINGS:
-        raise _refusal(f"{statements[0].keyword} statements" + at(sql, statements[0].start))
+    words = _QUIET.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), sql)
+    if "`" in words:
+        raise _refusal("names in backticks" + at(sql, words.index("`")))
+    first, second = _STATEMENTS.search(words), _SECOND.search(words)
+    if second is not None:
+        raise _refusal("scripts" + at(sql, second.start(1)))
+    if first is not None and first[1].upper() not in _BEGINNINGS:
+        raise _refusal(f"{first[1].upper()} statements" + at(sql, first.start(1)))
     return from_legacy(sql)
 
 

@@ -1,4 +1,4 @@
-"""Query parameters and script variables, put into the tree as typed values: never pasted into text.
+"""Query parameters as values of the module: never pasted into text.
 
 https://cloud.google.com/bigquery/docs/reference/rest/v2/QueryParameter
 """
@@ -7,105 +7,100 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-from sqlglot.errors import SqlglotError
-
-from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import message, number
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.service import GoogleSqlError
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import spelled, type_of
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.types import read_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.service import Instance
 
 
-def read_parameters(parameters: Sequence[Any]) -> dict[str, exp.Expression]:
-    """Turn ``queryParameters`` into expressions by name; the nth positional one is called ``?n``.
+def read_parameters(instance: Instance, parameters: Sequence[Any]) -> dict[str, tuple[Any, Any]]:
+    """Turn ``queryParameters`` into types and values by name; the nth positional one is called ``pn``.
 
     :raises JobProblem: a parameter is malformed.
     """
-    values: dict[str, exp.Expression] = {}
-    for number, parameter in enumerate(parameters, 1):
+    read: dict[str, tuple[Any, Any]] = {}
+    leaves: list[tuple[Any, Any]] = []
+    for place, parameter in enumerate(parameters, 1):
         if not isinstance(parameter, dict) or not isinstance(parameter.get("parameterType"), dict):
-            raise JobProblem("invalid", f"Query parameter number {number} has no parameterType")
-        name = str(parameter.get("name") or f"?{number}").lower()
-        values[name] = _value(parameter["parameterType"], parameter.get("parameterValue") or {}, name)
-    return values
+            raise JobProblem("invalid", f"Query parameter number {place} has no parameterType")
+        name = str(parameter.get("name") or f"p{place}").lower()
+        kind = type_of_parameter(parameter["parameterType"], name)
+        value = message("ValueProto")()
+        leaves += _texts(kind, parameter.get("parameterValue") or {}, value)
+        read[name] = kind, value
+    if leaves:
+        _cast(instance, leaves)
+    return read
 
 
-def _value(kind: Mapping[str, Any], given: Mapping[str, Any], name: str) -> exp.Expression:
-    type_name = str(kind.get("type", "")).upper()
-    if type_name == "ARRAY":
-        items = [_value(kind.get("arrayType") or {}, item, name) for item in given.get("arrayValues") or []]
-        return exp.cast(exp.Array(expressions=items), _type(kind, name))
-    if type_name in {"STRUCT", "RECORD"}:
-        parts = given.get("structValues") or {}
-        fields = [
-            exp.PropertyEQ(
-                this=exp.to_identifier(part.get("name") or f"_field_{number}", quoted=True),
-                expression=_value(part.get("type") or {}, parts.get(part.get("name")) or {}, name),
-            )
-            for number, part in enumerate(kind.get("structTypes") or [], 1)
-        ]
-        return exp.Struct(expressions=fields)
-    value = given.get("value")
-    to = _type(kind, name)
-    if value is None:
-        return exp.cast(exp.Null(), to)
-    literal = exp.Literal.string(str(value))
-    if type_name == "STRING":
-        return literal
-    return (
-        exp.Anonymous(this="from_base64", expressions=[literal])
-        if type_name == "BYTES"
-        else exp.cast(literal, to)
-    )
+def type_of_parameter(given: Mapping[str, Any], name: str) -> Any:
+    """Read a ``QueryParameterType``.
 
-
-def _type(kind: Mapping[str, Any], name: str) -> exp.DataType:
-    try:
-        return exp.DataType.build(_spelled(kind), dialect="bigquery")
-    except (SqlglotError, ValueError) as error:
-        raise JobProblem("invalid", f"Invalid type of query parameter {name}: {kind.get('type')}") from error
-
-
-def _spelled(kind: Mapping[str, Any]) -> str:
-    type_name = str(kind.get("type", "")).upper()
-    if type_name == "ARRAY":
-        return f"ARRAY<{_spelled(kind.get('arrayType') or {})}>"
-    if type_name in {"STRUCT", "RECORD"}:
-        parts = enumerate(kind.get("structTypes") or [], 1)
-        inner = ", ".join(
-            f"`{p.get('name') or f'_field_{n}'}` {_spelled(p.get('type') or {})}" for n, p in parts
-        )
-        return f"STRUCT<{inner}>"
-    return {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}.get(type_name, type_name)
-
-
-def bind(
-    tree: exp.Expression,
-    statement: Statement,
-    parameters: Mapping[str, exp.Expression],
-    variables: Mapping[str, exp.Expression],
-) -> None:
-    """Put the values where the statement names them.
-
-    :raises JobProblem: the statement names a parameter that was not given.
+    :raises JobProblem: there is no such type.
     """
-    for node in list(tree.find_all(exp.Parameter)):
-        name = node.name.lower()
-        if name not in parameters:
-            raise invalid_query(_missing(node, statement))
-        node.replace(parameters[name].copy())
-    for column in list(tree.find_all(exp.Column)):
-        if not column.table and column.name.lower() in variables:
-            column.replace(variables[column.name.lower()].copy())
+    try:
+        (field,) = read_schema({"fields": [_field(given, name="value")]})
+    except ApiError as error:
+        raise JobProblem("invalid", f"Invalid type of query parameter {name}: {given.get('type')}") from error
+    return type_of(field)
 
 
-def _missing(node: exp.Parameter, statement: Statement) -> str:
-    if isinstance(node.this, exp.Parameter):
-        return f"System variables are not supported by the sandbox: @@{node.this.name}"
-    if node.name.startswith("?"):
-        return f"Query parameter number {node.name[1:]} is not defined"
-    offset = next((t.start - 1 for t in statement.tokens if t.text == node.name), statement.start)
-    return f"Query parameter '{node.name}' not found" + at(statement.script, offset)
+def _field(given: Mapping[str, Any], name: str) -> dict[str, Any]:
+    kind = str(given.get("type", "")).upper()
+    if kind == "ARRAY":
+        return {**_field(given.get("arrayType") or {}, name), "mode": "REPEATED"}
+    if kind in {"STRUCT", "RECORD"}:
+        parts = enumerate(given.get("structTypes") or [], 1)
+        inner = [_field(part.get("type") or {}, part.get("name") or f"_field_{n}") for n, part in parts]
+        return {"name": name, "type": kind, "fields": inner}
+    return {"name": name, "type": kind}
+
+
+def _texts(kind: Any, given: Mapping[str, Any], value: Any) -> Iterator[tuple[Any, Any]]:
+    """Put texts where the value has its leaves; give each leaf that is not a text, and its type."""
+    if kind.HasField("array_type"):
+        value.array_value.SetInParent()
+        for item in given.get("arrayValues") or []:
+            yield from _texts(kind.array_type.element_type, item, value.array_value.element.add())
+    elif kind.HasField("struct_type"):
+        value.struct_value.SetInParent()
+        parts = given.get("structValues") or {}
+        for field in kind.struct_type.field:
+            item = parts.get(field.field_name) or {}
+            yield from _texts(field.field_type, item, value.struct_value.field.add())
+    elif given.get("value") is not None:
+        value.string_value = str(given["value"])
+        yield kind, value
+
+
+def _cast(instance: Instance, leaves: Sequence[tuple[Any, Any]]) -> None:
+    """Turn texts into values of their types, as the language casts them."""
+    request = message("local_service.EvaluateQueryRequest")()
+    request.options.CopyFrom(instance.language.analyzer())
+    casts = []
+    text = message("TypeProto")(type_kind=number("TypeKind", "TYPE_STRING"))
+    for place, (kind, value) in enumerate(leaves):
+        name = f"v{place}"
+        request.options.query_parameters.add(name=name, type=text)
+        request.params.add(name=name, value=value)
+        called = spelled(kind)
+        casts.append({
+            "BYTES": f"FROM_BASE64(@{name})", "STRING": f"@{name}", "JSON": f"PARSE_JSON(@{name})",
+        }.get(called, f"CAST(@{name} AS {called})"))  # fmt: skip
+    request.sql = f"SELECT {', '.join(casts)}"
+    request.registered_catalog_id = instance.catalog(
+        "functions alone",
+        lambda: message("local_service.RegisterCatalogRequest")(simple_catalog=instance.language.catalog()),
+    )
+    try:
+        (row,) = instance.call("EvaluateQuery", request).content.table_data.row
+    except GoogleSqlError as error:
+        raise JobProblem("invalid", f"Invalid value of a query parameter: {error.message}") from error
+    for (_, value), found in zip(leaves, row.cell, strict=True):
+        value.CopyFrom(found)

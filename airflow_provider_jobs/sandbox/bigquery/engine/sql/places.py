@@ -1,29 +1,16 @@
-"""One statement of a script, and where in the text its parts are: error messages end with places."""
+"""One statement of a script, and where in the text something is: error messages end with places."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+import re
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlglot import exp
-
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import span
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 
-if TYPE_CHECKING:
-    from sqlglot import Token
-
-# What an expression begins with whose first operand comes later.
-_OPENINGS: dict[type[exp.Expr], set[str]] = {
-    exp.Array: {"["},
-    exp.Case: {"CASE"},
-    exp.Cast: {"CAST", "DATE", "DATETIME", "JSON", "NUMERIC", "BIGNUMERIC", "TIME", "TIMESTAMP"},
-    exp.Extract: {"EXTRACT"},
-    exp.If: {"IF"},
-    exp.Neg: {"-"},
-    exp.Not: {"NOT"},
-    exp.Paren: {"("},
-    exp.TryCast: {"SAFE_CAST"},
-}
+_TAB = 8  # columns, as the analyzer counts them
+_PLACE = re.compile(r" \[at (\d+):(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -31,17 +18,10 @@ class Statement:
     """One statement of a script."""
 
     script: str  # the whole text: positions are counted in it
-    tokens: tuple[Token, ...]
-
-    @property
-    def start(self) -> int:
-        """Offset of the first character."""
-        return int(self.tokens[0].start)
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last character."""
-        return int(self.tokens[-1].end) + 1
+    start: int  # offset of the first character
+    end: int  # offset behind the last character
+    node: Any = field(compare=False)  # the parser's tree, whose places are bytes of the script
+    is_expression: bool = False  # not a statement, but an expression in one
 
     @property
     def text(self) -> str:
@@ -49,15 +29,61 @@ class Statement:
         return self.script[self.start : self.end]
 
     @property
+    def first_byte(self) -> int:
+        """Where the statement begins in the script's bytes."""
+        return len(self.script[: self.start].encode())
+
+    @property
     def keyword(self) -> str:
         """The first word, in capitals."""
-        return str(self.tokens[0].text).upper().split()[0]
+        return self.text.split(maxsplit=1)[0].upper()
+
+    def inner(self, node: Any, *, is_expression: bool = False) -> Statement:
+        """Give a query in the statement, or an expression, as a statement of its own."""
+        data = self.script.encode()
+        start, end = (len(data[:place].decode()) for place in span(node))
+        return Statement(self.script, start, end, node, is_expression)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A part of a statement's text in other words."""
+
+    start: int  # bytes of the statement
+    end: int
+    text: str
+
+
+def _order(edit: Edit) -> tuple[int, int]:
+    return edit.start, edit.end
+
+
+def edited(text: str, edits: list[Edit]) -> str:
+    """Give a statement's text with its edits."""
+    data = text.encode()
+    for edit in sorted(edits, key=_order, reverse=True):
+        data = data[: edit.start] + edit.text.encode() + data[edit.end :]
+    return data.decode()
 
 
 def position(script: str, offset: int) -> tuple[int, int]:
-    """Give line and column of an offset, both counted from 1."""
+    """Give line and column of an offset, both counted from 1; a tab goes on to the next eighth column."""
     before = script[:offset]
-    return before.count("\n") + 1, offset - (before.rfind("\n") + 1) + 1
+    column = 0
+    for character in before[before.rfind("\n") + 1 :]:
+        column = column + _TAB - column % _TAB if character == "\t" else column + 1
+    return before.count("\n") + 1, column + 1
+
+
+def _offset(text: str, line: int, column: int) -> int:
+    """Give the offset of a position; the opposite of ``position``."""
+    start = 0
+    for _ in range(line - 1):
+        start = text.find("\n", start) + 1
+    offset = start
+    while offset < len(text) and position(text[start:], offset - start)[1] < column:
+        offset += 1
+    return offset
 
 
 def at(script: str, offset: int) -> str:
@@ -66,51 +92,28 @@ def at(script: str, offset: int) -> str:
     return f" at [{line}:{column}]"
 
 
+def in_script(message: str, statement: Statement, edits: list[Edit]) -> str:
+    """Give the analyzer's message about an edited statement with places in the script, as BigQuery does."""
+
+    def moved(found: re.Match[str]) -> str:
+        text = edited(statement.text, edits)
+        there = len(text[: _offset(text, int(found[1]), int(found[2]))].encode())
+        for edit in sorted(edits, key=_order):
+            if there <= edit.start:
+                break
+            # What is inside of other words is where these begin.
+            there = max(edit.start, there - len(edit.text.encode()) + edit.end - edit.start)
+        before = statement.text.encode()[:there].decode(errors="ignore")
+        return at(statement.script, statement.start + len(before))
+
+    return _PLACE.sub(moved, message)
+
+
 def invalid_query(message: str) -> JobProblem:
     """How a query fails that BigQuery does not accept."""
     return JobProblem("invalidQuery", message, "query")
 
 
-def start_of(node: exp.Expr, statement: Statement) -> int:
-    """Give the offset of an expression's first character; the parser notes only those of words."""
-    if "start" in node.meta:
-        return int(node.meta["start"])
-    first = min((start_of(part, statement) for part in node.iter_expressions()), default=statement.end)
-    words = _OPENINGS.get(type(node))
-    if words:
-        earlier = [token for token in statement.tokens if token.start < first]
-        near = earlier[-2:] if isinstance(node, exp.Cast) else earlier[::-1]
-        return next((int(token.start) for token in near if token.text.upper() in words), first)
-    return first
-
-
-def place(node: exp.Expr, statement: Statement) -> str:
-    """Give `` at [line:column]`` of an expression."""
-    offset = start_of(node, statement)
-    return at(statement.script, offset if offset < statement.end else statement.start)
-
-
-def place_of_name(name: str, statement: Statement, tree: exp.Expr) -> str:
-    """Give `` at [line:column]`` of the first column, other identifier, call or word that reads so."""
-    wanted = name.lower()
-    nodes = [
-        node
-        for node in tree.find_all(exp.Identifier, exp.Func)
-        if "start" in node.meta and str(node.meta.get("bigquery_name") or node.name).lower() == wanted
-    ]
-    nodes.sort(key=lambda node: not isinstance(node.parent, exp.Column))
-    words = [token.start for token in statement.tokens if token.text.lower() == wanted]
-    offsets = [*(node.meta["start"] for node in nodes), *words, statement.start]
-    return at(statement.script, int(offsets[0]))
-
-
-def refuse(message: str, statement: Statement, node: exp.Expr, word: str = "") -> NoReturn:
-    """Refuse a statement because of an expression; the place is that of the last such word before it.
-
-    :raises JobProblem: always.
-    """
-    if not word:
-        raise invalid_query(message + place(node, statement))
-    before = (token for token in reversed(statement.tokens) if token.start < start_of(node, statement))
-    offset = next((int(token.start) for token in before if token.text.upper() == word), statement.start)
-    raise invalid_query(message + at(statement.script, offset))
+def unsupported(what: str) -> JobProblem:
+    """How a query fails that the sandbox cannot run, and BigQuery can."""
+    return invalid_query(f"The sandbox cannot {what}, BigQuery can")

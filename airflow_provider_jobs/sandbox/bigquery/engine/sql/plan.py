@@ -1,216 +1,134 @@
-"""One statement of a query job, translated and looked up, before anything of it runs."""
+"""One statement of a query job, looked up and analyzed, before anything of it runs."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
-from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, check_dataset
-from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.clause_checks import check_clauses
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.legacy import to_googlesql
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parameters import bind, read_parameters
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import Tables, columns_read
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.translate import name_columns, prepare, to_duck
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.type_checks import check_types
-from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, UnknownType, field_of
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import has, kind, leaf, walk
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.analysis import Analysis, analyze
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Edit
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import Written
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.engine.sql.cache import ResultCache
+    from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
-    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
-_MEGABYTE = 1 << 20
-# "With a minimum 10 MB data processed per query."
-_MINIMUM_BILLED = 10 * _MEGABYTE
-
-_KINDS: tuple[tuple[type[Any], str], ...] = (
-    (exp.Query, "SELECT"),
-    (exp.Insert, "INSERT"),
-    (exp.Update, "UPDATE"),
-    (exp.Delete, "DELETE"),
-    (exp.Merge, "MERGE"),
-)
-
-
-@dataclass
-class QueryContext:
-    """What every statement of one query job shares."""
-
-    store: Store
-    session: Session
-    cache: ResultCache
-    project: str
-    location: str
-    query: dict[str, Any]  # configuration.query
-    parameters: dict[str, exp.Expression] = field(default_factory=dict)
-    variables: dict[str, exp.Expression] = field(default_factory=dict)
-    temporary: dict[str, TableId] = field(default_factory=dict)
-
-    @property
-    def default_dataset(self) -> tuple[str, str] | None:
-        """Project and dataset of table names without one."""
-        given = self.query.get("defaultDataset")
-        if not given:
-            return None
-        return given.get("projectId") or self.project, check_dataset(given.get("datasetId"))
-
-    @property
-    def script(self) -> str:
-        """The SQL, in GoogleSQL's spelling."""
-        sql = self.query.get("query")
-        if not isinstance(sql, str) or not sql.strip():
-            raise JobProblem("invalid", "Required parameter is missing: query")
-        parameters = bool(self.query.get("queryParameters"))
-        return to_googlesql(sql, self.query.get("useLegacySql"), parameters=parameters)
-
-    def tables(self) -> Tables:
-        """Start looking up the tables of one statement."""
-        return Tables(self.session, self.project, self.location, self.default_dataset, self.temporary)
-
-    def read_parameters(self) -> None:
-        """Read the job's query parameters."""
-        self.parameters = read_parameters(self.query.get("queryParameters") or [])
-
-    def check_billed(self, processed: int) -> None:
-        """Fail before anything runs if the job may not cost that much."""
-        limit = int(self.query.get("maximumBytesBilled") or 0)
-        needed = billed_bytes(processed)
-        if limit and needed > limit:
-            raise JobProblem(
-                "bytesBilledLimitExceeded",
-                f"Query exceeded limit for bytes billed: {limit}. {needed} or higher required.",
-            )
+_KINDS = {
+    "QueryStatement": "SELECT", "Query": "SELECT", "InsertStatement": "INSERT", "UpdateStatement": "UPDATE",
+    "DeleteStatement": "DELETE", "MergeStatement": "MERGE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A statement that DuckDB can run."""
+    """A statement that can run: a query, or one that changes the rows of a table."""
 
-    statement: Statement
-    tree: exp.Expression
+    written: Written
     kind: str
-    sql: str
-    tables: Tables
+    text: str  # the statement, or a query made of its parts, with the tables' names
+    targets: tuple[Field, ...]  # the columns that the result is for, if any
+    coerced: tuple[Field, ...]  # the same, if the query's types are others
+    analysis: Analysis | None  # of a query without tables there is none: running it says as much
     processed: int
-
-    def cache_key(self, context: QueryContext) -> str:
-        """Give what the result is remembered by; nothing if the same text may give other rows."""
-        if context.query.get("destinationTable") or context.variables or any(self.tree.find_all(*_VOLATILE)):
-            return ""
-        parts: list[Any] = [
-            context.project, context.location, context.default_dataset, self.statement.text,
-            context.query.get("queryParameters"),
-        ]  # fmt: skip
-        return json.dumps(parts, sort_keys=True)
 
     @property
     def versions(self) -> dict[TableId, str]:
         """The version of each table that it reads."""
-        return {name: str(table.resource["etag"]) for name, table in self.tables.found.items()}
+        return {table.id: str(table.resource["etag"]) for table in self.written.tables.values()}
+
+    @property
+    def rows(self) -> int:
+        """How many rows the tables have that it reads."""
+        return sum(self.written.tables[name].rows for name in (self.analysis.read if self.analysis else ()))
+
+    def cache_key(self, context: QueryContext) -> str:
+        """Give what the result is remembered by; nothing if the same text may give other rows."""
+        hidden = context.variables or context.functions or context.temporary or self.written.volatile
+        if context.query.get("destinationTable") or hidden:
+            return ""
+        parts: list[Any] = [
+            context.project, context.location, context.default_dataset, self.written.statement.text,
+            context.query.get("queryParameters"),
+        ]  # fmt: skip
+        return json.dumps(parts, sort_keys=True)
 
 
-_VOLATILE = (
-    exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentDatetime, exp.CurrentTime, exp.CurrentUser, exp.Rand,
-    exp.Uuid, exp.TableSample,
-)  # fmt: skip
-
-
-def billed_bytes(processed: int) -> int:
-    """Give the bytes that BigQuery would bill."""
-    if processed == 0:
-        return 0
-    return max(_MINIMUM_BILLED, -(-processed // _MEGABYTE) * _MEGABYTE)
-
-
-def statement_kind(tree: exp.Expression) -> str:
+def statement_kind(statement: Statement) -> str:
     """Give the ``statementType`` of a query or a DML statement, else an empty text."""
-    return next((name for kind, name in _KINDS if isinstance(tree, kind)), "")
+    return _KINDS.get(kind(statement.node), "")
 
 
-def make_plan(context: QueryContext, statement: Statement, tree: exp.Expression) -> Plan:
-    """Translate one statement and look its tables up; nothing runs yet.
+def make_plan(
+    context: QueryContext, statement: Statement, targets: tuple[Field, ...] = (), *, always: bool = True
+) -> Plan:
+    """Look the tables of a statement up and let Google's analyzer check it; nothing runs yet.
 
+    :param always: whether to analyze also a query of which running it says as much.
     :raises JobProblem: the statement is not valid.
     """
-    original = tree.copy()
-    tables = context.tables()
-    tables.replace_all(tree, statement)
-    columns = [each for table in tables.found.values() for each in table.fields]
-    column_types: dict[str, set[str]] = {}
-    for each in columns:
-        column_types.setdefault(each.name.lower(), set()).add(each.type)
-    changed = isinstance(original, exp.DML) and tables.get(tables.changed(original, statement))
-    target = changed.fields if changed else ()
-    check_clauses(original, statement, target)
-    check_types(original, statement, columns, context.variables, target)
-    bind(tree, statement, context.parameters, _visible(context.variables, tree, column_types))
-    processed = _processed_bytes(tree, tables)
-    kind = statement_kind(tree)
-    if kind == "SELECT":
-        _refuse_lists(tree)
-        tree = name_columns(tree)
-    tree = prepare(tree, statement, column_types)
-    return Plan(statement, original, kind, to_duck(tree, statement), tables, processed)
+    with context.instance() as instance:
+        written = context.tables.write(instance, statement)
+        text = written.text
+        analysis = None
+        if always or written.tables or any(kind(each) == "SelectAs" for each in walk(statement.node)):
+            analysis = analyze(context, instance, written, text)
+        coerced: tuple[Field, ...] = ()
+        if targets and analysis is not None and _types(analysis.fields) != _types(targets):
+            # The analyzer coerces what a plain SELECT gives.
+            text = text if _is_plain(statement) else f"SELECT * FROM ({text}\n)"  # noqa: S608
+            coerced = targets
+            analysis = analyze(context, instance, written, text, coerced)
+    processed = processed_bytes(written, analysis)
+    return Plan(written, statement_kind(statement), text, targets, coerced, analysis, processed)
 
 
-def _visible(
-    variables: dict[str, exp.Expression], tree: exp.Expression, columns: Container[str]
-) -> dict[str, exp.Expression]:
-    """Leave out the variables that a column of the query hides."""
-    if not variables:
-        return {}
-    inner = {
-        name.lower()
-        for select in tree.find_all(exp.Select)
-        if select is not tree
-        for name in select.named_selects
-    }
-    for alias in tree.find_all(exp.TableAlias):
-        inner |= {each.name.lower() for each in alias.columns}
-    return {name: value for name, value in variables.items() if name not in columns and name not in inner}
+def _types(fields: Sequence[Field]) -> list[Any]:
+    return [(each.type, each.repeated, _types(each.fields)) for each in fields]
 
 
-def _refuse_lists(tree: exp.Expression) -> None:
-    if any(not select.expressions for select in tree.find_all(exp.Select)):
-        raise invalid_query("Syntax error: SELECT list must not be empty")
-    names = [name.lower() for name in getattr(tree, "named_selects", []) if name and name != "*"]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        listed = ", ".join(twice)
-        raise invalid_query(
-            f"Duplicate column names in the result are not supported. Found duplicate(s): {listed}"
-        )
+def _is_plain(statement: Statement) -> bool:
+    node = statement.node
+    if statement.is_expression:
+        return True
+    query = node.query if has(node, "query") else node
+    more = any(has(query, each) for each in ("with_clause", "order_by", "limit_offset"))
+    return kind(leaf(query.query_expr)) == "Select" and not more
 
 
-def _processed_bytes(tree: exp.Expression, tables: Tables) -> int:
-    read = columns_read(tree, tables)
+def analyzed(context: QueryContext, statement: Statement) -> Any:
+    """Give the analyzer's tree of a statement that is not planned.
+
+    :raises JobProblem: it is not valid.
+    """
+    with context.instance() as instance:
+        written = context.tables.write(instance, statement)
+        return analyze(context, instance, written, written.text).resolved
+
+
+def type_written(context: QueryContext, statement: Statement) -> Any:
+    """Give the ``TypeProto`` of a type that is written in a statement.
+
+    :raises JobProblem: there is no such type.
+    """
+    size = len(statement.text.encode())
+    edits = [Edit(0, 0, "SELECT CAST(NULL AS "), Edit(size, size, ")")]
+    written = Written(statement, edits, {}, None, volatile=False)
+    with context.instance() as instance:
+        analysis = analyze(context, instance, written, written.text)
+    return analysis.resolved.output_column_list[0].column.type
+
+
+def processed_bytes(written: Written, analysis: Analysis | None) -> int:
+    """Give the size of the columns that a statement reads."""
+    read = analysis.read if analysis is not None else {}
     return sum(
-        tables.found[name].column_bytes.get(column, 0) for name, columns in read.items() for column in columns
+        written.tables[name].column_bytes.get(column, 0)
+        for name, columns in read.items()
+        for column in columns
     )
-
-
-def result_fields(context: QueryContext, plan: Plan) -> tuple[Field, ...]:
-    """Give the schema of a SELECT without running it."""
-    with duck_errors(plan.statement, plan.tree):
-        relation = context.session.relation(plan.sql)
-    try:
-        fields = tuple(
-            field_of(name, kind) for name, kind in zip(relation.columns, relation.types, strict=True)
-        )
-    except UnknownType as error:
-        raise invalid_query(f"The result has a column that cannot be returned: {error}") from error
-    names = [each.name.lower() for each in fields]
-    if len(set(names)) != len(names):
-        twice = ", ".join(sorted({name for name in names if names.count(name) > 1}))
-        raise invalid_query(
-            f"Duplicate column names in the result are not supported. Found duplicate(s): {twice}"
-        )
-    return fields

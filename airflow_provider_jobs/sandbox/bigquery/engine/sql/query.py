@@ -8,23 +8,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import has, kind
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl import run_ddl
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse, split
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import (
-    QueryContext,
-    make_plan,
-    result_fields,
-    statement_kind,
-)
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.dml import run_dml
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parameters import read_parameters
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan, statement_kind
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.script import is_script, run_script
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
     StatementResult,
     plan_statistics,
-    run_dml,
     run_select,
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
@@ -33,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
 _REFUSED = (
@@ -46,12 +41,18 @@ def run_query(context: QueryContext, configuration: Mapping[str, Any]) -> Outcom
     :raises JobProblem: with the children of a script as far as they got.
     """
     _refuse_ignored(context)
-    context.read_parameters()
-    statements = split(context.script)
+    statements = _read(context)
     if is_script(statements):
         return run_script(context, configuration, statements, run_statement)
-    result, statistics = run_statement(context, statements[0], parse(statements[0]))
+    result, statistics = run_statement(context, statements[0])
     return Outcome(with_destination(configuration, result.destination), statistics)
+
+
+def _read(context: QueryContext) -> list[Statement]:
+    """Read the script and its parameters."""
+    with context.instance() as instance:
+        context.parameters = read_parameters(instance, context.query.get("queryParameters") or [])
+        return split(instance, context.script)
 
 
 def _refuse_ignored(context: QueryContext) -> None:
@@ -64,22 +65,20 @@ def _refuse_ignored(context: QueryContext) -> None:
         raise JobProblem("invalid", f"Invalid value for priority: {priority} is not a valid value")
 
 
-def run_statement(
-    context: QueryContext, statement: Statement, tree: exp.Expression
-) -> tuple[StatementResult, dict[str, Any]]:
+def run_statement(context: QueryContext, statement: Statement) -> tuple[StatementResult, dict[str, Any]]:
     """Run one statement; give what it did and the job statistics of it."""
     started = time.perf_counter()
-    kind = statement_kind(tree)
+    what = statement_kind(statement)
     try:
-        if kind == "SELECT":
-            result = run_select(context, statement, tree)
-        elif kind:
-            result = run_dml(context, statement, tree)
+        if what == "SELECT":
+            result = run_select(context, statement)
+        elif what:
+            result = run_dml(context, statement)
         else:
-            result = run_ddl(context, statement, tree)
+            result = run_ddl(context, statement)
     except JobProblem as problem:
-        if kind:
-            problem.statistics.setdefault("query", {"statementType": kind})
+        if what:
+            problem.statistics.setdefault("query", {"statementType": what})
         raise
     slot_milliseconds = str(max(1, round((time.perf_counter() - started) * 1000)))
     if result.statistics["cacheHit"]:
@@ -106,9 +105,7 @@ def dry_run(context: QueryContext, configuration: Mapping[str, Any]) -> dict[str
     :raises JobProblem: the query would not run.
     """
     _refuse_ignored(context)
-    context.read_parameters()
-    statements = split(context.script)
-    trees = [parse(statement) for statement in statements]
+    statements = _read(context)
     if is_script(statements):
         statistics = {
             "statementType": "SCRIPT",
@@ -118,7 +115,7 @@ def dry_run(context: QueryContext, configuration: Mapping[str, Any]) -> dict[str
         }
     else:
         with context.session.transaction():
-            statistics = _dry_statement(context, statements[0], trees[0])
+            statistics = _dry_statement(context, statements[0])
     statistics["totalBytesProcessedAccuracy"] = "PRECISE"
     return {
         "configuration": dict(configuration),
@@ -126,21 +123,24 @@ def dry_run(context: QueryContext, configuration: Mapping[str, Any]) -> dict[str
     }
 
 
-def _dry_statement(context: QueryContext, statement: Statement, tree: exp.Expression) -> dict[str, Any]:
-    kind = statement_kind(tree)
-    body = tree if kind else tree.args.get("expression")
-    if not isinstance(body, exp.Expression):
-        return {"statementType": "", "cacheHit": False, "totalBytesProcessed": "0", "totalBytesBilled": "0"}
-    plan = make_plan(context, statement, body)
+def _dry_statement(context: QueryContext, statement: Statement) -> dict[str, Any]:
+    what, body = statement_kind(statement), statement
+    if not what:
+        query = getattr(statement.node, "query", None) if has(statement.node, "query") else None
+        if query is None:
+            return {
+                "statementType": "",
+                "cacheHit": False,
+                "totalBytesProcessed": "0",
+                "totalBytesBilled": "0",
+            }
+        body = statement.inner(query)
+    plan = make_plan(context, body)
     context.check_billed(plan.processed)
     statistics = {**plan_statistics(plan), "totalBytesBilled": "0"}
-    if plan.kind == "SELECT":
-        statistics["schema"] = schema_resource(result_fields(context, plan))
-    else:
-        with duck_errors(statement, plan.tree):
-            context.session.rows(f"EXPLAIN {plan.sql}")
-    if not kind:
-        statistics["statementType"] = f"CREATE_{tree.args['kind'].upper()}"
-        if tree.args["kind"].upper() == "TABLE":
-            statistics["statementType"] += "_AS_SELECT"
+    if plan.kind == "SELECT" and plan.analysis is not None:
+        statistics["schema"] = schema_resource(plan.analysis.fields)
+    if not what:
+        kinds = {"CreateTableStatement": "CREATE_TABLE_AS_SELECT", "CreateViewStatement": "CREATE_VIEW"}
+        statistics["statementType"] = kinds.get(kind(statement.node), "")
     return statistics

@@ -7,30 +7,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
+from airflow_provider_jobs.sandbox.bigquery.engine.encoding import select_list
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import message, number
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import kind, leaf
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import field_of, filler, type_of
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, ChildJob, JobProblem, Outcome
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.choice import compute
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query, position
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan, result_fields
-from airflow_provider_jobs.sandbox.bigquery.engine.types import duck_type
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import make_plan, type_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
-    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import StatementResult
 
-    RunStatement = Callable[[QueryContext, Statement, exp.Expression], tuple[StatementResult, dict[str, Any]]]
+    RunStatement = Callable[[QueryContext, Statement], tuple[StatementResult, dict[str, Any]]]
 
-_NO_JOB = ("DECLARE", "SET")
+_NO_JOB = {"VariableDeclaration", "SingleAssignment", "AssignmentFromStruct"}
+_ALONE = {*_NO_JOB, "BeginStatement", "CommitStatement", "RollbackStatement", "BeginEndBlock"}
 
 
 def is_script(statements: Sequence[Statement]) -> bool:
     """Whether BigQuery runs these statements as child jobs."""
-    return len(statements) > 1 or statements[0].keyword in {*_NO_JOB, "BEGIN", "COMMIT", "ROLLBACK"}
+    return len(statements) > 1 or kind(statements[0].node) in _ALONE
 
 
 def run_script(
@@ -46,18 +47,14 @@ def run_script(
     if context.query.get("destinationTable"):
         message = "configuration.query.destinationTable cannot be set for scripts"
         raise JobProblem("invalid", message)
-    trees = [parse(statement) for statement in statements]
     children: list[ChildJob] = []
     query = dict(configuration["query"])
-    for statement, tree in zip(statements, trees, strict=True):
+    for statement in statements:
         try:
-            if statement.keyword in _NO_JOB:
-                _assign(context, statement, tree)
+            if kind(statement.node) in _NO_JOB:
+                _assign(context, statement)
                 continue
-            if isinstance(tree, exp.Transaction | exp.Commit | exp.Rollback):
-                where = at(statement.script, statement.start)
-                raise invalid_query(f"Transactions are not supported by the sandbox{where}")
-            result, statistics = run_statement(context, statement, tree)
+            result, statistics = run_statement(context, statement)
         except ApiError as error:
             raise _failed(
                 statement, JobProblem(error.reason, error.message), configuration, children
@@ -129,36 +126,61 @@ def _dig(statistics: Any, path: Sequence[str]) -> str:
     return str(statistics or 0)
 
 
-def _assign(context: QueryContext, statement: Statement, tree: exp.Expression) -> None:
+def _assign(context: QueryContext, statement: Statement) -> None:
     """DECLARE or SET: evaluate now, remember the value."""
-    if isinstance(tree, exp.Declare):
-        for item in tree.expressions:
-            value = item.args.get("default") or exp.Null()
-            kind = item.args.get("kind")
-            stored = _evaluated(context, statement, exp.cast(value.copy(), kind.copy()) if kind else value)
-            for name in item.this if isinstance(item.this, list) else [item.this]:
-                context.variables[name.name.lower()] = stored
-        return
-    for item in tree.expressions:
-        names, values = item.this.this, item.this.expression
-        pairs = [(names, values)]
-        if isinstance(names, exp.Tuple) and isinstance(values, exp.Tuple):
-            pairs = list(zip(names.expressions, values.expressions, strict=True))
-        for name, value in pairs:
-            if name.name.lower() not in context.variables:
-                raise invalid_query(
-                    f"Undeclared variable: {name.name}" + at(statement.script, statement.start)
-                )
-            kind = context.variables[name.name.lower()].args.get("to")
-            typed = exp.cast(value.copy(), kind.copy()) if kind else value
-            context.variables[name.name.lower()] = _evaluated(context, statement, typed)
+    node = statement.node
+    match kind(node):
+        case "VariableDeclaration":
+            _declare(context, statement)
+        case "SingleAssignment":
+            name = _declared(context, statement, node.variable)
+            context.variables[name] = _value(
+                context, statement, node.expression, [context.variables[name][0]]
+            )
+        case "AssignmentFromStruct":
+            variables = [_declared(context, statement, each) for each in node.variables.identifier_list]
+            types = [context.variables[name][0] for name in variables]
+            whole = message("TypeProto")(type_kind=number("TypeKind", "TYPE_STRUCT"))
+            for each in types:
+                whole.struct_type.field.add(field_type=each)
+            _, value = _value(context, statement, node.struct_expression, [whole])
+            for name, each, part in zip(variables, types, value.struct_value.field, strict=True):
+                context.variables[name] = each, part
 
 
-def _evaluated(context: QueryContext, statement: Statement, value: exp.Expression) -> exp.Expression:
-    """Run an expression and give its value as a typed literal."""
-    plan = make_plan(context, statement, exp.Select(expressions=[exp.alias_(value.copy(), "value")]))
-    (each,) = result_fields(context, plan)
-    with duck_errors(statement, plan.tree):
-        ((text,),) = context.session.rows(f"SELECT CAST(value AS VARCHAR) FROM ({plan.sql})")  # noqa: S608
-    literal: exp.Expression = exp.Null() if text is None else exp.Literal.string(text)
-    return exp.Cast(this=literal, to=exp.DataType.build(duck_type(each), dialect="duckdb"))
+def _declared(context: QueryContext, statement: Statement, variable: Any) -> str:
+    name = str(variable.id_string).lower()
+    if name not in context.variables:
+        raise invalid_query(
+            f"Undeclared variable: {variable.id_string}" + at(statement.script, statement.start)
+        )
+    return name
+
+
+def _declare(context: QueryContext, statement: Statement) -> None:
+    node = statement.node
+    types = []
+    if node.HasField("type"):
+        types = [type_written(context, statement.inner(leaf(node.type)))]
+    if node.HasField("default_value"):
+        stored = _value(context, statement, node.default_value, types)
+    else:
+        stored = types[0], message("ValueProto")()
+    for name in node.variable_list.identifier_list:
+        context.variables[name.id_string.lower()] = stored
+
+
+def _value(
+    context: QueryContext, statement: Statement, expression: Any, types: Sequence[Any]
+) -> tuple[Any, Any]:
+    """Run an expression and give its value, of the type that is wanted, if any."""
+    targets = tuple(field_of("value", each) for each in types)
+    inner = statement.inner(leaf(expression), is_expression=True)
+    physical = context.store.new_physical()
+    with context.session.transaction():
+        (each,) = compute(context, make_plan(context, inner, targets), physical)
+        ((found,),) = context.session.rows(f"SELECT {select_list([each])} FROM {physical}")  # noqa: S608 - our name
+        context.session.execute(f"DROP TABLE {physical}")
+    value = message("ValueProto")()
+    filler(each)(value, found)
+    return (types[0] if types else type_of(each)), value

@@ -6,31 +6,18 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.engine.catalog import find_dataset, insert_dataset, save_table
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import (
-    Target,
-    check_target,
-    publish,
-    stage,
-    target_of,
-)
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import find_dataset, insert_dataset
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import Target, check_target, publish, target_of
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, anonymous_dataset
-from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.choice import compute
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import billed_bytes
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import (
-    Plan,
-    billed_bytes,
-    make_plan,
-    result_fields,
-)
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import Plan, make_plan
 from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
 
 if TYPE_CHECKING:
-    from sqlglot import exp
-
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
-    from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
 
 
 @dataclass(frozen=True)
@@ -52,31 +39,28 @@ def plan_statistics(plan: Plan, *, cache_hit: bool = False) -> dict[str, Any]:
         "totalBytesBilled": str(billed_bytes(processed)),
         "billingTier": 1,
         "totalPartitionsProcessed": "0",
-        "referencedTables": [name.reference for name in plan.tables.found],
+        "referencedTables": [table.id.reference for table in plan.written.tables.values()],
     }
 
 
-def run_select(context: QueryContext, statement: Statement, tree: exp.Expression) -> StatementResult:
+def run_select(context: QueryContext, statement: Statement) -> StatementResult:
     """Run a query; its rows go to the destination, else to an anonymous table."""
     target = _target(context)
     physical = context.store.new_physical()
     with context.session.transaction():
-        plan = make_plan(context, statement, tree)
+        plan = make_plan(context, statement, always=False)
         context.check_billed(plan.processed)
         if context.query.get("destinationTable"):
             check_target(context.session, target)
         key = plan.cache_key(context)
         may_hit = context.query.get("useQueryCache") is not False
         cached = context.cache.find(context.session, key, plan.versions) if may_hit else None
-        fields = cached.fields if cached is not None else result_fields(context, plan)
-        if cached is None:
-            with duck_errors(statement, plan.tree):
-                stage(context.session, physical, fields, plan.sql)
+        fields = cached.fields if cached is not None else compute(context, plan, physical)
     statistics = plan_statistics(plan, cache_hit=cached is not None)
     statistics["schema"] = schema_resource(fields)
     if cached is not None:
         return StatementResult("SELECT", statistics, cached.id)
-    with duck_errors(statement, plan.tree):
+    with duck_errors():
         publish(context.store, context.session, physical, fields, target)
     if not context.query.get("destinationTable"):
         context.cache.keep(context.store, target.table, key, plan.versions)
@@ -100,26 +84,3 @@ def ensure_anonymous_dataset(context: QueryContext) -> str:
             reference = {"datasetReference": {"datasetId": dataset}, "location": context.location}
             insert_dataset(context.session, context.project, reference)
     return dataset
-
-
-def run_dml(context: QueryContext, statement: Statement, tree: exp.Expression) -> StatementResult:
-    """Change the rows of one table, in one transaction."""
-    if context.query.get("destinationTable"):
-        raise JobProblem("invalid", "Cannot set destination table in jobs with DML statements")
-    session = context.session
-    name = context.tables().changed(tree, statement)
-    with context.store.writing(session, name), session.transaction():
-        plan = make_plan(context, statement, tree)
-        context.check_billed(plan.processed)
-        table = plan.tables.get(name)
-        if table.view_query is not None:
-            raise invalid_query(f"Cannot modify {name}: it is a view")
-        with duck_errors(statement, plan.tree):
-            affected = int(session.rows(plan.sql)[0][0])
-        save_table(session, table)
-    statistics = plan_statistics(plan)
-    statistics["numDmlAffectedRows"] = str(affected)
-    counted = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
-    if plan.kind in counted:
-        statistics["dmlStats"] = {counted[plan.kind]: str(affected)}
-    return StatementResult(plan.kind, statistics, name)

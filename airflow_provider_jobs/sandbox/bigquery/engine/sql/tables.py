@@ -1,23 +1,38 @@
-"""Table names inside a query: found in the catalog and replaced by DuckDB's names, views by their SQL."""
+"""Table names inside a query: found in the catalog, and written so that each stands for itself alone."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sqlglot import exp
-
 from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable, get_table
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import message
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import has, kind, leaf, part, span, walk
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import parse, split
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import at, invalid_query
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import split
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import (
+    Edit,
+    Statement,
+    edited,
+    invalid_query,
+    unsupported,
+)
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from collections.abc import Iterator, Sequence
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.service import Instance
     from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
 
 _MAX_VIEW_DEPTH = 16
+_VOLATILE = {
+    "CURRENT_DATE", "CURRENT_DATETIME", "CURRENT_TIME", "CURRENT_TIMESTAMP", "GENERATE_UUID", "RAND",
+    "SESSION_USER",
+}  # fmt: skip
+# Statements whose target follows by another word than FROM.
+_NAMELESS = {"AlterTableStatement", "InsertStatement"}  # whose target can have no alias
+_CHANGES = {*_NAMELESS, "UpdateStatement", "DeleteStatement", "MergeStatement"}
 
 
 def read_name(written: str, project: str, default_dataset: tuple[str, str] | None) -> TableId:
@@ -29,7 +44,7 @@ def read_name(written: str, project: str, default_dataset: tuple[str, str] | Non
     domain, colon, rest = written.rpartition(":")
     pieces = rest.split(".", 2)
     if any("INFORMATION_SCHEMA" in piece.upper() for piece in pieces):
-        raise invalid_query(f"INFORMATION_SCHEMA is not supported by the sandbox: {written}")
+        raise unsupported(f"read INFORMATION_SCHEMA ({written})")
     match pieces:
         case [table] if not colon:
             if default_dataset is None:
@@ -43,168 +58,186 @@ def read_name(written: str, project: str, default_dataset: tuple[str, str] | Non
     raise invalid_query(f"Invalid table name: `{written}`")
 
 
-@dataclass
+@dataclass(frozen=True)
+class Written:
+    """A statement whose tables have one quoted name each, and whose positional parameters have names."""
+
+    statement: Statement
+    edits: list[Edit]
+    tables: dict[str, StoredTable]  # by the names in the text
+    target: StoredTable | None  # the table that it changes
+    volatile: bool  # whether it may give other rows the next time
+
+    @property
+    def text(self) -> str:
+        """The statement with these names."""
+        return edited(self.statement.text, self.edits)
+
+    @property
+    def numbered(self) -> StoredTable | None:
+        """The table of which the rows' numbers are wanted: those of it change."""
+        return None if kind(self.statement.node) == "InsertStatement" else self.target
+
+    def part(self, node: Any) -> str:
+        """Give a part of the statement with these names."""
+        start, end = (place - self.statement.first_byte for place in span(node))
+        inner = [
+            Edit(each.start - start, each.end - start, each.text)
+            for each in self.edits
+            if start <= each.start and each.end <= end
+        ]
+        return edited(self.statement.text.encode()[start:end].decode(), inner)
+
+
+@dataclass(frozen=True)
 class Tables:
-    """The tables that one statement names."""
+    """Where the tables are that a statement may name."""
 
     session: Session
     project: str
     location: str
     default_dataset: tuple[str, str] | None = None  # project, dataset
     temporary: dict[str, TableId] = field(default_factory=dict)  # of the script, by name in small letters
-    found: dict[TableId, StoredTable] = field(default_factory=dict)
-    aliases: dict[str, set[TableId]] = field(default_factory=dict)  # how the query calls them
     view_depth: int = 0
 
-    def name(self, node: exp.Table, statement: Statement) -> TableId:
+    def name(self, segments: Sequence[str]) -> TableId:
         """Read a table's name; nothing is looked up.
 
-        :raises JobProblem: a table function, or a name without a dataset.
+        :raises JobProblem: a name without a dataset, or INFORMATION_SCHEMA.
         """
-        if not isinstance(node.this, exp.Identifier):
-            if not isinstance(node.this, exp.Func):
-                raise invalid_query("Invalid table name" + at(statement.script, statement.start))
-            known = not isinstance(node.this, exp.Anonymous)
-            called = node.this.sql_name().lower() if known else node.this.name
-            raise invalid_query(
-                f"Table-valued function not found: {called}" + at(statement.script, statement.start)
-            )
-        parts = ".".join(part.name for part in node.parts)
-        if not node.db and parts.lower() in self.temporary:
-            return self.temporary[parts.lower()]
-        return read_name(parts, self.project, self.default_dataset)
-
-    def changed(self, tree: exp.Expression, statement: Statement) -> TableId:
-        """Name the table that a DML statement changes."""
-        node = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-        if not isinstance(node, exp.Table):
-            raise invalid_query(
-                "The statement names no table to change" + at(statement.script, statement.start)
-            )
-        return self.name(node, statement)
+        written = ".".join(segments)
+        if written.lower() in self.temporary:
+            return self.temporary[written.lower()]
+        return read_name(written, self.project, self.default_dataset)
 
     def get(self, name: TableId) -> StoredTable:
-        """Look a table up and remember that the statement reads it.
+        """Look a table up.
 
         :raises JobProblem: there is none in the job's location.
         """
-        if name not in self.found:
-            try:
-                self.found[name] = get_table(self.session, name, self.location)
-            except ApiError as error:
-                raise JobProblem(error.reason, error.message) from error
-        return self.found[name]
+        try:
+            return get_table(self.session, name, self.location)
+        except ApiError as error:
+            raise JobProblem(error.reason, error.message) from error
 
-    def qualified(self, tree: exp.Expression, statement: Statement) -> exp.Expression:
+    def write(self, instance: Instance, statement: Statement) -> Written:
+        """Look up the tables of a statement and write their names in full, views as their SQL.
+
+        :raises JobProblem: a table is not there, or a view goes round in circles.
+        """
+        edits = _reworded(statement)
+        if statement.is_expression:
+            size = len(statement.text.encode())
+            edits += [Edit(0, 0, "SELECT ("), Edit(size, size, ")")]
+        tables: dict[str, StoredTable] = {}
+        found: dict[TableId, StoredTable] = {}
+        target = None
+        volatile = any(map(_is_volatile, walk(statement.node)))
+        for path, place, named, changed in self._paths(instance, statement):
+            name = self.name([each.id_string for each in path.names])
+            table = found[name] = found[name] if name in found else self.get(name)
+            if changed:
+                target = table
+            if table.view_query is not None:
+                if changed:
+                    raise invalid_query(f"Cannot modify {table.id}: it is a view")
+                inner = self._view(instance, table)
+                text = f"({inner.text}\n)"
+                tables |= {called: each for called, each in inner.tables.items() if called not in tables}
+                volatile = volatile or inner.volatile
+            else:
+                called = _called(table, tables)
+                text, tables[called] = f"`{called}`", table
+            alias = path.names[-1].id_string.rpartition(".")[2]
+            edits.append(Edit(*place, text if named else f"{text} AS `{alias}`"))
+        return Written(statement, edits, tables, target, volatile)
+
+    def qualified(self, instance: Instance, statement: Statement) -> str:
         """Write every table's name in full, for a query that will run without these defaults."""
-        for node in tree.find_all(exp.Table):
-            if not is_with_name(node):
-                name = self.name(node, statement)
-                for key, part in (("catalog", name.project), ("db", name.dataset), ("this", name.table)):
-                    node.set(key, exp.to_identifier(part, quoted=True))
-        return tree
+        edits = []
+        for path, place, _, _ in self._paths(instance, statement):
+            name = self.name([each.id_string for each in path.names])
+            edits.append(Edit(*place, f"`{name.project}`.`{name.dataset}`.`{name.table}`"))
+        return edited(statement.text, edits)
 
-    def replace_all(self, tree: exp.Expression, statement: Statement) -> exp.Expression:
-        """Point every table of the tree to its rows in DuckDB."""
-        for node in list(tree.find_all(exp.Table)):
-            if not is_with_name(node):
-                self._replace(node, statement)
-        return tree
-
-    def _replace(self, node: exp.Table, statement: Statement) -> None:
-        name = self.name(node, statement)
-        table = self.get(name)
-        written = node.name.rpartition(".")[2]
-        alias = node.alias or written
-        self.aliases.setdefault(alias.lower(), set()).add(name)
-        if table.view_query is not None:
-            node.replace(self._expanded(table).as_(alias, quoted=True))
-            return
-        schema, physical = table.physical.split(".")
-        node.set("this", exp.to_identifier(physical))
-        node.set("db", exp.to_identifier(schema))
-        node.set("catalog", None)
-        if not isinstance(node.parent, exp.Insert) or node.arg_key != "this":
-            columns = node.args["alias"].args.get("columns") if node.args.get("alias") else None
-            node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True), columns=columns))
-
-    def _expanded(self, view: StoredTable) -> exp.Subquery:
-        """Give a view's query as a subquery; its bare names belong to its own default dataset."""
+    def _view(self, instance: Instance, view: StoredTable) -> Written:
+        """Write a view's query; its names belong to its own project."""
         if self.view_depth >= _MAX_VIEW_DEPTH:
             raise invalid_query(f"Views are nested too deeply: {view.id}")
-        inner = Tables(
-            self.session,
-            view.id.project,
-            self.location,
-            None,
-            {},
-            self.found,
-            self.aliases,
-            self.view_depth + 1,
+        inner = replace(
+            self, project=view.id.project, default_dataset=None, temporary={}, view_depth=self.view_depth + 1
         )
-        statement = split(str(view.view_query))[0]
-        return exp.Subquery(this=inner.replace_all(parse(statement), statement))
+        return inner.write(instance, split(instance, str(view.view_query))[0])
+
+    def _paths(
+        self, instance: Instance, statement: Statement
+    ) -> Iterator[tuple[Any, tuple[int, int], bool, bool]]:
+        """Give each path that names a table: node, place, whether an alias follows, whether it changes."""
+        root = statement.node
+        found = [
+            each for each in walk(root) if kind(each) == "TablePathExpression" and each.HasField("path_expr")
+        ]
+        changes = kind(root) in _CHANGES
+        if not found and not changes:
+            return
+        named = self._named(instance, statement)
+        if changes:
+            path = part(root, "path") if kind(root) == "AlterTableStatement" else leaf(root.target_path)
+            named_already = kind(root) in _NAMELESS or has(root, "alias")
+            yield path, _place(path, statement), named_already, True
+        for each in found:
+            segments = tuple(part.id_string for part in each.path_expr.names)
+            if segments not in named:
+                continue  # a WITH query, or an array of a table before
+            if each.HasField("for_system_time"):
+                raise unsupported(f"read {'.'.join(segments)} as of an earlier time")
+            yield each.path_expr, _place(each.path_expr, statement), each.HasField("alias"), False
+
+    def _named(self, instance: Instance, statement: Statement) -> set[tuple[str, ...]]:
+        request = message("local_service.ExtractTableNamesFromStatementRequest")(
+            sql_statement=f"SELECT ({statement.text})" if statement.is_expression else statement.text,
+            options=instance.language.options,
+        )
+        reply = instance.call("ExtractTableNamesFromStatement", request)
+        return {tuple(name.table_name_segment) for name in reply.table_name}
 
 
-def is_with_name(node: exp.Table) -> bool:
-    """Whether a bare name means a WITH query that is visible here."""
-    if node.db or not isinstance(node.this, exp.Identifier):
-        return False
-    inner: Any = node
-    outer: Any = node.parent
-    while outer is not None:
-        with_ = outer.args.get("with_") or outer.args.get("with")
-        if isinstance(with_, exp.With) and inner is not with_:
-            names = [cte.alias.lower() for cte in with_.expressions]
-        elif isinstance(outer, exp.With):
-            # Inside a WITH query only the earlier ones are visible, unless all may refer to each other.
-            every = outer.expressions
-            before = (
-                every if outer.recursive else every[: next(i for i, cte in enumerate(every) if cte is inner)]
-            )
-            names = [cte.alias.lower() for cte in before]
-        else:
-            names = []
-        if node.name.lower() in names:
-            return True
-        inner, outer = outer, outer.parent
-    return False
+def _place(path: Any, statement: Statement) -> tuple[int, int]:
+    places = [span(name) for name in path.names]
+    return min(places)[0] - statement.first_byte, max(end for _, end in places) - statement.first_byte
 
 
-def columns_read(tree: exp.Expression, tables: Tables) -> dict[TableId, set[str]]:
-    """Tell which columns of which tables a statement reads, before the names were replaced or after."""
-    read: dict[TableId, set[str]] = {name: set() for name in tables.found}
-    for column in tree.find_all(exp.Column):
-        if isinstance(column.this, exp.Star):
-            continue
-        # In a.b either a is a table and b its column, or a is a column and b a field of it.
-        for name in _candidates(column.table, tables):
-            read[name] |= _with_name(tables.found[name], column.name)
-        if column.table and column.table.lower() not in tables.aliases:
-            for name, table in tables.found.items():
-                read[name] |= _with_name(table, column.parts[0].name)
-    for star in tree.find_all(exp.Star):
-        for name in _starred(star, tables):
-            read[name] |= {each.name for each in tables.found[name].fields}
-    return read
+def _called(table: StoredTable, others: dict[str, StoredTable]) -> str:
+    """Give the name of a table in the text; names of tables are case-sensitive, there they are not."""
+    name = f"{table.id.project}.{table.id.dataset}.{table.id.table}"
+    while others.get(name, table).id != table.id or any(
+        other != name and other.lower() == name.lower() for other in others
+    ):
+        name += "'"
+    return name
 
 
-def _candidates(qualifier: str, tables: Tables) -> set[TableId]:
-    return tables.aliases.get(qualifier.lower(), set()) if qualifier else set(tables.found)
+# What reads the format of a time in the evaluator's place, by the function's first word.
+_FORMATS = {"FORMAT": "sandbox_written_format", "PARSE": "sandbox_read_format"}
+_TIMES = ("DATE", "DATETIME", "TIME", "TIMESTAMP")
 
 
-def _with_name(table: StoredTable, name: str) -> set[str]:
-    return {each.name for each in table.fields if each.name.lower() == name.lower()}
+def _reworded(statement: Statement) -> list[Edit]:
+    """Give positional parameters names, ``@p1``, ``@p2``, and formats of times words for the evaluator."""
+    edits = []
+    for node in walk(statement.node):
+        if kind(node) == "ParameterExpr" and not node.HasField("name"):
+            start, end = (place - statement.first_byte for place in span(node))
+            edits.append(Edit(start, end, f"@p{node.position}"))
+        elif kind(node) == "FunctionCall" and node.arguments:
+            action, _, what = part(node, "function").names[-1].id_string.upper().partition("_")
+            if action in _FORMATS and what in _TIMES:
+                start, end = (place - statement.first_byte for place in span(node.arguments[0]))
+                edits += [Edit(start, start, f"{_FORMATS[action]}("), Edit(end, end, ")")]
+    return edits
 
 
-def _starred(star: exp.Star, tables: Tables) -> set[TableId]:
-    """Tell which tables a ``*`` in a SELECT list stands for; ``COUNT(*)`` reads none."""
-    column = star.parent if isinstance(star.parent, exp.Column) else star
-    select = column.parent
-    if not isinstance(select, exp.Select) or column.arg_key != "expressions":
-        return set()
-    if isinstance(column, exp.Column) and column.table:
-        return tables.aliases.get(column.table.lower(), set())
-    sources = [select.args.get("from_") or select.args.get("from"), *(select.args.get("joins") or [])]
-    named = {source.this.alias_or_name.lower() for source in sources if source is not None}
-    return {name for alias in named for name in tables.aliases.get(alias, set())}
+def _is_volatile(node: Any) -> bool:
+    if kind(node) == "FunctionCall":
+        return part(node, "function").names[-1].id_string.upper() in _VOLATILE
+    return kind(node) == "SampleClause"

@@ -1,0 +1,1 @@
+"""Runs the examples of GoogleSQL's documentation against the sandbox."""
