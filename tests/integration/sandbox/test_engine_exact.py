@@ -189,7 +189,9 @@ def test_both_engines_agree(shared: Bench, sql: str) -> None:
             (statement,) = split(instance, sql)
         plan = make_plan(context, statement)
         answers = []
-        for number, run in enumerate((by_evaluator, lambda *given: by_duckdb(*given, ""))):
+        for number, run in enumerate(
+            (by_evaluator, lambda *given: by_duckdb(given[0], given[1], given[2], ""))
+        ):
             physical = f"store.both_{uuid.uuid4().hex}"
             try:
                 fields = run(context, plan, physical)
