@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.configuration import not_negative
+from airflow_provider_jobs.core.sources.csv_records import CsvForm
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
@@ -86,23 +87,38 @@ class BigQueryUploadOperator(_LoadingOperator):
         works: list[tuple[Any, Source]] = list(sources.items())
         if self.combine:
             # Named by what the DAG says: a file that came since the last attempt makes no second job.
-            works = [(self.source, self._combined(whole.body["load"], list(sources.values())))]
+            works = [(self.source, self._combined(whole.body["load"], sources))]
         return [self._with_media(context, whole, *each) for each in works]
 
-    def _combined(self, load: Mapping[str, Any], sources: list[Source]) -> JoinedSource:
+    def _combined(self, load: Mapping[str, Any], sources: Mapping[str, Source]) -> JoinedSource:
         encoding = str(load.get("encoding") or "")
         if encoding.upper().startswith(("UTF-16", "UTF-32")):
             raise ConfigurationError(f"combine clashes with the encoding {encoding}")
-        if self.source_format != "CSV":
-            return joined(sources)
+        form = self._form(load) if self.source_format == "CSV" else CsvForm(quote="")
+        return joined(sources, form, encoding)
+
+    @staticmethod
+    def _form(load: Mapping[str, Any]) -> CsvForm:
+        """Return how BigQuery reads the CSV files.
+
+        https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+        """
         rows = not_negative("skipLeadingRows", load.get("skipLeadingRows"))
-        if rows is None and load.get("autodetect") and len(sources) > 1:
+        match = str(load.get("sourceColumnMatch") or "").upper()
+        if (rows is None and load.get("autodetect")) or (not rows and match == "NAME"):
+            what = "sourceColumnMatch NAME" if match == "NAME" else "autodetect"
             raise ConfigurationError(
-                "combine clashes with autodetect unless skip_leading_rows says how many header lines each "
-                "file has; 0 if none"
+                f"combine clashes with {what} unless skip_leading_rows says how many header lines each "
+                "file has" + ("; 0 if none" if match != "NAME" else "")
             )
-        quote, delimiter = load.get("quote"), load.get("fieldDelimiter")
-        return joined(sources, rows or 0, '"' if quote is None else str(quote), str(delimiter or ","))
+        quote = load.get("quote")
+        return CsvForm(
+            rows=rows or 0,
+            quote='"' if quote is None else str(quote),
+            delimiter=str(load.get("fieldDelimiter") or ","),
+            quoted_line_ends=bool(load.get("allowQuotedNewlines")),
+            by_name=match == "NAME" or (match != "POSITION" and bool(load.get("autodetect"))),
+        )
 
     def _with_media(self, context: Context, whole: JobRequest, what: Any, source: Source) -> JobRequest:
         sent = GzipSource(source) if self.compress else source
