@@ -131,7 +131,7 @@ def test_csv(bench: Bench, dialect: Dialect, data: st.DataObject) -> None:
     compare(bench, contents, **parameters)
 
 
-@PROFILE
+@settings(PROFILE, max_examples=EXAMPLES // 2)
 @given(contents=JSON_FILES, autodetect=st.booleans())
 def test_json(bench: Bench, contents: list[bytes], autodetect: bool) -> None:
     parameters: dict[str, Any] = {"autodetect": True} if autodetect else {"schema": SCHEMA}
