@@ -193,9 +193,13 @@ def _check_quoted(name: str, form: CsvForm) -> None:
 
 def names_in(header: bytes, form: CsvForm) -> list[str]:
     """Return the values of the last row of a header."""
-    quoting = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
     text = io.StringIO(header.decode("latin-1"), newline="")  # of any encoding: to be compared only
-    *_, names = csv.reader(text, delimiter=form.separator, quotechar=form.quote[:1] or None, quoting=quoting)
+    *_, names = csv.reader(
+        text,
+        delimiter=form.separator,
+        quotechar=form.quote[:1] or None,
+        quoting=csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE,
+    )
     return names
 
 
