@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_jobs.clients.bigquery.configuration import complete_query, file_format, json_object
 from airflow_provider_jobs.clients.bigquery.names import MOST_LABELS, check_job_id, check_labels, label
 from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
-from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.core.several import MOST_LISTED, Several
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
@@ -88,7 +88,7 @@ class BigQueryTask(ServiceTask):
             "location": ref.location,
             "job_id": ref.id or None,
             "state": status.state,
-            **status.statistics,
+            **_first_entries(status.statistics),
             "url": status.url,
         }
 
@@ -307,6 +307,14 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
+
+
+def _first_entries(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return statistics with the first entries of each list, which may be as long as what the DAG gave."""
+    counts = statistics.get("output_file_counts")
+    total = {"output_file_count": sum(counts)} if counts else {}
+    cut = {name: each[:MOST_LISTED] if isinstance(each, list) else each for name, each in statistics.items()}
+    return {**total, **cut}
 
 
 def _counted(client: BigQueryClient, status: JobStatus) -> JobStatus:
