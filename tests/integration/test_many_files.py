@@ -63,7 +63,7 @@ def test_300_files_are_a_small_xcom_that_names_every_job(lab: Lab, tmp_path: Pat
 def test_300_addresses_are_a_small_xcom(lab: Lab, tmp_path: Path) -> None:
     lab.dataset("d")
     perform(upload(tmp_path, source=str(tmp_path / "000.csv")))
-    uris = [f"gs://{lab.project}/{number}.csv" for number in range(FILES)]
+    uris = [f"gs://{lab.project}/{number}-*.csv" for number in range(FILES)]
     extract = BigQueryExtractOperator(task_id="out", source_table="d.t", destination_uris=uris)
     result = perform(extract)
     assert len(json.dumps(result)) < MOST_BYTES
