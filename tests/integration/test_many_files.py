@@ -24,7 +24,7 @@ MOST_BYTES = 20_000
 
 
 def upload(tmp_path: Path, **parameters: Any) -> BigQueryUploadOperator:
-    for number in range(FILES):
+    for number in range(1 if "source" in parameters else FILES):
         (tmp_path / f"{number:03}.csv").write_text(f"{number}\n")
     settings = {
         "task_id": "task",
@@ -100,3 +100,13 @@ def test_a_deferred_task_with_a_manifest_is_ended_by_a_worker(lab: Lab, tmp_path
         result = perform(task)
     (line,) = manifest.read_text().splitlines()
     assert {**json.loads(line), "manifest": f"file://{manifest}"} == result
+
+
+def test_mapped_tasks_have_a_manifest_each(lab: Lab, tmp_path: Path) -> None:
+    lab.dataset("d")
+    source, manifest = tmp_path / "000.csv", tmp_path / "m.jsonl"
+    for index in range(2):
+        task = upload(tmp_path, source=str(source), manifest_path=str(manifest))
+        result = perform(task, TaskRun(map_index=index).context())
+        assert result["manifest"] == str(tmp_path / f"m-{index}.jsonl")
+    assert len({path.read_text() for path in tmp_path.glob("m*")}) == 2

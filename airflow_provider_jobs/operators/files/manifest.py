@@ -28,7 +28,8 @@ class ManifestOperator(JobOperator):
     """What operators of many files share.
 
     :param manifest_path: A file to write after success, a line of JSON for each file or job of the task: a
-        path, a URL such as ``s3://bucket/key``, or an ObjectStoragePath. The result names it as ``manifest``.
+        path, a URL such as ``s3://bucket/key``, or an ObjectStoragePath. Mapped tasks add their index to its
+        name. The result names it as ``manifest``.
     :param manifest_conn_id: The connection of the object store that ``manifest_path`` is in, for URLs.
     """
 
@@ -72,6 +73,9 @@ class ManifestOperator(JobOperator):
                 self.log.info(told, MOST_LISTED, len(entries), _PARAMETER)
             return
         folder, name = folder_and_name(self.manifest_path, self.manifest_conn_id or None, _PARAMETER)
+        if (index := context["ti"].map_index) is not None and index >= 0:
+            stem, dot, suffixes = name.partition(".")
+            name = f"{stem}-{index}{dot}{suffixes}"
         sink = sink_for(folder, f"manifest {task_digest(context)}")
         content = "".join(f"{json.dumps(entry, ensure_ascii=False)}\n" for entry in entries).encode()
         try:
