@@ -25,7 +25,7 @@ PROJECT = st.from_regex(r"(?:[a-z]{1,9}\.com:)?[a-z][a-z0-9-]{0,20}", fullmatch=
 DATASET = st.text(WORD + "_", min_size=1, max_size=30)
 CATALOG = st.lists(st.text(WORD + "_-", min_size=1, max_size=9), min_size=2, max_size=4).map(".".join)
 #: What Google's page on tables says of their names: these categories, and bytes.
-CATEGORIES = ["Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Zs"]
+CATEGORIES: list[Any] = ["L", "M", "N", "Pc", "Pd", "Zs"]
 TABLE = st.text(st.characters(categories=CATEGORIES), min_size=1, max_size=250)
 #: Examples of the same page, and others like them.
 EXAMPLES = ["table 01", "ग्राहक", "00_お客様", "étudiant-01", "таблица", "a‿b", "x\u2013y", "Ⅷ½", "e\u0301"]
@@ -106,7 +106,7 @@ def test_a_table_id_is_as_long_as_its_bytes() -> None:
 
 @given(character=st.characters(exclude_categories=[*CATEGORIES, "Cs"], exclude_characters="$@*"))
 def test_no_other_character_is_in_a_table_id(character: str) -> None:
-    assert unicodedata.category(character) not in CATEGORIES
+    assert not unicodedata.category(character).startswith(tuple(CATEGORIES))
     with pytest.raises(ConfigurationError, match="of any script"):
         table_reference({"datasetId": "d", "tableId": f"a{character}b"}, "p", "x")
 
