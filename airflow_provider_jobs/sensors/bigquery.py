@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import check_job_id
+from airflow_provider_jobs.clients.bigquery.names import check_job_id
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError

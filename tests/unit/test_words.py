@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.clients.bigquery import configuration as bigquery
+from airflow_provider_jobs.clients.bigquery import names as bigquery
 from airflow_provider_jobs.clients.redivis import names as redivis
 from airflow_provider_jobs.clients.salesforce import names as salesforce
 from airflow_provider_jobs.core.drafts import Drafts

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.limits import MOST_PAGES

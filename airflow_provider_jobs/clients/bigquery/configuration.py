@@ -1,4 +1,4 @@
-"""BigQuery job configurations: what is made of names, fields and Python values before anything is sent.
+"""BigQuery job configurations: what is made of fields and Python values before anything is sent.
 
 What BigQuery would refuse is refused here: a :class:`.ConfigurationError` names the parameter.
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfiguration
@@ -23,67 +23,6 @@ if TYPE_CHECKING:
 
 #: The job types that the API takes; ``link`` of its first version is withdrawn.
 JOB_TYPES = ("query", "load", "extract", "copy")
-
-# All of these are for fullmatch: `$` would let a line end pass.
-_JOB_ID = r"[A-Za-z0-9_-]{1,1024}"
-_PROJECT_ID = r"(?:[a-z0-9.-]+:)?[A-Za-z][A-Za-z0-9-]*"
-_DATASET_ID = r"[A-Za-z0-9_]+"
-_TABLE_ID = r"[\w\- $@*]{1,1024}"
-_DATASET = re.compile(rf"(?:(?P<projectId>{_PROJECT_ID})[.:])?(?P<datasetId>{_DATASET_ID})")
-_TABLE = re.compile(rf"{_DATASET.pattern}\.(?P<tableId>{_TABLE_ID})")
-_PARTS = {"projectId": _PROJECT_ID, "datasetId": _DATASET_ID, "tableId": _TABLE_ID}
-_LABEL_LENGTH = 63
-
-
-def check_job_id(job_id: str, parameter: str = "job_id") -> str:
-    """Return a job id that BigQuery would take."""
-    if not isinstance(job_id, str) or not re.fullmatch(_JOB_ID, job_id):
-        raise ConfigurationError(
-            f"{parameter} {shown(job_id, 80)!r} is not a job id: 1 to 1,024 letters, digits, _ and -"
-        )
-    return job_id
-
-
-def check_project(project: str, parameter: str = "project_id") -> str:
-    """Return a project id that can stand in a path."""
-    if not isinstance(project, str) or not re.fullmatch(_PROJECT_ID, project):
-        raise ConfigurationError(f"{parameter} {shown(project, 80)!r} is not a Google Cloud project id")
-    return project
-
-
-def table_reference(table: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
-    """Return the API's TableReference of ``project.dataset.table``, ``dataset.table`` or a mapping.
-
-    :param project: Used where the table names none.
-    """
-    what = "table: write project.dataset.table or dataset.table"
-    return _reference(table, _TABLE, project, parameter, what)
-
-
-def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
-    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or a mapping."""
-    return _reference(dataset, _DATASET, project, parameter, "dataset: write project.dataset")
-
-
-def _reference(
-    given: str | Mapping[str, str], form: re.Pattern[str], project: str, parameter: str, what: str
-) -> dict[str, str]:
-    """Return a reference, its project completed and its parts checked."""
-    if isinstance(given, str):
-        match = form.fullmatch(given.strip("`"))
-        if not match:
-            raise ConfigurationError(f"{parameter} {shown(given, 200)!r} is not a {what}")
-        given = {name: part for name, part in match.groupdict().items() if part}
-    if not isinstance(given, Mapping):
-        raise ConfigurationError(f"{parameter} is a {type(given).__name__}, neither text nor a reference")
-    reference = {"projectId": project, **given}
-    if set(reference) != set(form.groupindex):
-        needed = " and ".join(name for name in form.groupindex if name != "projectId")
-        raise ConfigurationError(f"{parameter} needs {needed}, projectId at most besides")
-    for name, part in reference.items():
-        if not re.fullmatch(_PARTS[name], str(part)):
-            raise ConfigurationError(f"{parameter}: {shown(part, 80)!r} is not a {name}")
-    return reference
 
 
 def job_type(configuration: Mapping[str, Any]) -> str:
@@ -116,12 +55,12 @@ def with_options(fields: Mapping[str, Any], options: Mapping[str, Any] | None) -
     return {**given, **(options or {})}
 
 
-def label(text: str) -> str:
-    """Return the text as a label value: lower case, other characters than letters, digits, ``_`` as ``-``.
-
-    Source: https://cloud.google.com/bigquery/docs/labels-intro#requirements
-    """
-    return re.sub(r"[^\w-]", "-", text.lower())[:_LABEL_LENGTH]
+def file_format(name: Any, parameter: str) -> str:
+    """Return a format or a compression as the API spells it: ``csv`` is CSV, ``json`` JSON in lines."""
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"{parameter} is {shown(name, 40)!r}: a name such as CSV is needed")
+    found = name.strip().upper()
+    return "NEWLINE_DELIMITED_JSON" if found == "JSON" else found
 
 
 def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:

@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES, check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jobs.clients.bigquery.configuration import (
-    dataset_reference,
-    not_negative,
-    query_parameters,
-    table_reference,
-    with_options,
-)
+from airflow_provider_jobs.clients.bigquery.configuration import not_negative, query_parameters, with_options
+from airflow_provider_jobs.clients.bigquery.names import dataset_reference, table_reference
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
@@ -23,11 +18,11 @@ class BigQueryQueryOperator(BigQueryJobOperator):
 
     :param sql: GoogleSQL, or a .sql file.
     :param parameters: Values for ``@name`` as a mapping, for ``?`` as a list; or the API's QueryParameters.
-    :param destination_table: ``project.dataset.table`` or ``dataset.table`` for the rows; default is a
-        temporary one.
+    :param destination_table: The table for the rows, as :data:`.Table` has it; default is a temporary one.
     :param write_disposition: ``WRITE_TRUNCATE``, ``WRITE_APPEND`` or ``WRITE_EMPTY``.
     :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
-    :param default_dataset: For tables that the SQL names without a dataset.
+    :param default_dataset: For tables that the SQL names without a dataset; of the connection's project if
+        it names none.
     :param priority: ``INTERACTIVE`` or ``BATCH``.
     :param maximum_bytes_billed: A query that would cost more fails without cost.
     :param use_legacy_sql: The SQL is in BigQuery's legacy dialect.

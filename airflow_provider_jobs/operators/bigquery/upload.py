@@ -13,6 +13,7 @@ from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.attempts import work_digest, work_digest_before
 from airflow_provider_jobs.operators.bigquery.load import _LoadingOperator
+from airflow_provider_jobs.operators.files.manifest import ManifestOperator
 from airflow_provider_jobs.operators.files.sources import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
@@ -26,17 +27,18 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.work import JobRequest, Submission
+    from airflow_provider_jobs.jobs import JobStatus
 
 _TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
 
 
-class BigQueryUploadOperator(_LoadingOperator):
+class BigQueryUploadOperator(ManifestOperator, _LoadingOperator):
     """Send files of this machine or of any object store to BigQuery, and load them into a table.
 
     A file of any size is sent with little memory; an interruption costs one question how far BigQuery came,
     also from one attempt of the task to the next. Several files are several jobs, sent side by side, or with
-    ``combine`` one job. See the base class for the other parameters. The result of several jobs holds
-    ``jobs``, the result of each, and the sums of their numbers.
+    ``combine`` one job. See the base classes for the other parameters. The result of several jobs holds the
+    sums of their numbers, ``job_count``, and ``jobs``, the results of the first 20.
 
     :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
         list of these.
@@ -47,7 +49,13 @@ class BigQueryUploadOperator(_LoadingOperator):
     """
 
     can_begin_in_trigger = False
-    template_fields = ("source", "source_conn_id", *_LoadingOperator.template_fields)
+    template_fields = (
+        "source",
+        "source_conn_id",
+        "manifest_path",
+        "manifest_conn_id",
+        *_LoadingOperator.template_fields,
+    )
 
     def __init__(
         self,
@@ -129,6 +137,7 @@ class BigQueryUploadOperator(_LoadingOperator):
 
     def submissions(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the files side by side, and return the jobs that load them."""
+        self.check_manifest()
         requests = self.requests(client, context)
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         for request, submission in zip(requests, submissions, strict=True):
@@ -136,3 +145,10 @@ class BigQueryUploadOperator(_LoadingOperator):
                 name = shown(request.media.source.name)
             self.log.info("%s is loaded by %s", name, submission.status.ref)
         return submissions
+
+    def completed(
+        self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
+    ) -> list[JobStatus]:
+        """Return the statuses, once the manifest is written."""
+        self.write_manifest(context, [self.summary(status) for status in statuses])
+        return statuses

@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 _UPLOADS = 4
 
 
-def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
+def folder_and_name(path: Any, conn_id: str | None, parameter: str = "results_path") -> tuple[Any, str]:
     """Return the folder of a path, a URL or an ObjectStoragePath, and what follows it.
 
     :raises ConfigurationError: it is not one of them, or does not name a file.
     """
-    whole = opened(path, conn_id)
+    whole = opened(path, conn_id, parameter)
     if not whole.name:
-        raise ConfigurationError(f"results_path {shown(path, 200)!r} names no file")
+        raise ConfigurationError(f"{parameter} {shown(path, 200)!r} names no file")
     if not in_store(whole) and whole.is_dir():
-        raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
+        raise ConfigurationError(f"{parameter} {whole} is a folder: name a file in it")
     check_places(whole.parent, [whole.name])
     return whole.parent, whole.name
 

@@ -16,6 +16,7 @@ from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.endings import failure
+from airflow_provider_jobs.operators.files.manifest import ManifestOperator
 from airflow_provider_jobs.operators.files.sources import sources_of
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.work import Submission
 
 
-class RedivisUploadOperator(RedivisOperator):
+class RedivisUploadOperator(ManifestOperator, RedivisOperator):
     """Send files of this machine or of any object store to a table of Redivis.
 
     An upload's name is its key: a retry finds what an earlier attempt made, and what is there with the same
@@ -40,8 +41,8 @@ class RedivisUploadOperator(RedivisOperator):
     how far Redivis came, also from one attempt of the task to the next. Several files go side by side.
 
     The result is a dict: ``job_id`` (the upload's uri), ``table``, ``name``, ``state``, ``row_count``,
-    ``size_bytes``, ``hash``, ``bad_record_count``; of several files ``job_id``, ``table``, ``state`` and
-    ``uploads``, a list of such.
+    ``size_bytes``, ``hash``, ``bad_record_count``; of several files ``job_id``, ``table``, ``state``, sums,
+    ``upload_count`` and ``uploads``, a list of such of the first 20.
 
     :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
         list of these.
@@ -78,6 +79,8 @@ class RedivisUploadOperator(RedivisOperator):
         "options",
         "dataset_options",
         "expected_row_count",
+        "manifest_path",
+        "manifest_conn_id",
         *RedivisOperator.template_fields,
     )
 
@@ -173,6 +176,7 @@ class RedivisUploadOperator(RedivisOperator):
 
     def submissions(self, client: RedivisClient, context: Context) -> list[Submission]:
         """See to the table, send the files side by side, and return their uploads."""
+        self.check_manifest()
         requests, preparation = self.requests(context), self.preparation()
         prepare(client, self.table, preparation)
         submissions: list[Submission]
@@ -191,7 +195,9 @@ class RedivisUploadOperator(RedivisOperator):
 
         :raises JobFailed: one is not.
         """
-        return self._checked(client, statuses, self._carried)
+        statuses = self._checked(client, statuses, self._carried)
+        self.write_manifest(context, [self.summary(status) for status in statuses])
+        return statuses
 
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:

@@ -43,8 +43,9 @@ class SalesforceIngestOperator(SalesforceOperator):
 
     The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
     ``record_count``, ``failed_record_count``, ``processing_seconds``, ``retries``, ``url``; of several jobs
-    also ``jobs``, a list of such dicts; if files were written ``files``, a list of ``records``, ``path``,
-    ``record_count``, ``size_bytes`` and ``sha256``.
+    also ``job_count`` and ``jobs``, a list of such dicts of the first 20; if files were written
+    ``file_count``, ``size_bytes`` of all, and ``files``, a list of ``records``, ``path``, ``record_count``,
+    ``size_bytes`` and ``sha256``.
 
     :param source: The CSV file, in UTF-8, its first line the names of fields: a path, a URL such as
         ``s3://bucket/key``, or an ObjectStoragePath.
@@ -148,6 +149,7 @@ class SalesforceIngestOperator(SalesforceOperator):
             on_failed_records=self.on_failed_records != "fail",
             delete_job=self.delete_job,
         )
+        self.check_manifest()
         body = self.body()
         try:
             source = self._file()
@@ -213,6 +215,8 @@ class SalesforceIngestOperator(SalesforceOperator):
             self.log.warning(
                 "%s: %s of %s records were rejected, which is within the limit", jobs, failed, processed
             )
+        with self._reading_results(context, statuses):
+            self.write_manifest(context, [self.summary(status) for status in statuses])
         if self.delete_job:
             self._delete(client, statuses)
         return statuses

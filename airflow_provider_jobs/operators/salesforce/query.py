@@ -38,8 +38,9 @@ class SalesforceQueryOperator(SalesforceOperator):
     same worker too. Files appear under their names once everything is there.
 
     The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
-    ``record_count``, ``processing_seconds``, ``retries``, ``url`` and, if files were written, ``files``: a
-    list of ``path``, ``record_count``, ``size_bytes`` and ``sha256``.
+    ``record_count``, ``processing_seconds``, ``retries``, ``url`` and, if files were written, ``file_count``,
+    ``size_bytes`` of all, and ``files``: of the first 20 a list of ``path``, ``record_count``, ``size_bytes``
+    and ``sha256``.
 
     :param soql: The query, or a .soql file.
     :param operation: ``query``, or ``queryAll`` for deleted and archived records too.
@@ -91,6 +92,9 @@ class SalesforceQueryOperator(SalesforceOperator):
         if self.delete_job and not self.results_path:
             raise ConfigurationError("delete_job needs results_path: the results would be lost")
         self._check_wait(results_path=self.results_path)
+        if self.manifest_path and not self.results_path:
+            raise ConfigurationError("manifest_path needs results_path: it names the files that are written")
+        self.check_manifest()
         if self.results_path:
             self._place("check")
         fields = {
@@ -134,6 +138,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         if self.results_path:
             with self._reading_results(context, statuses):
                 self._files = written(self._download(client, context, statuses[0].ref))
+                self.write_manifest(context, self._files)
             if self.delete_job:
                 self._delete(client, statuses)
         return statuses
