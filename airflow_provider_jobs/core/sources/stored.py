@@ -1,4 +1,4 @@
-"""Objects of a store as sources: read in pieces, every byte counted, and read again where a reading failed."""
+"""Objects of a store as sources: read in pieces, every byte counted, and read again where that failed."""
 
 from __future__ import annotations
 
@@ -66,10 +66,19 @@ class StoredSource:
 
     A piece that cannot be read is asked for again, over another connection. Where the store has no word for
     a version, the object is read through first, and whatever is read later is compared with that.
+
+    :param piece_bytes: How much to ask for at a time; :data:`PIECE_BYTES` by default.
     """
 
-    def __init__(self, stored: StoredObject, seen: Seen, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        stored: StoredObject,
+        seen: Seen,
+        timing: Timing | None = None,
+        piece_bytes: int | None = None,
+    ) -> None:
         self.stored = stored
+        self.piece_bytes = piece_bytes or PIECE_BYTES
         self.name = stored.name
         self.size = seen.size
         self.timing = timing or Timing()
@@ -101,7 +110,7 @@ class StoredSource:
     def open(self, offset: int = 0) -> Reader:
         """Return a reader from an offset on; nothing is asked of the store before it is read."""
         reader = _StoredReader(self, self.digests)
-        reader.at = offset - offset % PIECE_BYTES if self.digests else offset
+        reader.at = offset - offset % self.piece_bytes if self.digests else offset
         drop(reader, offset - reader.at)
         return reader
 
@@ -143,8 +152,8 @@ class _StoredReader:
 
     def piece(self) -> bytes:
         """Return the bytes from here to the end of the piece, compared with what was read before."""
-        number = self.at // PIECE_BYTES
-        end = min(self._source.size, (number + 1) * PIECE_BYTES)
+        number = self.at // self._source.piece_bytes
+        end = min(self._source.size, (number + 1) * self._source.piece_bytes)
         content = again(partial(self._attempt, end), self._source.timing)
         if self._digests and hashlib.sha256(content).digest() != self._digests[number]:
             raise SourceChanged(f"{self._source.name} was changed while it was sent")

@@ -1,4 +1,4 @@
-"""What is sent of a stored object is what is stored, all of it, or the task fails before anything is registered."""
+"""All of a stored object is sent as it is stored, or the task fails before anything is registered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.integration.stores.servers import CONN_ID
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow_provider_jobs.core.sources.source import Source
+    from airflow_provider_jobs.core.sources.source import Reader, Source
     from airflow_provider_jobs.sandbox import Sandbox
     from tests.integration.stores.servers import Store
 
@@ -34,6 +34,7 @@ CONTENT = random.Random(5).randbytes(5 * PIECE + 1000)  # noqa: S311 - the same 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "PIECE_BYTES", PIECE)
+    monkeypatch.setattr("airflow_provider_jobs.operators.files.sources._AZURE_PIECE_BYTES", PIECE)
     monkeypatch.setattr(stored, "PATIENCE", RetryPolicy(attempts=3, base_seconds=0.001))
 
 
@@ -95,22 +96,24 @@ def test_an_object_that_changes_is_not_uploaded(
     for wrapped in (lambda source: source, GzipSource):
         source = source_at(put(CONTENT))
         sender = Sender(jobs_sandbox)
-        if when == "before it is read":
-            put(changed)
-            _make_older(source)
-            with pytest.raises(SourceChanged):
-                sender.submit(wrapped(source))
-        else:
-            reader = source.open()
+        reader = source.open()
+        if when == "while it is read":
             reader.read(10)
-            put(changed)
-            _make_older(source)
-            with pytest.raises(SourceChanged), closing(reader):
-                while reader.read(PIECE):
-                    pass
-                source.check()
+        put(changed)
+        _make_older(source)
+        with pytest.raises(SourceChanged):
+            _read_and_check(reader, source)
+        with pytest.raises(SourceChanged):
+            sender.submit(wrapped(source))
         assert not [upload for upload in sender.uploads() if upload["state"] == "complete"]
         assert not list(sender.client.list_jobs(allUsers=True))
+
+
+def _read_and_check(reader: Reader, source: Source) -> None:
+    with closing(reader):
+        while reader.read(PIECE):
+            pass
+    source.check()
 
 
 def _make_older(source: Any) -> None:
@@ -175,7 +178,7 @@ class TestFailures:
     def test_a_connection_that_is_cut(
         self, put: Callable[..., str], store: Store, times: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        class TheirOwn(Exception):  # noqa: N818 - as asyncssh's and ftplib's, no OSError
+        class TheirOwn(Exception):
             pass
 
         source: Any = source_at(put(CONTENT))
