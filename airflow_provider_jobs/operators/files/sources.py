@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.sources.source import FileSource, Source
-from airflow_provider_jobs.core.sources.stored import PIECE_BYTES, Seen, StoredSource
+from airflow_provider_jobs.core.sources.stored import Seen, StoredSource
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.files.places import in_store, opened
 from airflow_provider_jobs.words import shown
@@ -169,7 +169,7 @@ class _Stored:
     def open(self, *, anew: bool) -> Any:
         """Return a file without a cache: the default ones hold up to 50 MiB, and hide what comes too much."""
         fs = self._file_system(anew=anew)
-        return fs.open(self._path.path, "rb", block_size=PIECE_BYTES, cache_type="none")
+        return fs.open(self._path.path, "rb", cache_type="none")
 
     def goes_on(self, file: Any, size: int) -> bool:
         """Ask for the last byte and one more, where only ranges are read; other files show it themselves."""

@@ -45,19 +45,28 @@ READ = textwrap.dedent("""
     sources = sources_of([f"{store.root}/large{number}" for number in range(4)], CONN_ID)
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(read, sources)) == [int(sys.argv[4])] * 4
-    print(peak() - idle, flush=True)
+    print(f"grown: {peak() - idle}", flush=True)
 """)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux alone tells the peak of a process")
 def test_four_files_at_once_take_little_memory(store: Store) -> None:
     for number in range(4):
-        path = ObjectStoragePath(f"{store.root}/large{number}", conn_id=CONN_ID)
-        with path.open("wb") as file:
-            for _ in range(SIZE >> 20):
-                file.write(bytes(1 << 20))
+        _put(store, f"large{number}")
     command = [sys.executable, "-c", READ, store.protocol, store.address, store.root, str(SIZE)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, cwd=ROOT)
-    grown = int(done.stdout.split()[-1])
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    grown = int(done.stdout.partition("grown: ")[2].split()[0])
     print(f"{store.protocol}: {grown:,} bytes more than an idle task")  # noqa: T201 - shown by `pytest -s`
     assert grown <= MOST
+
+
+def _put(store: Store, name: str) -> None:
+    if store.protocol == "abfs":  # adlfs warns of bodies as large as these
+        from azure.storage.blob import BlobClient  # noqa: PLC0415 - only who uses a store loads its packages
+
+        with BlobClient.from_connection_string(store.connection_string, "tests", name) as blob:
+            blob.upload_blob(bytes(SIZE), overwrite=True)
+        return
+    with ObjectStoragePath(f"{store.root}/{name}", conn_id=CONN_ID).open("wb") as file:
+        for _ in range(SIZE >> 20):
+            file.write(bytes(1 << 20))
