@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core.sources.csv_records import header_end
+from airflow_provider_jobs.core.sources.gunzip import text_of, text_size
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, OpenedSource
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_jobs.core.sources.source import Reader, Source
-
-_GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,8 @@ def joined(sources: Sequence[Source], rows: int = 0, quote: str = '"', delimiter
     beginning.
 
     :param rows: Header rows of each; of CSV.
-    :raises ConfigurationError: one of them is compressed, or does not know its size, or has a header that
-        does not end.
+    :raises ConfigurationError: one of them cannot be decompressed, or does not know its size, or has a header
+        that does not end.
     """
     texts = [_text(source) for source in sources]
     rests = [
@@ -120,13 +119,13 @@ def joined(sources: Sequence[Source], rows: int = 0, quote: str = '"', delimiter
 
 
 def _text(source: Source) -> Slice:
-    """Return all of a source but its byte order mark."""
-    beginning = _peek(source, 0, len(codecs.BOM_UTF8))
-    if beginning.startswith(_GZIP):
-        raise ConfigurationError(f"{source.name} is compressed already, and only text can be combined")
-    if source.size is None:
+    """Return all of a source but its byte order mark; what is compressed by gzip as text."""
+    source = text_of(source)
+    size = text_size(source)
+    if size is None:
         raise ConfigurationError(f"{source.name} does not know its size, which joining needs")
-    return Slice(source, len(codecs.BOM_UTF8) if beginning == codecs.BOM_UTF8 else 0, source.size)
+    beginning = _peek(source, 0, len(codecs.BOM_UTF8))
+    return Slice(source, len(codecs.BOM_UTF8) if beginning == codecs.BOM_UTF8 else 0, size)
 
 
 def _peek(source: Source, at: int, count: int) -> bytes:
