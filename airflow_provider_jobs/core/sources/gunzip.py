@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, Reader, drop
 from airflow_provider_jobs.errors import ConfigurationError
@@ -40,11 +41,27 @@ class GunzipSource:
         self._inner.check()
 
 
+class _Raw(io.RawIOBase):
+    """A reader for who needs as many bytes as it asks for, buffered: a store may return fewer."""
+
+    def __init__(self, inner: Reader) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        block = self._inner.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
+
+
 class _GunzipReader:
     def __init__(self, inner: Reader, name: str) -> None:
         self._inner = inner
         self._name = name
-        self._text = gzip.GzipFile(fileobj=inner, mode="rb")  # type: ignore[call-overload] # it needs read alone
+        self._text = gzip.GzipFile(fileobj=io.BufferedReader(_Raw(inner), BLOCK_BYTES), mode="rb")
 
     def read(self, size: int = -1, /) -> bytes:
         try:

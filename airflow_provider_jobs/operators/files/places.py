@@ -19,7 +19,10 @@ def opened(path: Any, conn_id: str | None, parameter: str = "results_path") -> A
     if isinstance(path, str) and "://" in path:
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
 
-        return ObjectStoragePath(path, conn_id=conn_id)
+        try:
+            return ObjectStoragePath(path, conn_id=conn_id)
+        except ValueError as error:
+            raise ConfigurationError(f"{parameter} {path} cannot be written or read: {error}") from None
     if in_store(path):
         return path
     if isinstance(path, str | Path):

@@ -38,6 +38,8 @@ _SENT_BYTES = 8 * 1024 * 1024
 _MOST_REQUESTS = 9_000
 #: What an SFTP server says of a request that it does not know: SSH_FX_OP_UNSUPPORTED.
 _UNSUPPORTED = 8
+#: What it says where permission is missing: SSH_FX_PERMISSION_DENIED.
+_DENIED = 3
 
 
 def sink_for(folder: Any, key: str) -> LocalSink:
@@ -100,7 +102,7 @@ class StoreSink(LocalSink):
                 self._check_folder()
                 for name in names:
                     if self._kind(self._path(name)) == "directory":
-                        raise ConfigurationError(f"{self._target / name} is a folder, which is not replaced")
+                        raise ConfigurationError(f"{self._url(name)} is a folder, which is not replaced")
 
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Send all drafts, see that they arrived whole, and delete them here.
@@ -113,7 +115,7 @@ class StoreSink(LocalSink):
         else:
             self._send_drafts(parts)
         self.clear()
-        return [str(self._target / part.name) for part in parts]
+        return [str(self._url(part.name)) for part in parts]
 
     def listed(self) -> list[str]:
         """Return the names in the folder, of whatever kind; none if there is no folder.
@@ -132,7 +134,7 @@ class StoreSink(LocalSink):
 
         :raises OutageError: it cannot be.
         """
-        with _naming(self._target / name, "removed"):
+        with _naming(self._url(name), "removed"):
             self._fs.rm_file(self._path(name))
 
     def _send_drafts(self, parts: Sequence[Part]) -> None:
@@ -144,7 +146,7 @@ class StoreSink(LocalSink):
         try:
             self._send_all([(part, drafts[part.name]) for part in parts])
             for name, draft in drafts.items():
-                with _naming(self._target / name):
+                with _naming(self._url(name)):
                     _replace(self._fs, self._path(draft), self._path(name))
         except Exception:  # at a signal a thread may be sending still: it removes what it has sent
             with _told("drafts could not be removed", self._target):
@@ -157,7 +159,7 @@ class StoreSink(LocalSink):
             pool.results([partial(self._send, part, name, pool.stopped) for part, name in parts])
 
     def _send(self, part: Part, name: str, stopped: threading.Event) -> None:
-        place = self._target / part.name
+        place = self._url(part.name)
         with _naming(place):
             file = self._fs.open(self._path(name), "wb")
             try:
@@ -183,7 +185,7 @@ class StoreSink(LocalSink):
                     break
                 file.write(block)
         if stopped.is_set():
-            raise OutageError(f"the task was ended before {self._target / part.name} was sent")
+            raise OutageError(f"the task was ended before {self._url(part.name)} was sent")
 
     def _remove_drafts(self) -> None:
         """Remove the drafts of this work in the store, those of earlier attempts too."""
@@ -218,6 +220,9 @@ class StoreSink(LocalSink):
             return str(self._fs.info(path)["type"])
         except (FileNotFoundError, NotADirectoryError):
             return ""
+
+    def _url(self, name: str) -> str:
+        return str(self._target / name)
 
     def _path(self, name: str) -> str:
         return f"{self._target.path.rstrip('/')}/{name}"
@@ -297,7 +302,8 @@ def _naming(place: Any, what: str = "written") -> Iterator[None]:
         raise
     except Exception as error:
         text = f"{place} cannot be {what}: {shown(error, 500) or type(error).__name__}"
-        if isinstance(error, PermissionError | error_perm):
+        denied = getattr(error, "code", None) == _DENIED and hasattr(error, "reason")  # asyncssh's
+        if denied or isinstance(error, PermissionError | error_perm):
             raise ConfigurationError(text) from error
         raise OutageError(text) from error
 

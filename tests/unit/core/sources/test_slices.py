@@ -280,7 +280,10 @@ class TestSection:
             everything(section(source_of(b"0123"), "rows.csv", b"h\n", 2, 8).open())
 
 
-def test_what_is_compressed_cannot_be_joined() -> None:
-    """A line end between two gzip files would spoil the second, and no header could be cut."""
-    with pytest.raises(ConfigurationError, match="compressed already"):
-        joined([source_of(b"1\n"), source_of(gzip.compress(b"2\n"))])
+def test_what_is_compressed_is_joined_as_text() -> None:
+    mark = b"\xef\xbb\xbf"
+    second = gzip.compress(mark + b"h\n") + gzip.compress(b"2")
+    whole = joined([source_of(part) for part in (mark + b"h\n1\n", second, gzip.compress(b"h\n"))], 1)
+    assert everything(whole.open()) == mark + b"h\n1\n2\n"
+    assert everything(whole.open(6)) == b"\n2\n"
+    assert whole.size == 9
