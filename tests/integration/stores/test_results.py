@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+#: What aiohttp says of every block of Azure's client that is larger than a mebibyte.
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")
+
 OLD = b"of yesterday"
 #: Two requests of any store, the second of which is cut.
 NEW = b"of today" * (BLOCK_BYTES + 1)
@@ -136,7 +139,8 @@ def test_the_end_of_a_task_publishes_no_part_of_a_file(store: Store, folder: str
     gc.collect()
     assert found(store, folder) == {"a.csv": OLD}
     if store.protocol == "s3":
-        assert store.file_system().call_s3("list_multipart_uploads", Bucket="tests").get("Uploads", []) == []
+        uploads = store.file_system().call_s3("list_multipart_uploads", Bucket="tests").get("Uploads", [])
+        assert [each["Key"] for each in uploads if each["Key"] in f"{folder}/a.csv"] == []
 
 
 def test_what_cannot_work_is_told_before_anything_is_done(store: Store, folder: str) -> None:
@@ -155,14 +159,13 @@ def test_what_cannot_work_is_told_before_anything_is_done(store: Store, folder: 
     assert found(store, folder) == before
 
 
-def test_a_store_that_does_not_answer_is_told_before_anything_is_done(store: Store, folder: str) -> None:
-    if store.protocol != "ftp":
-        pytest.skip("one is enough: the others repeat the question for long")
-    store.file_system()
-    sink = sink_for(ObjectStoragePath(folder), "today")
-    sink._fs.ftp.close()  # type: ignore[attr-defined]
+def test_a_store_that_does_not_answer_is_told_before_anything_is_done(ftp_server: Store) -> None:
+    files = ftp_server.file_system()
+    files.ftp.close()
+    ftp_server.attach(files)
     with pytest.raises(OutageError, match="cannot be written"):
-        sink.check(["a.csv"])
+        sink_for(ObjectStoragePath(ftp_server.root), "today").check(["a.csv"])
+    ftp_server.detach()
 
 
 @pytest.fixture
@@ -208,5 +211,5 @@ def test_a_store_in_memory() -> None:
 @pytest.mark.parametrize("url", ["nosuch://bucket/folder", "gs://bucket/folder"])
 def test_a_store_that_nothing_knows(url: str) -> None:
     """Google's file system comes with a package of Airflow that is not installed here."""
-    with pytest.raises(ConfigurationError, match=r"cannot be written: .*(nosuch|gs)"):
+    with pytest.raises(ConfigurationError, match=r"cannot be written.*: .*(nosuch|gs)"):
         sink_for(opened(url, None), "today")
