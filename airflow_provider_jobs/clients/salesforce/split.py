@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES, MOST_HEADER_BYTES
 from airflow_provider_jobs.core.drafts import Drafts
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, last_record_end, record_end
+from airflow_provider_jobs.core.sources.gunzip import text_of
 from airflow_provider_jobs.core.sources.slices import section
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, Source
 from airflow_provider_jobs.errors import ConfigurationError
@@ -59,27 +60,29 @@ class IngestPart:
 def split_csv(
     source: Source, *, most_bytes: int = MOST_DATA_BYTES, line_ending: str | None = None
 ) -> Iterator[list[IngestPart]]:
-    """Lend the parts of a CSV source, of which all is read through once before.
+    """Lend the parts of a CSV source, of which all is read through once before; none if it has no record.
 
-    A source that cannot be read from any offset is copied to a temporary file first.
+    A source that is compressed by gzip, or cannot be read from any offset, is copied to a temporary file.
 
     :param most_bytes: Of a part, its header included.
     :param line_ending: ``LF`` or ``CRLF``; default is what ends the header.
-    :raises ConfigurationError: it is not CSV text, has no record, or one that is larger than a part.
+    :raises ConfigurationError: it is not CSV text, or has a record that is larger than a part.
     """
     if line_ending not in {None, "LF", "CRLF"}:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
     drafts = Drafts(tempfile.gettempdir())
     try:
-        has_offsets = source.size is not None and getattr(source, "seekable", True) is True
-        where = source if has_offsets else _copied(source, drafts)
+        text = text_of(source)
+        has_offsets = text.size is not None and getattr(text, "seekable", True) is True
+        where = text if has_offsets else _copied(text, drafts)
         header, begin = _header(where, source.name)
         found = "CRLF" if header.endswith(b"\r\n") else "LF"
-        if line_ending not in {None, found}:
+        if line_ending not in {None, found} and header.endswith(b"\n"):
             raise ConfigurationError(
                 f"{source.name} has lines that end with {found}, and line_ending is {line_ending}"
             )
-        parts = _Cutter(where, source.name, header, found, most_bytes).parts(begin)
+        cutter = _Cutter(where, source.name, header, found, most_bytes)
+        parts = [] if _is_blank(where, begin) else cutter.parts(begin)
         source.check()
         yield parts
     finally:
@@ -111,10 +114,18 @@ def _header(source: Source, name: str) -> tuple[bytes, int]:
     header = text[:end] if end >= 0 else text
     if not header.strip() or b"\0" in header:
         raise ConfigurationError(f"{name} is not CSV: its first line holds no names of fields")
-    whole = len(text) + skipped == source.size
-    if end < 0 or (whole and not text[end:].strip()):
-        raise ConfigurationError(f"{name} has a header and no records: there is nothing to ingest")
-    return header, skipped + end
+    return header, skipped + len(header)
+
+
+def _is_blank(source: Source, begin: int) -> bool:
+    with closing(source.open(begin)) as reader:
+        return not any(block.strip() for block in iter(lambda: reader.read(BLOCK_BYTES), b""))
+
+
+def header_of(source: Source) -> str:
+    """Return the line of a CSV source that names its fields, without its end."""
+    header, _ = _header(text_of(source), source.name)
+    return header.decode().rstrip("\r\n")
 
 
 class _Cutter:

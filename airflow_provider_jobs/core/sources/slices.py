@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.core.sources.csv_records import CsvForm, ends_inside_quotes, header_end, names_in
+from airflow_provider_jobs.core.sources.gunzip import text_of, text_size
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, OpenedSource
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
 from airflow_provider_jobs.words import shown
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: How files begin that cannot be joined as they are, and what they are.
 _OTHER_TEXTS = {
-    b"\x1f\x8b": "compressed already",
+    b"\x1f\x8b": "compressed twice",
     b"\xff\xfe": "in UTF-16 or UTF-32",
     b"\xfe\xff": "in UTF-16",
     b"\x00\x00\xfe\xff": "in UTF-32",
@@ -107,12 +108,14 @@ def joined(sources: Mapping[str, Source], form: CsvForm, encoding: str = "") -> 
     Headers are left out but that of the first source that has more, byte order marks but one at the very
     beginning. Where line ends inside quotes are part of a value, all files but the last are read through.
 
+    What is compressed by gzip is joined as text.
+
     :param sources: Each under the words that name it to a reader.
     :param form: Of CSV; that of JSON has no header rows and no quote.
     :param encoding: As BigQuery is told.
-    :raises ConfigurationError: together they would not be what they are alone, or nobody can be sure: one is
-        compressed, or does not know its size; has carriage returns for line ends; has a header that does not
-        end, or names other columns; ends inside quotes.
+    :raises ConfigurationError: together they would not be what they are alone, or nobody can be sure: one
+        cannot be decompressed, or does not know its size; has carriage returns for line ends; has a header
+        that does not end, or names other columns; ends inside quotes.
     """
     texts = {place: _text(place, source, encoding) for place, source in sources.items()}
     rests = {
@@ -142,14 +145,16 @@ def joined(sources: Mapping[str, Source], form: CsvForm, encoding: str = "") -> 
 
 
 def _text(place: str, source: Source, encoding: str) -> Slice:
-    """Return all of a source but its byte order mark."""
+    """Return all of a source but its byte order mark; what is compressed by gzip as text."""
+    source = text_of(source)
     beginning = _peek(source, 0, _LOOKED_AT_BYTES)
     for mark, kind in _OTHER_TEXTS.items():
         if beginning.startswith(mark):
             raise ConfigurationError(
                 f"{place} is {kind}, and only text in UTF-8 or ISO-8859-1 can be combined"
             )
-    if source.size is None:
+    size = text_size(source)
+    if size is None:
         raise ConfigurationError(f"{place} does not know its size, which joining needs")
     marked = beginning.startswith(codecs.BOM_UTF8)
     if marked and encoding.upper() not in {"", "UTF-8"}:
@@ -161,7 +166,7 @@ def _text(place: str, source: Source, encoding: str) -> Slice:
             f"{place} has lines that end with a carriage return alone: where its records begin is not sure "
             "among other files; convert its line ends, or upload the files without combine"
         )
-    return Slice(source, len(codecs.BOM_UTF8) if marked else 0, source.size)
+    return Slice(source, len(codecs.BOM_UTF8) if marked else 0, size)
 
 
 def _header(text: Slice, rest: Slice) -> bytes:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.configuration import not_negative
 from airflow_provider_jobs.core.sources.csv_records import CsvForm
+from airflow_provider_jobs.core.sources.gunzip import is_gzip
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
@@ -44,7 +45,7 @@ class BigQueryUploadOperator(ManifestOperator, _LoadingOperator):
         list of these.
     :param source_conn_id: The connection of the object store, for URLs.
     :param combine: Send all files as one, in one job: all of them are loaded, or none. For CSV and JSON.
-    :param compress: Compress while sending. For CSV and JSON.
+    :param compress: Compress while sending, unless a file is compressed by gzip already. For CSV and JSON.
     :param parallel_uploads: Files to send at a time.
     """
 
@@ -129,7 +130,7 @@ class BigQueryUploadOperator(ManifestOperator, _LoadingOperator):
         )
 
     def _with_media(self, context: Context, whole: JobRequest, what: Any, source: Source) -> JobRequest:
-        sent = GzipSource(source) if self.compress else source
+        sent = GzipSource(source) if self.compress and not is_gzip(source) else source
         key = f"{whole.key}_{work_digest(context, what, self._since)[:12]}"
         before = whole.key_before and f"{whole.key_before}_{work_digest_before(context, what)[:12]}"
         media = Media(sent, TaskSession(context, key), ProgressLog(self.log, sent.name))

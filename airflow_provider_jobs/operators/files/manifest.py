@@ -11,7 +11,8 @@ from airflow_provider_jobs.core.several import MOST_LISTED
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.base import JobOperator
-from airflow_provider_jobs.operators.files.results import folder_and_name, sink_for
+from airflow_provider_jobs.operators.files.results import folder_and_name
+from airflow_provider_jobs.operators.files.stores import sink_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,8 @@ class ManifestOperator(JobOperator):
                 raise ConfigurationError(
                     f"{_PARAMETER} clashes with wait=False: it is for the end of the job"
                 )
-            folder_and_name(self.manifest_path, self.manifest_conn_id or None, _PARAMETER)
+            folder, name = folder_and_name(self.manifest_path, self.manifest_conn_id or None, _PARAMETER)
+            sink_for(folder, _PARAMETER).check([name])
 
     def write_manifest(self, context: Context, entries: Sequence[dict[str, Any]]) -> None:
         """Write all entries to the manifest if there is to be one; else say that the result has not all."""

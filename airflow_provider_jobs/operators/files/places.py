@@ -20,7 +20,10 @@ def opened(path: Any, conn_id: str | None, parameter: str = "results_path") -> A
     if isinstance(path, str) and "://" in path:
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - only who has one pays for it
 
-        place = ObjectStoragePath(path, conn_id=conn_id)
+        try:
+            place = ObjectStoragePath(path, conn_id=conn_id)
+        except ValueError as error:
+            raise ConfigurationError(f"{parameter} {path} cannot be written or read: {error}") from None
         _check_kept(path, place, parameter)
         return place
     if in_store(path):

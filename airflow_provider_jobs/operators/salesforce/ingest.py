@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, MOST_DATA_BYTES
 from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
-from airflow_provider_jobs.clients.salesforce.results.files import Output
-from airflow_provider_jobs.clients.salesforce.split import split_csv
+from airflow_provider_jobs.clients.salesforce.results.files import Output, write_lines
+from airflow_provider_jobs.clients.salesforce.split import header_of, split_csv
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.files.places import opened
-from airflow_provider_jobs.operators.files.results import check_places, written
+from airflow_provider_jobs.operators.files.results import written
 from airflow_provider_jobs.operators.files.sources import sources_of
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +29,15 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
     from airflow_provider_jobs.core.sources.source import Source
 
+#: What Salesforce puts before the fields of each record.
+_OWN_COLUMNS = {
+    "successful": ['"sf__Id"', '"sf__Created"'],
+    "failed": ['"sf__Id"', '"sf__Error"'],
+    "unprocessed": [],
+}
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 
 
@@ -117,6 +125,8 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.on_failed_records = on_failed_records
         self.part_bytes = part_bytes
         self.parallel_uploads = parallel_uploads
+        #: Of a file without records.
+        self._header = ""
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job.
@@ -159,8 +169,8 @@ class SalesforceIngestOperator(SalesforceOperator):
                 return submissions
             raise
         if self.results_path:
-            folder = opened(self.results_path, self.results_conn_id or None)
-            check_places(folder, [f"{name}.csv" for name in INGESTED.values()])
+            names = [_results_name(context, name) for name in INGESTED.values()]
+            self._results_sink(context).check(names)
         version = self.api_version or None
         work = [client.scope, version or client.version, body, self.part_bytes, identity]
         memory = TaskMemory(context, "salesforce_ingest", work, self._since)
@@ -173,7 +183,17 @@ class SalesforceIngestOperator(SalesforceOperator):
                 submission.status.ref.id: part.record_count
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
-        return submissions
+        return submissions or [Submission(self._nothing(client, source), adopted=True)]
+
+    def _nothing(self, client: SalesforceClient, source: Source) -> JobStatus:
+        """Return what is told of a file without records, for which no job is made."""
+        self.log.info("%s has a header and no records: no job is made", shown(source.name))
+        self._header = header_of(source)
+        body = self.body()
+        ref = JobRef("salesforce", client.scope, "", f"{self.api_version or client.version}/jobs/ingest")
+        counts = {"record_count": 0, "failed_record_count": 0, "retries": 0}
+        about = {"object": body["object"], "operation": body["operation"]}
+        return JobStatus(ref, JobState.SUCCEEDED, "no records", statistics={**about, **counts})
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return False if another attempt would write records again: it knows of these jobs by its memory."""
@@ -267,14 +287,27 @@ class SalesforceIngestOperator(SalesforceOperator):
         self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
     ) -> list[dict[str, Any]]:
         """Write what became of all records to files, and return what the result says about these."""
-        refs = [status.ref for status in statuses]
-        folder = opened(self.results_path, self.results_conn_id or None)
+        refs = [status.ref for status in statuses if status.ref.id]
         files = []
         for which, name in INGESTED.items():
-            sink = self._sink(context, folder)
-            downloaded = client.download_ingested(refs, which, Output(f"{name}.csv"), sink)
+            sink, output = self._results_sink(context), Output(_results_name(context, name))
+            if refs:
+                downloaded = client.download_ingested(refs, which, output, sink)
+            else:
+                delimiter = DELIMITERS[self.column_delimiter or "COMMA"]
+                line = delimiter.join([*_OWN_COLUMNS[name], self._header])
+                downloaded = write_lines(sink, output, [line])
             files += [{"records": name, **each} for each in written(downloaded)]
         return files
+
+    def _results_sink(self, context: Context) -> LocalSink:
+        return self._sink(context, opened(self.results_path, self.results_conn_id or None))
+
+
+def _results_name(context: Context, name: str) -> str:
+    """Return what a file of results is called: mapped tasks, which may share a folder, add their index."""
+    index = context["ti"].map_index
+    return f"{name}.csv" if index is None or index < 0 else f"{name}-{index}.csv"
 
 
 def _identity(source: Source) -> str:

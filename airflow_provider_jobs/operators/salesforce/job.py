@@ -14,7 +14,8 @@ from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
 from airflow_provider_jobs.operators.files.manifest import ManifestOperator
-from airflow_provider_jobs.operators.files.results import found_elsewhere, sink_for
+from airflow_provider_jobs.operators.files.results import found_elsewhere
+from airflow_provider_jobs.operators.files.stores import sink_for
 from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.words import shown
 
@@ -163,6 +164,8 @@ class SalesforceOperator(SalesforceTask, ManifestOperator):
 
         def delete() -> None:
             for status in statuses:
+                if not status.ref.id:
+                    continue  # there was nothing to make a job for
                 try:
                     client.delete_job(status.ref)
                 except JobsError as error:

@@ -12,9 +12,18 @@ from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.endings import retry_follows
 from airflow_provider_jobs.operators.files.places import opened
-from airflow_provider_jobs.operators.files.results import folder_and_name, written
+from airflow_provider_jobs.operators.files.results import (
+    check_no_unknown_parts,
+    check_not_shared,
+    folder_and_name,
+    part_name,
+    remove_earlier_parts,
+    written,
+)
+from airflow_provider_jobs.operators.files.stores import sink_for
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 
@@ -95,8 +104,6 @@ class SalesforceQueryOperator(SalesforceOperator):
         if self.manifest_path and not self.results_path:
             raise ConfigurationError("manifest_path needs results_path: it names the files that are written")
         self.check_manifest()
-        if self.results_path:
-            self._place("check")
         fields = {
             "operation": self.operation,
             "query": self.soql,
@@ -117,6 +124,8 @@ class SalesforceQueryOperator(SalesforceOperator):
         recorded yet, and runs the task again.
         """
         body, version = self.body(), self.api_version or None
+        if self.results_path:
+            self._check_place(context)
         memory = TaskMemory(
             context, "salesforce_job", [client.scope, version or client.version, body], self._since
         )
@@ -159,28 +168,43 @@ class SalesforceQueryOperator(SalesforceOperator):
         return status
 
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
-        folder, output = self._place(ref.id)
+        folder, output = self._place(context, ref.id)
         memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)], self._since)
         kept = None
         with left_out("the checkpoint of the download"):
             kept = memory.recall()
         # Drafts are kept for another attempt only.
         another = memory.lasts and retry_follows(context)
-        return client.download(
+        sink = self._sink(context, folder)
+        downloaded = client.download(
             ref,
             output,
-            self._sink(context, folder),
+            sink,
             workers=self.parallel_downloads,
             page_records=self.page_records,
             checkpoint=Checkpoint.from_json(kept) if kept else None,
             on_checkpoint=partial(_keep_checkpoint, memory) if another else None,
         )
+        if output.split:
+            remove_earlier_parts(sink, context, {file.name for file in downloaded.files})
+        return downloaded
 
-    def _place(self, job_id: str) -> tuple[Any, Output]:
+    def _check_place(self, context: Context) -> None:
+        """See that the results can be written, before there is a job."""
+        folder, output = self._place(context, "")
+        sink = sink_for(folder, task_digest(context))
+        if output.split:
+            sink.check([])
+            check_no_unknown_parts(sink)
+        else:
+            check_not_shared(self, context)
+            sink.check([output.name])
+
+    def _place(self, context: Context, job_id: str) -> tuple[Any, Output]:
         """Return the folder to write to, and what."""
         conn_id, compress = self.results_conn_id or None, self.compression == "gzip"
         if self.results_as == "parts":
-            name = f"{job_id}.csv.gz" if compress else f"{job_id}.csv"
+            name = part_name(job_id, context, ".csv.gz" if compress else ".csv")
             return opened(self.results_path, conn_id), Output(name, split=True, compress=compress)
         folder, name = folder_and_name(self.results_path, conn_id)
         return folder, Output(name, compress=compress)

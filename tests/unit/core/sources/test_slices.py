@@ -287,7 +287,12 @@ class TestSection:
 
 
 REFUSED: dict[str, tuple[list[bytes], CsvForm, str, str]] = {
-    "compressed": ([b"1\n", gzip.compress(b"2\n")], CsvForm(), "", "1 rows.csv is compressed already"),
+    "compressed twice": (
+        [b"1\n", gzip.compress(gzip.compress(b"2\n"))],
+        CsvForm(),
+        "",
+        "1 rows.csv is compressed twice",
+    ),
     "UTF-16": ([b"1\n", "\ufeff2\n".encode("utf-16-le")], CsvForm(), "", "1 rows.csv is in UTF-16"),
     "UTF-16BE": ([b"1\n", "\ufeff2\n".encode("utf-16-be")], CsvForm(), "", "1 rows.csv is in UTF-16"),
     "UTF-32": ([b"1\n", "\ufeff2\n".encode("utf-32-le")], CsvForm(), "", "1 rows.csv is in UTF-16 or UTF-32"),
@@ -343,3 +348,13 @@ def test_what_would_not_be_the_same_cannot_be_joined(name: str) -> None:
 def test_what_would_be_the_same_is_joined(contents: list[bytes], form: CsvForm) -> None:
     places = {f"{number} rows.csv": source_of(content) for number, content in enumerate(contents)}
     assert joined(places, form, "utf-8").size
+
+
+def test_what_is_compressed_is_joined_as_text() -> None:
+    mark = b"\xef\xbb\xbf"
+    second = gzip.compress(mark + b"h\n") + gzip.compress(b"2")
+    parts = (mark + b"h\n1\n", second, gzip.compress(b"h\n"))
+    whole = joined({f"{number}.csv": source_of(part) for number, part in enumerate(parts)}, CsvForm(1))
+    assert everything(whole.open()) == mark + b"h\n1\n2\n"
+    assert everything(whole.open(6)) == b"\n2\n"
+    assert whole.size == 9
