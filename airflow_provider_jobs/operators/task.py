@@ -116,15 +116,9 @@ class ServiceTask(BaseOperator):
 
     def _render(self, template: Any, context: Context, dag: Any = None) -> Any:
         """Render a template; natively one value keeps its type, and text stays text."""
-        return (
-            templates.native(template, context)
-            if self._natively(template.environment)
-            else (super()._render(template, context, dag))
-        )
-
-    def _natively(self, env: Any) -> bool:
-        wanted = getattr(self, "render_template_as_native_obj", None)
-        return isinstance(env, NativeEnvironment) if wanted is None else bool(wanted)
+        if not isinstance(template.environment, NativeEnvironment):
+            return super()._render(template, context, dag)
+        return templates.native(template, context)
 
     def _do_render_template_fields(
         self,
@@ -138,6 +132,9 @@ class ServiceTask(BaseOperator):
         if parent is not self:  # an object in a field, with template fields of its own
             super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
             return
+        natively = isinstance(jinja_env, NativeEnvironment)
+        if natively:
+            jinja_env = templates.text_keeping(jinja_env)
         data, settled, new = arguments_from_xcom(self, context), self._settled, object()
         if settled is None:
             settled = {field: getattr(self, field, None) for field in data}
@@ -150,7 +147,7 @@ class ServiceTask(BaseOperator):
             before = {field: getattr(self, field, None) for field in fields}
             left_alone |= set(map(id, rendered))
             super()._do_render_template_fields(parent, fields, context, jinja_env, left_alone)
-            if self._natively(jinja_env):
+            if natively:
                 self._take_native(before)
             for field in {*template_fields, *settled}:
                 setattr(self, field, templates.as_lists(getattr(self, field, None), field))
@@ -165,8 +162,9 @@ class ServiceTask(BaseOperator):
                 continue
             if text.endswith(tuple(self.template_ext)):
                 text = templates.file_text(text, env)
+            text = text.removeprefix("\ufeff")  # how some editors begin a file
             if (value := templates.held(text, env)) is None:
-                template = templates.json_template(text, env, natively=self._natively(env))
+                template = templates.json_template(text, env, natively=isinstance(env, NativeEnvironment))
                 made = templates.native(template, context)
                 value = made if (found := templates.parsed(made)) is None else found
                 files = {

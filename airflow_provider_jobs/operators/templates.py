@@ -1,7 +1,6 @@
 """How what the author of a DAG writes is rendered: text stays text, and JSON text holds what is put into it.
 
-Jinja by itself knows nothing of JSON, and turns text that looks like a Python value into that value if it renders
-natively.
+Jinja by itself knows nothing of JSON, and natively turns text that looks like a Python value into that value.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import ast
 import copy
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
+    from jinja2.nativetypes import NativeEnvironment
 
 _MARKS = (
     *("variable_start_string", "block_start_string", "comment_start_string"),
@@ -35,23 +35,35 @@ _QUOTE = re.compile(r'\\.|"', re.DOTALL)
 
 
 def marked(text: str, env: Environment) -> bool:
-    """Return True if a text may be a template by the marks that its DAG has chosen; else it is what it says."""
+    """Return True if a text has one of the marks of templates that its DAG has chosen."""
     return any(mark and mark in text for mark in (getattr(env, name) for name in _MARKS))
 
 
-def native(template: Template, context: Any) -> Any:
-    """Return what a template gives natively: one value keeps its type, and text stays text.
+def text_keeping(env: NativeEnvironment) -> Environment:
+    """Return a native environment whose templates, macros and blocks give text where they are text.
 
-    Airflow's own takes ``1_000``, ``007`` or ``'a'`` for Python, and loses an empty text.
+    Jinja's own takes ``1_000``, ``007`` or ``'a'`` for Python, and loses an empty text.
     """
+    own = env.overlay()
+    own.concat = _joined  # type: ignore[method-assign, assignment]
+    return own
+
+
+def _joined(values: Iterable[Any]) -> Any:
+    """Return what a template gives: one value keeps its type, and text stays text."""
+    found = list(values)
+    return found[0] if len(found) == 1 and not isinstance(found[0], str) else "".join(map(str, found))
+
+
+def native(template: Template, context: Any) -> Any:
+    """Return what a template gives, joined as its environment does; Airflow's own joins as Jinja does."""
     env, known = template.environment, copy.copy(context)
     known.update({name: value for name, value in template.globals.items() if name not in known})
     try:
         made = env.context_class(env, known, template.name, template.blocks)
-        found = list(template.root_render_func(made))
+        return env.concat(template.root_render_func(made))  # type: ignore[no-untyped-call]
     except Exception:  # noqa: BLE001 - Jinja raises it again, its traceback naming the template's line
         env.handle_exception()
-    return found[0] if len(found) == 1 and not isinstance(found[0], str) else "".join(map(str, found))
 
 
 def collection(text: str) -> Any:
@@ -96,12 +108,10 @@ def file_text(name: str, env: Environment) -> str:
     """
     path = Path(name)
     if path.is_absolute() and path.is_file():
-        text = path.read_text(encoding="utf-8")
-    elif env.loader is None:
+        return path.read_text(encoding="utf-8")
+    if env.loader is None:
         raise ConfigurationError(f"{name} is a file, and there is no folder of templates: give its DAG one")
-    else:
-        text = env.loader.get_source(env, name)[0]
-    return text.removeprefix("\ufeff")
+    return env.loader.get_source(env, name)[0]
 
 
 def held(text: str, env: Environment) -> dict[str, Any] | list[Any] | None:

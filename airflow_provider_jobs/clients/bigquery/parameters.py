@@ -75,8 +75,8 @@ def _given(where: str, value: Mapping[str, Any]) -> dict[str, Any]:
 def _struct(where: str, value: Mapping[str, Any]) -> dict[str, Any]:
     if not value or not all(isinstance(name, str) and name for name in value):
         raise ConfigurationError(
-            f"parameters: {where} is a mapping {'of names that are not text' if value else 'without fields'}: a "
-            "STRUCT needs fields with names"
+            f"parameters: {where} is a mapping {'with names that are not text' if value else 'of nothing'}: "
+            "a STRUCT needs fields with names"
         )
     made = {name: parameter(f"{where}.{name}", each) for name, each in value.items()}
     types = [{"name": name, "type": each["parameterType"]} for name, each in made.items()]
@@ -88,7 +88,7 @@ def _struct(where: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _array(where: str, values: Sequence[Any]) -> dict[str, Any]:
-    made = [parameter(f"{where}[{at}]", each) for at, each in enumerate(values) if each is not None]
+    made = [parameter(where, each) for each in values if each is not None]
     if not values:
         raise ConfigurationError(
             f"parameters: {where} needs values of one type, and is empty: give {_EMPTY_ARRAY}"
@@ -98,7 +98,7 @@ def _array(where: str, values: Sequence[Any]) -> dict[str, Any]:
         kind = _of_both(where, kind, each["parameterType"])
     if kind["type"] == "ARRAY":
         raise ConfigurationError(
-            f"parameters: {where} is a list of lists, which BigQuery has not: put each inner list into a mapping"
+            f"parameters: {where} is a list of lists, which BigQuery has not: put each list into a mapping"
         )
     if kind["type"] == "STRUCT" and len(made) < len(values):
         raise ConfigurationError(f"parameters: {where} has None among mappings: give mappings alone")
@@ -192,7 +192,8 @@ def _decimal_type(where: str, value: Decimal) -> str:
         if 0 <= shift <= _MOST_DIGITS + after_point and number * 10**shift <= most:
             return type_name
     raise ConfigurationError(
-        f"parameters: {where} is a Decimal beyond BIGNUMERIC, which has 38 digits before the point and 38 after it"
+        f"parameters: {where} is a Decimal beyond BIGNUMERIC, which has 38 digits after the point, and as "
+        "many before it"
     )
 
 

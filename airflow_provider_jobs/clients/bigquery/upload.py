@@ -10,9 +10,9 @@ import secrets
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.fields import typed
 from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
 from airflow_provider_jobs.clients.bigquery.configuration import check_project
+from airflow_provider_jobs.clients.bigquery.fields import typed
 from airflow_provider_jobs.clients.bigquery.replies import parse_job, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request
 from airflow_provider_jobs.core.http.origins import untrusted
