@@ -176,9 +176,7 @@ def _scalar(where: str, value: Any) -> tuple[str, str | None]:
 
 def _decimal_type(where: str, value: Decimal) -> str:
     if not value.is_finite():
-        raise ConfigurationError(
-            f"parameters: {where} is {value}, which is not a number of BigQuery's: use a float"
-        )
+        raise ConfigurationError(f"parameters: {where} is {value}, which BigQuery has not: use a float")
     sign, digits, exponent = value.as_tuple()
     number = int("".join(map(str, digits)))
     while number and number % 10 == 0:
@@ -192,8 +190,7 @@ def _decimal_type(where: str, value: Decimal) -> str:
         if 0 <= shift <= _MOST_DIGITS + after_point and number * 10**shift <= most:
             return type_name
     raise ConfigurationError(
-        f"parameters: {where} is a Decimal beyond BIGNUMERIC, which has 38 digits after the point, and as "
-        "many before it"
+        f"parameters: {where} is beyond BIGNUMERIC, which has 38 digits before the point and 38 after it"
     )
 
 
