@@ -45,7 +45,7 @@ def text_keeping(env: NativeEnvironment) -> Environment:
     Jinja's own takes ``1_000``, ``007`` or ``'a'`` for Python, and loses an empty text.
     """
     own = env.overlay()
-    own.concat = _joined  # type: ignore[method-assign, assignment]
+    own.concat = _joined
     return own
 
 
@@ -61,7 +61,7 @@ def native(template: Template, context: Any) -> Any:
     known.update({name: value for name, value in template.globals.items() if name not in known})
     try:
         made = env.context_class(env, known, template.name, template.blocks)
-        return env.concat(template.root_render_func(made))  # type: ignore[no-untyped-call]
+        return env.concat(template.root_render_func(made))
     except Exception:  # noqa: BLE001 - Jinja raises it again, its traceback naming the template's line
         env.handle_exception()
 

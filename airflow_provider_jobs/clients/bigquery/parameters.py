@@ -169,8 +169,8 @@ def _scalar(where: str, value: Any) -> tuple[str, str | None]:
         if isinstance(value, kind):
             return type_name, text(value)
     raise ConfigurationError(
-        f"parameters: {where} is a {type(value).__name__}, which has no BigQuery type: give text, a number, a "
-        "date, bytes, a list, a mapping, or the API's QueryParameter"
+        f"parameters: {where} is a {type(value).__name__}, which has no BigQuery type: give text, a number, "
+        "a date, bytes, a list, a mapping, or the API's QueryParameter"
     )
 
 

@@ -88,5 +88,5 @@ def test_a_generator_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Instance, "xcom_pull", lambda self, **_: self.pulled)
     make: Any = RedivisUploadOperator
     dag = dag_of(lambda xcom: make(task_id="task", source=xcom, table="a.b.c"))
-    with pytest.raises(AirflowFailException, match="source is a generator, .* give a list"):
+    with pytest.raises(AirflowFailException, match=r"source is a generator, .* give a list"):
         render(dag, (each for each in "ab"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 from collections import UserList
 from decimal import Decimal
 from fractions import Fraction
@@ -10,7 +11,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from airflow_provider_jobs.clients.bigquery.configuration import query_parameters
 from airflow_provider_jobs.errors import ConfigurationError
 
+pd: Any = importlib.import_module("pandas")
 INT = {"parameterType": {"type": "INT64"}}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -143,6 +144,10 @@ def forms(v: dict[str, Any], *, native: bool) -> list[Any]:
     return found
 
 
+def made_of(kind: Any, _: Any, **options: Any) -> Any:
+    return kind(task_id="task", **options)
+
+
 def sent(dag: DAG, task_id: str = "task") -> dict[str, Any]:
     """Return the request that the task makes, without the labels that name it."""
     task = render(dag, None, task_id)
@@ -182,7 +187,7 @@ def test_a_value_in_json_text_is_no_file(text: str, *, native: bool) -> None:
     kind: Any = BigQueryInsertJobOperator
     for form in ('{"query": {"query": "{{ v }}"}}', '{% if v %}{"query": {"query": "{{ v }}"}}{% endif %}'):
         dag = dag_of(
-            lambda _, given=form: kind(task_id="task", configuration=given),
+            partial(made_of, kind, configuration=form),
             user_defined_macros={"v": text},
             render_template_as_native_obj=native,
         )
@@ -261,9 +266,7 @@ def test_a_schema_holds_what_is_put_into_it(*, native: bool) -> None:
     kind: Any = BigQueryLoadOperator
     for form in (text % "{{ v }}", "{% if v %}" + text % "{{ v }}" + "{% endif %}"):
         dag = dag_of(
-            lambda _, given=form: kind(
-                task_id="task", schema=given, source_uris="gs://b/o", destination_table="d.t"
-            ),
+            partial(made_of, kind, schema=form, source_uris="gs://b/o", destination_table="d.t"),
             user_defined_macros={"v": 'the "a"\n\\'},
             render_template_as_native_obj=native,
         )
@@ -274,12 +277,11 @@ def test_a_schema_holds_what_is_put_into_it(*, native: bool) -> None:
 @pytest.mark.parametrize("native", [False, True])
 @pytest.mark.parametrize("text", ["1_000", "1e5", "007", "True", "None", "'a'", "a\r\nb\n"])
 def test_text_stays_text_in_every_field(text: str, *, native: bool) -> None:
+    kind: Any = BigQueryUploadOperator
     for written in ("{{ v }}", text):
         labels: Any = {"a": written}
         dag = dag_of(
-            lambda _, given=written, more=labels: BigQueryUploadOperator(
-                task_id="task", source=given, destination_table="a.b", labels=more, job_id=given
-            ),
+            partial(made_of, kind, source=written, destination_table="a.b", labels=labels, job_id=written),
             user_defined_macros={"v": text},
             render_template_as_native_obj=native,
         )
