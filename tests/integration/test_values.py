@@ -46,13 +46,13 @@ def test_a_parameter_of_an_operator_may_be_text_too(lab: Lab, dry_run: Any) -> N
 
 
 def test_query_parameters(lab: Lab) -> None:
-    """Numbers of any size, no values, and arrays with nothing in them."""
+    """Numbers that NUMERIC cannot hold, no values, and arrays with nothing in them."""
     parameters = {
-        "large": Decimal(f"{10**37}.5"),
-        "small": Decimal("1e-38"),
+        "large": Decimal("1234567890123456789.0123456789"),
+        "small": Decimal("1e-19"),
         "numeric": Decimal("-99999999999999999999999999999.999999999"),
         "ids": [1, None, 3],
-        "mixed": [Decimal(1), None, Decimal("1e-20")],
+        "mixed": [Decimal(1), None, Decimal("1e-15")],
         "nothing": {"parameterType": {"type": "INT64"}},
         "empty": {"parameterType": {"type": "ARRAY", "arrayType": {"type": "INT64"}}},
         "struct": {"n": {"parameterType": {"type": "INT64"}}, "day": dt.date(2026, 1, 2)},
@@ -69,8 +69,8 @@ def test_query_parameters(lab: Lab) -> None:
     )
     (row,) = lab.client.get_query_results(result["job_id"], location=result["location"])
     assert row == {
-        "large": f"{10**37}.5",
-        "small": f"0.{'0' * 37}1",
+        "large": "1234567890123456789.0123456789",
+        "small": "0.0000000000000000001",
         "numeric": parameters["numeric"],
         "ids": 3,
         "mixed": 3,
