@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.triggers.base import StartTriggerArgs
+from jinja2.nativetypes import NativeEnvironment
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.operators import templates
+from airflow_provider_jobs.operators.endings import airflow_failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,6 +55,8 @@ class ServiceTask(BaseOperator):
     together: ClassVar[Several] = Several()
     #: The template fields that may name a file, whatever the others end in; None leaves it to Airflow.
     file_fields: ClassVar[tuple[str, ...] | None] = None
+    #: The file fields that may be JSON text: what is put into a text in it arrives as it is.
+    json_fields: ClassVar[tuple[str, ...]] = ()
     #: What the task was made with, apart from default arguments and Airflow's own.
     given_arguments: dict[str, Any]
     #: The values of fields that were rendered or came from an XCom, and are templates no more.
@@ -101,12 +106,19 @@ class ServiceTask(BaseOperator):
 
         :param seen_oids: Ids of values that Airflow leaves as they are, those of XComs among them.
         """
-        looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
-        if not looks_like_file or self.file_fields is None or id(content) in (seen_oids or ()):
+        if not isinstance(content, str) or id(content) in (seen_oids or ()):
             return super().render_template(content, context, jinja_env, seen_oids)
-        if any(content is each for each in self.files()):
-            return super().render_template(content, context, jinja_env, seen_oids)
-        return self._render((jinja_env or self.get_template_env()).from_string(content), context)
+        env = jinja_env or self.get_template_env()
+        named = self.file_fields is None or any(content is each for each in self.files())
+        if named and content.endswith(tuple(self.template_ext)):
+            return super().render_template(content, context, env, seen_oids)
+        return self._render(env.from_string(content), context) if templates.marked(content, env) else content
+
+    def _render(self, template: Any, context: Context, dag: Any = None) -> Any:
+        """Render a template; natively one value keeps its type, and text stays text."""
+        if not isinstance(template.environment, NativeEnvironment):
+            return super()._render(template, context, dag)
+        return templates.native(template, context)
 
     def _do_render_template_fields(
         self,
@@ -120,6 +132,9 @@ class ServiceTask(BaseOperator):
         if parent is not self:  # an object in a field, with template fields of its own
             super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
             return
+        natively = isinstance(jinja_env, NativeEnvironment)
+        if natively:
+            jinja_env = templates.text_keeping(jinja_env)
         data, settled, new = arguments_from_xcom(self, context), self._settled, object()
         if settled is None:
             settled = {field: getattr(self, field, None) for field in data}
@@ -127,8 +142,57 @@ class ServiceTask(BaseOperator):
             field for field in template_fields if getattr(self, field, None) is not settled.get(field, new)
         ]
         left_alone = {*seen_oids, *map(id, parts_of(data))}
-        super()._do_render_template_fields(parent, fields, context, jinja_env, left_alone)
-        self._settled = {**settled, **{field: getattr(self, field) for field in fields}}
+        with airflow_failures(lambda _: True):
+            rendered = self._open_json(fields, context, jinja_env, left_alone)
+            before = {field: getattr(self, field, None) for field in fields}
+            left_alone |= set(map(id, rendered))
+            super()._do_render_template_fields(parent, fields, context, jinja_env, left_alone)
+            if natively:
+                self._take_native(before)
+            for field in {*template_fields, *settled}:
+                setattr(self, field, templates.as_lists(getattr(self, field, None), field))
+        self._settled = {field: getattr(self, field) for field in {*settled, *fields}}
+
+    def _open_json(self, fields: list[str], context: Context, env: Any, left_alone: set[int]) -> list[Any]:
+        """Put what JSON text holds into its field; return the texts in it that are rendered already."""
+        rendered: list[Any] = []
+        for field in {*self.json_fields} & {*fields}:
+            text = value = getattr(self, field, None)
+            if not isinstance(text, str) or id(text) in left_alone:
+                continue
+            if text.endswith(tuple(self.template_ext)):
+                text = templates.file_text(text, env)
+            text = text.removeprefix("\ufeff")  # how some editors begin a file
+            if (value := templates.held(text, env)) is None:
+                template = templates.json_template(text, env, natively=isinstance(env, NativeEnvironment))
+                made = templates.native(template, context)
+                value = made if (found := templates.parsed(made)) is None else found
+                files = {
+                    name for name in templates.written(text, env) if name.endswith(tuple(self.template_ext))
+                }
+                rendered += [part for part in parts_of(value) if isinstance(part, str) and part not in files]
+            setattr(self, field, value)
+        return rendered
+
+    def _take_native(self, before: Mapping[str, Any]) -> None:
+        """Take a list or a mapping that a whole field spells, as Airflow does; a number in ours is a name.
+
+        :param before: The fields as they were, templates.
+        """
+        ours = {
+            field
+            for kind in type(self).__mro__
+            if kind.__module__.startswith(_PACKAGE)
+            for field in vars(kind).get("template_fields", ())
+        }
+        for field, template in before.items():
+            value = getattr(self, field)
+            if not isinstance(template, str):
+                continue
+            if isinstance(value, str):
+                setattr(self, field, templates.collection(value))
+            elif field in ours and isinstance(value, int | float) and not isinstance(value, bool):
+                setattr(self, field, str(value))
 
     # What its service is.
 

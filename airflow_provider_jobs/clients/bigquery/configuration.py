@@ -6,20 +6,14 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfigur
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 import json
 import re
-from collections.abc import Mapping
-from decimal import Decimal
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from airflow_provider_jobs.clients.bigquery.parameters import parameter
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.words import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 #: The job types that the API takes; ``link`` of its first version is withdrawn.
 JOB_TYPES = ("query", "load", "extract", "copy")
@@ -119,70 +113,31 @@ def not_negative(parameter: str, value: Any) -> int | None:
 def query_parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any]:
     """Return the fields for parameters given as Python values, or as the API's QueryParameter objects.
 
-    A mapping makes named parameters, a sequence positional ones. A member of an enum is its value.
+    A mapping makes named parameters, a sequence positional ones, of which the API's may have names.
+
+    :raises ConfigurationError: a value has no type that BigQuery has, or names are missing or clash.
     """
-    if not parameters:
+    if parameters is None or (isinstance(parameters, list | tuple | Mapping) and not parameters):
         return {}
     if isinstance(parameters, Mapping):
-        made = [{"name": name, **_parameter(name, value)} for name, value in parameters.items()]
-    elif isinstance(parameters, list | tuple):
-        made = [each if _is_query_parameter(each) else _parameter("parameters", each) for each in parameters]
+        made = [_named(name, value) for name, value in parameters.items()]
+    elif isinstance(parameters, Sequence) and not isinstance(parameters, str | bytes | bytearray):
+        made = [parameter(f"number {at}", value) for at, value in enumerate(parameters, 1)]
     else:
-        raise ConfigurationError("parameters needs a mapping for @names or a list for question marks")
-    named = any("name" in each for each in made)
-    return {"parameterMode": "NAMED" if named else "POSITIONAL", "queryParameters": made}
+        raise ConfigurationError(
+            f"parameters needs a mapping for @names or a list for question marks, and is a "
+            f"{type(parameters).__name__}"
+        )
+    names = [str(each["name"]).lower() for each in made if each.get("name")]
+    if names and len(set(names)) < len(made):
+        raise ConfigurationError("parameters: either each has a name of its own, or none has one")
+    return {"parameterMode": "NAMED" if names else "POSITIONAL", "queryParameters": made}
 
 
-def _is_query_parameter(value: Any) -> bool:
-    return isinstance(value, dict) and {"parameterType", "parameterValue"} <= set(value)
-
-
-def _parameter(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Enum):
-        return _parameter(name, value.value)
-    if isinstance(value, dict):
-        made = {key: _parameter(f"{name}.{key}", each) for key, each in value.items()}
-        types = [{"name": key, "type": each["parameterType"]} for key, each in made.items()]
-        values = {key: each["parameterValue"] for key, each in made.items()}
-        return {
-            "parameterType": {"type": "STRUCT", "structTypes": types},
-            "parameterValue": {"structValues": values},
-        }
-    if isinstance(value, list | tuple):
-        elements = [_parameter(name, each) for each in value]
-        if not elements or any(each["parameterType"] != elements[0]["parameterType"] for each in elements):
-            raise ConfigurationError(
-                f"parameters: {name} needs values of one type; give an empty list as the API's QueryParameter"
-            )
-        return {
-            "parameterType": {"type": "ARRAY", "arrayType": elements[0]["parameterType"]},
-            "parameterValue": {"arrayValues": [each["parameterValue"] for each in elements]},
-        }
-    type_name, text = _scalar(name, value)
-    return {"parameterType": {"type": type_name}, "parameterValue": {"value": text}}
-
-
-#: BigQuery's type of each Python type, and what writes a value: the type's own method, since a subclass may
-#: show itself as anything. The first that fits counts: True is an int too.
-_SCALARS: dict[type, tuple[str, Callable[[Any], str]]] = {
-    bool: ("BOOL", lambda value: str(value).lower()),
-    int: ("INT64", int.__repr__),
-    float: ("FLOAT64", float.__repr__),
-    Decimal: ("NUMERIC", Decimal.__str__),
-    str: ("STRING", str.__str__),
-    bytes: ("BYTES", lambda value: base64.b64encode(value).decode()),
-    dt.date: ("DATE", dt.date.isoformat),
-    dt.time: ("TIME", dt.time.isoformat),
-}
-
-
-def _scalar(name: str, value: Any) -> tuple[str, str | None]:
-    """Return BigQuery's type of a Python value and the text that the API wants for it."""
-    if value is None:
-        return "STRING", None
-    if isinstance(value, dt.datetime):  # pandas' "not a time" is one too, and its own method says so
-        return ("TIMESTAMP" if value.tzinfo else "DATETIME"), value.isoformat(" ", "microseconds")
-    for kind, (type_name, text) in _SCALARS.items():
-        if isinstance(value, kind):
-            return type_name, text(value)
-    raise ConfigurationError(f"parameters: {name} is a {type(value).__name__}, which has no BigQuery type")
+def _named(name: Any, value: Any) -> dict[str, Any]:
+    if not isinstance(name, str) or not name or name.startswith("@"):
+        raise ConfigurationError(f"parameters: {shown(name, 80)!r} is not a name: write x for @x")
+    made = parameter(name, value)
+    if made.setdefault("name", name) != name:
+        raise ConfigurationError(f"parameters: {name} has another name in its QueryParameter: {made['name']}")
+    return {"name": name, **made}

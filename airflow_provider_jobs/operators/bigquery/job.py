@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.bigquery.configuration import complete_query, file_format, json_object
+from airflow_provider_jobs.clients.bigquery.fields import typed
 from airflow_provider_jobs.clients.bigquery.names import MOST_LABELS, check_job_id, check_labels, label
 from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
 from airflow_provider_jobs.core.several import MOST_LISTED, Several
@@ -176,7 +176,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         return JobRequest(
             scope=client.project,
             key=f"{prefix}_{work_digest(context, configuration, self._since)}",
-            body={**configuration, "labels": self._labels(ti, configuration)},
+            body=typed({**configuration, "labels": self._labels(ti, configuration)}),
             location=self.location or client.location,
             not_before=run_started_at(context),
             try_number=ti.try_number,
@@ -249,6 +249,7 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     template_fields = ("configuration", *BigQueryJobOperator.template_fields)
     template_ext: Sequence[str] = (".json", ".sql")
     file_fields = ("configuration",)
+    json_fields = ("configuration",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "configuration": "json",
         "configuration.query.query": "sql",
@@ -281,12 +282,18 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         query = self.configuration.get("query") if isinstance(self.configuration, dict) else None
         return [self.configuration, query.get("query") if isinstance(query, dict) else None]
 
-    def prepare_template(self) -> None:
-        """Read a .json file, and let what it holds be templated field by field."""
-        if isinstance(self.configuration, str) and self.configuration.endswith(".json"):
-            self.configuration = Path(self.configuration).read_text(encoding="utf-8")
-        if isinstance(self.configuration, str) and "{{" not in self.configuration:
-            self.configuration = json_object(self.configuration, "configuration")
+    def render_template(
+        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render a value; names in a mapping are templates too, whatever form the configuration has."""
+        if not isinstance(content, dict) or id(content) in (seen_oids or ()):
+            return super().render_template(content, context, jinja_env, seen_oids)
+        return {
+            self.render_template(name, context, jinja_env, seen_oids): self.render_template(
+                value, context, jinja_env, seen_oids
+            )
+            for name, value in content.items()
+        }
 
     def execute(self, context: Context) -> Any:
         """Submit the job, wait, and return its id."""
@@ -297,7 +304,11 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration."""
         given = self.configuration
-        return json_object(given, "configuration") if isinstance(given, str) else dict(given)
+        if isinstance(given, str):
+            return json_object(given, "configuration")
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(f"configuration is a {type(given).__name__}: a mapping is needed")
+        return dict(given)
 
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
     with_options,
 )
 from airflow_provider_jobs.clients.bigquery.names import table_reference
+from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
@@ -38,6 +39,7 @@ class _LoadingOperator(BigQueryJobOperator):
     template_fields = ("destination_table", "schema", "options", *BigQueryJobOperator.template_fields)
     template_ext: Sequence[str] = (".json",)
     file_fields = ("schema",)
+    json_fields = ("schema",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
 
     def __init__(
@@ -73,14 +75,15 @@ class _LoadingOperator(BigQueryJobOperator):
         :param source: The fields that say where the bytes are.
         :raises ConfigurationError: parameters are wrong or clash.
         """
-        if self.schema and self.autodetect:
+        autodetect = truth(self.autodetect, "autodetect")
+        if self.schema and autodetect:
             raise ConfigurationError("schema clashes with autodetect: give one of them")
         self.check_csv_only("source_format", "skip_leading_rows", "field_delimiter")
         fields = {
             **source,
             "destinationTable": table_reference(self.destination_table, project, "destination_table"),
             "schema": {"fields": table_schema(self.schema, "schema")} if self.schema else None,
-            "autodetect": self.autodetect,
+            "autodetect": autodetect,
             "sourceFormat": self.source_format,
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,

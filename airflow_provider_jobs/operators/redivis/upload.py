@@ -13,6 +13,7 @@ from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSu
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.endings import failure
@@ -76,7 +77,9 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
         "table",
         "upload_name",
         "source_conn_id",
+        "null_markers",
         "options",
+        "create_missing",
         "dataset_options",
         "expected_row_count",
         "manifest_path",
@@ -164,7 +167,7 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
         """Return what has to be there before bytes are sent, checked."""
         create = self.create_missing
         if isinstance(create, str):
-            raise ConfigurationError("create_missing is text: it is True, or a list")
+            create = bool(truth(create, "create_missing"))
         wanted = CREATABLE if create is True else frozenset(create or ())
         return Preparation(
             create=wanted,
@@ -215,11 +218,12 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
         return statuses
 
     def _fields(self) -> dict[str, Any]:
+        markers = self.null_markers
         given = {
             "type": self.file_type,
             "hasHeaderRow": self.has_header_row,
             "delimiter": self.delimiter,
-            "nullMarkers": list(self.null_markers) if self.null_markers is not None else None,
+            "nullMarkers": [markers] if isinstance(markers, str) else markers,
             "skipBadRecords": self.skip_bad_records,
         }
         return upload_fields(given, self.options)
