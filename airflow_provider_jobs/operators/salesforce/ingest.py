@@ -168,7 +168,7 @@ class SalesforceIngestOperator(IngestRounds):
         work = [client.scope, version or client.version, body, self.part_bytes, identity]
         memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
-        return self._sent(client, memory, source)
+        return self._sent(client, memory, source, self.part_bytes)
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return False if another attempt would write records again: it knows of these jobs by its memory."""

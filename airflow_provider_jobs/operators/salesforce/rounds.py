@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, MOST_DATA_BYTES, job_path
+from airflow_provider_jobs.clients.salesforce.names import (
+    DELIMITERS,
+    MOST_DATA_BYTES,
+    MOST_HEADER_BYTES,
+    job_path,
+)
 from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES
 from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, by_lock, settled
 from airflow_provider_jobs.clients.salesforce.split import split_csv
@@ -69,13 +74,15 @@ class IngestRounds(SalesforceOperator):
         """Return the fields of every job."""
         raise NotImplementedError
 
-    def _sent(self, client: SalesforceClient, memory: TaskMemory, source: Source) -> list[Submission]:
+    def _sent(
+        self, client: SalesforceClient, memory: TaskMemory, source: Source, most_bytes: int
+    ) -> list[Submission]:
         """Send each part of a source to a job of its own, and return those jobs that are to be waited for."""
         close = not self.parts_in_turn
         version = self.api_version or None
         jobs = PartJobs(client, memory, self.body(), version, self._keep, lambda: self._killed, close)
         how = {"line_ending": self.line_ending or None, "delimiter": self.column_delimiter or None}
-        with split_csv(source, most_bytes=self.part_bytes, **how) as ingest_parts:  # type: ignore[arg-type]
+        with split_csv(source, most_bytes=most_bytes, **how) as ingest_parts:  # type: ignore[arg-type]
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)
             sent = {
                 submission.status.ref.id: part.record_count
@@ -151,10 +158,10 @@ class IngestRounds(SalesforceOperator):
         fresh = [status.ref for status in last if status.statistics.get("failed_record_count")]
         if number > self.lock_retries or not fresh:
             return ()
-        with (
-            self._reading_results(context, statuses),
-            locked_records(client, fresh, self._delimiter, tempfile.gettempdir()) as (source, counts),
-        ):
+        with ExitStack() as loan:
+            with self._reading_results(context, statuses):
+                locked = locked_records(client, fresh, self._delimiter, tempfile.gettempdir())
+                source, counts = loan.enter_context(locked)
             if not counts:
                 return ()
             total = sum(counts.values())
@@ -164,7 +171,9 @@ class IngestRounds(SalesforceOperator):
             memory = TaskMemory(context, f"salesforce_ingest_locked_{number}", work, self._since)
             self._carried["resent"] = {**self._carried.get("resent", {}), **counts}
             self._carried |= {"round": number, "looked": len(refs), "done": [ref.to_json() for ref in refs]}
-            return self._sent(client, memory, source)
+            # Salesforce has put all values in quotes: a part takes them nevertheless.
+            most_bytes = min(MOST_DATA_BYTES, 4 * self.part_bytes + MOST_HEADER_BYTES)
+            return self._sent(client, memory, source, most_bytes)
 
     @property
     def _delimiter(self) -> str:
