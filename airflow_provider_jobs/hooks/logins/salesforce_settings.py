@@ -102,17 +102,7 @@ class SalesforceSettings:
         """
         where = f"connection {conn_id}"
         get = _getter(extra_of(conn_id, connection))
-        given = {
-            "username": _text(connection.login),
-            "password": connection.password or None,
-            "security_token": get("security_token"),
-            "organization_id": get("organization_id"),
-            "consumer_key": get("consumer_key"),
-            "consumer_secret": get("consumer_secret"),
-            "private_key": get("private_key"),
-            "private_key_path": get("private_key_file_path"),
-            "access_token": _text(session_id) or get("access_token"),
-        }
+        given = _given(get, connection, session_id)
         of_airflow = connection.conn_type == AIRFLOWS_TYPE
         flow = _flow(where, given, of_airflow=of_airflow)
         if of_airflow and given["private_key_path"]:
@@ -152,6 +142,21 @@ def _getter(extra: Mapping[str, Any]) -> Callable[..., Any]:
         return _text(value) if as_text else value
 
     return get
+
+
+def _given(get: Callable[..., Any], connection: Connection, session_id: str | None) -> dict[str, str | None]:
+    """Return the fields that logins go by; None for what is missing."""
+    return {
+        "username": _text(connection.login),
+        "password": connection.password or None,
+        "security_token": get("security_token"),
+        "organization_id": get("organization_id"),
+        "consumer_key": get("consumer_key"),
+        "consumer_secret": get("consumer_secret"),
+        "private_key": get("private_key"),
+        "private_key_path": get("private_key_file_path"),
+        "access_token": _text(session_id) or get("access_token"),
+    }
 
 
 def _text(value: Any) -> str | None:

@@ -94,7 +94,7 @@ def test_parts_in_their_turn(lab: SalesforceLab, ingest: Callable[..., Any], tmp
         before = change.close
         patch.setattr(change, "close", lambda *given: (look(), before(*given))[1])
         result = ingest(
-            write(lab, tmp_path, 40), part_bytes=700, parts_in_turn=True, results_path=tmp_path / "r"
+            write(lab, tmp_path, 40), part_bytes=1000, parts_in_turn=True, results_path=tmp_path / "r"
         )
     assert len(result["jobs"]) > 3
     assert running == [0] * len(result["jobs"])
@@ -108,8 +108,10 @@ def test_a_part_that_fails_leaves_none_open(lab: SalesforceLab, tmp_path: Path, 
     run, path = Attempts(), write(lab, tmp_path, 40)
     lab.slow(0.2)
     lab.fault("ingest.run", "reply", status=400, nth=2)
-    how = {"part_bytes": 700, "parts_in_turn": True, "deferrable": deferrable}
-    with pytest.raises((AirflowFailException, JobsError), match="1 of 2 completed"):
+    how = {"part_bytes": 1000, "parts_in_turn": True, "deferrable": deferrable}
+    with pytest.raises(
+        (AirflowFailException, JobsError), match="2 Salesforce jobs failed: SERVER_UNAVAILABLE"
+    ):
         perform(lab.ingest(path, **how), run.context())
     assert set(states(lab)) == {"JobComplete", "Failed", "Aborted"}
     lab.sandbox.clear_faults()
@@ -120,7 +122,7 @@ def test_a_part_that_fails_leaves_none_open(lab: SalesforceLab, tmp_path: Path, 
 def test_a_kill_between_parts_leaves_none_open(lab: SalesforceLab, tmp_path: Path) -> None:
     run, path = Attempts(), write(lab, tmp_path, 40)
     lab.slow(30)
-    task = lab.ingest(path, part_bytes=700, parts_in_turn=True, deferrable=True)
+    task = lab.ingest(path, part_bytes=1000, parts_in_turn=True, deferrable=True)
     with pytest.raises(TaskDeferred) as caught:
         task.execute(run.context())
     assert states(lab).count("Open") == len(states(lab)) - 1 > 2
@@ -130,7 +132,9 @@ def test_a_kill_between_parts_leaves_none_open(lab: SalesforceLab, tmp_path: Pat
     asyncio.run(trigger.on_kill())
     assert set(states(lab)) == {"Aborted"}
     lab.slow(0)
-    assert perform(lab.ingest(path, part_bytes=700, parts_in_turn=True), run.context(2))["record_count"] == 40
+    assert (
+        perform(lab.ingest(path, part_bytes=1000, parts_in_turn=True), run.context(2))["record_count"] == 40
+    )
     assert written(lab) == expected(lab, 40)
 
 
@@ -140,9 +144,10 @@ ERRORS = {
 }
 
 
-@pytest.mark.parametrize("error", ERRORS)
-@pytest.mark.parametrize("part_bytes", [100_000, 700])
-@pytest.mark.parametrize("in_turn", [False, True])
+@pytest.mark.parametrize(
+    ("error", "part_bytes", "in_turn"),
+    [("code", 100_000, False), ("words", 1200, False), ("code", 1200, True)],
+)
 def test_records_that_a_lock_kept_out_are_sent_again_they_alone(
     lab: SalesforceLab,
     ingest: Callable[..., Any],
@@ -161,12 +166,12 @@ def test_records_that_a_lock_kept_out_are_sent_again_they_alone(
     assert (result["record_count"], result["failed_record_count"]) == (42, 2)
     files = {file["records"]: csv_rows(Path(file["path"]).read_bytes()) for file in result["files"]}
     assert sorted(row["External_Id__c"] for row in files["successful"]) == expected(lab, 40)
-    assert [row["External_Id__c"] for row in files["failed"]] == [f"{lab.mark}-bad-{n}" for n in (0, 1)]
+    assert sorted(row["External_Id__c"] for row in files["failed"]) == [f"{lab.mark}-bad-{n}" for n in (0, 1)]
     sent = [job["numberRecordsProcessed"] for job in lab.jobs("ingest")]
     assert sum(sent) == 42 + 3
 
 
-@pytest.mark.parametrize("retries", [0, 1, 2])
+@pytest.mark.parametrize("retries", [0, 2])
 @pytest.mark.parametrize("deferrable", [False, True])
 def test_a_lock_that_stays_counts_as_rejected_in_the_end(
     lab: SalesforceLab, tmp_path: Path, retries: int, *, deferrable: bool

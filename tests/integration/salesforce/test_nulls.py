@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow.sdk import DAG
-
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from tests.integration.lab import Lab
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows
 from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
     from airflow_provider_jobs.sandbox import Sandbox
 
 EXAMPLE = Path(__file__).parents[3] / "example_dags" / "salesforce_query.py"
@@ -50,7 +50,7 @@ def run_in_turn(dag: DAG, task_ids: list[str], folder: Path) -> dict[str, Any]:
 
 
 def test_null_texts_and_numbers_arrive_as_null(lab: SalesforceLab, project: Lab, tmp_path: Path) -> None:
-    dag = next(each for each in runpy.run_path(str(EXAMPLE)).values() if isinstance(each, DAG))
+    dag = runpy.run_path(str(EXAMPLE))["won_deals"].dag
     results = run_in_turn(dag, ["won_deals", "stage_deals", "deals_to_bigquery"], tmp_path)
     rows = csv_rows(Path(results["won_deals"]["files"][0]["path"]).read_bytes())
     expected = {row["Id"]: tuple(value or None for value in row.values()) for row in rows}
