@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from tests.integration.lab import Lab
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows

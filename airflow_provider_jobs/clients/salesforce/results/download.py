@@ -354,9 +354,7 @@ def _with_all_columns(
     delimiter = _delimiter(api, refs[0])
     part = join_columns(sink, output, [page.part.name for page in pages_of_jobs], delimiter)
     _check_total(refs[0], part.record_count, sum(page.records for page in pages_of_jobs))
-    log.info(
-        "%s: the results of %s jobs have different columns, the file those of all", output.name, len(refs)
-    )
+    log.info("%s: %s jobs have different columns, the file has those of all", output.name, len(refs))
     return published(sink, [part], len(refs))
 
 
