@@ -67,8 +67,8 @@ class IngestRounds(SalesforceOperator):
         self.parallel_uploads = parallel_uploads
         self.parts_in_turn = parts_in_turn
         self.lock_retries = lock_retries
-        #: Statuses of complete jobs whose numbers are those of their results.
-        self._numbers: dict[JobRef, JobStatus] = {}
+        #: Statuses of complete jobs whose numbers are those of their results, by what the jobs count.
+        self._numbers: dict[tuple[Any, ...], JobStatus] = {}
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job."""
@@ -136,14 +136,15 @@ class IngestRounds(SalesforceOperator):
         self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
     ) -> list[JobStatus]:
         """Return the statuses with the numbers of the results; what is known already is not read again."""
-        new = [status for status in statuses if status.ref not in self._numbers]
+        new = [status for status in statuses if _counted(status) not in self._numbers]
         try:
             with self._reading_results(context, statuses):
-                self._numbers |= {each.ref: each for each in self._settled(client, new, self._carried)}
+                found = self._settled(client, new, self._carried)
+                self._numbers |= dict(zip(map(_counted, new), found, strict=True))
         except JobsError:
             self._note_complete(client, context, statuses)
             raise
-        return [self._numbers[status.ref] for status in statuses]
+        return [self._numbers[_counted(status)] for status in statuses]
 
     def _sent_again(
         self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
@@ -198,6 +199,11 @@ class IngestRounds(SalesforceOperator):
     def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
         work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
         return TaskMemory(context, "salesforce_complete", work, self._since)
+
+
+def _counted(status: JobStatus) -> tuple[Any, ...]:
+    told = status.statistics
+    return status.ref, told.get("record_count"), told.get("failed_record_count")
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Answering(Transport):
 
 
 def settings(extra: dict[str, Any], **fields: Any) -> SalesforceSettings:
-    connection = Connection(conn_id="c", conn_type="salesforce", extra=json.dumps(extra), **fields)
+    connection = Connection(conn_id="c", conn_type="salesforce_bulk", extra=json.dumps(extra), **fields)
     return SalesforceSettings.from_connection("c", connection)
 
 
