@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef
 
 _FIELD_CHARACTERS = 80
+_REASON_CHARACTERS = 100
 
 
 def tolerated(failed: int, processed: int, most: int | None, most_share: float | None) -> bool:
@@ -116,4 +117,5 @@ def _problem(row: Mapping[str, str | None]) -> JobProblem:
     place = next(iter([each for each in own if each[0].lower() == "id"] or own), None)
     value = shown(" ".join(str(place[1]).split()), _FIELD_CHARACTERS) if place else ""
     location = f"record with {place[0]} {value}" if place else None
-    return JobProblem(reason.strip(), message.strip().removesuffix("--").strip() or "no message", location)
+    reason = shown(reason.strip(), _REASON_CHARACTERS)  # an error may hold all of the value
+    return JobProblem(reason, message.strip().removesuffix("--").strip() or "no message", location)
