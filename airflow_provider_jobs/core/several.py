@@ -80,6 +80,11 @@ def split_ids(job_id: str) -> list[str]:
     return job_id.split(_AND)
 
 
+def later_refs(carried: Mapping[str, Any]) -> list[JobRef]:
+    """Return the jobs of a task that are made, and begun one after another once those before have ended."""
+    return [JobRef.from_json(each) for each in carried.get("later", ())]
+
+
 def refs_of(document: Mapping[str, Any]) -> list[JobRef]:
     """Read the jobs of a trigger's row or event; the version before wrote one ``ref`` of joined ids."""
     if "refs" in document:

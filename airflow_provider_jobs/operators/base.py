@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,13 @@ if TYPE_CHECKING:
 #: the hop there and back takes that long.
 INLINE_SECONDS = 1.0
 HOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class _Following:
+    """The jobs that come after those of a task that have ended."""
+
+    submissions: Sequence[Submission]
 
 
 class JobOperator(FollowingTask):
@@ -84,6 +92,15 @@ class JobOperator(FollowingTask):
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
         return [self._submitted(client, self.request(client, context))]
 
+    def following(
+        self, client: Any, context: Context, statuses: list[JobStatus]
+    ) -> tuple[list[JobStatus], Sequence[Submission]]:
+        """Return what is to be told of all jobs of the task, and those that come after these, if some do.
+
+        :param statuses: Of jobs that have ended.
+        """
+        return statuses, ()
+
     # The life cycle.
 
     def execute(self, context: Context) -> Any:
@@ -118,7 +135,7 @@ class JobOperator(FollowingTask):
     def _after_event(self, context: Context, event: dict[str, Any], before: dict[str, Any]) -> Any:
         self._carried = {**before, **event.get("carried", {})}
         refs = several.refs_of(event)
-        self._refs = self._own(refs)
+        self._refs = [*self._own(refs), *several.later_refs(self._carried)]
         client = self._client = self.client()
         if event["outcome"] == "begin":  # the triggerer could not
             return self._run(client, context)
@@ -128,12 +145,14 @@ class JobOperator(FollowingTask):
             gone = event.get("gone") and self.repeatable([])
             raise OutageError(text, retryable=event["retryable"] or bool(gone))
         if event["outcome"] == "deadline":
-            return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
+            outcome = self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
+            return self._until_over(client, context, outcome)
         if event["outcome"] != "ended":
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
         told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
         # The version before told of all in one.
-        return self._finish(client, context, told or ask_each(client.status, refs), adopted=adopted)
+        told = told or ask_each(client.status, refs)
+        return self._until_over(client, context, self._finish(client, context, told, adopted=adopted))
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
@@ -144,6 +163,16 @@ class JobOperator(FollowingTask):
         return self._go_on(client, context, self.submissions(client, context))
 
     def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
+        return self._until_over(client, context, self._step(client, context, submissions))
+
+    def _until_over(self, client: JobClient, context: Context, outcome: Any) -> Any:
+        """Return the task's result, once no jobs follow those that have ended; they may be a thousand."""
+        while isinstance(outcome, _Following):
+            outcome = self._step(client, context, outcome.submissions)
+        return outcome
+
+    def _step(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
+        """Wait for jobs; return the task's result, or those that follow."""
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
@@ -248,6 +277,11 @@ class JobOperator(FollowingTask):
                 jobs = several.names([status.ref for status in statuses])
                 self.log.warning("%s was cancelled by the end of an earlier attempt; submitting anew", jobs)
                 return self._run(client, context)
+        self._all_ended = False
+        statuses, following = self.following(client, context, statuses)
+        if following:
+            return _Following(following)
+        self._all_ended, state = True, several.state_of(statuses)
         statuses = self.ended(client, context, statuses)
         if state is not JobState.SUCCEEDED:
             error = failure(client, statuses, self.together)

@@ -91,7 +91,11 @@ class FollowingTask(JobTask):
 
         :param final: No retry follows, whatever tries are left.
         """
-        if self._all_ended or self._killed or not (self.can_cancel and self.cancel_on_kill):
+        if self._killed or not (self.can_cancel and self.cancel_on_kill):
+            return
+        if later := several.later_refs(self._carried):  # a retry makes them anew
+            self._cancel(later, "the task has failed before its turn", CANCEL_SECONDS)
+        if self._all_ended:
             return
         follows = retry_follows(context) and not final
         refs = [*self._refs, *(ref for ref in self._lost if ref not in self._refs)]

@@ -260,6 +260,7 @@ class JobTrigger(_Trigger):
         Those that somebody else has made are left alone.
         """
         own = [ref for ref in self.refs if ref.id not in self.carried.get("shared", ())]
+        own += several.later_refs(self.carried)
         cancels = several.Cancels(connection.client, own, "the task was ended")
         loop = asyncio.get_running_loop()
         until = loop.time() + CANCEL_AGAIN_SECONDS

@@ -23,10 +23,17 @@ STANDING = {
     "core.sources": {"csv_records", "digest", "slices"},
     "core.upload": {"body", "protocol", "uploader"},
     "core.wait": {"group", "listing", "waiter"},
-    "hooks.logins": {"google", "google_exchange", "salesforce", "salesforce_settings", "salesforce_tokens"},
+    "hooks.logins": {
+        "google",
+        "google_exchange",
+        "private_keys",
+        "salesforce",
+        "salesforce_settings",
+        "salesforce_tokens",
+    },
     "operators": {"following", "memory", "progress", "side_by_side", "task"},
     "operators.files": {"places", "results", "sources"},
-    "operators.salesforce": {"parts", "rejections"},
+    "operators.salesforce": {"parts", "rejections", "rounds"},
     "triggers": {"metrics", "sharing"},
 }
 

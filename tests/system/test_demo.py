@@ -23,7 +23,8 @@ DEMO_SECONDS = 300
 STOP_SECONDS = 60
 BIGQUERY_TASKS = (
     *("load_rides", "busy_stations", "snapshot", "hand_out", "send_rides"),
-    *("bring_rides", "count_rides", "hand_over", "deals_to_bigquery"),
+    *("bring_rides", "count_rides", "hand_over", "stage_deals"),
+    "deals_to_bigquery",
 )
 SALESFORCE_TASKS = ("won_deals", "all_contacts", "cases_are_read", "send_shipments", "read_back")
 MARK = "DEMO_UNDER_TEST"

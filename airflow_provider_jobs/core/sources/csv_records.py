@@ -14,12 +14,14 @@ from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from airflow_provider_jobs.core.sources.source import Source
 
 _LINE_FEED = ord("\n")
 _LINE_ENDS = (b"\n", b"\r")
+#: The csv module's own limit, 131,072, fails a whole text by one value.
+MOST_FIELD_CHARACTERS = 2**31 - 1
 _TABS = frozenset({"tab", "\\t"})
 _NEITHER_QUOTE_NOR_LINE_END = bytes(byte for byte in range(256) if byte not in b'"\n')
 
@@ -81,6 +83,33 @@ class RecordCounter:
     def records(self) -> int:
         """Records so far, with the one at the end that lacks its line end."""
         return self.ends + (not self.complete)
+
+
+def records_of(blocks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
+    """Yield the records of CSV text one after another, the header first, each with its line end.
+
+    :param most_bytes: A record is cut after so many: memory stays flat, and no record hides those behind it.
+    """
+    record, quoted = bytearray(), False
+    for block in blocks:
+        at = 0
+        while at < len(block):
+            end = block.find(b"\n", at) + 1 or len(block)
+            quoted ^= bool(block.count(b'"', at, end) % 2)
+            record += block[at : min(end, at + most_bytes - len(record))]
+            if block[end - 1] == _LINE_FEED and not quoted:
+                yield bytes(record)
+                record.clear()
+            at = end
+    if record:
+        yield bytes(record)
+
+
+def values_of(record: bytes, delimiter: str) -> list[str]:
+    """Return the values of one record; a value may be of any length, and the last one cut."""
+    csv.field_size_limit(MOST_FIELD_CHARACTERS)
+    text = io.StringIO(record.decode("utf-8", "replace"), newline="")
+    return next(csv.reader(text, delimiter=delimiter), [])
 
 
 def record_end(text: bytes) -> int:

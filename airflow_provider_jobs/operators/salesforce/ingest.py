@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, MOST_DATA_BYTES
 from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
 from airflow_provider_jobs.clients.salesforce.results.files import Output, write_lines
-from airflow_provider_jobs.clients.salesforce.split import header_of, split_csv
+from airflow_provider_jobs.clients.salesforce.split import header_of
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.files.places import opened
 from airflow_provider_jobs.operators.files.results import written
 from airflow_provider_jobs.operators.files.sources import sources_of
-from airflow_provider_jobs.operators.memory import TaskMemory, left_out
+from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
-from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
+from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
+from airflow_provider_jobs.operators.salesforce.rounds import IngestRounds, identity_of, without_resent
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ _OWN_COLUMNS = {
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 
 
-class SalesforceIngestOperator(SalesforceOperator):
+class SalesforceIngestOperator(IngestRounds):
     """Insert, update, upsert or delete the records of a CSV file, and wait without holding a worker.
 
     A file of any size is split between records into as many jobs as Salesforce needs. Nothing is processed
@@ -69,6 +68,10 @@ class SalesforceIngestOperator(SalesforceOperator):
         ``pass``.
     :param part_bytes: At most so many bytes a job; Salesforce takes 100 MB.
     :param parallel_uploads: Parts to send at a time.
+    :param parts_in_turn: Have a part processed only once the one before it is: for records that lock each
+        other's parents. All are sent before; a default leaves the order to Salesforce.
+    :param lock_retries: How often records that a lock kept out (``UNABLE_TO_LOCK_ROW``) are sent again, they
+        alone, before they count as rejected.
     """
 
     after_success = (
@@ -101,19 +104,23 @@ class SalesforceIngestOperator(SalesforceOperator):
         on_failed_records: str = "fail",
         part_bytes: int = MOST_DATA_BYTES,
         parallel_uploads: int = 4,
+        parts_in_turn: bool = False,
+        lock_retries: int = 2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            part_bytes=part_bytes,
+            parallel_uploads=parallel_uploads,
+            parts_in_turn=parts_in_turn,
+            lock_retries=lock_retries,
+            **kwargs,
+        )
         if on_failed_records not in ("fail", "warn", "pass"):
             raise ValueError(f"on_failed_records is {on_failed_records!r}: it is fail, warn or pass")
         if max_failed_records is not None and max_failed_records < 0:
             raise ValueError(f"max_failed_records is {max_failed_records}: it cannot be negative")
         if max_failed_share is not None and not 0 <= max_failed_share <= 1:
             raise ValueError(f"max_failed_share is {max_failed_share}: it is between 0 and 1")
-        if not 0 < part_bytes <= MOST_DATA_BYTES:
-            raise ValueError(f"part_bytes is {part_bytes}: it is above 0, and at most {MOST_DATA_BYTES}")
-        if parallel_uploads < 1:
-            raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
         self.source = source
         self.object_name = object_name
         self.operation = operation
@@ -123,8 +130,6 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
         self.on_failed_records = on_failed_records
-        self.part_bytes = part_bytes
-        self.parallel_uploads = parallel_uploads
         #: Of a file without records.
         self._header = ""
 
@@ -158,12 +163,13 @@ class SalesforceIngestOperator(SalesforceOperator):
             max_failed_share=self.max_failed_share is not None,
             on_failed_records=self.on_failed_records != "fail",
             delete_job=self.delete_job,
+            parts_in_turn=self.parts_in_turn,
         )
         self.check_manifest()
         body = self.body()
         try:
             source = self._file()
-            identity = _identity(source)
+            identity = identity_of(source)
         except JobsError as error:
             if submissions := self._complete_already(client, context, error):
                 return submissions
@@ -175,14 +181,7 @@ class SalesforceIngestOperator(SalesforceOperator):
         work = [client.scope, version or client.version, body, self.part_bytes, identity]
         memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
-        jobs = PartJobs(client, memory, body, version, self._keep, lambda: self._killed)
-        ending = self.line_ending or None
-        with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
-            submissions = jobs.submit(ingest_parts, self.parallel_uploads)
-            self._carried["sent"] = {
-                submission.status.ref.id: part.record_count
-                for submission, part in zip(submissions, ingest_parts, strict=True)
-            }
+        submissions = self._sent(client, memory, source, self.part_bytes)
         return submissions or [Submission(self._nothing(client, source), adopted=True)]
 
     def _nothing(self, client: SalesforceClient, source: Source) -> JobStatus:
@@ -223,10 +222,12 @@ class SalesforceIngestOperator(SalesforceOperator):
         :raises JobFailed: too many were, and ``on_failed_records`` is ``fail``.
         """
         check_counts(statuses, self._carried.get("sent", {}))
+        resent = self._carried.get("resent", {})
+        statuses = [without_resent(status, resent) for status in statuses]
         processed, failed = counted(statuses)
         if not tolerated(failed, processed, self.max_failed_records, self.max_failed_share):
             if self.on_failed_records != "pass":
-                told = rejected(client, statuses, self.column_delimiter or "COMMA")
+                told = rejected(client, statuses, self._delimiter, resent)
                 if self.on_failed_records == "fail":
                     raise JobFailed(told)
                 self.log.warning("%s", told.failure_report())
@@ -247,18 +248,13 @@ class SalesforceIngestOperator(SalesforceOperator):
 
         :raises JobsError: records were rejected, or their numbers are not as sent: a worker has to tell.
         """
+        if carried.get("later") or carried.get("done"):
+            raise JobsError("other jobs of the task come before these, or after them")
+        statuses = cls._settled(client, statuses, carried)
         check_counts(statuses, carried.get("sent", {}))
         if counted(statuses)[1]:
             raise JobsError("records were rejected")
         return super().xcoms(client, statuses, carried)
-
-    def _note_complete(
-        self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
-    ) -> None:
-        """Note jobs whose results are to be read by a retry, which may be on a worker without the file."""
-        refs = [status.ref.to_json() for status in statuses]
-        with left_out("the note that all records are written"):
-            self._complete(client, context).remember({"refs": refs, "sent": self._carried.get("sent", {})})
 
     def _complete_already(
         self, client: SalesforceClient, context: Context, error: JobsError
@@ -268,12 +264,12 @@ class SalesforceIngestOperator(SalesforceOperator):
         refs = [JobRef.from_json(ref) for ref in kept["refs"]]
         if refs:
             self.log.warning("%s; its records are written by %s: going on", error, several.names(refs))
-            self._carried["sent"] = kept["sent"]
+            self._carried |= {
+                "sent": kept["sent"],
+                "resent": kept.get("resent", {}),
+                "round": self.lock_retries,
+            }
         return [Submission(client.status(ref), adopted=True) for ref in refs]
-
-    def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
-        work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
-        return TaskMemory(context, "salesforce_complete", work, self._since)
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)
@@ -292,7 +288,8 @@ class SalesforceIngestOperator(SalesforceOperator):
         for which, name in INGESTED.items():
             sink, output = self._results_sink(context), Output(_results_name(context, name))
             if refs:
-                downloaded = client.download_ingested(refs, which, output, sink)
+                resent = self._carried.get("resent", ())
+                downloaded = client.download_ingested(refs, which, output, sink, statuses, resent)
             else:
                 delimiter = DELIMITERS[self.column_delimiter or "COMMA"]
                 line = delimiter.join([*_OWN_COLUMNS[name], self._header])
@@ -308,11 +305,3 @@ def _results_name(context: Context, name: str) -> str:
     """Return what a file of results is called: mapped tasks, which may share a folder, add their index."""
     index = context["ti"].map_index
     return f"{name}.csv" if index is None or index < 0 else f"{name}-{index}.csv"
-
-
-def _identity(source: Source) -> str:
-    """Return what is equal for equal bytes, also on another worker that has the file from elsewhere."""
-    if not isinstance(source, FileSource):
-        return source.fingerprint
-    with source.open() as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # it has readinto
