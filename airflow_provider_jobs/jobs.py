@@ -137,13 +137,19 @@ class JobStatus:
         lines = [f"{self.title} {self.state}: {self.problem or self.vendor_state}"]
         if self.statement:
             lines.append(f"  statement: {self.statement}")
-        lines += [f"  error {number}: {problem}" for number, problem in enumerate(self.problems, 1)]
+        # A service repeats in the list what it says of the job as a whole.
+        others = [each for each in self.problems if not _same(each, self.problem)]
+        lines += [f"  error {number}: {problem}" for number, problem in enumerate(others, 1)]
         if hidden := self.problem_count - len(self.problems):
             lines.append(f"  and {hidden} more")
         lines.append(f"  job: {self.ref}")
         if self.url:
             lines.append(f"  console: {self.url}")
         return "\n".join(lines)
+
+
+def _same(problem: JobProblem, other: JobProblem | None) -> bool:
+    return other is not None and (problem.reason, problem.message) == (other.reason, other.message)
 
 
 def _make_fit(thing: JobProblem | JobStatus, *names: str) -> None:

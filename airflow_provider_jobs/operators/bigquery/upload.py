@@ -16,7 +16,6 @@ from airflow_provider_jobs.operators.files.sources import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.side_by_side import submit_each
-from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,9 +113,9 @@ class BigQueryUploadOperator(_LoadingOperator):
     def submissions(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the files side by side, and return the jobs that load them."""
         requests = self.requests(client, context)
+        self._tell_work(requests[0].body)
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         for request, submission in zip(requests, submissions, strict=True):
-            if request.media:
-                name = shown(request.media.source.name)
-            self.log.info("%s is loaded by %s", name, submission.status.ref)
+            if request.media and len(requests) > 1:
+                self._parts[submission.status.ref.id] = request.media.source.name
         return submissions

@@ -149,6 +149,7 @@ class SalesforceIngestOperator(SalesforceOperator):
             delete_job=self.delete_job,
         )
         body = self.body()
+        self._tell_work(body)
         try:
             source = self._file()
             identity = _identity(source)
@@ -172,6 +173,11 @@ class SalesforceIngestOperator(SalesforceOperator):
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
         return submissions
+
+    def work(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is done with which object, for the log."""
+        rest = {name: value for name, value in body.items() if name not in {"operation", "contentType"}}
+        return str(body["operation"]), super().work({**rest, "source": str(self.source)})[1]
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return False if another attempt would write records again: it knows of these jobs by its memory."""
@@ -209,10 +215,7 @@ class SalesforceIngestOperator(SalesforceOperator):
                     raise JobFailed(told)
                 self.log.warning("%s", told.failure_report())
         elif failed:
-            jobs = several.names([status.ref for status in statuses])
-            self.log.warning(
-                "%s: %s of %s records were rejected, which is within the limit", jobs, failed, processed
-            )
+            self.log.warning("%s of %s records were rejected, which is within the limit", failed, processed)
         if self.delete_job:
             self._delete(client, statuses)
         return statuses
