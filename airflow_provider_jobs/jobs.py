@@ -137,8 +137,10 @@ class JobStatus:
         lines = [f"{self.title} {self.state}: {self.problem or self.vendor_state}"]
         if self.statement:
             lines.append(f"  statement: {self.statement}")
+        others = list(self.problems)
         # A service repeats in the list what it says of the job as a whole.
-        others = [each for each in self.problems if not _same(each, self.problem)]
+        if repeated := next((each for each in others if self.problem and _same(each, self.problem)), None):
+            others.remove(repeated)
         lines += [f"  error {number}: {problem}" for number, problem in enumerate(others, 1)]
         if hidden := self.problem_count - len(self.problems):
             lines.append(f"  and {hidden} more")
@@ -148,8 +150,10 @@ class JobStatus:
         return "\n".join(lines)
 
 
-def _same(problem: JobProblem, other: JobProblem | None) -> bool:
-    return other is not None and (problem.reason, problem.message) == (other.reason, other.message)
+def _same(problem: JobProblem, other: JobProblem) -> bool:
+    """Return True of one error; not of equal ones in two places."""
+    same_place = None in (problem.location, other.location) or problem.location == other.location
+    return same_place and (problem.reason, problem.message) == (other.reason, other.message)
 
 
 def _make_fit(thing: JobProblem | JobStatus, *names: str) -> None:

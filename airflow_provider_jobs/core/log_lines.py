@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.jobs import JobState
@@ -71,8 +70,10 @@ def _ending(summary: Mapping[str, Any], statuses: Sequence[JobStatus]) -> str:
     if len(statuses) == 1:
         return f"the job {summary.get('state')}"
     ends = [state for state in JobState if any(each.state is state for each in statuses)]
-    counts = [f"{sum(each.state is state for each in statuses)} {state}" for state in ends]
-    return f"of {len(statuses)} jobs " + ", ".join(counts)
+    counts = [sum(each.state is state for each in statuses) for state in ends]
+    return ", ".join(
+        f"{count} of {len(statuses)} jobs {state}" for count, state in zip(counts, ends, strict=True)
+    )
 
 
 def _seconds(status: JobStatus) -> float | None:
@@ -87,7 +88,9 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[str]:
         value = summary.get(name)
         if value is not None and value != [] and (value or name not in _UNLESS_ZERO):
             yield say(value)
-    if (table := str(summary.get("destination_table") or "")) and not _ANONYMOUS.match(table):
+    table = str(summary.get("destination_table") or "")
+    # The dataset of a result that nobody has named a table for begins with an underscore.
+    if table and not table.rpartition(".")[0].rpartition(".")[2].startswith("_"):
         yield f"in {table}"
 
 
@@ -139,7 +142,5 @@ _SAID: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("files", lambda files: _named([each["path"] for each in files])),
     ("session_id", lambda session: f"session {session}"),
 )
-#: A table for a result that nobody asked for: its dataset's name begins with an underscore.
-_ANONYMOUS = re.compile(r"[^.]*\._")
 #: What is worth no word if there is none.
 _UNLESS_ZERO = frozenset({"failed_record_count", "bad_record_count", "cache_hit"})

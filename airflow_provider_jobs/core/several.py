@@ -96,7 +96,7 @@ def summary(
     if len(each) == 1:
         return each[0]
     return {
-        **{name: each[0][name] for name in several.shared if len({str(job.get(name)) for job in each}) == 1},
+        **{name: each[0][name] for name in several.shared if _all_share(each, name)},
         "job_id": joined_ids([status.ref for status in statuses]),
         "state": state_of(statuses),
         **{name: sum(job[name] for job in each) for name in several.summed if _all_tell(each, name)},
@@ -254,6 +254,10 @@ def _placed(problem: JobProblem, name: str) -> JobProblem:
 def _taken_out(jobs: Sequence[dict[str, Any]], name: str) -> list[Any]:
     """Return the first entries of a list that the jobs have, which they have no longer."""
     return [entry for job in jobs for entry in job.pop(name, [])][:SHOWN_PROBLEMS]
+
+
+def _all_share(jobs: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return name in jobs[0] and len({str(job.get(name)) for job in jobs}) == 1
 
 
 def _all_tell(jobs: Sequence[Mapping[str, Any]], name: str) -> bool:

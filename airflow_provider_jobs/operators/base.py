@@ -157,7 +157,7 @@ class JobOperator(FollowingTask):
         for each in followed:
             verb = "adopted" if each.adopted else "submitted"
             self._tell(begun_lines(each.status, refs, verb, self._parts.get(each.status.ref.id, "")))
-        if not any(each.adopted for each in followed):
+        if not (self.tells_duration or any(each.adopted for each in followed)):
             self._carried["submitted_at"] = time.time()
         if shared := [each.status.ref.id for each in followed if each.shared or each.left_alone]:
             self._carried["shared"] = shared

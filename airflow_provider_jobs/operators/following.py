@@ -143,7 +143,7 @@ class FollowingTask(JobTask):
 
     def _tell_work(self, body: dict[str, Any]) -> None:
         """Say what runs: once, also if several jobs do the same with different files."""
-        line = work_line(*self.work(body))
+        line = work_line(*self.work_of(body))
         if line not in self._told_work:
             self._told_work.add(line)
             self._tell([line])

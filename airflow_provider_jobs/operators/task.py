@@ -219,7 +219,7 @@ class JobTask(ServiceTask):
         """Return what the log is to say before anything is done."""
         return []
 
-    def work(self, body: dict[str, Any]) -> tuple[str, str]:
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return what kind of work a job does, and its SQL or configuration, for the log."""
         fields = {name: value for name, value in body.items() if value is not None}
         return self.service, json.dumps(fields, default=str, ensure_ascii=False)

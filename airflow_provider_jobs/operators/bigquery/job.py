@@ -152,11 +152,11 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         reason = why_on_worker(self) if self.start_from_trigger else None
         return [f"not from the trigger: {reason}"] if reason else []
 
-    def work(self, body: dict[str, Any]) -> tuple[str, str]:
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return the type of a job, and its SQL or the configuration of that type."""
         kind = job_type(body)
         text = body[kind].get("query")
-        return kind, text if isinstance(text, str) else super().work(body[kind])[1]
+        return kind, text if isinstance(text, str) else super().work_of(body[kind])[1]
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the job's configuration, checked.

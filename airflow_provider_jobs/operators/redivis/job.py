@@ -26,7 +26,12 @@ class RedivisTask(ServiceTask):
 
     service = "redivis"
     hook_class = RedivisHook
-    together = Several(title="Redivis uploads", key="uploads", shared=("table",))
+    together = Several(
+        title="Redivis uploads",
+        key="uploads",
+        shared=("table",),
+        summed=("row_count", "size_bytes", "bad_record_count"),
+    )
     template_fields: Sequence[str] = ("redivis_conn_id",)
     #: What results call the scope of a job.
     scope_name: ClassVar[str] = "table"

@@ -174,10 +174,10 @@ class SalesforceIngestOperator(SalesforceOperator):
             }
         return submissions
 
-    def work(self, body: dict[str, Any]) -> tuple[str, str]:
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return what is done with which object, for the log."""
         rest = {name: value for name, value in body.items() if name not in {"operation", "contentType"}}
-        return str(body["operation"]), super().work({**rest, "source": str(self.source)})[1]
+        return str(body["operation"]), super().work_of({**rest, "source": str(self.source)})[1]
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return False if another attempt would write records again: it knows of these jobs by its memory."""

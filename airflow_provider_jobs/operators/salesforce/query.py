@@ -102,7 +102,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         }
         return {name: value for name, value in fields.items() if value is not None}
 
-    def work(self, body: dict[str, Any]) -> tuple[str, str]:
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return the query, for the log."""
         return str(body["operation"]), str(body["query"])
 
