@@ -192,8 +192,8 @@ class Engine:
 
 def _told(session: QuerySession, outcome: Outcome) -> Outcome:
     """Have a job, and the statements of a script, say which session they were in."""
-    for each in (outcome, *outcome.children):
-        each.statistics.update(session.statistics)
+    for statistics in (outcome.statistics, *(child.statistics for child in outcome.children)):
+        statistics.update(session.statistics)
     return outcome
 
 
