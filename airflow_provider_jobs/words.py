@@ -198,6 +198,12 @@ def page_words(page: str, most: int) -> str:
     return shown(_ADDRESS.sub("(address)", " ".join(words.split())), most)
 
 
+def one_line(text: object, most: int = MOST_CHARACTERS) -> str:
+    """Return a text of several lines as one that may be shown; line ends and indents become spaces."""
+    masked = _without_shapes(_without_secrets(str(text))[:_MOST_SEARCHED])
+    return shown(" ".join(masked.split()), most)
+
+
 def _shown(text: str, most: int) -> str:
     text = _without_secrets(text)  # before any cut: the rest of a secret would not be found
     cut = len(text) > _MOST_SEARCHED

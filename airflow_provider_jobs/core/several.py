@@ -56,12 +56,14 @@ class Several:
     :param key: Under which a result lists them.
     :param shared: Fields of a job's summary that are told once, if all jobs have the same.
     :param summed: Numbers of a job's summary that are added up, if all jobs tell them.
+    :param listed: Lists of a job's summary that are told once, of all jobs together: the first entries.
     """
 
     title: str = "jobs"
     key: str = "jobs"
     shared: tuple[str, ...] = ()
     summed: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 def joined_ids(refs: Sequence[JobRef]) -> str:
@@ -113,12 +115,13 @@ def summary(
     each = [of_one(status) for status in statuses]
     if len(each) == 1:
         return each[0]
-    same = {name: each[0][name] for name in several.shared if len({str(job.get(name)) for job in each}) == 1}
+    same = [name for name in several.shared if len({str(job.get(name)) for job in each}) == 1]
     return {
-        **same,
+        **{name: each[0][name] for name in same if name in each[0]},
         "job_id": joined_ids([status.ref for status in statuses]),
         "state": state_of(statuses),
         **{name: sum(job[name] for job in each) for name in several.summed if _all_tell(each, name)},
+        **{name: found for name in several.listed if (found := _taken_out(each, name))},
         f"{several.key.removesuffix('s')}_count": len(each),
         several.key: each[:MOST_LISTED] if len(same) == len(several.shared) else each,
         **({"url": _telling(statuses).url} if "url" in each[0] else {}),
@@ -268,6 +271,11 @@ def _name(status: JobStatus, statuses: Sequence[JobStatus]) -> str:
 
 def _placed(problem: JobProblem, name: str) -> JobProblem:
     return replace(problem, location=", ".join(part for part in (name, problem.location) if part))
+
+
+def _taken_out(jobs: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    """Return the first entries of a list that the jobs have, which they have no longer."""
+    return [entry for job in jobs for entry in job.pop(name, [])][:SHOWN_PROBLEMS]
 
 
 def _all_tell(jobs: Sequence[Mapping[str, Any]], name: str) -> bool:

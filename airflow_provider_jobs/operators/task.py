@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -275,6 +276,18 @@ def parts_of(value: Any) -> Iterator[Any]:
 class JobTask(ServiceTask):
     """What the operators of a service may add to the life cycle of their jobs."""
 
+    #: False if the service does not tell how long a job took: the task looks at its clock then.
+    tells_duration: ClassVar[bool] = True
+
+    def remarks(self) -> list[str]:
+        """Return what the log is to say before anything is done."""
+        return []
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what kind of work a job does, and its SQL or configuration, for the log."""
+        fields = {name: value for name, value in body.items() if value is not None}
+        return self.service, json.dumps(fields, default=str, ensure_ascii=False)
+
     def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
         return statuses
@@ -294,8 +307,19 @@ class JobTask(ServiceTask):
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
         """Return the XComs of a task whose jobs have succeeded, the XCom ``job`` among them."""
-        found = super().xcoms(client, statuses, carried)
+        found = super().xcoms(client, cls.timed(statuses, carried), carried)
         return {"job": found["return_value"], **found}
+
+    @classmethod
+    def timed(cls, statuses: Sequence[JobStatus], carried: Mapping[str, Any]) -> list[JobStatus]:
+        """Return the statuses of jobs that have ended just now, with the seconds since they were submitted.
+
+        Those of a service that tells how long they took stay as they are, and so do adopted ones.
+        """
+        if cls.tells_duration or "submitted_at" not in carried:
+            return list(statuses)
+        took = {"duration_seconds": round(max(0.0, time.time() - carried["submitted_at"]), 1)}
+        return [dataclasses.replace(each, statistics={**each.statistics, **took}) for each in statuses]
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return True if another attempt does no harm after jobs that have ended so, or are gone."""

@@ -117,6 +117,7 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
             names = several.names([job.ref for job in failed])
             self.log.error("%d of %d jobs failed: %s", len(failed), len(jobs), names)
             raise failure(client, failed[:1], self.together)
+        self.log.info("%d jobs have ended, %d of them without success", len(jobs), len(failed))
         return {"job_count": len(jobs), "failed_job_count": len(failed)}
 
     def trigger(self, **shared: Any) -> JobsTrigger:

@@ -152,7 +152,7 @@ def test_a_report_has_the_lines_that_we_wrote_only() -> None:
     problem = JobProblem(said, said, said)
     status = JobStatus(
         JobRef("bigquery", "p", said), JobState.FAILED, said, title=said, problem=problem,
-        problems=(problem,), problem_count=1, statement=said,
+        problems=(problem, problem), problem_count=2, statement=said,
         statistics={"table": said, "list": [said], "n": 3},
     )  # fmt: skip
     lines = str(JobFailed(status)).split("\n")

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jobs.clients.bigquery.configuration import complete_query, file_format, json_object
+from airflow_provider_jobs.clients.bigquery.configuration import (
+    complete_query,
+    file_format,
+    job_type,
+    json_object,
+)
 from airflow_provider_jobs.clients.bigquery.fields import typed
 from airflow_provider_jobs.clients.bigquery.names import MOST_LABELS, check_job_id, check_labels, label
 from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
@@ -32,8 +37,9 @@ if TYPE_CHECKING:
 #: What is told of several jobs together.
 BIGQUERY_JOBS = Several(
     title="BigQuery jobs",
-    shared=("project_id", "location"),
-    summed=("row_count", "bad_record_count", "input_file_count", "input_bytes", "output_bytes"),
+    shared=("project_id", "location", "destination_table"),
+    summed=("row_count", "bad_record_count", "input_file_count", "input_bytes", "output_bytes", "slot_ms"),
+    listed=("bad_records",),
 )
 #: ``project.dataset.table``, ``dataset.table`` in the connection's project, a lakehouse's
 #: ``project.catalog.namespace.table``, or the API's TableReference.
@@ -147,11 +153,16 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         if self.start_from_trigger:
             self.start_trigger_args = start_args(self)
 
-    def execute(self, context: Context) -> Any:
-        """Submit the work, wait, and return the result."""
-        if self.start_from_trigger and (reason := why_on_worker(self)):
-            self.log.info("not from the trigger: %s", reason)
-        return super().execute(context)
+    def remarks(self) -> list[str]:
+        """Return what the log is to say before anything is done."""
+        reason = why_on_worker(self) if self.start_from_trigger else None
+        return [f"not from the trigger: {reason}"] if reason else []
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return the type of a job, and its SQL or the configuration of that type."""
+        kind = job_type(body)
+        text = body[kind].get("query")
+        return kind, text if isinstance(text, str) else super().work_of(body[kind])[1]
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the job's configuration, checked.
@@ -295,11 +306,10 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
             for name, value in content.items()
         }
 
-    def execute(self, context: Context) -> Any:
-        """Submit the job, wait, and return its id."""
-        if self._unneeded:
-            self.log.info("not needed, and without effect: %s", ", ".join(self._unneeded))
-        return super().execute(context)
+    def remarks(self) -> list[str]:
+        """Return what the log is to say before anything is done."""
+        names = ", ".join(self._unneeded)
+        return [*super().remarks(), *([f"not needed, and without effect: {names}"] if names else [])]
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration."""

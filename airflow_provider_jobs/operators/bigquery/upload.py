@@ -19,7 +19,6 @@ from airflow_provider_jobs.operators.files.sources import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.side_by_side import submit_each
-from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -140,11 +139,11 @@ class BigQueryUploadOperator(ManifestOperator, _LoadingOperator):
         """Send the files side by side, and return the jobs that load them."""
         self.check_manifest()
         requests = self.requests(client, context)
+        self._tell_work(requests[0].body)
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         for request, submission in zip(requests, submissions, strict=True):
-            if request.media:
-                name = shown(request.media.source.name)
-            self.log.info("%s is loaded by %s", name, submission.status.ref)
+            if request.media and len(requests) > 1:
+                self._parts[submission.status.ref.id] = request.media.source.name
         return submissions
 
     def completed(

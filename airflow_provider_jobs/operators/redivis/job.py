@@ -50,9 +50,12 @@ class RedivisTask(ServiceTask):
 class RedivisOperator(RedivisTask, JobOperator):
     """What both operators share; see :class:`.JobOperator` for how they wait.
 
+    The result's ``duration_seconds`` are those from the submission until the task saw the end.
+
     :param execution_timeout: When to give up, since Redivis itself never does. None waits without end.
     """
 
+    tells_duration = False
     ui_color = "#d5c8e8"
 
     def __init__(self, *, execution_timeout: dt.timedelta | None = _DAY, **kwargs: Any) -> None:

@@ -55,6 +55,10 @@ class RedivisReleaseOperator(RedivisOperator):
         self.dataset = dataset
         self.release_notes = release_notes
 
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is released, for the log."""
+        return "release", super().work_of({"dataset": self.dataset, **body})[1]
+
     def request(self, client: RedivisClient, context: Context) -> ReleaseRequest:
         """Return the work to submit."""
         reference = str(dataset_reference(self.dataset).at(None))

@@ -163,6 +163,10 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
             for source, name in zip(sources, names, strict=True)
         ]
 
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is sent, and where to, for the log."""
+        return "upload", super().work_of({"table": self.table, "source": str(self.source), **body})[1]
+
     def preparation(self) -> Preparation:
         """Return what has to be there before bytes are sent, checked."""
         create = self.create_missing

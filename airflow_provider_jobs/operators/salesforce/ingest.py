@@ -167,6 +167,7 @@ class SalesforceIngestOperator(IngestRounds):
         )
         self.check_manifest()
         body = self.body()
+        self._tell_work(body)
         try:
             source = self._file()
             identity = identity_of(source)
@@ -193,6 +194,11 @@ class SalesforceIngestOperator(IngestRounds):
         counts = {"record_count": 0, "failed_record_count": 0, "retries": 0}
         about = {"object": body["object"], "operation": body["operation"]}
         return JobStatus(ref, JobState.SUCCEEDED, "no records", statistics={**about, **counts})
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is done with which object, for the log."""
+        rest = {name: value for name, value in body.items() if name not in {"operation", "contentType"}}
+        return str(body["operation"]), super().work_of({**rest, "source": str(self.source)})[1]
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return False if another attempt would write records again: it knows of these jobs by its memory."""
@@ -232,10 +238,7 @@ class SalesforceIngestOperator(IngestRounds):
                     raise JobFailed(told)
                 self.log.warning("%s", told.failure_report())
         elif failed:
-            jobs = several.names([status.ref for status in statuses])
-            self.log.warning(
-                "%s: %s of %s records were rejected, which is within the limit", jobs, failed, processed
-            )
+            self.log.warning("%s of %s records were rejected, which is within the limit", failed, processed)
         with self._reading_results(context, statuses):
             self.write_manifest(context, [self.summary(status) for status in statuses])
         if self.delete_job:

@@ -113,6 +113,10 @@ class SalesforceQueryOperator(SalesforceOperator):
         }
         return {name: value for name, value in fields.items() if value is not None}
 
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return the query, for the log."""
+        return str(body["operation"]), str(body["query"])
+
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the hook: with ``delete_job`` its client deletes what it aborts."""
         return {**super().hook_args(), **({"delete_cancelled": True} if self.delete_job else {})}
@@ -124,6 +128,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         recorded yet, and runs the task again.
         """
         body, version = self.body(), self.api_version or None
+        self._tell_work(body)
         if self.results_path:
             self._check_place(context)
         memory = TaskMemory(

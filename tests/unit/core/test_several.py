@@ -144,9 +144,8 @@ class TestReport:
         assert report.failure_report().splitlines() == [
             "2 BigQuery jobs failed: invalid (b, f.csv): m",
             "  error 1: stopped (a, f.csv): m",
-            "  error 2: invalid (b, f.csv): m",
+            "  error 2: badRow (b, f.csv): m",
             "  error 3: badRow (b, f.csv): m",
-            "  error 4: badRow (b, f.csv): m",
             "  job: p:EU:a b",
             "  console: https://console/b",
         ]

@@ -182,7 +182,7 @@ class _Download:
         _check_total(self.ref, found, self.total)
         done = published(self.sink, files, page_count)
         self._remember(None)
-        log.info("%s: %s records of %s pages are in %s files", self.ref, found, page_count, len(files))
+        log.info("%s records of %s pages are in %s files", found, page_count, len(files))
         return done
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.functions import MACROS
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.locations import datasets_of
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import QueryContext
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.query import dry_run, run_query
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.sessions import QuerySession, Sessions
 from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Engine:
         self._store = Store(root.resolve(), [self._storage.buckets, self._storage.scratch], MACROS)
         with self._store.session() as session:
             self._cache = ResultCache(catalog.hidden_tables(session))
+        self._sessions = Sessions()
 
     def close(self) -> None:
         """Close the database; jobs that still run end with an error."""
@@ -161,8 +163,13 @@ class Engine:
     def _run(self, job: RunningJob) -> Outcome:
         with self._store.session(job.cancelled) as session:
             if "query" in job.configuration:
-                context = self._context(session, job.project, job.location, job.configuration["query"])
-                return run_query(context, job.configuration)
+                query = job.configuration["query"]
+                context = self._context(session, job.project, job.location, query)
+                shared = self._sessions.of(job.project, job.location, query)
+                if shared is None:
+                    return run_query(context, job.configuration)
+                context.variables, context.temporary = shared.variables, shared.temporary
+                return _told(shared, run_query(context, job.configuration))
             started = time.perf_counter()
             outcome = self._run_transfer(session, job)
             outcome.statistics["totalSlotMs"] = str(max(1, round((time.perf_counter() - started) * 1000)))
@@ -181,6 +188,13 @@ class Engine:
 
     def _context(self, session: Session, project: str, location: str, query: dict[str, Any]) -> QueryContext:
         return QueryContext(self._store, session, self._cache, project, location, query)
+
+
+def _told(session: QuerySession, outcome: Outcome) -> Outcome:
+    """Have a job, and the statements of a script, say which session they were in."""
+    for statistics in (outcome.statistics, *(child.statistics for child in outcome.children)):
+        statistics.update(session.statistics)
+    return outcome
 
 
 def _guarded(action: Callable[[], _T]) -> _T:

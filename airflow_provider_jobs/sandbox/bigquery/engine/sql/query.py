@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
 _REFUSED = (
-    "tableDefinitions", "userDefinedFunctionResources", "continuous", "createSession", "connectionProperties",
+    "tableDefinitions", "userDefinedFunctionResources", "continuous",
 )  # fmt: skip
 
 
