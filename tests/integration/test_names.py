@@ -59,12 +59,12 @@ def test_google_s_own_examples_become_tables(lab: Lab, name: str, tmp_path: Path
 )
 def test_formats_in_lower_case(lab: Lab, spelled: str, content: bytes, tmp_path: Path) -> None:
     lab.dataset("d")
-    shared = {"source_format": spelled, "schema": FIELDS, "destination_table": "d.t"}
+    shared: dict[str, Any] = {"source_format": spelled, "schema": FIELDS, "destination_table": "d.t"}
     run(BigQueryLoadOperator, source_uris=put(lab, "in", content), **shared)
     file = tmp_path / "a"
     file.write_bytes(content)
     run(BigQueryUploadOperator, source=[str(file)], combine=True, compress=True, **shared)
-    extract = {"source_table": "d.t", "destination_uris": f"gs://{lab.project}/out.gz"}
+    extract: dict[str, Any] = {"source_table": "d.t", "destination_uris": f"gs://{lab.project}/out.gz"}
     run(BigQueryExtractOperator, destination_format=spelled, compression="gzip", **extract)
     assert [job["statistics"]["load"]["outputRows"] for job in lab.jobs()[:2]] == ["1", "1"]
 
@@ -73,7 +73,7 @@ def test_parquet_in_lower_case(lab: Lab) -> None:
     lab.dataset("d")
     run(BigQueryQueryOperator, sql="SELECT 7 AS x", destination_table="d.t")
     uri = f"gs://{lab.project}/out.parquet"
-    shared = {"destination_format": "parquet", "compression": "snappy"}
+    shared: dict[str, Any] = {"destination_format": "parquet", "compression": "snappy"}
     run(BigQueryExtractOperator, source_table="d.t", destination_uris=uri, **shared)
     done = run(BigQueryLoadOperator, source_uris=uri, source_format="parquet", destination_table="d.u")
     assert done["row_count"] == 1
@@ -136,7 +136,10 @@ def test_a_task_from_the_trigger_has_no_labels_either(lab: Lab) -> None:
     """Its arguments travel as JSON: None that was given stays given."""
     task = BigQueryQueryOperator(task_id="task", sql="SELECT 1", labels=None, from_trigger=True)
     task.resolve_template_files()
-    arguments = json.loads(task.start_trigger_args.trigger_kwargs["arguments"])
+    begin = task.start_trigger_args
+    assert begin
+    assert begin.trigger_kwargs
+    arguments = json.loads(begin.trigger_kwargs["arguments"])
     again = BigQueryQueryOperator(task_id="task", **arguments)
     again.execute(TaskRun().context())
     assert not lab.jobs()[0]["configuration"].get("labels")

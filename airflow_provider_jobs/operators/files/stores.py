@@ -230,7 +230,7 @@ class StoreSink(LocalSink):
 
 def _is_buffered(file: Any) -> bool:
     """Return True of a file that collects bytes, and completes what it has when it is closed."""
-    from fsspec.spec import AbstractBufferedFile  # type: ignore[import-untyped]  # noqa: PLC0415 - who has a store pays
+    from fsspec.spec import AbstractBufferedFile  # noqa: PLC0415 - who has a store pays
 
     return isinstance(file, AbstractBufferedFile)
 
@@ -270,7 +270,7 @@ def _replace(fs: Any, draft: str, place: str) -> None:
 def _rename(fs: Any, old: str, new: str) -> None:
     session = getattr(getattr(fs, "client", None), "start_sftp_client", None)
     if session:
-        from fsspec.asyn import sync  # type: ignore[import-untyped]  # noqa: PLC0415 - who has a store pays
+        from fsspec.asyn import sync  # noqa: PLC0415 - who has a store pays
 
         # its own way copies where the server knows no posix-rename, which is not at once
         sync(fs.loop, _rename_by_sftp, session, old, new)

@@ -253,7 +253,7 @@ class SalesforceIngestOperator(IngestRounds):
         """
         if carried.get("later") or carried.get("done"):
             raise JobsError("other jobs of the task come before these, or after them")
-        statuses = cls._settled(client, statuses, carried)
+        statuses = cls._with_results(client, statuses, carried)
         check_counts(statuses, carried.get("sent", {}))
         if counted(statuses)[1]:
             raise JobsError("records were rejected")

@@ -81,15 +81,17 @@ class IngestRounds(SalesforceOperator):
         close = not self.parts_in_turn
         version = self.api_version or None
         jobs = PartJobs(client, memory, self.body(), version, self._keep, lambda: self._killed, close)
-        how = {"line_ending": self.line_ending or None, "delimiter": self.column_delimiter or None}
-        with split_csv(source, most_bytes=most_bytes, **how) as ingest_parts:  # type: ignore[arg-type]
+        ending, delimiter = self.line_ending or None, self.column_delimiter or None
+        with split_csv(
+            source, most_bytes=most_bytes, line_ending=ending, delimiter=delimiter
+        ) as ingest_parts:
             submissions = jobs.submit(ingest_parts, self.parallel_uploads)
             sent = {
                 submission.status.ref.id: part.record_count
                 for submission, part in zip(submissions, ingest_parts, strict=True)
             }
-            if ingest_parts and (delimiter := ingest_parts[0].delimiter):
-                self._carried["delimiter"] = delimiter
+            if ingest_parts and ingest_parts[0].delimiter:
+                self._carried["delimiter"] = ingest_parts[0].delimiter
         self._carried["sent"] = {**self._carried.get("sent", {}), **sent}
         return self._in_turn(client, submissions) if self.parts_in_turn else submissions
 
@@ -141,7 +143,7 @@ class IngestRounds(SalesforceOperator):
         new = [status for status in statuses if _counted(status) not in self._numbers]
         try:
             with self._reading_results(context, statuses):
-                found = self._settled(client, new, self._carried)
+                found = self._with_results(client, new, self._carried)
                 self._numbers |= dict(zip(map(_counted, new), found, strict=True))
         except JobsError:
             self._note_complete(client, context, statuses)
@@ -183,7 +185,7 @@ class IngestRounds(SalesforceOperator):
         return str(self._carried.get("delimiter") or self.column_delimiter or "COMMA")
 
     @staticmethod
-    def _settled(
+    def _with_results(
         client: SalesforceClient, statuses: Sequence[JobStatus], carried: Mapping[str, Any]
     ) -> list[JobStatus]:
         sent = carried.get("sent", {})

@@ -85,14 +85,19 @@ def test_parts_in_their_turn(lab: SalesforceLab, ingest: Callable[..., Any], tmp
     running: list[int] = []
     close = lab.sandbox.salesforce_jobs
 
-    def look(*_: Any) -> None:
+    def look() -> None:
         running.append(sum(job["state"] in {"UploadComplete", "InProgress"} for job in close()[lab._known :]))
 
     from airflow_provider_jobs.clients.salesforce import change  # noqa: PLC0415 - imports requests
 
     with pytest.MonkeyPatch.context() as patch:
         before = change.close
-        patch.setattr(change, "close", lambda *given: (look(), before(*given))[1])
+
+        def looked_at(*given: Any) -> Any:
+            look()
+            return before(*given)
+
+        patch.setattr(change, "close", looked_at)
         result = ingest(
             write(lab, tmp_path, 40), part_bytes=1000, parts_in_turn=True, results_path=tmp_path / "r"
         )

@@ -140,7 +140,7 @@ def test_flows_that_an_org_blocks(salesforce: SalesforceApi, flow: str) -> None:
     salesforce.sandbox.salesforce_settings(blocked_flows=flow)
     account = salesforce.sandbox.salesforce_account
     app = {"client_id": account.consumer_key, "client_secret": account.consumer_secret}
-    asks = {
+    asks: dict[str, Callable[[], requests.Response]] = {
         "password": lambda: with_password(salesforce),
         "client_credentials": lambda: token(salesforce, grant_type="client_credentials", **app),
         "jwt-bearer": lambda: with_assertion(salesforce),

@@ -82,7 +82,7 @@ def little_sftp(folder: Path) -> Iterator[int]:
     """Serve a folder by an SFTP server without posix-rename, whose folder ``locked`` takes no file."""
     import asyncssh  # noqa: PLC0415 - as the servers do: only who uses it loads it
 
-    class Access(asyncssh.SSHServer):
+    class Access(asyncssh.SSHServer):  # type: ignore[misc] # it has no types here
         def begin_auth(self, username: str) -> bool:
             return True
 
@@ -92,7 +92,7 @@ def little_sftp(folder: Path) -> Iterator[int]:
         def validate_password(self, username: str, password: str) -> bool:
             return (username, password) == (USER, PASSWORD)
 
-    class Little(asyncssh.SFTPServer):
+    class Little(asyncssh.SFTPServer):  # type: ignore[misc] # nor this
         def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
             raise asyncssh.SFTPOpUnsupported("no such request")
 

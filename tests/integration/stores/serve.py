@@ -50,7 +50,7 @@ def sftp(folder: str) -> None:
     """Serve a folder over SFTP, as its root."""
     import asyncssh  # noqa: PLC0415
 
-    class Access(asyncssh.SSHServer):
+    class Access(asyncssh.SSHServer):  # type: ignore[misc]
         def begin_auth(self, username: str) -> bool:
             return True
 
@@ -80,7 +80,7 @@ def ftp(folder: str) -> None:
     from pyftpdlib.handlers import FTPHandler  # noqa: PLC0415
     from pyftpdlib.servers import FTPServer  # noqa: PLC0415
 
-    class Handler(FTPHandler):
+    class Handler(FTPHandler):  # type: ignore[misc]
         authorizer = DummyAuthorizer()
 
     Handler.authorizer.add_user(USER, PASSWORD, folder, perm="elradfmwMT")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io.store import attach
-from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, LocalSink, Part
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES

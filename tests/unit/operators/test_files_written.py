@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
-from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, LocalSink, Part
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
