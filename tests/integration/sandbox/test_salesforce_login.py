@@ -16,6 +16,7 @@ from airflow_provider_jobs.sandbox import Sandbox as MakeSandbox
 from tests.integration.sandbox.salesforce_api import SalesforceApi, error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
