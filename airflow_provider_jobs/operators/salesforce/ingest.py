@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS
 from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
 from airflow_provider_jobs.clients.salesforce.results.files import Output, write_lines
 from airflow_provider_jobs.clients.salesforce.split import header_of
@@ -66,12 +66,6 @@ class SalesforceIngestOperator(IngestRounds):
     :param max_failed_share: Largest share of rejected records that still counts as success, 0 to 1.
     :param on_failed_records: What more rejected records do: ``fail`` the task, ``warn`` in the log, or
         ``pass``.
-    :param part_bytes: At most so many bytes a job; Salesforce takes 100 MB.
-    :param parallel_uploads: Parts to send at a time.
-    :param parts_in_turn: Have a part processed only once the one before it is: for records that lock each
-        other's parents. All are sent before; a default leaves the order to Salesforce.
-    :param lock_retries: How often records that a lock kept out (``UNABLE_TO_LOCK_ROW``) are sent again, they
-        alone, before they count as rejected.
     """
 
     after_success = (
@@ -102,19 +96,9 @@ class SalesforceIngestOperator(IngestRounds):
         max_failed_records: int | None = None,
         max_failed_share: float | None = None,
         on_failed_records: str = "fail",
-        part_bytes: int = MOST_DATA_BYTES,
-        parallel_uploads: int = 4,
-        parts_in_turn: bool = False,
-        lock_retries: int = 2,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            part_bytes=part_bytes,
-            parallel_uploads=parallel_uploads,
-            parts_in_turn=parts_in_turn,
-            lock_retries=lock_retries,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
         if on_failed_records not in ("fail", "warn", "pass"):
             raise ValueError(f"on_failed_records is {on_failed_records!r}: it is fail, warn or pass")
         if max_failed_records is not None and max_failed_records < 0:

@@ -49,12 +49,20 @@ class IngestRounds(SalesforceOperator):
 
     :param part_bytes: At most so many bytes a job; Salesforce takes 100 MB.
     :param parallel_uploads: Parts to send at a time.
-    :param parts_in_turn: Have a part processed only once the one before it is.
-    :param lock_retries: How often records that a lock kept out are sent again.
+    :param parts_in_turn: Have a part processed only once the one before it is: for records that lock each
+        other's parents. All are sent before; a default leaves the order to Salesforce.
+    :param lock_retries: How often records that a lock kept out (``UNABLE_TO_LOCK_ROW``) are sent again, they
+        alone, before they count as rejected.
     """
 
     def __init__(
-        self, *, part_bytes: int, parallel_uploads: int, parts_in_turn: bool, lock_retries: int, **kwargs: Any
+        self,
+        *,
+        part_bytes: int = MOST_DATA_BYTES,
+        parallel_uploads: int = 4,
+        parts_in_turn: bool = False,
+        lock_retries: int = 2,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not 0 < part_bytes <= MOST_DATA_BYTES:

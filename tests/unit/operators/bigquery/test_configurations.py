@@ -82,7 +82,7 @@ def expected(v: dict[str, Any]) -> dict[str, Any]:
             "autodetect": v["flag"],
             "timePartitioning": {"expirationMs": str(v["number"]), "requirePartitionFilter": v["flag"]},
         },
-        "labels": {"n7": str(v["number"]), "autodetect": str(v["flag"])},
+        "labels": {"n7": str(v["number"]), "autodetect": str(v["flag"]).lower()},
         "dryRun": v["flag"],
     }
 
@@ -102,7 +102,7 @@ def authored(uris: Any) -> dict[str, Any]:
                 "requirePartitionFilter": "{% if v.flag %}true{% else %}false{% endif %}",
             },
         },
-        "labels": {"n{{ 7 }}": "{{ v.number }}", "autodetect": "{{ v.flag }}"},
+        "labels": {"n{{ 7 }}": "{{ v.number }}", "autodetect": "{{ v.flag | lower }}"},
         "dryRun": "{{ v.flag }}",
     }
 
