@@ -101,7 +101,7 @@ def test_parts_in_their_turn(lab: SalesforceLab, ingest: Callable[..., Any], tmp
         result = ingest(
             write(lab, tmp_path, 40), part_bytes=1000, parts_in_turn=True, results_path=tmp_path / "r"
         )
-    assert len(result["jobs"]) > 3
+    assert len(result["jobs"]) >= 3
     assert running == [0] * len(result["jobs"])
     assert result["record_count"] == 40
     assert written(lab) == expected(lab, 40)
@@ -130,7 +130,7 @@ def test_a_kill_between_parts_leaves_none_open(lab: SalesforceLab, tmp_path: Pat
     task = lab.ingest(path, part_bytes=1000, parts_in_turn=True, deferrable=True)
     with pytest.raises(TaskDeferred) as caught:
         task.execute(run.context())
-    assert states(lab).count("Open") == len(states(lab)) - 1 > 2
+    assert states(lab).count("Open") == len(states(lab)) - 1 >= 2
     trigger = caught.value.trigger
     import asyncio  # noqa: PLC0415 - for this one
 
