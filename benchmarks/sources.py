@@ -5,7 +5,9 @@ take turns. The other client copies to files: boto3, azure-storage-blob, asyncss
 threads; ours throws away what a source gives, which is what an upload reads. MB: the peak above that of a
 process that has imported the operators only.
 
-    python -m benchmarks.sources [--mebibytes 64] [--runs 3]
+    python -m benchmarks.sources [--mebibytes 64] [--runs 3] [--before ../a-checkout]
+
+With ``--before`` an earlier build, of which a checkout is there, takes its turn too.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import statistics
@@ -37,6 +40,7 @@ STORES = ("local", "s3", "abfs", "sftp", "ftp")
 FILES = 4
 #: The most MB above an idle task that a row of ours may take.
 MOST_MB = 100
+MEASURED = "measured "
 
 
 def peak_bytes() -> int:
@@ -119,11 +123,11 @@ def measure(client: str, *store: str) -> None:
 
     idle, of = peak_bytes(), servers.Store(*store)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(FILES) as pool:
-        read = by_ours(of) if client == "ours" else by_theirs(of, Path(folder))
+        read = by_theirs(of, Path(folder)) if client == "theirs" else by_ours(of)
         began = time.monotonic()
         list(pool.map(read, range(FILES)))
         seconds = time.monotonic() - began
-    print(json.dumps([seconds, peak_bytes() - idle]), flush=True)
+    print(MEASURED + json.dumps([seconds, peak_bytes() - idle]), flush=True)
 
 
 @contextlib.contextmanager
@@ -151,11 +155,19 @@ def running(name: str, size: int) -> Iterator[servers.Store | None]:
         yield store
 
 
-def run(client: str, store: servers.Store) -> tuple[float, int]:
-    """Measure a client in a process of its own."""
+def run(client: str, store: servers.Store, where: Path = servers.ROOT) -> tuple[float, int]:
+    """Measure a client in a process of its own.
+
+    :param where: Whose package is measured, by this benchmark.
+    """
     command = [sys.executable, "-m", "benchmarks.sources", "--measure", client, store.protocol, store.address]
-    done = subprocess.run([*command, store.root], check=True, stdout=subprocess.PIPE, cwd=servers.ROOT)
-    seconds, memory = json.loads(done.stdout.splitlines()[-1])
+    environment = {**os.environ, "PYTHONPATH": str(servers.ROOT)}
+    done = subprocess.run(
+        [*command, store.root], check=True, stdout=subprocess.PIPE, cwd=where, env=environment
+    )
+    # What clients log comes before and after.
+    found = next(line for line in done.stdout.decode().splitlines() if line.startswith(MEASURED))
+    seconds, memory = json.loads(found.removeprefix(MEASURED))
     return seconds, memory
 
 
@@ -164,26 +176,35 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mebibytes", type=int, default=64)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier build")
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         measure(*arguments.measure)
         return 0
+    logging.getLogger("azure").setLevel(logging.WARNING)  # each request otherwise
     size, missed = arguments.mebibytes << 20, False
-    print("| store | MB/s ours | its own client | ours x its own | peak MB ours | its own |")
-    print("|---|---|---|---|---|---|")
+    print(
+        "| store | MB/s ours | its own client | ours x its own | x before | peak MB ours | its own | before |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
     for name in STORES:
         with running(name, size) as store:
             if store is None:
-                print(f"| {name} | Azurite is missing: make azurite | | | | |", flush=True)
+                print(f"| {name} | Azurite is missing: make azurite | | | | | | |", flush=True)
                 continue
-            rounds = [(run("ours", store), run("theirs", store)) for _ in range(arguments.runs)]
-        seconds = [[each[who][0] for each in rounds] for who in (0, 1)]
-        peaks = [max(each[who][1] for each in rounds) / 1e6 for who in (0, 1)]
+            turns = [partial(run, "ours", store), partial(run, "theirs", store)]
+            if arguments.before:
+                turns.append(partial(run, "before", store, arguments.before))
+            rounds = [[turn() for turn in turns] for _ in range(arguments.runs)]
+        seconds = [[each[who][0] for each in rounds] for who in range(len(turns))]
+        peaks = [max(each[who][1] for each in rounds) / 1e6 for who in range(len(turns))]
         speeds = [FILES * size / statistics.median(each) / 1e6 for each in seconds]
         ratio = round_ratio(seconds[1], seconds[0])
+        before = f"{round_ratio(seconds[2], seconds[0]):.2f}" if arguments.before else ""
         print(
-            f"| {name} | {speeds[0]:.0f} | {speeds[1]:.0f} | {ratio:.2f} | {peaks[0]:.0f} | {peaks[1]:.0f} |",
+            f"| {name} | {speeds[0]:.0f} | {speeds[1]:.0f} | {ratio:.2f} | {before} | {peaks[0]:.0f} "
+            f"| {peaks[1]:.0f} | {f'{peaks[2]:.0f}' if arguments.before else ''} |",
             flush=True,
         )
         missed |= peaks[0] > MOST_MB
