@@ -9,6 +9,9 @@ PEER := .venv-peer
 REDIVIS := .venv-redivis
 # Clients of Salesforce's Bulk API 2.0 for Node.js, to try it with as well.
 NODE := .node-clients
+# Azurite, Azure's storage on this machine, which npm installs; a folder that is there already may be named.
+AZURITE ?= $(CURDIR)/.azurite
+export AZURITE
 # What asks for known advisories.
 AUDIT := .venv-audit
 # How long to soak, and where the figures go.
@@ -20,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test lint typecheck unit googlesql benchmark redivis-client node-clients advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test without-azurite lint typecheck unit googlesql benchmark redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -54,9 +57,9 @@ googlesql: $(READY)  ## run GoogleSQL's documented examples: make googlesql DOCS
 	$(BIN)/python -m tests.googlesql '$(DOCS)'
 
 # Three processes: a real Airflow, and who waits for jobs, mostly wait while others compute. What takes longest comes first.
-unit: $(READY)  ## the tests alone
+unit: $(READY) $(if $(shell command -v npm),$(AZURITE)/.ready,without-azurite)  ## the tests alone
 	$(BIN)/python -m airflow_provider_jobs.sandbox.bigquery.engine.googlesql
-	$(BIN)/python -m pytest --quiet --numprocesses 3 --no-loadscope-reorder \
+	$(BIN)/python -m pytest --quiet -r s --numprocesses 3 --no-loadscope-reorder \
 		tests/system tests/contract tests/integration tests/unit
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each
@@ -89,6 +92,7 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 	$(BIN)/python -m benchmarks.uploads
 	$(BIN)/python -m benchmarks.downloads
+	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.many --peer $(PEER)/bin/python
 
 $(REDIVIS)/.ready: $(READY)
@@ -105,6 +109,15 @@ $(NODE)/.ready:
 
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
 	$(BIN)/python -m pytest tests/integration/sandbox/official_salesforce.py
+
+$(AZURITE)/.ready:
+	test -x $(AZURITE)/node_modules/.bin/azurite-blob || npm install --silent --no-audit --no-fund --prefix $(AZURITE) azurite@3
+	touch $@
+
+azurite: $(AZURITE)/.ready  ## install Azurite, which needs npm, for the tests of abfs://
+
+without-azurite:
+	@echo "npm is missing: the tests of abfs:// will be skipped" >&2
 
 $(AUDIT)/.ready: $(READY)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
@@ -125,4 +138,4 @@ benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, 
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) $(AUDIT) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) $(CURDIR)/.azurite $(AUDIT) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -137,13 +137,23 @@ class JobStatus:
         lines = [f"{self.title} {self.state}: {self.problem or self.vendor_state}"]
         if self.statement:
             lines.append(f"  statement: {self.statement}")
-        lines += [f"  error {number}: {problem}" for number, problem in enumerate(self.problems, 1)]
+        others = list(self.problems)
+        # A service repeats in the list what it says of the job as a whole.
+        if repeated := next((each for each in others if self.problem and _same(each, self.problem)), None):
+            others.remove(repeated)
+        lines += [f"  error {number}: {problem}" for number, problem in enumerate(others, 1)]
         if hidden := self.problem_count - len(self.problems):
             lines.append(f"  and {hidden} more")
         lines.append(f"  job: {self.ref}")
         if self.url:
             lines.append(f"  console: {self.url}")
         return "\n".join(lines)
+
+
+def _same(problem: JobProblem, other: JobProblem) -> bool:
+    """Return True of one error; not of equal ones in two places."""
+    same_place = None in (problem.location, other.location) or problem.location == other.location
+    return same_place and (problem.reason, problem.message) == (other.reason, other.message)
 
 
 def _make_fit(thing: JobProblem | JobStatus, *names: str) -> None:

@@ -77,6 +77,7 @@ _SALESFORCE: dict[str, Any] = {
         "organization_id": {"label": "Organization id", "schema": _TEXT},
         "access_token": {"label": "Access token", "schema": _SECRET},
         "instance_url": {"label": "Instance URL", "schema": _TEXT},
+        "audience": {"label": "Audience of a JWT, else My Domain", "schema": _TEXT},
         "version": {"label": "API version", "schema": _TEXT},
         "client_id": {"label": "Client name for the org's logs", "schema": _TEXT},
         "api_usage_limit": {"label": "Share of the daily requests that may be used", "schema": _TEXT},

@@ -34,6 +34,14 @@ _MOST_SEARCHED = 64 * 1024
 #: What is not longer is remembered as it is shown: ten thousand jobs have the same few words.
 _SHORT = 200
 _MASK = "***"
+#: Only so much of a page is searched for words.
+_MOST_PAGE = 16 * 1024
+#: What tells a page of HTML from other text; what of it is not read; what is between its words. XML is not
+#: read: a storage writes into it what was signed.
+_PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_UNSEEN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^<>]*>?")
+_ADDRESS = re.compile(r"https?://\S+")
 #: Fields whose values are secret, in connections, key files and replies of logins.
 _SECRET_NAME = re.compile(
     r"pass|secret|token|private_?key|api_?key|consumer_?key|credential|keyfile|assertion|authorization"
@@ -176,6 +184,24 @@ def shown_lines(text: object) -> str:
     """Return a report of ours, whose line ends are its own, as it may be shown."""
     masked = _without_shapes(_without_secrets(str(text)))
     return "\n".join(shown(line, MOST_MESSAGE_CHARACTERS) for line in masked.split("\n"))
+
+
+def page_words(page: str, most: int) -> str:
+    """Return what a page of HTML says, as it may be shown; empty if it is not one, or says nothing.
+
+    Secrets are masked before any markup is taken out, and after: what is left could be one.
+    """
+    if not _PAGE.search(page[:_MOST_PAGE]):
+        return ""
+    page = _without_shapes(_without_secrets(page[:_MOST_PAGE]))
+    words = html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", page)))
+    return shown(_ADDRESS.sub("(address)", " ".join(words.split())), most)
+
+
+def one_line(text: object, most: int = MOST_CHARACTERS) -> str:
+    """Return a text of several lines as one that may be shown; line ends and indents become spaces."""
+    masked = _without_shapes(_without_secrets(str(text))[:_MOST_SEARCHED])
+    return shown(" ".join(masked.split()), most)
 
 
 def _shown(text: str, most: int) -> str:

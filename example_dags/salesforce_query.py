@@ -1,10 +1,13 @@
 """### What Salesforce holds becomes files, and a table of BigQuery
 
 ```
-won_deals ──> deals_to_bigquery  (one file, which becomes a table)
-all_contacts                     (deleted ones too; compressed parts)
-start_cases ──> cases_are_read   (submitted here, waited for there)
+won_deals ──> stage_deals ──> deals_to_bigquery  (one file, texts as they are, a table with types)
+all_contacts                                     (deleted ones too; compressed parts)
+start_cases ──> cases_are_read                   (submitted here, waited for there)
 ```
+
+Salesforce writes null as an empty value in quotes. BigQuery reads that as an empty text, and refuses it as a
+number: so the file becomes a table of texts first, and a query makes the types, where empty means null.
 
 While Salesforce runs a query its task waits in the triggerer and holds no worker. A download that is
 interrupted goes on where it stopped. It needs the connections `salesforce_default` and
@@ -16,24 +19,33 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import DAG
 
-from airflow_provider_jobs.operators.bigquery import BigQueryUploadOperator
+from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator, BigQueryUploadOperator
 from airflow_provider_jobs.operators.salesforce import SalesforceQueryOperator
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
 
 WON_DEALS = """
 SELECT Id, Name, Account.Name, Owner.Name, Amount, CloseDate
 FROM Opportunity
-WHERE StageName = 'Closed Won' AND Amount > {{ params.at_least }}
+WHERE StageName = 'Closed Won' AND (Amount > {{ params.at_least }} OR Amount = NULL)
 """
 
-DEALS = [
-    {"name": "id", "type": "STRING", "mode": "REQUIRED"},
-    {"name": "name", "type": "STRING"},
-    {"name": "account", "type": "STRING"},
-    {"name": "owner", "type": "STRING"},
-    {"name": "amount", "type": "NUMERIC"},
-    {"name": "closed_on", "type": "DATE"},
+# In the order of SELECT. All are texts: no value fails the load, whatever Salesforce writes.
+STAGED = [
+    {"name": name, "type": "STRING"} for name in ("id", "name", "account", "owner", "amount", "closed_on")
 ]
+
+# Empty is null, of texts too; an ASCII 0, which Salesforce may hold, goes. A value that has not its type
+# fails the query, and names itself.
+DEALS = """
+SELECT
+  id,
+  NULLIF(REPLACE(name, CHR(0), ''), '') AS name,
+  NULLIF(REPLACE(account, CHR(0), ''), '') AS account,
+  NULLIF(REPLACE(owner, CHR(0), ''), '') AS owner,
+  CAST(NULLIF(amount, '') AS NUMERIC) AS amount,
+  CAST(NULLIF(closed_on, '') AS DATE) AS closed_on
+FROM crm.won_deals_staged
+"""
 
 with DAG(
     "salesforce_query",
@@ -52,14 +64,21 @@ with DAG(
         results_path="{{ params.folder }}/won-deals-{{ dag_run.run_after | ts_nodash }}.csv",
     )
 
-    # Values of Salesforce may hold line ends: BigQuery has to be told.
-    deals_to_bigquery = BigQueryUploadOperator(
-        task_id="deals_to_bigquery",
+    # Values of Salesforce may hold line ends, and an ASCII 0: BigQuery has to be told.
+    stage_deals = BigQueryUploadOperator(
+        task_id="stage_deals",
         source="{{ ti.xcom_pull('won_deals')['files'][0]['path'] }}",
-        destination_table="crm.won_deals",
-        schema=DEALS,
+        destination_table="crm.won_deals_staged",
+        schema=STAGED,
         skip_leading_rows=1,
-        options={"allowQuotedNewlines": True},
+        options={"allowQuotedNewlines": True, "preserveAsciiControlCharacters": True},
+        write_disposition="WRITE_TRUNCATE",
+    )
+
+    deals_to_bigquery = BigQueryQueryOperator(
+        task_id="deals_to_bigquery",
+        sql=DEALS,
+        destination_table="crm.won_deals",
         write_disposition="WRITE_TRUNCATE",
     )
 
@@ -81,5 +100,5 @@ with DAG(
         task_id="cases_are_read", job="{{ ti.xcom_pull('start_cases')['job_id'] }}", poke_interval=5
     )
 
-    won_deals >> deals_to_bigquery
+    won_deals >> stage_deals >> deals_to_bigquery
     start_cases >> cases_are_read

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-#: Folders whose tests share a process: they share an Airflow.
-TOGETHER = ("tests/system/",)
+#: Folders whose tests share a process: they share an Airflow, or the stores.
+TOGETHER = ("tests/system/", "tests/integration/stores/")
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import io
 import os
 import re
 import secrets
@@ -20,7 +21,7 @@ import weakref
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.words import shown
@@ -63,6 +64,41 @@ def check_place(path: Path) -> None:
         raise ConfigurationError(f"{path} is {found}, which is not replaced: remove it, or name another file")
 
 
+def check_folder(folder: Path) -> None:
+    """See that files can be made in a folder, or the folder itself; nothing is made to find out.
+
+    :raises ConfigurationError: it cannot be made, is not a folder, or this user may not write to it.
+    """
+    for there in (folder, *folder.absolute().parents):
+        try:
+            mode = there.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if there.is_symlink():
+                raise ConfigurationError(f"{there} is a link to nothing: no file can be made there") from None
+            continue
+        except OSError as error:
+            raise ConfigurationError(f"{folder} cannot be written: {there}: {error.strerror}") from None
+        if not stat.S_ISDIR(mode):
+            raise ConfigurationError(f"{folder} cannot be written: {there} is not a folder")
+        if not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise ConfigurationError(f"{folder} cannot be written: no permission to write to {there}")
+        return
+
+
+class _DraftFile(io.FileIO):
+    """A file whose errors of writing name the file that was to be: a full disk has a name then."""
+
+    def __init__(self, file: int, mode: str, place: Path) -> None:
+        super().__init__(file, mode)
+        self._place = place
+
+    def write(self, block: Any, /) -> int:
+        try:
+            return super().write(block)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot be written: {error.strerror}", str(self._place)) from None
+
+
 class Drafts:
     """The drafts of one piece of work, in one folder; threads share them.
 
@@ -100,7 +136,7 @@ class Drafts:
             self._claim()
             path = self.draft(name)
             path.unlink(missing_ok=True)
-            return os.fdopen(os.open(path, _NEW, 0o600), "wb")
+            return io.BufferedWriter(_DraftFile(os.open(path, _NEW, 0o600), "wb", self._folder / name))
 
     def reopen(self, name: str) -> BinaryIO:
         """Return a draft that was begun before, to read it and to go on with it.
@@ -109,7 +145,8 @@ class Drafts:
         """
         with self._claiming:
             self._claim()
-            return os.fdopen(self._opened(name, os.O_RDWR), "r+b")
+            file = _DraftFile(self._opened(name, os.O_RDWR), "r+b", self._folder / name)
+            return cast("BinaryIO", io.BufferedRandom(file))
 
     def read(self, name: str) -> BinaryIO:
         """Return a draft, to read it.
@@ -135,6 +172,7 @@ class Drafts:
                 draft = self._opened(name, os.O_RDONLY)
                 try:
                     os.fchmod(draft, self._mode_of_new_files())
+                    os.fsync(draft)  # else a machine that loses its power may keep the name, and no content
                 finally:
                     os.close(draft)
                 self.draft(name).replace(self._folder / name)

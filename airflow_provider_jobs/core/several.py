@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -28,8 +30,12 @@ CANCELS_AT_ONCE = 8
 JOIN_SECONDS = 1.0
 #: Between two asks for the same end, in seconds.
 _PAUSE_SECONDS = 0.5
+#: Jobs or files that a result lists, the first of them; of the others it has ids and sums. It is an XCom.
+MOST_LISTED = 20
 #: Between the ids in the one text that a result names several jobs by; no service's id holds it.
 _AND = " "
+#: Of more than :data:`MOST_LISTED` jobs what all ids begin with is written once: ``job_{1,2,3}``.
+_SHORTENED = re.compile(r"([^{}, ]*)\{([^{} ]*)\}")
 #: XCom of an attempt after the first: which one it is, and which jobs it follows. Those are not to be
 #: cancelled by an attempt before it that is told late that it is over.
 ATTEMPT_KEY = "job_attempt"
@@ -50,22 +56,35 @@ class Several:
     :param key: Under which a result lists them.
     :param shared: Fields of a job's summary that are told once, if all jobs have the same.
     :param summed: Numbers of a job's summary that are added up, if all jobs tell them.
+    :param listed: Lists of a job's summary that are told once, of all jobs together: the first entries.
     """
 
     title: str = "jobs"
     key: str = "jobs"
     shared: tuple[str, ...] = ()
     summed: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
 
 
 def joined_ids(refs: Sequence[JobRef]) -> str:
     """Return the one text that a result's ``job_id`` names jobs by; :func:`split_ids` reads it."""
-    return _AND.join(ref.id for ref in refs)
+    ids = [ref.id for ref in refs]
+    if len(ids) <= MOST_LISTED or any(re.search(r"[{}, ]", each) for each in ids):
+        return _AND.join(ids)
+    start = os.path.commonprefix(ids)  # noqa: RUF071 - of characters
+    return f"{start}{{{','.join(each.removeprefix(start) for each in ids)}}}"
 
 
 def split_ids(job_id: str) -> list[str]:
     """Return the ids that the ``job_id`` of a result names."""
+    if (found := _SHORTENED.fullmatch(job_id)) and found[2].count(",") >= MOST_LISTED:
+        return [found[1] + rest for rest in found[2].split(",")]
     return job_id.split(_AND)
+
+
+def later_refs(carried: Mapping[str, Any]) -> list[JobRef]:
+    """Return the jobs of a task that are made, and begun one after another once those before have ended."""
+    return [JobRef.from_json(each) for each in carried.get("later", ())]
 
 
 def refs_of(document: Mapping[str, Any]) -> list[JobRef]:
@@ -89,16 +108,22 @@ def state_of(statuses: Sequence[JobStatus]) -> JobState:
 def summary(
     statuses: Sequence[JobStatus], of_one: Callable[[JobStatus], dict[str, Any]], several: Several
 ) -> dict[str, Any]:
-    """Return what a result says: of one job its summary, of several what they share, sums, and each."""
+    """Return what a result says: of one job its summary, of several what they share, sums, and the first.
+
+    All are listed if they do not share what tells where they are.
+    """
     each = [of_one(status) for status in statuses]
     if len(each) == 1:
         return each[0]
+    same = [name for name in several.shared if len({str(job.get(name)) for job in each}) == 1]
     return {
-        **{name: each[0][name] for name in several.shared if len({str(job.get(name)) for job in each}) == 1},
+        **{name: each[0][name] for name in same if name in each[0]},
         "job_id": joined_ids([status.ref for status in statuses]),
         "state": state_of(statuses),
         **{name: sum(job[name] for job in each) for name in several.summed if _all_tell(each, name)},
-        several.key: each,
+        **{name: found for name in several.listed if (found := _taken_out(each, name))},
+        f"{several.key.removesuffix('s')}_count": len(each),
+        several.key: each[:MOST_LISTED] if len(same) == len(several.shared) else each,
         **({"url": _telling(statuses).url} if "url" in each[0] else {}),
     }
 
@@ -246,6 +271,11 @@ def _name(status: JobStatus, statuses: Sequence[JobStatus]) -> str:
 
 def _placed(problem: JobProblem, name: str) -> JobProblem:
     return replace(problem, location=", ".join(part for part in (name, problem.location) if part))
+
+
+def _taken_out(jobs: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    """Return the first entries of a list that the jobs have, which they have no longer."""
+    return [entry for job in jobs for entry in job.pop(name, [])][:SHOWN_PROBLEMS]
 
 
 def _all_tell(jobs: Sequence[Mapping[str, Any]], name: str) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -13,6 +16,20 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
     Tell = Callable[[Mapping[JobRef, JobStatus | JobsError]], object]
+
+
+def truth(value: Any, name: str) -> bool | None:
+    """Return a truth value that a template may have made text of; None if there is none.
+
+    :param name: What the message calls it.
+    :raises ConfigurationError: it is neither true nor false, in small letters or large ones.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    told = {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
+    if told is None:
+        raise ConfigurationError(f"{name} is {shown(value, 40)!r}: give true or false")
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,16 @@ def _client(settings: BigQuerySettings, retry: RetryPolicy | None, limits: Limit
     if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", domain):
         raise ConfigurationError(f"{where}: universe_domain is not a domain, such as googleapis.com")
     endpoint = check_url(settings.api_endpoint or f"https://bigquery.{domain}", f"{where}: api_endpoint")
-    token, project = token_for(settings)
-    if not (project := settings.project or project):
+    token, of_credentials = token_for(settings)
+    own = settings.table_project or of_credentials
+    if not (project := settings.project or own):
         raise ConfigurationError(f"{where} and its credentials name no project: set project, or project_id")
     transport = transport_of(token, retry=retry, limits=limits)
     return BigQueryClient(
-        transport, project, location=settings.location, endpoint=endpoint, universe_domain=domain
+        transport,
+        project,
+        location=settings.location,
+        table_project=own,
+        endpoint=endpoint,
+        universe_domain=domain,
     )

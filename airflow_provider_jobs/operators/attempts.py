@@ -148,6 +148,12 @@ def task_digest(context: Context) -> str:
     return _digest([ti.dag_id, ti.run_id, ti.task_id, ti.map_index, deployment_key()])
 
 
+def lasting_digest(context: Context) -> str:
+    """Return 20 characters that stand for this task in all of its runs, a mapped one with its index."""
+    ti = context["ti"]
+    return _digest([ti.dag_id, ti.task_id, ti.map_index, deployment_key()])
+
+
 def _work(context: Context, configuration: Any) -> list[Any]:
     ti = context["ti"]
     return [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.max_tries, configuration]

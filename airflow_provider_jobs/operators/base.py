@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
+from airflow_provider_jobs.core.log_lines import begun_lines, called, outcome_line, skipped_lines
 from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.core.wait.single import ask_each, last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import (
     DeadlineExceeded,
+    JobFailed,
     JobsError,
     NotFoundError,
     OutageError,
@@ -21,10 +24,11 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators import following
 from airflow_provider_jobs.operators.attempts import Attempt
-from airflow_provider_jobs.operators.endings import airflow_failures, failure, retry_follows
+from airflow_provider_jobs.operators.endings import Plainly, airflow_failures, failure, retry_follows
 from airflow_provider_jobs.operators.following import FollowingTask
 from airflow_provider_jobs.operators.task import ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,13 +41,22 @@ if TYPE_CHECKING:
 #: the hop there and back takes that long.
 INLINE_SECONDS = 1.0
 HOP_SECONDS = 5.0
+#: Characters of the error that the XCom ``job`` of a failure holds; the log has all of it.
+_MOST_ERROR_CHARACTERS = 1000
+
+
+@dataclass(frozen=True)
+class _Following:
+    """The jobs that come after those of a task that have ended."""
+
+    submissions: Sequence[Submission]
 
 
 class JobOperator(FollowingTask):
     """Submits a job, waits for it without holding a worker, and raises its error as the task's failure.
 
     A retry adopts the job of the attempt before it; a clear runs a new one. The XCom ``job`` names the job
-    from submission on, and at the end holds its state and statistics.
+    from submission on, and at the end holds its state and statistics, and the error if it has failed.
 
     :param poll_interval: Seconds between two looks at the job, at most; at least half a second passes.
     :param inline_wait: Seconds to wait on the worker before deferring; default is 1 if the trigger may end
@@ -84,13 +97,23 @@ class JobOperator(FollowingTask):
         """Submit the task's work, or adopt what an earlier attempt has submitted: one job or several."""
         return [self._submitted(client, self.request(client, context))]
 
+    def following(
+        self, client: Any, context: Context, statuses: list[JobStatus]
+    ) -> tuple[list[JobStatus], Sequence[Submission]]:
+        """Return what is to be told of all jobs of the task, and those that come after these, if some do.
+
+        :param statuses: Of jobs that have ended.
+        """
+        return statuses, ()
+
     # The life cycle.
 
     def execute(self, context: Context) -> Any:
         """Submit the work, wait, and return the result."""
         compat.show_exit()
         self._retry_goes_on = retry_follows(context) and self._lasts(context)
-        with airflow_failures(partial(self._failed, context)):
+        with Plainly(), airflow_failures(partial(self._failed, context)):
+            self._tell(self.remarks())
             self._attempt = Attempt(context)
             self._since = self._attempt.begin(self.retries or 0)
             self._client = self.client()
@@ -104,7 +127,7 @@ class JobOperator(FollowingTask):
         """
         compat.show_exit()
         self._retry_goes_on = retry_follows(context) and self._lasts(context)
-        with airflow_failures(partial(self._failed, context)):
+        with Plainly(), airflow_failures(partial(self._failed, context)):
             self._attempt = Attempt(context)
             self._since = self._attempt.resume()
             if isinstance(event, dict) and "outcome" in event:
@@ -118,7 +141,7 @@ class JobOperator(FollowingTask):
     def _after_event(self, context: Context, event: dict[str, Any], before: dict[str, Any]) -> Any:
         self._carried = {**before, **event.get("carried", {})}
         refs = several.refs_of(event)
-        self._refs = self._own(refs)
+        self._refs = [*self._own(refs), *several.later_refs(self._carried)]
         client = self._client = self.client()
         if event["outcome"] == "begin":  # the triggerer could not
             return self._run(client, context)
@@ -128,12 +151,14 @@ class JobOperator(FollowingTask):
             gone = event.get("gone") and self.repeatable([])
             raise OutageError(text, retryable=event["retryable"] or bool(gone))
         if event["outcome"] == "deadline":
-            return self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
+            outcome = self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
+            return self._until_over(client, context, outcome)
         if event["outcome"] != "ended":
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
         told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
         # The version before told of all in one.
-        return self._finish(client, context, told or ask_each(client.status, refs), adopted=adopted)
+        told = told or ask_each(client.status, refs)
+        return self._until_over(client, context, self._finish(client, context, told, adopted=adopted))
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
@@ -144,12 +169,25 @@ class JobOperator(FollowingTask):
         return self._go_on(client, context, self.submissions(client, context))
 
     def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
+        return self._until_over(client, context, self._step(client, context, submissions))
+
+    def _until_over(self, client: JobClient, context: Context, outcome: Any) -> Any:
+        """Return the task's result, once no jobs follow those that have ended; they may be a thousand."""
+        while isinstance(outcome, _Following):
+            outcome = self._step(client, context, outcome.submissions)
+        return outcome
+
+    def _step(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
+        """Wait for jobs; return the task's result, or those that follow."""
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
+        refs = [each.status.ref for each in followed]
         for each in followed:
             verb = "adopted" if each.adopted else "submitted"
-            self.log.info("%s %s, %s", verb, each.status.ref, each.status.url or each.status.vendor_state)
+            self._tell(begun_lines(each.status, refs, verb, self._parts.get(each.status.ref.id, "")))
+        if not (self.tells_duration or any(each.adopted for each in followed)):
+            self._carried["submitted_at"] = time.time()
         if shared := [each.status.ref.id for each in followed if each.shared or each.left_alone]:
             self._carried["shared"] = shared
         # A dry run has no job.
@@ -176,7 +214,7 @@ class JobOperator(FollowingTask):
                 poll_interval=self.poll_interval,
                 timing=Timing(),
                 longest_pause=self._longest_pause(),
-                on_change=lambda news: self.log.info("%s is %s", news.ref, news.vendor_state),
+                on_change=partial(self._tell_change, [status.ref for status in statuses]),
             )
         except NotFoundError as error:
             jobs = several.names([status.ref for status in statuses])
@@ -243,31 +281,67 @@ class JobOperator(FollowingTask):
         state = several.state_of(statuses)
         self._all_ended = True
         if state is JobState.CANCELLED:
+            if self._killed:
+                self._tell_end(context, statuses)
             self._check_killed()
             if adopted:
                 jobs = several.names([status.ref for status in statuses])
                 self.log.warning("%s was cancelled by the end of an earlier attempt; submitting anew", jobs)
                 return self._run(client, context)
-        statuses = self.ended(client, context, statuses)
-        if state is not JobState.SUCCEEDED:
-            error = failure(client, statuses, self.together)
-            error.retryable = error.retryable and self.repeatable(statuses)
-            raise error
-        statuses = self.completed(client, context, statuses)
-        self._remember_end(context, statuses)
+        self._all_ended = False
+        try:
+            statuses, following = self.following(client, context, statuses)
+            if following:
+                return _Following(following)
+            self._all_ended, state = True, several.state_of(statuses)
+            statuses = self.ended(client, context, self.timed(statuses, self._carried))
+            if state is not JobState.SUCCEEDED:
+                error = failure(client, statuses, self.together)
+                error.retryable = error.retryable and self.repeatable(statuses)
+                raise error
+            statuses = self.completed(client, context, statuses)
+        except JobsError as error:
+            self._tell_end(context, statuses, error)
+            raise
+        self._tell_end(context, statuses)
         if self._attempt:
             self._attempt.note_once_recorded(self, "on_success_callback")
         return self.result(statuses)
 
-    def _remember_end(self, context: Context, statuses: Sequence[JobStatus]) -> None:
+    def _tell_end(
+        self, context: Context, statuses: Sequence[JobStatus], error: JobsError | None = None
+    ) -> None:
+        """Say what came of the jobs: in the log, once, and in the XComs.
+
+        :param error: What the task fails with; the log gets it from Airflow.
+        """
+        more: dict[str, Any] = {}
+        if error:
+            found = error.status if isinstance(error, JobFailed) else None
+            said = (found.problem or found.vendor_state) if found else error
+            more["error"] = shown(said, _MOST_ERROR_CHARACTERS)
+            more |= {"state": found.state} if found else {}
+        summary = {**self.summary_of(statuses), **more}
+        self._tell([outcome_line(summary, statuses), *skipped_lines(summary)])
+        self._remember_end(context, statuses, more)
+
+    def _tell_change(self, refs: Sequence[JobRef], news: JobStatus) -> None:
+        if len(refs) > 1 or not news.state.ended:  # what came of it is said at the end
+            self.log.info("%s is %s", called(news.ref, refs), news.vendor_state)
+
+    def _remember_end(
+        self, context: Context, statuses: Sequence[JobStatus], more: dict[str, Any] | None = None
+    ) -> None:
         """Push the XComs of jobs that have ended; what they say is in the result, too."""
         try:
-            self._remember(context, statuses)
+            self._remember(context, statuses, more)
         except Exception as error:  # noqa: BLE001 - whatever it is: the work is done
             self.log.warning("the XCom job could not be written, and is left out: %s", error)
 
-    def _remember(self, context: Context, statuses: Sequence[JobStatus]) -> None:
-        summary = self.summary_of(statuses)
+    def _remember(
+        self, context: Context, statuses: Sequence[JobStatus], more: dict[str, Any] | None = None
+    ) -> None:
+        summary = {**self.summary_of(statuses), **(more or {})}
         context["ti"].xcom_push(key="job", value=summary)
         for link in self.operator_extra_links:
             context["ti"].xcom_push(key=link.xcom_key, value=summary.get("url"))
@@ -299,7 +373,9 @@ class JobOperator(FollowingTask):
             if not state.ended:
                 raise self._overdue(active, "was asked to stop and still runs")
             if state is JobState.CANCELLED:
-                raise self._overdue(active, f"is {state}")
+                error = self._overdue(active, f"is {state}")
+                self._tell_end(context, statuses, error)
+                raise error
         return self._finish(client, context, statuses, adopted=adopted)
 
     def _overdue(self, refs: Sequence[JobRef], outcome: str) -> DeadlineExceeded:

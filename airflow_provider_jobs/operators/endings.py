@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.threads import within
@@ -62,6 +62,26 @@ def airflow_failures(failed: Callable[[Exception], bool]) -> Iterator[None]:
         if failed(error) and isinstance(error, JobsError):
             raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough
         raise
+
+
+class Plainly:
+    """Lets errors that say everything in their words leave without the frames of this package.
+
+    Airflow writes the traceback of whatever a task raises into its log. That of a failure which is the
+    service's says nothing more; it is there at DEBUG. No frame may follow: this is the outermost thing that
+    a method does which Airflow calls.
+    """
+
+    def __enter__(self) -> None:
+        """Begin."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        """Take the frames off, and let the error go on."""
+        if isinstance(error, JobsError | AirflowFailException | AirflowSensorTimeout):
+            log.debug("where the error was raised", exc_info=error)
+            error.__traceback__ = None
+            error.__cause__ = None
+            error.__suppress_context__ = True
 
 
 def retry_follows(context: Context) -> bool:

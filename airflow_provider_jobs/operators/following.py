@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.log_lines import work_line
 from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.errors import JobsError, OutageError
 from airflow_provider_jobs.operators.endings import is_final, retry_follows
 from airflow_provider_jobs.operators.task import JobTask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from airflow.sdk import Context
 
@@ -51,6 +52,10 @@ class FollowingTask(JobTask):
         self._lost: list[JobRef] = []
         self._all_ended = False
         self._attempt: Attempt | None = None
+        #: What each of several jobs does, such as the name of its file, by the job's id.
+        self._parts: dict[str, str] = {}
+        #: What the log says already of what runs.
+        self._told_work: set[str] = set()
         #: What the end of the task needs of its beginning: JSON without secrets, carried through a deferral.
         self._carried: dict[str, Any] = {}
 
@@ -82,8 +87,10 @@ class FollowingTask(JobTask):
             self._attempt.note_once_recorded(self, "on_failure_callback")
         try:
             self.leave_nothing(context, final=final)
-        except Exception:  # the error that fails the task is the one to tell
-            self.log.exception("%s may run on: it could not be cancelled", several.names(self._refs))
+        except Exception as other:  # the error that fails the task is the one to tell
+            jobs, ours = several.names(self._refs), not isinstance(other, JobsError)
+            text = "%s may run on: it could not be cancelled: %s"
+            self.log.error(text, jobs, other, exc_info=ours)  # noqa: TRY400 - a refusal needs no traceback
         return final
 
     def leave_nothing(self, context: Context, *, final: bool) -> None:
@@ -91,7 +98,11 @@ class FollowingTask(JobTask):
 
         :param final: No retry follows, whatever tries are left.
         """
-        if self._all_ended or self._killed or not (self.can_cancel and self.cancel_on_kill):
+        if self._killed or not (self.can_cancel and self.cancel_on_kill):
+            return
+        if later := several.later_refs(self._carried):  # a retry makes them anew
+            self._cancel(later, "the task has failed before its turn", CANCEL_SECONDS)
+        if self._all_ended:
             return
         follows = retry_follows(context) and not final
         refs = [*self._refs, *(ref for ref in self._lost if ref not in self._refs)]
@@ -126,12 +137,24 @@ class FollowingTask(JobTask):
 
     def _submitted(self, client: JobClient, request: JobRequest) -> Submission:
         """Submit a job; note one of which nobody knows whether there is one."""
+        self._tell_work(request.body)
         try:
             return client.submit(request)
         except JobsError as error:
             if error.lost_job:
                 self._lost.append(error.lost_job)
             raise
+
+    def _tell_work(self, body: dict[str, Any]) -> None:
+        """Say what runs: once, also if several jobs do the same with different files."""
+        line = work_line(*self.work_of(body))
+        if line not in self._told_work:
+            self._told_work.add(line)
+            self._tell([line])
+
+    def _tell(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.log.info("%s", line)
 
     def _own(self, refs: Sequence[JobRef]) -> list[JobRef]:
         """Return those that nobody else has made: they may be cancelled."""

@@ -1,27 +1,22 @@
-"""A task about jobs of one service: what operators and sensors share, and how it ends without a worker.
-
-What the author of a DAG writes into a field is a template, and may name a template file. What comes from an
-XCom is data: it is never rendered, and never read as a file, mapped or not.
-"""
+"""A task about jobs of one service: what operators and sensors share, and how it ends without a worker."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
-from collections.abc import Mapping, Sequence
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
-from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.triggers.base import StartTriggerArgs
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.operators.fields import AIRFLOWS, TemplatedTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -30,9 +25,6 @@ if TYPE_CHECKING:
 
 _PACKAGE = "airflow_provider_jobs."
 _START_TRIGGER = f"{_PACKAGE}triggers.start.StartTrigger"
-#: Arguments of BaseOperator are Airflow's business, but for this one; Airflow tells the trigger the others.
-_KEPT = {"render_template_as_native_obj"}
-_AIRFLOWS = inspect.signature(BaseOperator.__init__).parameters.keys() - _KEPT
 #: What a subclass may override to have a say in a task's end: only a worker has its code.
 _END = (
     *("execute_complete", "ended", "completed", "result", "summary", "summary_of", "xcoms"),
@@ -40,7 +32,7 @@ _END = (
 )
 
 
-class ServiceTask(BaseOperator):
+class ServiceTask(TemplatedTask):
     """A task about jobs of one service: what operators and sensors share.
 
     :param deferrable: Wait in the triggerer; default is Airflow's ``[operators] default_deferrable``.
@@ -50,12 +42,6 @@ class ServiceTask(BaseOperator):
     hook_class: ClassVar[type[JobsHook[Any]]]
     #: What several jobs of a task are called, and what is told of them together.
     together: ClassVar[Several] = Several()
-    #: The template fields that may name a file, whatever the others end in; None leaves it to Airflow.
-    file_fields: ClassVar[tuple[str, ...] | None] = None
-    #: What the task was made with, apart from default arguments and Airflow's own.
-    given_arguments: dict[str, Any]
-    #: The values of fields that were rendered or came from an XCom, and are templates no more.
-    _settled: Mapping[str, Any] | None = None
 
     def __init__(
         self,
@@ -65,72 +51,6 @@ class ServiceTask(BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.deferrable = deferrable
-
-    # What is a template, and what is data.
-
-    def _hook_apply_defaults(
-        self, *, default_args: dict[str, Any], **arguments: Any
-    ) -> tuple[tuple[()], dict[str, Any]]:
-        """Keep what the task is made with; Airflow asks before each constructor, the outermost first."""
-        if "given_arguments" not in vars(self):
-            given = {
-                name: value
-                for name, value in arguments.items()
-                if name not in _AIRFLOWS and value is not default_args.get(name, self)
-            }
-            object.__setattr__(self, "given_arguments", given)  # as Airflow does before a constructor
-        return (), {**arguments, "default_args": default_args}
-
-    def files(self) -> list[Any]:
-        """Return the values that may name a template file."""
-        return [getattr(self, field) for field in self.file_fields or ()]
-
-    def resolve_template_files(self) -> None:
-        """Read the files that file fields name; Airflow's own looks for files in every template field."""
-        every = self.template_fields
-        self.template_fields = every if self.file_fields is None else self.file_fields
-        try:
-            super().resolve_template_files()
-        finally:
-            self.template_fields = every
-
-    def render_template(
-        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
-    ) -> Any:
-        """Render a value; ``gs://bucket/a.json`` and ``dataset.sql`` are not template files.
-
-        :param seen_oids: Ids of values that Airflow leaves as they are, those of XComs among them.
-        """
-        looks_like_file = isinstance(content, str) and content.endswith(tuple(self.template_ext))
-        if not looks_like_file or self.file_fields is None or id(content) in (seen_oids or ()):
-            return super().render_template(content, context, jinja_env, seen_oids)
-        if any(content is each for each in self.files()):
-            return super().render_template(content, context, jinja_env, seen_oids)
-        return self._render((jinja_env or self.get_template_env()).from_string(content), context)
-
-    def _do_render_template_fields(
-        self,
-        parent: Any,
-        template_fields: Iterable[str],
-        context: Context,
-        jinja_env: Any,
-        seen_oids: set[int],
-    ) -> None:
-        """Render what the author wrote, once; Airflow comes here for mapped tasks and for all others."""
-        if parent is not self:  # an object in a field, with template fields of its own
-            super()._do_render_template_fields(parent, template_fields, context, jinja_env, seen_oids)
-            return
-        data, settled, new = arguments_from_xcom(self, context), self._settled, object()
-        if settled is None:
-            settled = {field: getattr(self, field, None) for field in data}
-        fields = [
-            field for field in template_fields if getattr(self, field, None) is not settled.get(field, new)
-        ]
-        left_alone = {*seen_oids, *map(id, parts_of(data))}
-        super()._do_render_template_fields(parent, fields, context, jinja_env, left_alone)
-        self._settled = {**settled, **{field: getattr(self, field) for field in fields}}
-
-    # What its service is.
 
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the service's hook."""
@@ -168,48 +88,20 @@ class ServiceTask(BaseOperator):
         return nothing_left(self)
 
 
-def arguments_from_xcom(task: ServiceTask, context: Context) -> dict[str, Any]:
-    """Return the arguments that a mapped task has from an XCom, not from the author of its DAG.
-
-    Airflow's own protection goes by the identity of whole values, and leaves out those of ``expand_kwargs``.
-    """
-    dag: Any = task.get_dag()
-    mapped = dag.task_dict.get(task.task_id) if dag else None
-    if not isinstance(mapped, MappedOperator):
-        return {}
-    own = task.given_arguments
-    given: Any = mapped._get_specified_expand_input().value  # noqa: SLF001 - it has no public name
-    if isinstance(given, dict):  # expand()
-        return {name: own[name] for name in own.keys() & given.keys() if not _written(given[name])}
-    if _written(given):  # expand_kwargs() over a list
-        given = given[context["ti"].map_index]
-    if _written(given):
-        return {}
-    partial = mapped.partial_kwargs
-    return {name: value for name, value in own.items() if value is not partial.get(name, mapped)}
-
-
-def _written(argument: Any) -> bool:
-    """Return True of what the author gave to map over; what comes from an XCom is a reference to it."""
-    return isinstance(argument, Mapping | Sequence)
-
-
-def parts_of(value: Any) -> Iterator[Any]:
-    """Return a value and what is in it: a subclass may put it into its fields piece by piece."""
-    yield value
-    inside: Iterable[Any] = ()
-    if isinstance(value, Mapping):
-        inside = [*value, *value.values()]
-    elif isinstance(value, list | tuple | set | frozenset):
-        inside = value
-    elif dataclasses.is_dataclass(value):
-        inside = [getattr(value, field.name, None) for field in dataclasses.fields(value)]
-    for each in inside:
-        yield from parts_of(each)
-
-
 class JobTask(ServiceTask):
     """What the operators of a service may add to the life cycle of their jobs."""
+
+    #: False if the service does not tell how long a job took: the task looks at its clock then.
+    tells_duration: ClassVar[bool] = True
+
+    def remarks(self) -> list[str]:
+        """Return what the log is to say before anything is done."""
+        return []
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what kind of work a job does, and its SQL or configuration, for the log."""
+        fields = {name: value for name, value in body.items() if value is not None}
+        return self.service, json.dumps(fields, default=str, ensure_ascii=False)
 
     def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses of jobs that have ended, once what is wanted of any end was done."""
@@ -230,8 +122,19 @@ class JobTask(ServiceTask):
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
         """Return the XComs of a task whose jobs have succeeded, the XCom ``job`` among them."""
-        found = super().xcoms(client, statuses, carried)
+        found = super().xcoms(client, cls.timed(statuses, carried), carried)
         return {"job": found["return_value"], **found}
+
+    @classmethod
+    def timed(cls, statuses: Sequence[JobStatus], carried: Mapping[str, Any]) -> list[JobStatus]:
+        """Return the statuses of jobs that have ended just now, with the seconds since they were submitted.
+
+        Those of a service that tells how long they took stay as they are, and so do adopted ones.
+        """
+        if cls.tells_duration or "submitted_at" not in carried:
+            return list(statuses)
+        took = {"duration_seconds": round(max(0.0, time.time() - carried["submitted_at"]), 1)}
+        return [dataclasses.replace(each, statistics={**each.statistics, **took}) for each in statuses]
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return True if another attempt does no harm after jobs that have ended so, or are gone."""
@@ -314,7 +217,7 @@ def _arguments(task: ServiceTask) -> str:
         {
             name: getattr(task, name) if name in task.template_fields else value
             for name, value in given.items()
-            if name not in _AIRFLOWS
+            if name not in AIRFLOWS
         }
     )
 

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
+from airflow_provider_jobs.core.log_lines import begun_lines, called, outcome_line
 from airflow_provider_jobs.core.wait.single import (
     GRACE_SECONDS,
     ask_each,
@@ -25,7 +26,7 @@ from airflow_provider_jobs.core.wait.single import (
 )
 from airflow_provider_jobs.errors import JobFailed, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.endings import failure
+from airflow_provider_jobs.operators.endings import Plainly, failure
 from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
@@ -75,15 +76,20 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         """
         client = self.client()
         statuses = self.statuses(client, self.refs(client))
-        self._seen = [status.ref for status in statuses]
+        first, self._seen = not self._seen, [status.ref for status in statuses]
+        for status in statuses if first else ():
+            for line in begun_lines(status, self._seen, "waiting for"):
+                self.log.info("%s", line)
         state = several.state_of(statuses)
         if not state.ended:
             for status in statuses:
-                self.log.info("%s is %s", status.ref, status.vendor_state)
+                self.log.info("%s is %s", called(status.ref, self._seen), status.vendor_state)
             return None
         if state is not JobState.SUCCEEDED:
             raise failure(client, statuses, self.together)
-        return several.summary(statuses, self.summary, self.together)
+        result = several.summary(statuses, self.summary, self.together)
+        self.log.info("%s", outcome_line(result, statuses))
+        return result
 
     def trigger(self, **shared: Any) -> BaseTrigger:
         """Return what waits for the same in the triggerer."""
@@ -121,18 +127,23 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, and return what was found."""
         compat.show_exit()
-        if not self.deferrable:
-            return super().execute(context)
-        try:
-            return self._found_or_defer(context)
-        except (AirflowFailException, AirflowSensorTimeout) as error:
-            # As the other modes do, and as Airflow does after a deferral.
-            if self.soft_fail or self.never_fail:
-                raise AirflowSkipException(str(error)) from None
-            raise
+        with Plainly():
+            if not self.deferrable:
+                return super().execute(context)
+            try:
+                return self._found_or_defer(context)
+            except (AirflowFailException, AirflowSensorTimeout) as error:
+                # As the other modes do, and as Airflow does after a deferral.
+                if self.soft_fail or self.never_fail:
+                    raise AirflowSkipException(str(error)) from None
+                raise
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on with what the trigger found; look again if the event is lost, or another operator's."""
+        with Plainly():
+            return self._after_event(context, event)
+
+    def _after_event(self, context: Context, event: dict[str, Any] | None) -> Any:
         if not isinstance(event, dict) or "outcome" not in event:
             self.log.warning("Airflow has resumed the sensor without an event of ours: looking again")
             return self._found_or_defer(context)

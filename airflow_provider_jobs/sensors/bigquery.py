@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import check_job_id
+from airflow_provider_jobs.clients.bigquery.names import check_job_id
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
@@ -117,6 +117,7 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
             names = several.names([job.ref for job in failed])
             self.log.error("%d of %d jobs failed: %s", len(failed), len(jobs), names)
             raise failure(client, failed[:1], self.together)
+        self.log.info("%d jobs have ended, %d of them without success", len(jobs), len(failed))
         return {"job_count": len(jobs), "failed_job_count": len(failed)}
 
     def trigger(self, **shared: Any) -> JobsTrigger:

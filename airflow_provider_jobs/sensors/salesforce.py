@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.words import shown
@@ -14,6 +15,8 @@ from airflow_provider_jobs.words import shown
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef, JobStatus
+
+_DONE = JobState.SUCCEEDED
 
 __all__ = ["SalesforceJobSensor"]
 
@@ -49,6 +52,12 @@ class SalesforceJobSensor(SalesforceTask, JobSensor):
             )
         kind, version = job.get("kind") or self.kind, job.get("api_version") or self.api_version or None
         return [client.ref(each, kind, version) for each in several.split_ids(job_id)]
+
+    def look(self) -> dict[str, Any] | None:
+        """Return the result; an ingest of a file without records has no job, and its own is returned."""
+        if isinstance(self.job, Mapping) and self.job.get("job_id") == "" and self.job.get("state") == _DONE:
+            return dict(self.job)
+        return super().look()
 
     def statuses(self, client: SalesforceClient, refs: list[JobRef]) -> list[JobStatus]:
         """Return how the jobs are doing, in few requests: each counts against the org's daily limit."""

@@ -13,6 +13,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.log_lines import called, outcome_line, skipped_lines
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import ConfigurationError, DeadlineExceeded, JobsError, NotFoundError
@@ -140,7 +141,11 @@ class _Trigger(BaseTrigger):
                 deadline=self.deadline,
                 tell=partial(self.logger().info, "%s"),  # one logger for all triggers, not one for each
             )
-            return await _all([wait(ref) for ref in refs])
+            return await _all([wait(ref, name=self._called(ref)) for ref in refs])
+
+    def _called(self, ref: JobRef) -> str:
+        """Return what the lines of the wait call a job."""
+        return str(ref)
 
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
@@ -212,9 +217,7 @@ class JobTrigger(_Trigger):
             ask_first(self.task_instance)
         try:
             event = await self._wait()
-            if over := await self._is_over(event):
-                self.log.info("%s succeeded, and with it the task", several.names(self.refs))
-            else:
+            if not (over := await self._is_over(event)):
                 await self._until_first_poll()
         except asyncio.CancelledError as error:
             if not compat.TRIGGER_HAS_ON_KILL:
@@ -223,6 +226,10 @@ class JobTrigger(_Trigger):
                 self._cancellation()
             raise
         yield TaskSuccessEvent() if over else TriggerEvent({**self._handed_back(), **event})
+
+    def _called(self, ref: JobRef) -> str:
+        """Return what the lines of the wait call a job: who submitted it has named it in full."""
+        return called(ref, self.refs)
 
     async def on_kill(self) -> None:
         """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.
@@ -251,8 +258,10 @@ class JobTrigger(_Trigger):
                 return
             with await sharing.connection_of(self) as lease:
                 await self._cancel(lease.thing)
-        except Exception:  # whatever it is: raised here it reaches nobody, or fails a task that has moved
-            self.log.exception("%s could not be cancelled: it runs on, if nobody else has ended it", jobs)
+        except Exception as error:  # raised here it reaches nobody, or fails a task that has moved
+            text = "%s could not be cancelled: it runs on, if nobody else has ended it: %s"
+            ours = not isinstance(error, JobsError)  # of a refusal no traceback is needed
+            self.log.error(text, jobs, error, exc_info=ours)  # noqa: TRY400 - as said
 
     async def _cancel(self, connection: sharing.Connection) -> None:
         """Cancel the jobs, again for a while if the service does not take that, and say what is true then.
@@ -260,6 +269,7 @@ class JobTrigger(_Trigger):
         Those that somebody else has made are left alone.
         """
         own = [ref for ref in self.refs if ref.id not in self.carried.get("shared", ())]
+        own += several.later_refs(self.carried)
         cancels = several.Cancels(connection.client, own, "the task was ended")
         loop = asyncio.get_running_loop()
         until = loop.time() + CANCEL_AGAIN_SECONDS
@@ -297,18 +307,22 @@ class JobTrigger(_Trigger):
             with await sharing.connection_of(self) as lease:
                 connection = lease.thing
                 xcoms = await connection.ends.run(in_this_context(self._xcoms, connection.client, statuses))
+            summary = xcoms.get("job", xcoms["return_value"])
             for key, value in xcoms.items():
-                await ask_airflow(compat.push_xcom, self.task_instance, key, value)
+                if key != "return_value" or (self.ending or {}).get("result"):
+                    await ask_airflow(compat.push_xcom, self.task_instance, key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means
             self.log.info("a worker ends the task, not its trigger: %s", error)
             return False
+        for line in (outcome_line(summary, statuses), *skipped_lines(summary)):
+            self.log.info("%s", line)
         return True
 
     def _xcoms(self, client: Any, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         ending = self.ending or {}
         statuses = [status if status.whole else client.status(status.ref) for status in statuses]
         xcoms: dict[str, Any] = task_class(ending["task"]).xcoms(client, statuses, self.carried)
-        return {key: value for key, value in xcoms.items() if ending["result"] or key != "return_value"}
+        return xcoms
 
     async def _still_waited_for(self) -> bool:
         """Return True if the task or a later attempt follows these very jobs; ask until Airflow can say."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.log_lines import begun_lines
 from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.triggers import sharing
@@ -90,8 +91,10 @@ class StartTrigger(JobTrigger):
             raise OutageError(f"{submission.status.ref} is not this task's alone")
         self.adopted = submission.adopted and submission.status.state is not JobState.SUCCEEDED
         self.refs = [submission.status.ref]
-        verb = "adopted" if submission.adopted else "submitted"
-        self.log.info("%s %s, %s", verb, submission.status.ref, submission.status.url)
+        for line in begun_lines(
+            submission.status, self.refs, "adopted" if submission.adopted else "submitted"
+        ):
+            self.log.info("%s", line)
         await self._remember(ti, operator, submission.status, attempt)
 
     def _rendered(self, ti: Any, since: int) -> tuple[Any, Any]:

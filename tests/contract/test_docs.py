@@ -142,7 +142,11 @@ def documented() -> dict[str, str]:
 
 def parameters_of(kind: type) -> set[str]:
     """Return what the constructors of this package take, Airflow's own parameters left out."""
-    ours = [each for each in kind.__mro__ if each.__module__.startswith("airflow_provider_jobs.")]
+    ours = [
+        vars(each)["__init__"]
+        for each in kind.__mro__
+        if each.__module__.startswith("airflow_provider_jobs.") and "__init__" in vars(each)
+    ]
     found = {name for each in ours for name in inspect.signature(each).parameters}
     return found - {"self", "kwargs"}
 

@@ -15,7 +15,7 @@ MOST_LINES = 400
 #: Modules that stand by themselves although one other alone imports them: each is a subject of its own that
 #: the tree in CONTRIBUTING.md names.
 STANDING = {
-    "clients.bigquery": {"api", "rows", "search", "submit", "upload", "watch"},
+    "clients.bigquery": {"api", "parameters", "rows", "search", "submit", "upload", "watch"},
     "clients.redivis": {"api", "prepare", "release", "submit", "transfer", "watch"},
     "clients.salesforce": {"api", "change", "split", "submit", "watch"},
     "clients.salesforce.results": {"download", "files", "page"},
@@ -23,10 +23,17 @@ STANDING = {
     "core.sources": {"csv_records", "digest", "slices"},
     "core.upload": {"body", "protocol", "uploader"},
     "core.wait": {"group", "listing", "waiter"},
-    "hooks.logins": {"google", "google_exchange", "salesforce", "salesforce_settings", "salesforce_tokens"},
+    "hooks.logins": {
+        "google",
+        "google_exchange",
+        "private_keys",
+        "salesforce",
+        "salesforce_settings",
+        "salesforce_tokens",
+    },
     "operators": {"following", "memory", "progress", "side_by_side", "task"},
     "operators.files": {"places", "results", "sources"},
-    "operators.salesforce": {"parts", "rejections"},
+    "operators.salesforce": {"parts", "rejections", "rounds"},
     "triggers": {"metrics", "sharing"},
 }
 

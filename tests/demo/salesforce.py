@@ -99,7 +99,8 @@ class Org:
         return [
             {name: value for name, value in deal.items() if name != "StageName"}
             for deal in self.deals
-            if deal["StageName"] == "Closed Won" and Decimal(deal["Amount"] or 0) > AT_LEAST
+            if deal["StageName"] == "Closed Won"
+            and (not deal["Amount"] or Decimal(deal["Amount"]) > AT_LEAST)
         ]
 
 
@@ -112,7 +113,7 @@ class Moved:
     sent: list[Record]
     kept_jobs: list[str]
     creates: int
-    loaded: dict[str, Decimal]
+    loaded: dict[str, tuple[str | None, Decimal | None]]
     org: Org
 
     @classmethod
@@ -131,7 +132,7 @@ class Moved:
             sent=sent,
             kept_jobs=sandbox.salesforce_jobs(),
             creates=sandbox.salesforce_creates(),
-            loaded={str(id_): Decimal(amount or 0) for id_, _, _, _, amount, *_ in deals},
+            loaded={str(id_): (account, _number(amount)) for id_, _, account, _, amount, _ in deals},
             org=Org.collect(sandbox),  # the last: it makes jobs too
         )
 
@@ -158,13 +159,19 @@ class Moved:
         deals, expected = self._records("won_deals"), self.org.won_deals()
         what = f"{len(expected):,} won deals in the file: those that simple-salesforce finds, every value"
         yield Check(what, (0, 0), _difference(expected, deals))
-        amounts = {deal["Id"]: Decimal(deal["Amount"]) for deal in expected}
-        missing, other = len(amounts.keys() - self.loaded.keys()), amounts.items() ^ self.loaded.items()
-        worth = f"{sum(amounts.values()):,}"
-        what = (
-            f"{len(amounts):,} won deals in BigQuery's {DATASET}.{DEALS_TABLE}, worth {worth} on both sides"
+        wanted = {deal["Id"]: (deal["Account.Name"] or None, _number(deal["Amount"])) for deal in expected}
+        missing, other = len(wanted.keys() - self.loaded.keys()), wanted.items() ^ self.loaded.items()
+        worth = f"{sum(amount or 0 for _, amount in wanted.values()):,}"
+        table = f"BigQuery's {DATASET}.{DEALS_TABLE}"
+        yield Check(
+            f"{len(wanted):,} won deals in {table}, worth {worth} on both sides",
+            (0, 0),
+            (missing, len(other)),
         )
-        yield Check(what, (0, 0), (missing, len(other)))
+        nulls = [[values[at] for values in wanted.values()].count(None) for at in (0, 1)]
+        found = [[values[at] for values in self.loaded.values()].count(None) for at in (0, 1)]
+        what = f"{nulls[0]:,} of them without an account and {nulls[1]:,} without an amount are null there"
+        yield Check(what, (nulls, True), (found, all(nulls)))
 
     def _count_checks(self) -> Iterator[Check]:
         found, expected = self._records("all_contacts"), self.org.contacts
@@ -194,6 +201,10 @@ class Moved:
 
     def _outcome(self, which: str) -> list[Record]:
         return [record for file in self.files if file.said.get("records") == which for record in file.records]
+
+
+def _number(text: str | None) -> Decimal | None:
+    return Decimal(text) if text else None
 
 
 def _own(record: Mapping[str, str]) -> Record:

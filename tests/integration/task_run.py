@@ -7,6 +7,7 @@ import datetime as dt
 import importlib
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -98,28 +99,37 @@ def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any
     :param in_dag_test: As ``dag.test()`` does: the trigger does not know its task, and cannot end it.
     """
     context = context or TaskRun().context()
-    try:
-        return task.execute(context)
-    except TaskDeferred as deferred:
-        path, arguments = deferred.trigger.serialize()
-        module, _, name = path.rpartition(".")
-        row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
-        trigger = getattr(importlib.import_module(module), name)(**row)
-        left: dict[str, Any] = {}
+    step = partial(task.execute, context)
+    while True:
+        try:
+            return step()
+        except TaskDeferred as deferred:
+            fired, left = _in_triggerer(deferred, context, in_dag_test=in_dag_test)
+            if isinstance(fired, TaskSuccessEvent):
+                return left.get("return_value")
+            event = json.loads(json.dumps(fired.payload))
+            kept = json.loads(json.dumps(deferred.kwargs or {}))
+            step = partial(getattr(task, deferred.method_name), context, event, **kept)
 
-        def push(ti: Any, key: str, value: Any) -> None:
-            left[key] = json.loads(json.dumps(value))
-            ti.xcom_push(key, left[key])
 
-        with patch.object(compat, "push_xcom", push):
-            if not in_dag_test:
-                trigger.task_instance = in_triggerer(context["ti"])
-            fired = asyncio.run(_first_event(trigger))
-        if isinstance(fired, TaskSuccessEvent):
-            return left.get("return_value")
-        event = json.loads(json.dumps(fired.payload))
-        kept = json.loads(json.dumps(deferred.kwargs or {}))
-        return getattr(task, deferred.method_name)(context, event, **kept)
+def _in_triggerer(
+    deferred: TaskDeferred, context: Any, *, in_dag_test: bool
+) -> tuple[TriggerEvent, dict[str, Any]]:
+    """Run a trigger as it comes out of its row; return its event, and the XComs that it has pushed."""
+    path, arguments = deferred.trigger.serialize()
+    module, _, name = path.rpartition(".")
+    row = json.loads(json.dumps(arguments)) | {"first_poll_at": 0.0}
+    trigger = getattr(importlib.import_module(module), name)(**row)
+    left: dict[str, Any] = {}
+
+    def push(ti: Any, key: str, value: Any) -> None:
+        left[key] = json.loads(json.dumps(value))
+        ti.xcom_push(key, left[key])
+
+    with patch.object(compat, "push_xcom", push):
+        if not in_dag_test:
+            trigger.task_instance = in_triggerer(context["ti"])
+        return asyncio.run(_first_event(trigger)), left
 
 
 async def _first_event(trigger: BaseTrigger) -> TriggerEvent:

@@ -20,6 +20,7 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryUploadOperator,
 )
 from airflow_provider_jobs.triggers.start import attempt_after
+from tests.integration.task_log import check_told, lines_of
 from tests.integration.task_run import TaskRun
 
 if TYPE_CHECKING:
@@ -73,10 +74,11 @@ def on_worker(run: TaskRun, try_number: int = 1, max_tries: int = 2) -> str:
     return job_id
 
 
-def test_submits_waits_and_ends(lab: Lab, xcoms: dict[str, Any]) -> None:
+def test_submits_waits_and_ends(lab: Lab, xcoms: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     with lab.slow_jobs(seconds=0.7):
         event = fired(start_trigger(dag_of(), TaskRun()))
     assert isinstance(event, TaskSuccessEvent)
+    check_told(lines_of(capsys), xcoms["job"], "query: SELECT '2026-01-02' AS day, 3 AS count")
     [job] = lab.jobs()
     assert job["configuration"]["query"]["query"] == "SELECT '2026-01-02' AS day, 3 AS count"
     assert xcoms["return_value"]["job_id"] == job["jobReference"]["jobId"]

@@ -17,6 +17,7 @@ from airflow.utils.db import initdb
 from tests.integration.probes import seen
 from tests.integration.redivis.lab import RedivisLab
 from tests.integration.salesforce.lab import SalesforceLab
+from tests.integration.test_operators import rows
 from tests.kinds import PUBLIC
 
 if TYPE_CHECKING:
@@ -93,3 +94,35 @@ def test_files_with_such_names_are_sent_to_all_services(
     assert results.read_text().splitlines() == ['"Name"', f'"{TEMPLATE}"']
     assert [upload["name"] for upload in redivis.uploads()] == [rows.name]
     assert SECRET not in json.dumps(lab.sandbox.requests())
+
+
+def test_what_mapped_tasks_return_is_a_list(
+    dags: ModuleType, lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As it is, mapped, joined and paired, in a field or within one, for every service."""
+    salesforce, redivis = SalesforceLab(lab.sandbox, monkeypatch), RedivisLab(lab.sandbox, monkeypatch)
+    redivis.make_table()
+    lab.dataset("names")
+    paths = []
+    for number in range(3):
+        paths.append(str(tmp_path / f"{number}.csv"))
+        Path(paths[-1]).write_text(f"{number}\n")
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_text(f"Name,External_Id__c\none,{salesforce.mark}\n")
+    run = dags.gathered.test(
+        run_conf={
+            "files": paths[:2],
+            "more": paths[2:],
+            "more_again": paths[2:],
+            "accounts": [str(accounts)],
+            "words": ["a", "b"],
+            "tables": ["names.gathered", "names.gathered"],
+            "table": redivis.table,
+            "schema": [{"name": "n", "type": "INT64"}],
+        }
+    )
+    assert str(run.state) == "success"
+    found = rows(lab, "SELECT (SELECT SUM(n) FROM names.copied) AS n, words, files FROM names.told")
+    assert found == [{"n": 6, "words": "AB", "files": 2}]
+    assert len(salesforce.own_accounts()) == 1
+    assert sorted(upload["name"] for upload in redivis.uploads()) == ["0.csv", "2.csv"]

@@ -258,10 +258,34 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
-COMBINED: dict[str, tuple[dict[str, Any], str]] = {
-    "autodetect": ({"autodetect": True, "schema": None, "skip_leading_rows": None}, "skip_leading_rows"),
-    "encoding": ({"options": {"encoding": "UTF-16LE"}}, "encoding UTF-16LE"),
-    "compressed": ({}, r"b\.csv is compressed already"),
+DETECTED = {"autodetect": True, "schema": None}
+QUOTED = {"options": {"allowQuotedNewlines": True}}
+#: Parameters, what the second file holds, and what is said of it.
+COMBINED: dict[str, tuple[dict[str, Any], bytes, str]] = {
+    "autodetect": ({**DETECTED, "skip_leading_rows": None}, b"2,b\n", "skip_leading_rows"),
+    "names": (
+        {"skip_leading_rows": 0, "options": {"sourceColumnMatch": "NAME"}},
+        b"2,b\n",
+        "skip_leading_rows",
+    ),
+    "encoding": ({"options": {"encoding": "UTF-16LE"}}, b"2,b\n", "encoding UTF-16LE"),
+    "compressed": ({}, gzip.compress(b"id,name\n2,b\n"), r"b\.csv is compressed already"),
+    "wide text": ({}, "id,name\n2,b\n".encode("utf-16"), r"b\.csv is in UTF-16"),
+    "carriage returns": ({}, b"id,name\r2,b\r", r"b\.csv has lines that end with a carriage return alone"),
+    "one of them": ({}, b"id,name\r2,b\n", r"b\.csv has header rows that end with a carriage return alone"),
+    "an order of its own": (DETECTED, b"name,id\nb,2\n", r"a\.csv and \S+b\.csv have different header rows"),
+    "an order by name": (
+        {"options": {"sourceColumnMatch": "NAME"}},
+        b"name,id\nb,2\n",
+        r"a\.csv and \S+b\.csv have different header rows: id,name and name,id",
+    ),
+    "a header of two lines": ({}, b'"id","the\nname"\n2,b\n', r"b\.csv .* allowQuotedNewlines"),
+    "a mark": (
+        {"options": {"encoding": "ISO-8859-1"}},
+        b"\xef\xbb\xbfid\n",
+        r"b\.csv begins with the byte order",
+    ),
+    "an open quote": (QUOTED, b'id,name\n2,"b\n', r"b\.csv has a quote .*: what \S+c\.csv begins with"),
 }
 
 
@@ -269,10 +293,11 @@ COMBINED: dict[str, tuple[dict[str, Any], str]] = {
 def test_files_that_cannot_be_one_are_refused(
     lab: Lab, upload: Callable[..., Any], tmp_path: Path, name: str
 ) -> None:
-    """Their headers would be loaded as rows, or spoil what follows."""
-    parameters, text = COMBINED[name]
+    """Their headers would be loaded as rows, or hide them, or spoil what follows."""
+    parameters, second, text = COMBINED[name]
     write(tmp_path, "a.csv", 1, 1)
-    (tmp_path / "b.csv").write_bytes(gzip.compress(b"id,name\n2,b\n") if name == "compressed" else b"2,b\n")
+    (tmp_path / "b.csv").write_bytes(second)
+    write(tmp_path, "c.csv", 3, 1)
     with pytest.raises(AirflowFailException, match=text):
         upload(source=str(tmp_path / "*.csv"), combine=True, **parameters)
     assert not lab.jobs()

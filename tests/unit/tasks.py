@@ -42,6 +42,7 @@ class FakeClient:
     """
 
     project = "p"
+    table_project = "p"
     location: str | None = None
     statement: str | None = None
 

@@ -85,6 +85,24 @@ def test_a_report_holds_everything_the_service_said() -> None:
     assert lines[22:] == ["  and 3 more", "  job: p:EU:j", "  console: https://console/x"]
 
 
+@pytest.mark.parametrize("place", ["query", None])
+def test_a_single_error_is_not_said_twice(place: str | None) -> None:
+    """BigQuery's errorResult is in errors[] again."""
+    problem, again = JobProblem("invalidQuery", "no", "query"), JobProblem("invalidQuery", "no", place)
+    status = JobStatus(
+        JobRef("b", "p", "j"), JobState.FAILED, "DONE", problem=problem, problems=(again,), problem_count=1
+    )
+    assert status.failure_report() == "job failed: invalidQuery (query): no\n  job: p:j"
+
+
+def test_equal_errors_in_two_places_are_both_said() -> None:
+    problem, other = JobProblem("invalid", "no", "a.csv"), JobProblem("invalid", "no", "b.csv")
+    status = JobStatus(
+        JobRef("b", "p", "j"), JobState.FAILED, "DONE", problem=problem, problems=(problem, other)
+    )
+    assert "error 1: invalid (b.csv): no" in status.failure_report()
+
+
 def test_a_report_without_details_still_names_the_job() -> None:
     status = JobStatus(JobRef("bigquery", "p", "j"), JobState.CANCELLED, "DONE")
     assert status.failure_report() == "job cancelled: DONE\n  job: p:j"

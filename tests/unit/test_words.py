@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_jobs.clients.bigquery import configuration as bigquery
+from airflow_provider_jobs.clients.bigquery import names as bigquery
 from airflow_provider_jobs.clients.redivis import names as redivis
 from airflow_provider_jobs.clients.salesforce import names as salesforce
 from airflow_provider_jobs.core.drafts import Drafts
@@ -152,7 +152,7 @@ def test_a_report_has_the_lines_that_we_wrote_only() -> None:
     problem = JobProblem(said, said, said)
     status = JobStatus(
         JobRef("bigquery", "p", said), JobState.FAILED, said, title=said, problem=problem,
-        problems=(problem,), problem_count=1, statement=said,
+        problems=(problem, problem), problem_count=2, statement=said,
         statistics={"table": said, "list": [said], "n": 3},
     )  # fmt: skip
     lines = str(JobFailed(status)).split("\n")

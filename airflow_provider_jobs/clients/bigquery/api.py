@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery.fields import typed
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
@@ -66,6 +67,7 @@ class BigQueryApi:
 
         :raises ConflictError: the job id is taken.
         """
+        job = {**job, "configuration": typed(job["configuration"])}
         harmless = bool(job.get("jobReference", {}).get("jobId") or job["configuration"].get("dryRun"))
         return self._call("POST", project, "jobs", body=job, idempotent=harmless, parse=parse_job)
 

@@ -34,6 +34,7 @@ class BigQueryClient(BigQueryUploads):
     ``status_many`` and ``cancel`` are what the engine asks of every service.
 
     :param location: The region of jobs, where a task names none.
+    :param table_project: The project of tables whose names have none; default is the one that pays for jobs.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class BigQueryClient(BigQueryUploads):
         project: str,
         *,
         location: str | None = None,
+        table_project: str | None = None,
         endpoint: str = ENDPOINT,
         universe_domain: str = UNIVERSE_DOMAIN,
     ) -> None:
         super().__init__(transport, project, endpoint, universe_domain)
         self.location = location
+        self.table_project = table_project or self.project
         self._many = Listing(
             ProjectJobs(
                 list_pages=looking(self, LIST_SECONDS).list_job_pages,

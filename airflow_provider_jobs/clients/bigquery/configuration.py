@@ -1,4 +1,4 @@
-"""BigQuery job configurations: what is made of names, fields and Python values before anything is sent.
+"""BigQuery job configurations: what is made of fields and Python values before anything is sent.
 
 What BigQuery would refuse is refused here: a :class:`.ConfigurationError` names the parameter.
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfiguration
@@ -6,84 +6,17 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#jobconfigur
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 import json
 import re
-from collections.abc import Mapping
-from decimal import Decimal
-from enum import Enum
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from airflow_provider_jobs.clients.bigquery.parameters import parameter
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.words import shown
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
 #: The job types that the API takes; ``link`` of its first version is withdrawn.
 JOB_TYPES = ("query", "load", "extract", "copy")
-
-# All of these are for fullmatch: `$` would let a line end pass.
-_JOB_ID = r"[A-Za-z0-9_-]{1,1024}"
-_PROJECT_ID = r"(?:[a-z0-9.-]+:)?[A-Za-z][A-Za-z0-9-]*"
-_DATASET_ID = r"[A-Za-z0-9_]+"
-_TABLE_ID = r"[\w\- $@*]{1,1024}"
-_DATASET = re.compile(rf"(?:(?P<projectId>{_PROJECT_ID})[.:])?(?P<datasetId>{_DATASET_ID})")
-_TABLE = re.compile(rf"{_DATASET.pattern}\.(?P<tableId>{_TABLE_ID})")
-_PARTS = {"projectId": _PROJECT_ID, "datasetId": _DATASET_ID, "tableId": _TABLE_ID}
-_LABEL_LENGTH = 63
-
-
-def check_job_id(job_id: str, parameter: str = "job_id") -> str:
-    """Return a job id that BigQuery would take."""
-    if not isinstance(job_id, str) or not re.fullmatch(_JOB_ID, job_id):
-        raise ConfigurationError(
-            f"{parameter} {shown(job_id, 80)!r} is not a job id: 1 to 1,024 letters, digits, _ and -"
-        )
-    return job_id
-
-
-def check_project(project: str, parameter: str = "project_id") -> str:
-    """Return a project id that can stand in a path."""
-    if not isinstance(project, str) or not re.fullmatch(_PROJECT_ID, project):
-        raise ConfigurationError(f"{parameter} {shown(project, 80)!r} is not a Google Cloud project id")
-    return project
-
-
-def table_reference(table: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
-    """Return the API's TableReference of ``project.dataset.table``, ``dataset.table`` or a mapping.
-
-    :param project: Used where the table names none.
-    """
-    what = "table: write project.dataset.table or dataset.table"
-    return _reference(table, _TABLE, project, parameter, what)
-
-
-def dataset_reference(dataset: str | Mapping[str, str], project: str, parameter: str) -> dict[str, str]:
-    """Return the API's DatasetReference of ``project.dataset``, ``dataset`` or a mapping."""
-    return _reference(dataset, _DATASET, project, parameter, "dataset: write project.dataset")
-
-
-def _reference(
-    given: str | Mapping[str, str], form: re.Pattern[str], project: str, parameter: str, what: str
-) -> dict[str, str]:
-    """Return a reference, its project completed and its parts checked."""
-    if isinstance(given, str):
-        match = form.fullmatch(given.strip("`"))
-        if not match:
-            raise ConfigurationError(f"{parameter} {shown(given, 200)!r} is not a {what}")
-        given = {name: part for name, part in match.groupdict().items() if part}
-    if not isinstance(given, Mapping):
-        raise ConfigurationError(f"{parameter} is a {type(given).__name__}, neither text nor a reference")
-    reference = {"projectId": project, **given}
-    if set(reference) != set(form.groupindex):
-        needed = " and ".join(name for name in form.groupindex if name != "projectId")
-        raise ConfigurationError(f"{parameter} needs {needed}, projectId at most besides")
-    for name, part in reference.items():
-        if not re.fullmatch(_PARTS[name], str(part)):
-            raise ConfigurationError(f"{parameter}: {shown(part, 80)!r} is not a {name}")
-    return reference
 
 
 def job_type(configuration: Mapping[str, Any]) -> str:
@@ -116,12 +49,12 @@ def with_options(fields: Mapping[str, Any], options: Mapping[str, Any] | None) -
     return {**given, **(options or {})}
 
 
-def label(text: str) -> str:
-    """Return the text as a label value: lower case, other characters than letters, digits, ``_`` as ``-``.
-
-    Source: https://cloud.google.com/bigquery/docs/labels-intro#requirements
-    """
-    return re.sub(r"[^\w-]", "-", text.lower())[:_LABEL_LENGTH]
+def file_format(name: Any, parameter: str) -> str:
+    """Return a format or a compression as the API spells it: ``csv`` is CSV, ``json`` JSON in lines."""
+    if not isinstance(name, str) or not name.strip():
+        raise ConfigurationError(f"{parameter} is {shown(name, 40)!r}: a name such as CSV is needed")
+    found = name.strip().upper()
+    return "NEWLINE_DELIMITED_JSON" if found == "JSON" else found
 
 
 def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
@@ -180,70 +113,31 @@ def not_negative(parameter: str, value: Any) -> int | None:
 def query_parameters(parameters: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any]:
     """Return the fields for parameters given as Python values, or as the API's QueryParameter objects.
 
-    A mapping makes named parameters, a sequence positional ones. A member of an enum is its value.
+    A mapping makes named parameters, a sequence positional ones, of which the API's may have names.
+
+    :raises ConfigurationError: a value has no type that BigQuery has, or names are missing or clash.
     """
-    if not parameters:
+    if parameters is None or (isinstance(parameters, list | tuple | Mapping) and not parameters):
         return {}
     if isinstance(parameters, Mapping):
-        made = [{"name": name, **_parameter(name, value)} for name, value in parameters.items()]
-    elif isinstance(parameters, list | tuple):
-        made = [each if _is_query_parameter(each) else _parameter("parameters", each) for each in parameters]
+        made = [_named(name, value) for name, value in parameters.items()]
+    elif isinstance(parameters, Sequence) and not isinstance(parameters, str | bytes | bytearray):
+        made = [parameter(f"number {at}", value) for at, value in enumerate(parameters, 1)]
     else:
-        raise ConfigurationError("parameters needs a mapping for @names or a list for question marks")
-    named = any("name" in each for each in made)
-    return {"parameterMode": "NAMED" if named else "POSITIONAL", "queryParameters": made}
+        raise ConfigurationError(
+            f"parameters needs a mapping for @names or a list for question marks, and is a "
+            f"{type(parameters).__name__}"
+        )
+    names = [str(each["name"]).lower() for each in made if each.get("name")]
+    if names and len(set(names)) < len(made):
+        raise ConfigurationError("parameters: either each has a name of its own, or none has one")
+    return {"parameterMode": "NAMED" if names else "POSITIONAL", "queryParameters": made}
 
 
-def _is_query_parameter(value: Any) -> bool:
-    return isinstance(value, dict) and {"parameterType", "parameterValue"} <= set(value)
-
-
-def _parameter(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Enum):
-        return _parameter(name, value.value)
-    if isinstance(value, dict):
-        made = {key: _parameter(f"{name}.{key}", each) for key, each in value.items()}
-        types = [{"name": key, "type": each["parameterType"]} for key, each in made.items()]
-        values = {key: each["parameterValue"] for key, each in made.items()}
-        return {
-            "parameterType": {"type": "STRUCT", "structTypes": types},
-            "parameterValue": {"structValues": values},
-        }
-    if isinstance(value, list | tuple):
-        elements = [_parameter(name, each) for each in value]
-        if not elements or any(each["parameterType"] != elements[0]["parameterType"] for each in elements):
-            raise ConfigurationError(
-                f"parameters: {name} needs values of one type; give an empty list as the API's QueryParameter"
-            )
-        return {
-            "parameterType": {"type": "ARRAY", "arrayType": elements[0]["parameterType"]},
-            "parameterValue": {"arrayValues": [each["parameterValue"] for each in elements]},
-        }
-    type_name, text = _scalar(name, value)
-    return {"parameterType": {"type": type_name}, "parameterValue": {"value": text}}
-
-
-#: BigQuery's type of each Python type, and what writes a value: the type's own method, since a subclass may
-#: show itself as anything. The first that fits counts: True is an int too.
-_SCALARS: dict[type, tuple[str, Callable[[Any], str]]] = {
-    bool: ("BOOL", lambda value: str(value).lower()),
-    int: ("INT64", int.__repr__),
-    float: ("FLOAT64", float.__repr__),
-    Decimal: ("NUMERIC", Decimal.__str__),
-    str: ("STRING", str.__str__),
-    bytes: ("BYTES", lambda value: base64.b64encode(value).decode()),
-    dt.date: ("DATE", dt.date.isoformat),
-    dt.time: ("TIME", dt.time.isoformat),
-}
-
-
-def _scalar(name: str, value: Any) -> tuple[str, str | None]:
-    """Return BigQuery's type of a Python value and the text that the API wants for it."""
-    if value is None:
-        return "STRING", None
-    if isinstance(value, dt.datetime):  # pandas' "not a time" is one too, and its own method says so
-        return ("TIMESTAMP" if value.tzinfo else "DATETIME"), value.isoformat(" ", "microseconds")
-    for kind, (type_name, text) in _SCALARS.items():
-        if isinstance(value, kind):
-            return type_name, text(value)
-    raise ConfigurationError(f"parameters: {name} is a {type(value).__name__}, which has no BigQuery type")
+def _named(name: Any, value: Any) -> dict[str, Any]:
+    if not isinstance(name, str) or not name or name.startswith("@"):
+        raise ConfigurationError(f"parameters: {shown(name, 80)!r} is not a name: write x for @x")
+    made = parameter(name, value)
+    if made.setdefault("name", name) != name:
+        raise ConfigurationError(f"parameters: {name} has another name in its QueryParameter: {made['name']}")
+    return {"name": name, **made}

@@ -10,9 +10,11 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES, check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -205,23 +207,68 @@ _STATISTICS = (
     ("output_bytes", "copy.copiedLogicalBytes"),
     ("output_file_counts", "extract.destinationUriFileCounts"),
     ("child_job_count", "numChildJobs"),
+    ("session_id", "sessionInfo.sessionId"),
 )
+#: Characters of the message of a row that was skipped: twenty of them go into an XCom.
+_MOST_ROW_CHARACTERS = 500
 
 
 def _statistics(job: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the numbers that people use, those of them that the job has."""
+    """Return what people use of a job's statistics, as far as it has them: numbers, and where things are."""
     found: dict[str, Any] = {}
+    statistics = job.get("statistics") or {}
     for name, path in _STATISTICS:
-        value: Any = job.get("statistics")
+        value: Any = statistics
         for key in path.split("."):
             value = value.get(key) if isinstance(value, dict) else None
         if value is not None:
-            found.setdefault(name, _number(value))
+            found.setdefault(name, str(value) if name == "session_id" else _number(value))
     configuration = job.get("configuration") or {}
     for kind in ("query", "load", "copy"):
         if table := (configuration.get(kind) or {}).get("destinationTable"):
             found["destination_table"] = f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
+    return {**found, **_places(configuration), **_time_and_rows(job)}
+
+
+def _places(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where an extract writes to, and the session that a query names."""
+    found: dict[str, Any] = {}
+    extract = configuration.get("extract") or {}
+    if uris := extract.get("destinationUris") or [uri for uri in (extract.get("destinationUri"),) if uri]:
+        found["destination_uris"] = uris
+    for each in (configuration.get("query") or {}).get("connectionProperties") or []:
+        if each.get("key") == "session_id":
+            found["session_id"] = str(each.get("value"))
     return found
+
+
+def _time_and_rows(job: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how long a job took, and the rows that it has left out."""
+    found: dict[str, Any] = {}
+    statistics = job.get("statistics") or {}
+    if ended := statistics.get("endTime"):
+        began = statistics.get("startTime") or statistics.get("creationTime") or ended
+        found["duration_seconds"] = (int(ended) - int(began)) / 1000
+    if skipped := _skipped(job["status"]):
+        found["bad_records" if "load" in (job.get("configuration") or {}) else "warnings"] = skipped
+    return found
+
+
+def _skipped(status: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what a job that has succeeded says of the rows that it has left out, the first of them.
+
+    Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobStatus
+    """
+    if status["state"] != "DONE" or status.get("errorResult"):
+        return []
+    return [
+        {
+            name: shown(each[name], _MOST_ROW_CHARACTERS)
+            for name in ("reason", "location", "message")
+            if each.get(name)
+        }
+        for each in (status.get("errors") or [])[:SHOWN_PROBLEMS]
+    ]
 
 
 def _number(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import check_job_id
+from airflow_provider_jobs.clients.bigquery.names import check_job_id
 from airflow_provider_jobs.clients.bigquery.replies import job_status, listed_jobs
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 

@@ -13,7 +13,7 @@ from airflow_provider_jobs.clients.bigquery.replies import job_ref, job_status, 
 from airflow_provider_jobs.clients.bigquery.upload import in_one_request
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
-from airflow_provider_jobs.core.work import JobRequest, Submission
+from airflow_provider_jobs.core.work import JobRequest, Submission, truth
 from airflow_provider_jobs.errors import (
     ConflictError,
     JobsError,
@@ -57,7 +57,7 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
     :raises ServiceError: BigQuery refused the job.
     :raises OutageError: a later attempt has made the job: this one is over.
     """
-    if request.body.get("dryRun"):
+    if truth(request.body.get("dryRun"), "configuration.dryRun"):
         return Submission(_dry_run(api, request), adopted=False)
     if request.key_before and (status := _made_before(api, request, request.key_before)):
         return Submission(status, adopted=True)

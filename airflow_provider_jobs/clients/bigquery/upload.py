@@ -11,7 +11,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import BigQueryApi
-from airflow_provider_jobs.clients.bigquery.configuration import check_project
+from airflow_provider_jobs.clients.bigquery.fields import typed
+from airflow_provider_jobs.clients.bigquery.names import check_project
 from airflow_provider_jobs.clients.bigquery.replies import parse_job, service_error
 from airflow_provider_jobs.core.http.messages import Reply, Request
 from airflow_provider_jobs.core.http.origins import untrusted
@@ -44,6 +45,7 @@ class BigQueryUploads(BigQueryApi):
         :raises SourceChanged: the bytes were changed while they were sent; there is no job.
         """
         project = check_project(project or self.project)
+        job = {**job, "configuration": typed(job["configuration"])}
         if in_one_request(media):
             return self._multipart(project, job, media)
         return self._resumable(project, job, media)

@@ -124,6 +124,20 @@ class RedivisApi:
         """Return a table."""
         return self._call("GET", table_reference(table).path)
 
+    def list_tables(self, dataset: str, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield the tables of the version of a dataset that is named.
+
+        :param filters: The API's ``maxResults`` (tables a page) and ``pageToken``.
+        """
+        path = f"{dataset_reference(dataset).path}/tables"
+        for page in pages(
+            lambda token: self._call("GET", path, params={**filters, "pageToken": token}),
+            lambda page: page.get("nextPageToken"),
+            f"the list of tables of {dataset}",
+            filters.get("pageToken"),
+        ):
+            yield from page.get("results") or []
+
     def create_table(self, dataset: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create a table in an unreleased version of a dataset; sent once."""
         path = f"{dataset_reference(dataset).path}/tables"

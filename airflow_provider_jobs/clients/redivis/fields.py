@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 
 _TABLES = ("delimited", "stream", "avro", "ndjson", "parquet", "orc", "xls", "xlsx", "dta", "sas7bdat", "sav")
@@ -52,6 +53,10 @@ def upload_fields(given: Mapping[str, Any], options: Mapping[str, Any] | None = 
             raise ConfigurationError(f"options holds {name!r}, which is not one of {', '.join(FIELDS)}")
         if value is not None:
             fields[name] = value
+    fields = {
+        name: truth(value, name) if FIELDS[name] is bool and isinstance(value, str) else value
+        for name, value in fields.items()
+    }
     for name, value in fields.items():
         if not isinstance(value, FIELDS[name]):
             raise ConfigurationError(f"{name} is {value!r}: that is not a value for it")

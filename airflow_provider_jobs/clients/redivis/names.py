@@ -23,6 +23,9 @@ _DATASET = re.compile(
 )
 _TABLE = re.compile(rf"(?P<name>{_NAME})(?::(?P<ref_id>[A-Za-z0-9]+))?")
 _UPLOAD_URI = re.compile(r"/tables/[^/]+/uploads/[^/]+")
+#: The description of a table that was made for an upload, until somebody writes another: a release looks
+#: whether it has rows.
+MADE_FOR_UPLOADS = "Made for an upload by airflow-provider-jobs."
 #: Longest name of an upload that is sent; no limit is documented.
 _NAME_LENGTH = 500
 

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.redivis.names import TableReference, check_owner_type, writable_table
+from airflow_provider_jobs.clients.redivis.names import (
+    MADE_FOR_UPLOADS,
+    TableReference,
+    check_owner_type,
+    writable_table,
+)
 from airflow_provider_jobs.clients.redivis.replies import is_released
 from airflow_provider_jobs.errors import (
     AuthenticationError,
@@ -122,7 +127,8 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
     def create() -> dict[str, Any]:
         log.info("creating the table %s", table)
         strategy = {"uploadMergeStrategy": wanted.merge_strategy} if wanted.merge_strategy else {}
-        return api.create_table(str(table.dataset), {"name": table.name, **strategy})
+        fields = {"name": table.name, "description": MADE_FOR_UPLOADS, **strategy}
+        return api.create_table(str(table.dataset), fields)
 
     missing = f"the table {table} does not exist, or the token may not see it"
     allowed = "table" in wanted.create and not table.ref_id

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.redivis.names import dataset_reference
+from airflow_provider_jobs.clients.redivis.names import MADE_FOR_UPLOADS, TableReference, dataset_reference
 from airflow_provider_jobs.clients.redivis.replies import (
     NOT_RELEASED,
     RELEASE_AFTER,
@@ -17,32 +18,70 @@ from airflow_provider_jobs.clients.redivis.replies import (
     released_status,
     released_tag,
 )
+from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.core.work import JobRequest, Submission
-from airflow_provider_jobs.errors import ConflictError
+from airflow_provider_jobs.errors import ConfigurationError, ConflictError
 from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_jobs.clients.redivis.api import RedivisApi
+    from airflow_provider_jobs.clients.redivis.names import DatasetReference
 
 log = logging.getLogger(__name__)
+
+#: Of what is not complete, so many things are named.
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequest(JobRequest):
     """A release of ``scope``, a dataset; ``body`` holds the notes.
 
+    :param on_incomplete: What a failed upload does, or a table that was made for one and has no rows:
+        ``fail`` the release, ``warn`` in the log, or None, which asks nobody.
     :param after: Tag of the version that was released before, as an earlier attempt saw it; None if this is
         the first attempt.
     """
 
     after: str | None = None
+    on_incomplete: str | None = None
+
+
+def _check_complete(api: RedivisApi, reference: str, on_incomplete: str) -> None:
+    """See that what was sent to the next version of a dataset is in it: a release never changes."""
+    found = list(islice(_incomplete(api, dataset_reference(reference).at("next")), _SHOWN + 1))
+    if not found:
+        return
+    more = " and others" if len(found) > _SHOWN else ""
+    text = f"the next version of {reference} is not complete: {'; '.join(found[:_SHOWN])}{more}"
+    if on_incomplete == "warn":
+        log.warning("%s", shown(text))
+        return
+    raise ConfigurationError(f"{text}. Nothing is released: mend or delete it, or set on_incomplete to warn")
+
+
+def _incomplete(api: RedivisApi, dataset: DatasetReference) -> Iterator[str]:
+    """Yield what is not complete in a version."""
+    for table in api.list_tables(str(dataset)):
+        name = str(table.get("name"))
+        reference = str(TableReference(dataset, name))
+        for upload in api.list_uploads(reference):
+            if upload.get("status") == "failed":
+                whole = api.get_upload(reference, str(upload.get("name")))
+                told = whole.get("errorMessage") or "Redivis gives no reason"
+                yield f"upload {upload.get('name')} of table {name} has failed ({told})"
+        if table.get("description") == MADE_FOR_UPLOADS and number(table.get("numRows")) == 0:
+            yield f"table {name}, which was made for an upload, has no rows"
 
 
 def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
     """Release the next version, unless that has happened: what is read decides, before each try.
 
     :raises NotFoundError: there is no such dataset.
+    :raises ConfigurationError: something of the version is not complete, and that is to fail.
     """
     reference = str(dataset_reference(request.scope).at(None))
     after = request.after
@@ -58,6 +97,8 @@ def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
         if tag != NOT_RELEASED and not dataset.get("nextVersion"):
             log.info("%s has no version to release: %s is released already", reference, shown(tag))
             return Submission(released_status(status.ref, tag), adopted=True)
+        if request.on_incomplete:
+            _check_complete(api, reference, request.on_incomplete)
         try:
             api.release_version(reference, **request.body)
         except ConflictError as error:  # an earlier request is being carried out

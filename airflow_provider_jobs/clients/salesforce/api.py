@@ -181,7 +181,7 @@ class SalesforceApi:
             self._headers,
             within_seconds=self.within_seconds,
         )
-        return self._transport.call(request, self._parse)
+        return self._transport.call(request, partial(self._parse, path=path))
 
     def put(self, path: str, content: Body) -> None:
         """Send CSV bytes, once.
@@ -189,7 +189,8 @@ class SalesforceApi:
         :raises JobsError: they were not taken, or nobody knows.
         """
         headers = {**self._headers, "Content-Type": "text/csv; charset=UTF-8"}
-        self._parse(self._transport.once(Request("PUT", self._url(path), headers=headers, content=content)))
+        reply = self._transport.once(Request("PUT", self._url(path), headers=headers, content=content))
+        self._parse(reply, path)
 
     @contextmanager
     def csv(self, path: str, params: Mapping[str, Any]) -> Iterator[StreamedReply]:
@@ -202,7 +203,7 @@ class SalesforceApi:
         with self._transport.stream(request) as reply:
             self._note(reply.headers)
             if reply.status not in _RESULTS:
-                raise refused(reply)
+                raise refused(reply, path)
             yield reply
 
     def repeat(
@@ -233,9 +234,9 @@ class SalesforceApi:
     def _url(self, path: str) -> str:
         return f"{self.instance_url}/services/data{checked_path(f'/{path}')}"
 
-    def _parse(self, reply: Reply) -> dict[str, Any]:
+    def _parse(self, reply: Reply, path: str) -> dict[str, Any]:
         self._note(reply.headers)
-        return parse_object(reply)
+        return parse_object(reply, path)
 
     def _note(self, headers: Mapping[str, str]) -> None:
         self.usage.note(headers)

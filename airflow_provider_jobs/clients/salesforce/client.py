@@ -21,7 +21,7 @@ from airflow_provider_jobs.core.wait.listing import Listing
 from airflow_provider_jobs.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, LocalSink, Output
     from airflow_provider_jobs.core.http.transport import Transport
@@ -130,13 +130,22 @@ class SalesforceClient(SalesforceApi):
         return download(self, self.ref(job, QUERY), output, sink, **how)
 
     def download_ingested(
-        self, jobs: Sequence[str | JobRef], which: str, output: Output, sink: LocalSink
+        self,
+        jobs: Sequence[str | JobRef],
+        which: str,
+        output: Output,
+        sink: LocalSink,
+        known: Sequence[JobStatus] = (),
+        resent: Collection[str] = (),
     ) -> Downloaded:
         """Write what became of the records of ingest jobs to one file, or to one for each job.
 
         :param which: ``successfulResults``, ``failedResults`` or ``unprocessedrecords``.
+        :param known: Statuses whose numbers are known to be right; others are asked for, and compared.
+        :param resent: Ids of jobs whose records that a lock kept out went to later ones.
         """
-        return download_ingested(self, [self.ref(job, INGEST) for job in jobs], which, output, sink)
+        refs = [self.ref(job, INGEST) for job in jobs]
+        return download_ingested(self, refs, which, output, sink, known, resent)
 
     def submit(self, request: JobRequest) -> Submission:
         """Create a query job, or an ingest job with its data, and start it; see :class:`.SalesforceRequest`.

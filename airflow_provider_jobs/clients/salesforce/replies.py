@@ -57,7 +57,7 @@ LATER = re.compile(
 _FINAL = re.compile(r"QUERY_TIMEOUT|INVALID\w*|MALFORMED\w*|retried more than", re.IGNORECASE)
 #: An ingest that does the same when it is done again.
 _REPEATABLE = frozenset({"update", "upsert"})
-_BAD_REQUEST = 400
+_BAD_REQUEST, _NOT_FOUND = 400, 404
 #: The status of a reply without a body.
 NO_CONTENT = 204
 _FINISHED = "Aborting already Completed Job"
@@ -75,42 +75,48 @@ _HINTS = {
     "INVALID_FIELD": "a field is misspelled, or the user may not see it",
     "INVALID_TYPE": "an object is misspelled, or the user may not see it",
     "INVALIDENTITY": "the object does not exist, has no Bulk API, or the user may not see it",
-    "UNSUPPORTED_API_VERSION": "set a version that the org has",
-    "InvalidVersion": "the API version is retired, or not there yet: set another",
+    "UNSUPPORTED_API_VERSION": "the org does not have API version {version}: set another",
+    "InvalidVersion": "API version {version} is retired, or not there yet: set another",
     "QUERY_TIMEOUT": "filter by an indexed field, or select less",
 }
 _HINTS_BY_STATUS = {
     404: "it may have been deleted: jobs are kept for 7 days",
     409: "the job keeps the API version that created it",
-    410: "the API version is retired: set a later one",
+    410: "API version {version} is retired: set a later one",
 }
+#: The path of a job, or of what it has, tells which one; that of all jobs only where they are.
+_OF_A_JOB = re.compile(r"/jobs/\w+/\w")
 #: Most characters of a service's message, and of its code, that are repeated.
 _MESSAGE_LENGTH, _CODE_LENGTH = 2000, 100
 
 
-def parse_object(reply: Reply) -> dict[str, Any]:
+def parse_object(reply: Reply, path: str = "") -> dict[str, Any]:
     """Return the JSON object of a good reply; an empty one for an empty body.
 
+    :param path: As of :func:`service_error`.
     :raises ServiceError: Salesforce refused.
     :raises ProtocolError: the body is not a JSON object.
     """
     if not reply.good:
-        raise service_error(reply)
+        raise service_error(reply, path)
     return reply.json_object()
 
 
-def service_error(reply: Reply) -> ServiceError:
-    """Return the error that a refusal stands for; a proxy's page is one too."""
+def service_error(reply: Reply, path: str = "") -> ServiceError:
+    """Return the error that a refusal stands for; a proxy's page is one too.
+
+    :param path: Of what was asked for, below ``/services/data/``.
+    """
     reason, message = _refusal(reply)
     soon = bool(_SOON.search(f"{reason}: {message}"))
     later = bool(LATER.fullmatch(reason)) and not soon
     final = _FINAL.match(reason) or "retried more than 15 times" in message
-    hint = None if soon else _HINTS.get(reason) or _HINTS_BY_STATUS.get(reply.status)
+    hint = None if soon else _hint(reason, reply.status, path)
     transient = reply.status in _TRANSIENT_STATUSES and not (later or final)
     error = reply.refusal(
         "Salesforce",
         reason,
-        (message or "no message") + (f" ({hint})" if hint else ""),
+        (message or reply.page_words or "no message") + (f" ({hint})" if hint else ""),
         retryable=soon or transient,
         later=later,
     )
@@ -118,11 +124,26 @@ def service_error(reply: Reply) -> ServiceError:
     return error
 
 
-def refused(reply: StreamedReply) -> JobsError:
-    """Return the error of a reply whose body is not the CSV that was asked for."""
+def _hint(reason: str, status: int, path: str) -> str | None:
+    """Return what to look at."""
+    version = path.partition("/")[0].removeprefix("v") or "of the job"
+    hint = _HINTS.get(reason) or _HINTS_BY_STATUS.get(status)
+    if status == _NOT_FOUND and path and not _OF_A_JOB.search(path):
+        hint = (
+            "the org may not have API version {version}, or not this of it: set version of the connection, "
+            "or api_version, to one that /services/data of the org lists"
+        )
+    return hint and hint.format(version=version)
+
+
+def refused(reply: StreamedReply, path: str = "") -> JobsError:
+    """Return the error of a reply whose body is not the CSV that was asked for.
+
+    :param path: As of :func:`service_error`.
+    """
     if Reply(reply.status, reply.headers, b"").good:
         return ProtocolError(f"results were asked for, and HTTP {reply.status} came without any")
-    return service_error(Reply(reply.status, reply.headers, refusal_body(reply.blocks)))
+    return service_error(Reply(reply.status, reply.headers, refusal_body(reply.blocks)), path)
 
 
 def next_locator(page: Mapping[str, Any], name: str) -> str | None:

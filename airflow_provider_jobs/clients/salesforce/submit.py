@@ -38,6 +38,7 @@ class SalesforceRequest(JobRequest):
     :param on_created: Told the job as soon as it exists: before any data is sent, and before it is closed.
         Told again if the data had to be sent to another job; the one before is aborted then.
     :param before_close: Called once a job has its data; what it raises leaves the job open, and unprocessed.
+    :param close: False leaves it open in any case, for who closes it later.
     """
 
     scope: str = ""
@@ -46,6 +47,7 @@ class SalesforceRequest(JobRequest):
     version: str | None = None
     on_created: Callable[[JobRef], None] | None = None
     before_close: Callable[[], None] | None = None
+    close: bool = True
 
 
 def submit_once(api: SalesforceApi, request: JobRequest) -> Submission:
@@ -60,21 +62,25 @@ def submit_once(api: SalesforceApi, request: JobRequest) -> Submission:
         job, ref = _create(api, request, kind)
         return Submission(api.read(job, ref), adopted=False)
     check_data_size(request.media)  # before there is a job
-    ref = _job_with_data(api, request, request.media)
+    job, ref = _job_with_data(api, request, request.media)
     if request.before_close:
         request.before_close()
+    if not request.close:
+        return Submission(api.read(job, ref), adopted=False)
     return Submission(api.read(close(api, ref), ref), adopted=False)
 
 
-def _job_with_data(api: SalesforceApi, request: SalesforceRequest, media: Media) -> JobRef:
-    """Return a job that has taken all of the data.
+def _job_with_data(
+    api: SalesforceApi, request: SalesforceRequest, media: Media
+) -> tuple[dict[str, Any], JobRef]:
+    """Return a job, as it was made, that has taken all of the data.
 
     Whether a job has it is not known after a lost reply, and each takes data once: it is aborted, and
     another one made.
     """
     failures = 0
     while True:
-        _, ref = _create(api, request, INGEST)
+        job, ref = _create(api, request, INGEST)
         try:
             put_data(api, ref, media)
         except JobsError as error:
@@ -84,7 +90,7 @@ def _job_with_data(api: SalesforceApi, request: SalesforceRequest, media: Media)
                 raise
             api.pause(error, failures)
         else:
-            return ref
+            return job, ref
 
 
 def _create(api: SalesforceApi, request: SalesforceRequest, kind: str) -> tuple[dict[str, Any], JobRef]:

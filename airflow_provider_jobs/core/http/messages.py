@@ -24,7 +24,7 @@ from airflow_provider_jobs.errors import (
     ProtocolError,
     ServiceError,
 )
-from airflow_provider_jobs.words import shown
+from airflow_provider_jobs.words import page_words, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 _MOST_WARNINGS = 1000
 #: Characters of a warning that are logged.
 _MOST_WARNING_CHARACTERS = 600
+#: Characters that are shown of a page that came in place of a reply.
+_MOST_PAGE_CHARACTERS = 300
 _UNAUTHORIZED = 401
 _ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
     _UNAUTHORIZED: AuthenticationError,
@@ -102,7 +104,9 @@ class Reply:
         try:
             return json.loads(self.body, parse_constant=_no_number)
         except (ValueError, RecursionError):
-            raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON") from None
+            words = self.page_words
+            told = f", but a page: {words}" if words else ""
+            raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON{told}") from None
 
     def json_object(self) -> dict[str, Any]:
         """Return the body's JSON object; an empty one for an empty body.
@@ -115,6 +119,11 @@ class Reply:
                 f"HTTP {self.status} came with a JSON {type(document).__name__}, not an object"
             )
         return document
+
+    @property
+    def page_words(self) -> str:
+        """What a page of HTML says that came in place of the service's own words; empty if none did."""
+        return page_words(self.body.decode("utf-8", "replace"), _MOST_PAGE_CHARACTERS)
 
     @property
     def good(self) -> bool:
@@ -135,7 +144,7 @@ class Reply:
         pause = retry_after_seconds(self.headers)
         pause = LATER_SECONDS if later and pause is None else pause
         text = f"{service} answered {self.status} {shown(reason, 100)}".rstrip()
-        text += f": {shown(message or 'no message')}"
+        text += f": {shown(message or self.page_words or 'no message')}"
         if (retryable or later) and (pause or 0.0) > LONGEST_PAUSE_SECONDS and self.status != _UNAUTHORIZED:
             text += f" (come back in {pause:.0f} s)"
         return _ERRORS_BY_STATUS.get(self.status, ServiceError)(

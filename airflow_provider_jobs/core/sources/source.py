@@ -174,7 +174,7 @@ class GzipSource:
 
     def open(self, offset: int = 0) -> Reader:
         """Return the compressed bytes from an offset on: those before are made again, and discarded."""
-        reader = _GzipReader(self._inner.open())
+        reader = _GzipReader(self._inner)
         drop(reader, offset)
         return reader
 
@@ -184,8 +184,10 @@ class GzipSource:
 
 
 class _GzipReader:
-    def __init__(self, inner: Reader) -> None:
-        self._inner = inner
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._inner = source.open()
+        self._taken = 0
         self._compressor = zlib.compressobj(6, zlib.DEFLATED, 31)  # 31: a gzip header, its time zero
         self._made = bytearray()
         self._ended = False
@@ -193,12 +195,22 @@ class _GzipReader:
     def read(self, size: int = -1, /) -> bytes:
         while not self._ended and (size < 0 or len(self._made) < size):
             block = self._inner.read(BLOCK_BYTES)
+            self._count(block)
             self._made += self._compressor.compress(block) if block else self._compressor.flush()
             self._ended = not block
         cut = len(self._made) if size < 0 else size
         taken = bytes(self._made[:cut])
         del self._made[:cut]
         return taken
+
+    def _count(self, block: bytes) -> None:
+        """See that the end of what is compressed is not before or after the end that it had."""
+        self._taken += len(block)
+        size = self._source.size
+        if size is not None and (self._taken > size or (not block and self._taken < size)):
+            raise SourceChanged(
+                f"{self._source.name} had {size} bytes, and not {self._taken}, as it was read"
+            )
 
     def close(self) -> None:
         self._inner.close()

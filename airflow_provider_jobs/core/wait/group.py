@@ -116,12 +116,14 @@ class PollGroup:
         poll_interval: float,
         deadline: float | None = None,
         tell: Callable[[str], object] | None = None,
+        name: str | None = None,
     ) -> JobStatus:
         """Wait until the job has ended, and return its last status.
 
         :param poll_interval: Seconds between two ticks at most; the shortest of all waiters counts.
         :param deadline: Seconds since 1970.
         :param tell: Called in the caller's context with each change of state, and every few minutes.
+        :param name: What these lines call the job; default is all that names it.
         :raises DeadlineExceeded: the job was still active then.
         :raises JobsError: the service stayed silent for the outage budget, or said that the job is gone.
         """
@@ -138,6 +140,7 @@ class PollGroup:
             answered_at=now,
             # Those who came together should not all speak at once.
             heartbeat_at=now + HEARTBEAT_SECONDS * (0.5 + self._timing.random() / 2),
+            name=name or str(ref),
         )
         self._join(waiter, loop)
         try:

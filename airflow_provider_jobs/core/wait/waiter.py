@@ -29,6 +29,7 @@ class Waiter:
     :param deadline: Seconds since 1970.
     :param tell: Gets lines for people, each in the context of who waits.
     :param ended: Done when the wait is over.
+    :param name: What lines call the job.
     :param joined_at: In seconds of the event loop's clock, as are the other times.
     :param answered_at: When the service last said something of this job.
     :param failing_since: When the first of its failures after that began.
@@ -43,6 +44,7 @@ class Waiter:
     joined_at: float
     answered_at: float
     heartbeat_at: float
+    name: str
     state: JobState | None = None
     vendor_state: str = "not seen yet"
     trouble: str | None = None
@@ -67,7 +69,7 @@ class Waiter:
         begins = self.state is None and not news.state.ended
         self.state, self.vendor_state = news.state, news.vendor_state
         if not begins:
-            self.say(f"{self.ref} is {news.vendor_state}")
+            self.say(f"{self.name} is {news.vendor_state}")
         if news.state.ended:
             self.end(news)
         return True
@@ -92,7 +94,7 @@ class Waiter:
 
     def heartbeat(self, now: float, clock: float) -> None:
         """Say that the wait goes on, and since when nobody answers; ``clock`` is seconds since 1970."""
-        line = f"{self.ref} is {self.vendor_state}"
+        line = f"{self.name} is {self.vendor_state}"
         if self.trouble or self.silence(now) > SILENCE_SECONDS:
             since = time.strftime("%H:%M:%S", time.gmtime(clock - (now - self.answered_at)))
             line += f" as far as is known; no answer since {since} UTC"

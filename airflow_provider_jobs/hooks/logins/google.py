@@ -52,7 +52,8 @@ _DEFAULT = "GOOGLE_APPLICATION_CREDENTIALS"
 class BigQuerySettings:
     """What a connection says.
 
-    :param project: None leaves it to the credentials.
+    :param project: Runs and pays for jobs; None leaves it to the credentials.
+    :param table_project: The connection's own, which tables are in whose names have none; None likewise.
     :param iam_endpoint: Where impersonation asks for tokens.
     :param universe_domain: The cloud's own domain: tokens go to hosts in it, and to the endpoints.
     :param credential: The first field that gives one, and its text; None means application default ones.
@@ -60,6 +61,7 @@ class BigQuerySettings:
 
     conn_id: str
     project: str | None = None
+    table_project: str | None = None
     location: str | None = None
     api_endpoint: str | None = field(default=None, repr=False)  # an address may hold a password
     iam_endpoint: str = field(default=IAM_ENDPOINT, repr=False)
@@ -103,6 +105,7 @@ class BigQuerySettings:
         return cls(
             conn_id=conn_id,
             project=project or get("project"),
+            table_project=get("project"),
             location=get("location"),
             api_endpoint=get("api_endpoint"),
             iam_endpoint=get("iam_endpoint") or f"https://iamcredentials.{universe_domain}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import logging
 import re
+import time
 from base64 import b64encode
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -29,8 +30,9 @@ from airflow_provider_jobs.errors import (
     TransportError,
 )
 from airflow_provider_jobs.hooks.base import text_of
+from airflow_provider_jobs.hooks.logins.private_keys import private_key_pem
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow
-from airflow_provider_jobs.words import shown
+from airflow_provider_jobs.words import keep_secret, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +43,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - a path
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+#: For so long a claim counts, as Salesforce wants it.
+_ASSERTION_SECONDS = 180
 #: From version 65 on Salesforce refuses the SOAP login; the version of the jobs is another matter.
 SOAP_VERSION = "64.0"
 
@@ -79,57 +84,65 @@ def log_in(settings: SalesforceSettings, transport: Transport) -> Grant:
         fields = {"client_id": settings.consumer_key, "client_secret": settings.consumer_secret}
         fields |= {"username": settings.username, "password": password}
         sender.post(TOKEN_PATH, {"grant_type": "password", **fields})
+    elif settings.flow is Flow.JWT:
+        sender.post(TOKEN_PATH, {"grant_type": _JWT_BEARER, "assertion": _assertion(settings)})
     else:
-        _log_in_by_simple_salesforce(settings, sender)
+        _log_in_by_soap(settings, sender)
     if sender.grant is None:
         raise ProtocolError(f"connection {settings.conn_id}: the login ended without a token")
     log.info("connection %s: logged in to %s", settings.conn_id, sender.grant.instance_url)
     return sender.grant
 
 
-def _log_in_by_simple_salesforce(settings: SalesforceSettings, sender: _Sender) -> None:
+def _log_in_by_soap(settings: SalesforceSettings, sender: _Sender) -> None:
     from simple_salesforce.login import SalesforceLogin  # noqa: PLC0415 - half a second, for who needs it
 
-    # The audience of a JWT is one of the two hosts that all orgs share, wherever it is sent.
-    shared = {
-        "username": settings.username,
-        "domain": "test" if settings.sandbox_org else "login",
-        "session": sender,
-    }
-    if settings.flow is Flow.SOAP:
-        log.warning(
-            "connection %s logs in by SOAP, which Salesforce ends in summer 2027: use client credentials",
-            settings.conn_id,
-        )
-        SalesforceLogin(
-            **shared,
-            password=settings.password,
-            security_token=_escaped(settings.security_token),
-            organizationId=_escaped(settings.organization_id),
-            sf_version=SOAP_VERSION,
-            client_id=settings.client_id,
-        )
-        return
-    from jwt.exceptions import PyJWTError  # noqa: PLC0415 - comes with simple-salesforce
+    log.warning(
+        "connection %s logs in by SOAP, which Salesforce ends in summer 2027: use client credentials",
+        settings.conn_id,
+    )
+    SalesforceLogin(
+        username=settings.username,
+        domain="login",  # the host is the sender's
+        session=sender,
+        password=settings.password,
+        security_token=_escaped(settings.security_token),
+        organizationId=_escaped(settings.organization_id),
+        sf_version=SOAP_VERSION,
+        client_id=settings.client_id,
+    )
 
+
+def _assertion(settings: SalesforceSettings) -> str:
+    """Return the signed claim that Salesforce takes for a login."""
+    import jwt  # noqa: PLC0415 - comes with simple-salesforce, for who needs it
+
+    claims = {
+        "iss": settings.consumer_key,
+        "sub": settings.username,
+        "aud": settings.audience,
+        "exp": int(time.time()) + _ASSERTION_SECONDS,
+    }
+    where = f"connection {settings.conn_id}"
+    pem = private_key_pem(_key_text(settings), where)
+    keep_secret(pem)
     try:
-        SalesforceLogin(**shared, consumer_key=settings.consumer_key, privatekey=_private_key(settings))
+        return str(jwt.encode(claims, pem, algorithm="RS256"))
     # A public key has no sign(). The texts may show a part of the key.
-    except (PyJWTError, ValueError, TypeError, AttributeError):
+    except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
         raise ConfigurationError(
-            f"connection {settings.conn_id}: the private key is unusable: give an RSA key in PEM, unencrypted"
+            f"{where}: the private key is unusable: give an RSA key in PEM, unencrypted"
         ) from None
+
+
+def _key_text(settings: SalesforceSettings) -> str:
+    if path := settings.key_file:
+        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {shown(path, 200)}")
+    return settings.private_key or ""
 
 
 def _escaped(text: str | None) -> str | None:
     return html.escape(text) if text else None
-
-
-def _private_key(settings: SalesforceSettings) -> str:
-    if path := settings.key_file:
-        return text_of(path, f"connection {settings.conn_id}: private_key_file_path {shown(path, 200)}")
-    text = settings.private_key or ""  # a form of one line may have made \n of its line ends
-    return text if "\n" in text else text.replace("\\n", "\n")
 
 
 class _Sender:
@@ -208,17 +221,96 @@ def _element(text: str, name: str) -> str | None:
     return html.unescape(found[1]) if found else None
 
 
-#: What Salesforce says -> what to look at.
-_HINTS = (
-    ("invalid_grant", "user hasn't approved", "let an administrator pre-authorize the user for the app"),
-    ("invalid_grant", "expired", "the clock of this machine may be wrong, or the app's certificate too old"),
-    ("invalid_grant", "", "look at login, password with security token, and domain: a sandbox org's is test"),
-    ("invalid_client", "", "look at consumer_key and consumer_secret"),
-    ("unsupported_grant_type", "", "the app does not allow this flow: client credentials are for new apps"),
-    ("LOGIN_MUST_USE_SECURITY_TOKEN", "", "set security_token"),
-    ("INVALID_LOGIN", "", "look at login, password with security token, and domain: a sandbox org's is test"),
-    ("", "SOAP API login", "use client credentials: the SOAP login is switched off"),
-    ("UNSUPPORTED_API_VERSION", "", "use client credentials: the SOAP login is gone"),
+_LOOK_AT_USER = "look at login, password with security token, and domain: a sandbox org's is test"
+#: What Salesforce says -> what to look at: of this flow, or of each; the code; some of the message.
+_HINTS: tuple[tuple[Flow | None, str, str, str], ...] = (
+    (
+        None,
+        "invalid_grant",
+        "user hasn't approved",
+        "let an administrator pre-authorize the user for the app",
+    ),
+    (None, "invalid_app_access", "", "let an administrator pre-authorize the user for the app"),
+    (None, "OAUTH_APP_BLOCKED", "", "an administrator of the org blocks the app"),
+    (None, "OAUTH_EC_APP_NOT_FOUND", "", "the org has no such External Client App: install it there"),
+    (None, "inactive_user", "", "the user is not active"),
+    (None, "inactive_org", "", "the org is locked or closed"),
+    (
+        Flow.JWT,
+        "invalid_grant",
+        "audience",
+        (
+            "this org takes no JWT for that audience: set the connection's audience to the org's My Domain, "
+            "or to https://login.salesforce.com, or for a sandbox org https://test.salesforce.com"
+        ),
+    ),
+    (
+        Flow.JWT,
+        "invalid_grant",
+        "expired",
+        "the clock of this machine may be wrong, or the app's certificate too old",
+    ),
+    (
+        Flow.JWT,
+        "invalid_grant",
+        "",
+        "look at login, consumer_key, the app's certificate, which has to be of the private key, and domain",
+    ),
+    (
+        Flow.PASSWORD,
+        "invalid_grant",
+        "",
+        (
+            "this org blocks the username-password flow unless its setup allows it, under OAuth and OpenID "
+            f"Connect Settings: use client credentials or JWT bearer. If it is allowed, {_LOOK_AT_USER}"
+        ),
+    ),
+    (
+        Flow.CLIENT,
+        "invalid_grant",
+        "no client credentials user",
+        "this org blocks the client credentials flow of the app: enable it there, with a user to run as",
+    ),
+    (
+        Flow.CLIENT,
+        "invalid_grant",
+        "",
+        "look whether the app allows the client credentials flow, and at domain, the org's My Domain",
+    ),
+    (None, "invalid_client", "", "look at consumer_key and consumer_secret"),
+    (
+        Flow.PASSWORD,
+        "unsupported_grant_type",
+        "",
+        "the org or the app blocks the username-password flow: client credentials are for new apps",
+    ),
+    (
+        Flow.CLIENT,
+        "unsupported_grant_type",
+        "",
+        "the org or the app blocks the client credentials flow: enable it in the app's settings",
+    ),
+    (
+        Flow.JWT,
+        "unsupported_grant_type",
+        "",
+        "the org or the app blocks the JWT bearer flow: enable it in the app's settings",
+    ),
+    (Flow.SOAP, "LOGIN_MUST_USE_SECURITY_TOKEN", "", "set security_token"),
+    (Flow.SOAP, "INVALID_LOGIN", "", _LOOK_AT_USER),
+    (Flow.SOAP, "", "SOAP API login", "this org blocks the SOAP login: use client credentials or JWT bearer"),
+    (
+        Flow.SOAP,
+        "UNSUPPORTED_API_VERSION",
+        "",
+        "the SOAP login is gone: use client credentials or JWT bearer",
+    ),
+    (
+        Flow.SOAP,
+        "INVALID_SSO_GATEWAY_URL",
+        "",
+        "this org has its users log in by single sign-on: use JWT bearer",
+    ),
 )
 _TRANSIENT_STATUSES = frozenset({408, 420, 429, 500, 502, 503, 504})
 #: What OAuth says where SOAP has a code: 3,600 logins of a user in an hour, or an org that is busy.
@@ -228,7 +320,12 @@ _LATER_LOGIN = re.compile(r"login rate exceeded|retry your request|temporarily u
 def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
     """Return the error of a reply that gives no token: Salesforce's words, and what to look at."""
     reason, message = _words(settings, reply)
-    hint = next((advice for code, words, advice in _HINTS if code in reason and words in message), None)
+    hints = (
+        advice
+        for flow, code, words, advice in _HINTS
+        if flow in {None, settings.flow} and code in reason and words in message
+    )
+    hint = next(hints, None)
     host = urlsplit(settings.login_url).netloc
     text = f"connection {settings.conn_id}: {host} refused the login ({settings.flow}): {reason}"
     text += (f": {message}" if message else "") + (f" ({hint})" if hint else "")
@@ -248,7 +345,7 @@ def _refusal(settings: SalesforceSettings, reply: Reply) -> ServiceError:
 
 
 def _words(settings: SalesforceSettings, reply: Reply) -> tuple[str, str]:
-    """Return code and text of a refusal; of a page that is not Salesforce's the status alone."""
+    """Return code and text of a refusal; of a page that is not Salesforce's the status and its words."""
     reason: Any = None
     message: Any = None
     if settings.flow is Flow.SOAP:
@@ -262,4 +359,4 @@ def _words(settings: SalesforceSettings, reply: Reply) -> tuple[str, str]:
             document = None
         if isinstance(document, dict):
             reason, message = document.get("error"), document.get("error_description")
-    return shown(reason or f"HTTP {reply.status}", 100), shown(message or "", 300)
+    return shown(reason or f"HTTP {reply.status}", 100), shown(message or reply.page_words, 300)

@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.salesforce.names import VERSION, api_version, check_api_host
-from airflow_provider_jobs.core.http.messages import check_url
+from airflow_provider_jobs.core.http.messages import check_url, is_loopback
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.base import extra_of
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from airflow.sdk import Connection
 
 #: Where a whole host name ends; anything shorter is the part before ``.salesforce.com``.
 _HOST_ENDINGS = (".com", ".mil", ".cn")
+#: The type of the connections of Airflow's own hook:
+#: https://airflow.apache.org/docs/apache-airflow-providers-salesforce/stable/connections/salesforce.html
+AIRFLOWS_TYPE = "salesforce"
 _SHARED_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 #: ``acme--dev.sandbox.my.salesforce.com``, and ``acme--dev.my.salesforce.com`` as it was before.
 _SANDBOX_HOST = re.compile(r"--|\.sandbox\.")
@@ -47,7 +50,8 @@ class SalesforceSettings:
 
     :param login_url: Where tokens are asked for.
     :param instance_url: The org's own address, as far as the connection knows it.
-    :param sandbox_org: The org is one of Salesforce's sandboxes, whose JWTs are for ``test``.
+    :param audience: Whom a JWT is for: what a field says, the org's My Domain, or the host of all orgs.
+    :param sandbox_org: The org is one of Salesforce's sandboxes, whose host of all orgs is ``test``.
     :param proxies: Scheme and proxy, in pairs.
     :param client_id: What the org's logs call the caller.
     :param api_usage_limit: The share of the org's daily requests from which on no new job is made; waiting
@@ -58,6 +62,7 @@ class SalesforceSettings:
     flow: Flow
     login_url: str
     instance_url: str | None = None
+    audience: str = "https://login.salesforce.com"
     sandbox_org: bool = False
     version: str = VERSION
     username: str | None = None
@@ -89,36 +94,37 @@ class SalesforceSettings:
     ) -> SalesforceSettings:
         """Read a connection. The first flow whose fields are all there counts; an empty field is missing.
 
+        A connection of Airflow's own type ``salesforce`` logs in as Airflow's own hook does.
+
         :param session_id: A ready token; goes before everything that the connection holds.
         :param version: Goes before the connection's.
         :raises ConfigurationError: there is no way to log in, or a field is wrong.
         """
         where = f"connection {conn_id}"
         get = _getter(extra_of(conn_id, connection))
-        given = {
-            "username": _text(connection.login),
-            "password": connection.password or None,
-            "security_token": get("security_token"),
-            "organization_id": get("organization_id"),
-            "consumer_key": get("consumer_key"),
-            "consumer_secret": get("consumer_secret"),
-            "private_key": get("private_key"),
-            "private_key_path": get("private_key_file_path"),
-            "access_token": _text(session_id) or get("access_token"),
-        }
-        flow = _flow(where, given)
+        given = _given(get, connection, session_id)
+        of_airflow = connection.conn_type == AIRFLOWS_TYPE
+        flow = _flow(where, given, of_airflow=of_airflow)
+        if of_airflow and given["private_key_path"]:
+            given["private_key"] = None  # the file goes first there
         instance_url = get("instance_url") or (get("instance") if flow is Flow.READY else None)
         instance_url = _origin(where, "instance_url", instance_url) if instance_url else None
         domain = get("domain") or "login"
         login_url = instance_url or _origin(where, "domain", domain)
         host = urlsplit(login_url).netloc
         _check_host(where, flow, instance_url, host)
+        sandbox_org = domain == "test" or host.startswith("test.") or bool(_SANDBOX_HOST.search(host))
+        named = get("audience") or (get("domain") if of_airflow else None)
+        audience = (
+            _origin(where, "audience", named) if named else _audience(login_url, sandbox_org=sandbox_org)
+        )
         return cls(
             conn_id=conn_id,
             flow=flow,
             login_url=login_url,
             instance_url=instance_url,
-            sandbox_org=domain == "test" or host.startswith("test.") or bool(_SANDBOX_HOST.search(host)),
+            audience=audience,
+            sandbox_org=sandbox_org,
             version=_version(where, version or get("version") or VERSION),
             proxies=_proxies(where, get("proxies", as_text=False)),
             client_id=_client_id(where, get("client_id")),
@@ -138,15 +144,32 @@ def _getter(extra: Mapping[str, Any]) -> Callable[..., Any]:
     return get
 
 
+def _given(get: Callable[..., Any], connection: Connection, session_id: str | None) -> dict[str, str | None]:
+    """Return the fields that logins go by; None for what is missing."""
+    return {
+        "username": _text(connection.login),
+        "password": connection.password or None,
+        "security_token": get("security_token"),
+        "organization_id": get("organization_id"),
+        "consumer_key": get("consumer_key"),
+        "consumer_secret": get("consumer_secret"),
+        "private_key": get("private_key"),
+        "private_key_path": get("private_key_file_path"),
+        "access_token": _text(session_id) or get("access_token"),
+    }
+
+
 def _text(value: Any) -> str | None:
     return None if value is None else str(value).strip() or None
 
 
-def _flow(where: str, given: Mapping[str, str | None]) -> Flow:
+def _flow(where: str, given: Mapping[str, str | None], *, of_airflow: bool) -> Flow:
     has = {name for name, value in given.items() if value}
     key = has & {"private_key", "private_key_path"}
     if "access_token" in has:
         return Flow.READY
+    if of_airflow and (flow := _airflows_flow(has)):
+        return flow
     if {"username", "consumer_key"} <= has and key:
         return Flow.JWT
     if {"username", "password", "consumer_key", "consumer_secret"} <= has:
@@ -160,6 +183,22 @@ def _flow(where: str, given: Mapping[str, str | None]) -> Flow:
         "consumer_key and private_key; or login, password and security_token; or access_token and "
         "instance_url"
     )
+
+
+def _airflows_flow(has: Collection[str]) -> Flow | None:
+    """Return the flow that Airflow's own hook takes with these fields, in its order; None if it has none."""
+    user = {"username", "password"} <= set(has)
+    if user and {"security_token", "organization_id"} & set(has):
+        return Flow.SOAP
+    return Flow.PASSWORD if user and {"consumer_key", "consumer_secret"} <= set(has) else None
+
+
+def _audience(login_url: str, *, sandbox_org: bool) -> str:
+    """Return the My Domain that logins go to, or else the host of all orgs: JWTs are for no other."""
+    host = urlsplit(login_url).hostname or ""
+    if host in _SHARED_HOSTS or ".my." in host or is_loopback(host):
+        return login_url
+    return f"https://{'test' if sandbox_org else 'login'}.salesforce.com"
 
 
 def _origin(where: str, name: str, text: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import table_reference, with_options
+from airflow_provider_jobs.clients.bigquery.configuration import with_options
+from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
@@ -13,7 +14,7 @@ from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Ta
 class BigQueryCopyOperator(BigQueryJobOperator):
     """Copy one table, or several of equal schema, into another.
 
-    :param source_tables: ``project.dataset.table`` or ``dataset.table``, one or a list.
+    :param source_tables: One table or a list, as :data:`.Table` has them.
     :param destination_table: Likewise.
     :param write_disposition: ``WRITE_EMPTY``, ``WRITE_APPEND`` or ``WRITE_TRUNCATE``.
     :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
@@ -46,7 +47,9 @@ class BigQueryCopyOperator(BigQueryJobOperator):
         if not tables:
             raise ConfigurationError("source_tables is empty: name a table")
         fields = {
-            "sourceTables": [table_reference(table, project, "source_tables") for table in tables],
+            "sourceTables": [
+                table_reference(table, project, "source_tables", is_read=True) for table in tables
+            ],
             "destinationTable": table_reference(self.destination_table, project, "destination_table"),
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,

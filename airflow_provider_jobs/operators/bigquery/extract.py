@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import gcs_uris, table_reference, with_options
+from airflow_provider_jobs.clients.bigquery.configuration import file_format, gcs_uris, with_options
+from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
 if TYPE_CHECKING:
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
 class BigQueryExtractOperator(BigQueryJobOperator):
     """Write a table to files in Cloud Storage.
 
-    :param source_table: ``project.dataset.table`` or ``dataset.table``.
+    :param source_table: The table, as :data:`.Table` has it.
     :param destination_uris: ``gs://bucket/object``; with a ``*`` BigQuery writes as many files as it needs,
         and more than 1 GB needs one.
-    :param destination_format: ``CSV``, ``NEWLINE_DELIMITED_JSON``, ``PARQUET`` or ``AVRO``.
+    :param destination_format: ``CSV``, ``NEWLINE_DELIMITED_JSON`` or ``JSON``, ``PARQUET`` or ``AVRO``; in
+        lower case too.
     :param compression: ``NONE``, ``GZIP``, ``DEFLATE``, ``SNAPPY`` or ``ZSTD``, as the format allows.
     :param print_header: Begin each CSV file with the column names; BigQuery does so by default.
     :param field_delimiter: Of CSV; default is a comma.
@@ -57,10 +59,10 @@ class BigQueryExtractOperator(BigQueryJobOperator):
         """Return the configuration of an extract job."""
         self.check_csv_only("destination_format", "print_header", "field_delimiter")
         fields = {
-            "sourceTable": table_reference(self.source_table, project, "source_table"),
+            "sourceTable": table_reference(self.source_table, project, "source_table", is_read=True),
             "destinationUris": gcs_uris(self.destination_uris, "destination_uris"),
-            "destinationFormat": self.destination_format,
-            "compression": self.compression,
+            "destinationFormat": file_format(self.destination_format, "destination_format"),
+            "compression": file_format(self.compression, "compression"),
             "printHeader": self.print_header,
             "fieldDelimiter": self.field_delimiter,
         }

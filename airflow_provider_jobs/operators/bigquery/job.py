@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.bigquery.configuration import (
-    check_job_id,
     complete_query,
+    file_format,
+    job_type,
     json_object,
-    label,
 )
+from airflow_provider_jobs.clients.bigquery.fields import typed
+from airflow_provider_jobs.clients.bigquery.names import MOST_LABELS, check_job_id, check_labels, label
 from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
-from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.core.several import MOST_LISTED, Several
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
@@ -36,11 +37,15 @@ if TYPE_CHECKING:
 #: What is told of several jobs together.
 BIGQUERY_JOBS = Several(
     title="BigQuery jobs",
-    shared=("project_id", "location"),
-    summed=("row_count", "bad_record_count", "input_file_count", "input_bytes", "output_bytes"),
+    shared=("project_id", "location", "destination_table"),
+    summed=("row_count", "bad_record_count", "input_file_count", "input_bytes", "output_bytes", "slot_ms"),
+    listed=("bad_records",),
 )
-#: ``project.dataset.table``, ``dataset.table``, or the API's TableReference.
+#: ``project.dataset.table``, ``dataset.table`` in the connection's project, a lakehouse's
+#: ``project.catalog.namespace.table``, or the API's TableReference.
 Table = str | Mapping[str, str]
+#: Labels that were not given: None switches the automatic ones off.
+_NO_LABELS: Mapping[str, str] = {}
 #: Characters of a job id's beginning; the digest and a number follow, 1,024 in all at most.
 _PREFIX_LENGTH = 990
 
@@ -89,7 +94,7 @@ class BigQueryTask(ServiceTask):
             "location": ref.location,
             "job_id": ref.id or None,
             "state": status.state,
-            **status.statistics,
+            **_first_entries(status.statistics),
             "url": status.url,
         }
 
@@ -103,7 +108,8 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
 
     :param location: The region to run in; BigQuery chooses by the tables if neither this nor the connection
         names one.
-    :param labels: Labels of the job, besides those for dag, task and run.
+    :param labels: Labels of the job, besides those for dag, task and run; None leaves these out.
+    :param automatic_labels: Label the job with dag, task, run and attempt, as far as 64 labels allow.
     :param job_id: How the job's id begins; default names dag, task and run.
     :param from_trigger: Begin, wait and end in the triggerer, without any worker, where that can be; then it
         is ``deferrable`` too. Airflow 3.3 or newer, not mapped.
@@ -121,7 +127,8 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         self,
         *,
         location: str | None = None,
-        labels: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = _NO_LABELS,
+        automatic_labels: bool = True,
         job_id: str | None = None,
         from_trigger: bool = False,
         **kwargs: Any,
@@ -135,6 +142,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
             )
         self.location = location
         self.labels = labels
+        self.automatic_labels = automatic_labels
         self.job_id = job_id
         self.start_from_trigger = from_trigger
         self.deferrable = self.deferrable or from_trigger
@@ -145,22 +153,28 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         if self.start_from_trigger:
             self.start_trigger_args = start_args(self)
 
-    def execute(self, context: Context) -> Any:
-        """Submit the work, wait, and return the result."""
-        if self.start_from_trigger and (reason := why_on_worker(self)):
-            self.log.info("not from the trigger: %s", reason)
-        return super().execute(context)
+    def remarks(self) -> list[str]:
+        """Return what the log is to say before anything is done."""
+        reason = why_on_worker(self) if self.start_from_trigger else None
+        return [f"not from the trigger: {reason}"] if reason else []
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return the type of a job, and its SQL or the configuration of that type."""
+        kind = job_type(body)
+        text = body[kind].get("query")
+        return kind, text if isinstance(text, str) else super().work_of(body[kind])[1]
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the job's configuration, checked.
 
+        :param project: The project of tables that name none.
         :raises ConfigurationError: parameters are wrong or clash.
         """
         raise NotImplementedError
 
     def request(self, client: BigQueryClient, context: Context) -> JobRequest:
         """Return the work to submit, its id derived from what it is."""
-        configuration = complete_query(self.configuration_of(client.project))
+        configuration = complete_query(self.configuration_of(client.table_project))
         ti = context["ti"]
         readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"airflow_{ti.dag_id}_{ti.task_id}_{ti.run_id}")
         prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])
@@ -173,7 +187,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         return JobRequest(
             scope=client.project,
             key=f"{prefix}_{work_digest(context, configuration, self._since)}",
-            body={**configuration, "labels": self._labels(ti, configuration)},
+            body=typed({**configuration, "labels": self._labels(ti, configuration)}),
             location=self.location or client.location,
             not_before=run_started_at(context),
             try_number=ti.try_number,
@@ -207,24 +221,26 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
 
         :raises ConfigurationError: one is given with another format.
         """
-        file_format = getattr(self, format_parameter)
+        found = file_format(getattr(self, format_parameter), format_parameter)
         for name in parameters:
-            if file_format != "CSV" and getattr(self, name) is not None:
-                raise ConfigurationError(
-                    f"{name} clashes with {format_parameter} {file_format}: it is for CSV"
-                )
+            if found != "CSV" and getattr(self, name) is not None:
+                raise ConfigurationError(f"{name} clashes with {format_parameter} {found}: it is for CSV")
 
     def _labels(self, ti: Any, configuration: Mapping[str, Any]) -> dict[str, str]:
-        automatic = {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
-        found = {name: label(text) for name, text in automatic.items()}
-        if ti.try_number > 1:
-            found[TRY_LABEL] = str(ti.try_number)
-        given = {"configuration.labels": configuration.get("labels"), "labels": self.labels}
+        """Return the labels that are given, and of the automatic ones as many as there is room for."""
+        given = {"configuration.labels": configuration.get("labels", {}), "labels": self.labels}
+        own: dict[str, str] = {}
         for parameter, labels in given.items():
-            if not isinstance(labels, Mapping | None):
-                raise ConfigurationError(f"{parameter} is a {type(labels).__name__}: a mapping is needed")
-            found |= labels or {}
-        return found
+            own |= check_labels(labels, parameter)
+        if len(own) > MOST_LABELS:
+            raise ConfigurationError(f"labels are {len(own)} in all: BigQuery takes {MOST_LABELS} of a job")
+        if not self.automatic_labels or None in given.values():
+            return own
+        # The attempt first: by it an attempt that wakes late knows the job of a later one.
+        texts = {TRY_LABEL: str(ti.try_number)} if ti.try_number > 1 else {}
+        texts |= {"airflow-dag": ti.dag_id, "airflow-task": ti.task_id, "airflow-run": ti.run_id}
+        automatic = [(name, label(text)) for name, text in texts.items() if name not in own]
+        return {**dict(automatic[: MOST_LABELS - len(own)]), **own}
 
 
 class BigQueryInsertJobOperator(BigQueryJobOperator):
@@ -244,6 +260,7 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     template_fields = ("configuration", *BigQueryJobOperator.template_fields)
     template_ext: Sequence[str] = (".json", ".sql")
     file_fields = ("configuration",)
+    json_fields = ("configuration",)
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "configuration": "json",
         "configuration.query.query": "sql",
@@ -276,23 +293,32 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         query = self.configuration.get("query") if isinstance(self.configuration, dict) else None
         return [self.configuration, query.get("query") if isinstance(query, dict) else None]
 
-    def prepare_template(self) -> None:
-        """Read a .json file, and let what it holds be templated field by field."""
-        if isinstance(self.configuration, str) and self.configuration.endswith(".json"):
-            self.configuration = Path(self.configuration).read_text(encoding="utf-8")
-        if isinstance(self.configuration, str) and "{{" not in self.configuration:
-            self.configuration = json_object(self.configuration, "configuration")
+    def render_template(
+        self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
+    ) -> Any:
+        """Render a value; names in a mapping are templates too, whatever form the configuration has."""
+        if not isinstance(content, dict) or id(content) in (seen_oids or ()):
+            return super().render_template(content, context, jinja_env, seen_oids)
+        return {
+            self.render_template(name, context, jinja_env, seen_oids): self.render_template(
+                value, context, jinja_env, seen_oids
+            )
+            for name, value in content.items()
+        }
 
-    def execute(self, context: Context) -> Any:
-        """Submit the job, wait, and return its id."""
-        if self._unneeded:
-            self.log.info("not needed, and without effect: %s", ", ".join(self._unneeded))
-        return super().execute(context)
+    def remarks(self) -> list[str]:
+        """Return what the log is to say before anything is done."""
+        names = ", ".join(self._unneeded)
+        return [*super().remarks(), *([f"not needed, and without effect: {names}"] if names else [])]
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration."""
         given = self.configuration
-        return json_object(given, "configuration") if isinstance(given, str) else dict(given)
+        if isinstance(given, str):
+            return json_object(given, "configuration")
+        if not isinstance(given, Mapping):
+            raise ConfigurationError(f"configuration is a {type(given).__name__}: a mapping is needed")
+        return dict(given)
 
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
@@ -302,6 +328,14 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
+
+
+def _first_entries(statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return statistics with the first entries of each list, which may be as long as what the DAG gave."""
+    counts = statistics.get("output_file_counts")
+    total = {"output_file_count": sum(counts)} if counts else {}
+    cut = {name: each[:MOST_LISTED] if isinstance(each, list) else each for name, each in statistics.items()}
+    return {**total, **cut}
 
 
 def _counted(client: BigQueryClient, status: JobStatus) -> JobStatus:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.bigquery.configuration import (
+    file_format,
     gcs_uris,
     not_negative,
-    table_reference,
     table_schema,
     with_options,
 )
+from airflow_provider_jobs.clients.bigquery.names import table_reference
+from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
@@ -21,11 +23,11 @@ if TYPE_CHECKING:
 class _LoadingOperator(BigQueryJobOperator):
     """What both load operators share.
 
-    :param destination_table: ``project.dataset.table`` or ``dataset.table``.
+    :param destination_table: The table, as :data:`.Table` has it.
     :param schema: The API's fields, ``[{"name": …, "type": …, "mode": …}]``; or a .json file of them.
     :param autodetect: Let BigQuery find the schema in the files.
-    :param source_format: ``CSV``, ``NEWLINE_DELIMITED_JSON``, ``PARQUET``, ``AVRO``, ``ORC``,
-        ``DATASTORE_BACKUP``.
+    :param source_format: ``CSV``, ``NEWLINE_DELIMITED_JSON`` or ``JSON``, ``PARQUET``, ``AVRO``, ``ORC``,
+        ``DATASTORE_BACKUP``; in lower case too.
     :param write_disposition: ``WRITE_APPEND``, ``WRITE_TRUNCATE`` or ``WRITE_EMPTY``.
     :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
     :param skip_leading_rows: Header lines of each CSV file; 0 loses nothing.
@@ -37,6 +39,7 @@ class _LoadingOperator(BigQueryJobOperator):
     template_fields = ("destination_table", "schema", "options", *BigQueryJobOperator.template_fields)
     template_ext: Sequence[str] = (".json",)
     file_fields = ("schema",)
+    json_fields = ("schema",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"schema": "json"}
 
     def __init__(
@@ -58,7 +61,7 @@ class _LoadingOperator(BigQueryJobOperator):
         self.destination_table = destination_table
         self.schema = schema
         self.autodetect = autodetect
-        self.source_format = source_format
+        self.source_format = file_format(source_format, "source_format")
         self.write_disposition = write_disposition
         self.create_disposition = create_disposition
         self.skip_leading_rows = skip_leading_rows
@@ -72,14 +75,15 @@ class _LoadingOperator(BigQueryJobOperator):
         :param source: The fields that say where the bytes are.
         :raises ConfigurationError: parameters are wrong or clash.
         """
-        if self.schema and self.autodetect:
+        autodetect = truth(self.autodetect, "autodetect")
+        if self.schema and autodetect:
             raise ConfigurationError("schema clashes with autodetect: give one of them")
         self.check_csv_only("source_format", "skip_leading_rows", "field_delimiter")
         fields = {
             **source,
             "destinationTable": table_reference(self.destination_table, project, "destination_table"),
             "schema": {"fields": table_schema(self.schema, "schema")} if self.schema else None,
-            "autodetect": self.autodetect,
+            "autodetect": autodetect,
             "sourceFormat": self.source_format,
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,

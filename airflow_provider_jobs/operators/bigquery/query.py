@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jobs.clients.bigquery.configuration import (
-    dataset_reference,
-    not_negative,
-    query_parameters,
-    table_reference,
-    with_options,
-)
+from airflow_provider_jobs.clients.bigquery.configuration import not_negative, query_parameters, with_options
+from airflow_provider_jobs.clients.bigquery.names import dataset_reference, table_reference
+from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
 
@@ -23,11 +19,11 @@ class BigQueryQueryOperator(BigQueryJobOperator):
 
     :param sql: GoogleSQL, or a .sql file.
     :param parameters: Values for ``@name`` as a mapping, for ``?`` as a list; or the API's QueryParameters.
-    :param destination_table: ``project.dataset.table`` or ``dataset.table`` for the rows; default is a
-        temporary one.
+    :param destination_table: The table for the rows, as :data:`.Table` has it; default is a temporary one.
     :param write_disposition: ``WRITE_TRUNCATE``, ``WRITE_APPEND`` or ``WRITE_EMPTY``.
     :param create_disposition: ``CREATE_IF_NEEDED`` or ``CREATE_NEVER``.
-    :param default_dataset: For tables that the SQL names without a dataset.
+    :param default_dataset: For tables that the SQL names without a dataset; of the connection's project if
+        it names none.
     :param priority: ``INTERACTIVE`` or ``BATCH``.
     :param maximum_bytes_billed: A query that would cost more fails without cost.
     :param use_legacy_sql: The SQL is in BigQuery's legacy dialect.
@@ -78,14 +74,15 @@ class BigQueryQueryOperator(BigQueryJobOperator):
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration of a query job."""
-        if self.use_legacy_sql and self.parameters:
+        legacy = truth(self.use_legacy_sql, "use_legacy_sql")
+        if legacy and self.parameters is not None and len(self.parameters):
             raise ConfigurationError("parameters clashes with use_legacy_sql: legacy SQL has no parameters")
         if not (isinstance(self.sql, str) and self.sql.strip()):
             raise ConfigurationError("sql is empty")
         most_bytes = not_negative("maximum_bytes_billed", self.maximum_bytes_billed)
         fields = {
             "query": self.sql,
-            "useLegacySql": self.use_legacy_sql,
+            "useLegacySql": legacy,
             **query_parameters(self.parameters),
             "writeDisposition": self.write_disposition,
             "createDisposition": self.create_disposition,
@@ -96,5 +93,5 @@ class BigQueryQueryOperator(BigQueryJobOperator):
             fields["destinationTable"] = table_reference(self.destination_table, project, "destination_table")
         if self.default_dataset:
             fields["defaultDataset"] = dataset_reference(self.default_dataset, project, "default_dataset")
-        dry_run = {"dryRun": True} if self.estimate_only else {}
+        dry_run = {"dryRun": True} if truth(self.estimate_only, "dry_run") else {}
         return {"query": with_options(fields, self.options), **dry_run}

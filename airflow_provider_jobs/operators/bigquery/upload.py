@@ -7,16 +7,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.configuration import not_negative
+from airflow_provider_jobs.core.sources.csv_records import CsvForm
+from airflow_provider_jobs.core.sources.gunzip import is_gzip
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.attempts import work_digest, work_digest_before
 from airflow_provider_jobs.operators.bigquery.load import _LoadingOperator
+from airflow_provider_jobs.operators.files.manifest import ManifestOperator
 from airflow_provider_jobs.operators.files.sources import sources_by_place
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.side_by_side import submit_each
-from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,28 +27,35 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.work import JobRequest, Submission
+    from airflow_provider_jobs.jobs import JobStatus
 
 _TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
 
 
-class BigQueryUploadOperator(_LoadingOperator):
+class BigQueryUploadOperator(ManifestOperator, _LoadingOperator):
     """Send files of this machine or of any object store to BigQuery, and load them into a table.
 
     A file of any size is sent with little memory; an interruption costs one question how far BigQuery came,
     also from one attempt of the task to the next. Several files are several jobs, sent side by side, or with
-    ``combine`` one job. See the base class for the other parameters. The result of several jobs holds
-    ``jobs``, the result of each, and the sums of their numbers.
+    ``combine`` one job. See the base classes for the other parameters. The result of several jobs holds the
+    sums of their numbers, ``job_count``, and ``jobs``, the results of the first 20.
 
     :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
         list of these.
     :param source_conn_id: The connection of the object store, for URLs.
     :param combine: Send all files as one, in one job: all of them are loaded, or none. For CSV and JSON.
-    :param compress: Compress while sending. For CSV and JSON.
+    :param compress: Compress while sending, unless a file is compressed by gzip already. For CSV and JSON.
     :param parallel_uploads: Files to send at a time.
     """
 
     can_begin_in_trigger = False
-    template_fields = ("source", "source_conn_id", *_LoadingOperator.template_fields)
+    template_fields = (
+        "source",
+        "source_conn_id",
+        "manifest_path",
+        "manifest_conn_id",
+        *_LoadingOperator.template_fields,
+    )
 
     def __init__(
         self,
@@ -86,26 +95,41 @@ class BigQueryUploadOperator(_LoadingOperator):
         works: list[tuple[Any, Source]] = list(sources.items())
         if self.combine:
             # Named by what the DAG says: a file that came since the last attempt makes no second job.
-            works = [(self.source, self._combined(whole.body["load"], list(sources.values())))]
+            works = [(self.source, self._combined(whole.body["load"], sources))]
         return [self._with_media(context, whole, *each) for each in works]
 
-    def _combined(self, load: Mapping[str, Any], sources: list[Source]) -> JoinedSource:
+    def _combined(self, load: Mapping[str, Any], sources: Mapping[str, Source]) -> JoinedSource:
         encoding = str(load.get("encoding") or "")
         if encoding.upper().startswith(("UTF-16", "UTF-32")):
             raise ConfigurationError(f"combine clashes with the encoding {encoding}")
-        if self.source_format != "CSV":
-            return joined(sources)
+        form = self._form(load) if self.source_format == "CSV" else CsvForm(quote="")
+        return joined(sources, form, encoding)
+
+    @staticmethod
+    def _form(load: Mapping[str, Any]) -> CsvForm:
+        """Return how BigQuery reads the CSV files.
+
+        https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+        """
         rows = not_negative("skipLeadingRows", load.get("skipLeadingRows"))
-        if rows is None and load.get("autodetect") and len(sources) > 1:
+        match = str(load.get("sourceColumnMatch") or "").upper()
+        if (rows is None and load.get("autodetect")) or (not rows and match == "NAME"):
+            what = "sourceColumnMatch NAME" if match == "NAME" else "autodetect"
             raise ConfigurationError(
-                "combine clashes with autodetect unless skip_leading_rows says how many header lines each "
-                "file has; 0 if none"
+                f"combine clashes with {what} unless skip_leading_rows says how many header lines each "
+                "file has" + ("; 0 if none" if match != "NAME" else "")
             )
-        quote, delimiter = load.get("quote"), load.get("fieldDelimiter")
-        return joined(sources, rows or 0, '"' if quote is None else str(quote), str(delimiter or ","))
+        quote = load.get("quote")
+        return CsvForm(
+            rows=rows or 0,
+            quote='"' if quote is None else str(quote),
+            delimiter=str(load.get("fieldDelimiter") or ","),
+            quoted_line_ends=bool(load.get("allowQuotedNewlines")),
+            by_name=match == "NAME" or (match != "POSITION" and bool(load.get("autodetect"))),
+        )
 
     def _with_media(self, context: Context, whole: JobRequest, what: Any, source: Source) -> JobRequest:
-        sent = GzipSource(source) if self.compress else source
+        sent = GzipSource(source) if self.compress and not is_gzip(source) else source
         key = f"{whole.key}_{work_digest(context, what, self._since)[:12]}"
         before = whole.key_before and f"{whole.key_before}_{work_digest_before(context, what)[:12]}"
         media = Media(sent, TaskSession(context, key), ProgressLog(self.log, sent.name))
@@ -113,10 +137,18 @@ class BigQueryUploadOperator(_LoadingOperator):
 
     def submissions(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the files side by side, and return the jobs that load them."""
+        self.check_manifest()
         requests = self.requests(client, context)
+        self._tell_work(requests[0].body)
         submissions = submit_each(partial(self._submit, client), requests, self.parallel_uploads)
         for request, submission in zip(requests, submissions, strict=True):
-            if request.media:
-                name = shown(request.media.source.name)
-            self.log.info("%s is loaded by %s", name, submission.status.ref)
+            if request.media and len(requests) > 1:
+                self._parts[submission.status.ref.id] = request.media.source.name
         return submissions
+
+    def completed(
+        self, client: BigQueryClient, context: Context, statuses: list[JobStatus]
+    ) -> list[JobStatus]:
+        """Return the statuses, once the manifest is written."""
+        self.write_manifest(context, [self.summary(status) for status in statuses])
+        return statuses

@@ -2,62 +2,110 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import suppress
-from functools import partial
-from pathlib import Path
+import logging
+import re
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
-from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Part
-from airflow_provider_jobs.core.drafts import check_place
-from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.core.wait.threads import Pool
-from airflow_provider_jobs.errors import ConfigurationError, OutageError, ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.operators.attempts import lasting_digest
 from airflow_provider_jobs.operators.files.places import in_store, is_local, opened
-from airflow_provider_jobs.operators.files.sources import fingerprint_of
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    import threading
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection
 
-    from airflow.sdk import ObjectStoragePath
+    from airflow.sdk import Context
 
-    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, LocalSink
 
-#: Files that are sent to an object store at a time.
-_UPLOADS = 4
+log = logging.getLogger(__name__)
+
+#: What a template may name and still be the same for all mapped tasks of a run.
+_SAME_FOR_ALL = frozenset(
+    {
+        *("conf", "conn", "dag", "dag_run", "data_interval_end", "data_interval_start", "ds", "ds_nodash"),
+        *("logical_date", "params", "run_id", "ts", "ts_nodash", "ts_nodash_with_tz", "var"),
+    }
+)
+#: Parts as earlier builds named them: by the job, and not by the task.
+_NOBODYS_PART = re.compile(r"750(\w{12}|\w{15})-\d{5,}\.csv(\.gz)?", re.ASCII)
 
 
-def folder_and_name(path: Any, conn_id: str | None) -> tuple[Any, str]:
+def folder_and_name(path: Any, conn_id: str | None, parameter: str = "results_path") -> tuple[Any, str]:
     """Return the folder of a path, a URL or an ObjectStoragePath, and what follows it.
 
     :raises ConfigurationError: it is not one of them, or does not name a file.
     """
-    whole = opened(path, conn_id)
+    whole = opened(path, conn_id, parameter)
     if not whole.name:
-        raise ConfigurationError(f"results_path {shown(path, 200)!r} names no file")
+        raise ConfigurationError(f"{parameter} {shown(path, 200)!r} names no file")
     if not in_store(whole) and whole.is_dir():
-        raise ConfigurationError(f"results_path {whole} is a folder: name a file in it")
-    check_places(whole.parent, [whole.name])
+        raise ConfigurationError(f"{parameter} {whole} is a folder: name a file in it")
     return whole.parent, whole.name
 
 
-def check_places(folder: Any, names: Iterable[str]) -> None:
-    """See, before any work is done, that files can get these names in a folder of this machine.
+def check_not_shared(task: Any, context: Context) -> None:
+    """See that mapped tasks do not all write the one file that ``results_path`` names.
 
-    :raises ConfigurationError: a folder, a named pipe, a socket or a device has one.
+    :raises ConfigurationError: they would, each replacing the file of another.
     """
-    if not in_store(folder):
-        where = folder
-    elif folder.protocol == "file":  # other stores are not asked yet: that needs a connection
-        where = folder.path
-    else:
+    ti = context["ti"]
+    if getattr(ti, "map_index", -1) < 0 or not task.has_dag() or context.get("expanded_ti_count") == 1:
         return
-    for name in names:
-        check_place(Path(where, name))
+    given = task.dag.task_dict.get(task.task_id)  # as the DAG has it, its templates not rendered
+    parameters = getattr(given, "partial_kwargs", None)
+    path = parameters.get("results_path") if parameters is not None else getattr(given, "results_path", None)
+    if path is not None and _is_same_for_all(str(path)):
+        raise ConfigurationError(
+            f"results_path {shown(path, 200)} is one file for all mapped tasks, which would replace each "
+            "other's results: add {{ ti.map_index }} to it"
+        )
+
+
+def _is_same_for_all(template: str) -> bool:
+    from jinja2 import Environment, TemplateSyntaxError, meta  # noqa: PLC0415 - only mapped tasks pay for it
+
+    try:
+        named = meta.find_undeclared_variables(Environment(autoescape=True).parse(template))
+    except TemplateSyntaxError:
+        return False
+    return named <= _SAME_FOR_ALL
+
+
+def part_name(job_id: str, context: Context, suffix: str) -> str:
+    """Return what parts are called, before their numbers are put in: by the job, and by the task.
+
+    Each task thus knows the parts of its own earlier runs from those of others in the folder.
+    """
+    return f"{job_id}-{lasting_digest(context)[:8]}{suffix}"
+
+
+def check_no_unknown_parts(sink: LocalSink) -> None:
+    """See that a folder for parts has none of which nobody knows whose they are.
+
+    :raises ConfigurationError: it has, or it cannot be listed.
+    """
+    if unknown := sorted(filter(_NOBODYS_PART.fullmatch, sink.listed())):
+        raise ConfigurationError(
+            f"the folder of results_path has {len(unknown)} parts of an earlier build, such as {unknown[0]}: "
+            "whose they are is not known, and who reads the folder would take them for today's. Remove them, "
+            "or name another folder"
+        )
+
+
+def remove_earlier_parts(sink: LocalSink, context: Context, keep: Collection[str]) -> None:
+    """Remove the parts that earlier runs of this task have left in the folder.
+
+    :param keep: Names of those of this run.
+    """
+    own = re.compile(rf"\w{{15,18}}-{lasting_digest(context)[:8]}-\d{{5,}}\.csv(\.gz)?")
+    earlier = [name for name in sink.listed() if own.fullmatch(name) and name not in keep]
+    for name in earlier:
+        sink.remove(name)
+    if earlier:
+        log.info("%s parts of earlier runs of this task were removed, such as %s", len(earlier), earlier[0])
 
 
 def found_elsewhere(folder: Any, executor: str | None) -> str:
@@ -72,82 +120,6 @@ def found_elsewhere(folder: Any, executor: str | None) -> str:
         f"the results go to {folder} of this worker: with {name} a later task may run on another one,"
         " which has them only if the folder is shared; an object store is there for all"
     )
-
-
-def sink_for(folder: Any, key: str) -> LocalSink:
-    """Return what writes files to a folder; equal keys find each other's drafts."""
-    if not in_store(folder):
-        return LocalSink(folder, key)
-    return FolderSink(folder, key) if is_local(folder) else StoreSink(folder, key)
-
-
-class FolderSink(LocalSink):
-    """A folder of this machine that a URL names: files are written as to any other.
-
-    :param key: As of :class:`.LocalSink`.
-    """
-
-    def __init__(self, folder: ObjectStoragePath, key: str) -> None:
-        super().__init__(folder.path, key)
-        self._target = folder
-
-    def publish(self, parts: Sequence[Part]) -> list[str]:
-        """Give all files their names, and return the URL of each."""
-        super().publish(parts)
-        return [str(self._target / part.name) for part in parts]
-
-
-class StoreSink(LocalSink):
-    """A folder of an object store; files are drafted on this machine, and sent once all of them are whole.
-
-    :param key: As of :class:`.LocalSink`.
-    """
-
-    def __init__(self, folder: ObjectStoragePath, key: str) -> None:
-        super().__init__(tempfile.gettempdir(), key)
-        self._target = folder
-
-    def publish(self, parts: Sequence[Part]) -> list[str]:
-        """Send all drafts, see that they arrived whole, and delete them here.
-
-        :raises ProtocolError: the store has not what was sent.
-        """
-        with Pool(_UPLOADS) as pool:
-            places = pool.results([partial(self._send, part, pool.stopped) for part in parts])
-        self.clear()
-        return places
-
-    def _send(self, part: Part, stopped: threading.Event) -> str:
-        place = self._target / part.name
-        before = _version(place)
-        try:
-            self._copy(part, place, stopped)
-        except BaseException:
-            if _version(place) != before:  # a part of a file must not pass for the file
-                with suppress(OSError):
-                    place.unlink(missing_ok=True)
-            raise
-        place.fs.invalidate_cache()
-        size = place.fs.info(place.path).get("size")
-        if size != part.size_bytes:
-            raise ProtocolError(f"{place} has {size} bytes, and {part.size_bytes} were sent")
-        return str(place)
-
-    def _copy(self, part: Part, place: ObjectStoragePath, stopped: threading.Event) -> None:
-        with self.read(part.name) as draft, place.open("wb") as file:
-            while block := draft.read(BLOCK_BYTES):
-                if stopped.is_set():
-                    raise OutageError(f"the task was ended before {place} was sent")
-                file.write(block)
-
-
-def _version(place: ObjectStoragePath) -> str | None:
-    """Return what tells an object from others of its name; None if there is none to be seen."""
-    place.fs.invalidate_cache()
-    try:
-        return fingerprint_of(place.name, place.fs.info(place.path))
-    except OSError:
-        return None
 
 
 def written(downloaded: Downloaded) -> list[dict[str, Any]]:

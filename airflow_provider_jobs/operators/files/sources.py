@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 import glob
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.sources.source import FileSource, OpenedSource, Source
+from airflow_provider_jobs.core.sources.source import FileSource, Source
+from airflow_provider_jobs.core.sources.stored import Seen, StoredSource
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.files.places import in_store, opened
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 _WILDCARDS = "*?["
-#: Where the stores say which version of an object it is.
-_VERSIONS = (
-    "ETag",
-    "etag",
-    "md5Hash",
-    "content_md5",
-    "generation",
-    "mtime",
-    "LastModified",
-    "last_modified",
-    "updated",
+#: Where the stores say which version of an object it is, without capitals, ``_`` and ``-``.
+_VERSIONS = frozenset(
+    {
+        "etag",
+        "md5",
+        "md5hash",
+        "contentmd5",
+        "crc32c",
+        "sha256",
+        "checksum",
+        "digest",
+        "versionid",
+        "generation",
+        "mtime",
+        "modify",
+        "modified",
+        "lastmodified",
+        "updated",
+    }
 )
+#: What tells less: a time at which some stores begin an object anew, when they say nothing else.
+_TIMES = frozenset({"created", "createdat", "creationtime", "timecreated", "ctime"})
+#: Bytes that are asked of Azure's client at a time: it holds them four times while they come, others twice.
+_AZURE_PIECE_BYTES = 2 * 1024 * 1024
+#: Whose clients leave an object as it is stored, whatever its content encoding.
+_AS_STORED = frozenset({"s3", "s3a"})
 
 
 def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
@@ -50,6 +67,8 @@ def sources_by_place(source: Any, conn_id: str | None = None) -> dict[str, Sourc
             raise ConfigurationError("source is empty: name a file")
         return found
     path = opened(source, conn_id, "source")
+    if isinstance(source, str) and in_store(path) and source.endswith("/"):
+        raise ConfigurationError(f"source {shown(source, 200)!r} is a folder: name a file")
     return _remote(path) if in_store(path) else _local(str(source))
 
 
@@ -83,31 +102,104 @@ def _as_written(text: str, path: Path | ObjectStoragePath) -> bool:
 
 def _object(path: ObjectStoragePath) -> Source:
     try:
+        path.fs.invalidate_cache()
         info = path.fs.info(path.path)
         if info.get("type") == "directory":
             raise ConfigurationError(f"{path} is not a file")
+        _check_stored(path, info)
         with path.open("rb") as file:
-            seekable = file.seekable()
+            file.read(0)  # tells Airflow's lineage of it, and reads nothing
     except FileNotFoundError:
         raise ConfigurationError(f"{path} does not exist") from None
     except PermissionError:
         raise ConfigurationError(f"{path} cannot be read") from None
+    azure = {"abfs", "abfss", "az"}.intersection(_protocols(path.fs))
+    seen = Seen(int(info["size"]), version_of(info))
+    return StoredSource(_Stored(path), seen, piece_bytes=_AZURE_PIECE_BYTES if azure else None)
 
-    def look() -> str:
-        path.fs.invalidate_cache()
-        return fingerprint_of(path.name, path.fs.info(path.path))
 
-    return OpenedSource(
-        name=path.name,
-        size=info.get("size"),
-        fingerprint=fingerprint_of(path.name, info),
-        opener=lambda: path.open("rb"),
-        look=look,
-        seekable=seekable,
-    )
+def _check_stored(path: ObjectStoragePath, info: dict[str, Any]) -> None:
+    """See that the store has found what was meant, and gives its bytes as they are stored.
+
+    :raises ConfigurationError: it has another name, no size, or a content encoding that is undone.
+    """
+    found = str(info.get("name") or path.path)
+    meant = {path.path.strip("/"), re.split(r"\?version_?id=", path.path, flags=re.IGNORECASE)[0].strip("/")}
+    if found.strip("/") not in meant:
+        raise ConfigurationError(f"{path} is {shown(found, 200)!r} to the store: rename the object")
+    if not isinstance(info.get("size"), int):
+        raise ConfigurationError(
+            f"{path}: the store does not say how long it is, so nothing could tell whether all of it was"
+            " read; copy it to a file first"
+        )
+    encoding = _encoding(info)
+    if encoding and not _AS_STORED.intersection(_protocols(path.fs)):
+        raise ConfigurationError(
+            f"{path} has the content encoding {shown(encoding, 40)}, which the store's client undoes, so its"
+            " size is not known; store it without one, as .gz"
+        )
+
+
+def _encoding(info: dict[str, Any]) -> str:
+    """Return the content encoding of an object, empty if it has none."""
+    settings = info.get("content_settings") or {}
+    seen = settings if isinstance(settings, dict) else vars(settings)
+    told = seen.get("content_encoding") or info.get("contentEncoding") or info.get("ContentEncoding")
+    return "" if str(told or "identity").lower() == "identity" else str(told)
+
+
+def _protocols(fs: Any) -> tuple[str, ...]:
+    return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
+
+
+class _Stored:
+    """An object as Airflow's file system of its store reads it."""
+
+    def __init__(self, path: ObjectStoragePath) -> None:
+        self._path = path
+        self.name = path.name
+
+    def look(self) -> Seen:
+        """Ask the store, not what it said before."""
+        fs = self._file_system(anew=False)
+        fs.invalidate_cache()
+        info = fs.info(self._path.path)
+        return Seen(int(info["size"]), version_of(info))
+
+    def open(self, *, anew: bool) -> Any:
+        """Return a file without a cache: the default ones hold up to 50 MiB, and hide what comes too much."""
+        fs = self._file_system(anew=anew)
+        return fs.open(self._path.path, "rb", cache_type="none")
+
+    def goes_on(self, file: Any, size: int) -> bool:
+        """Ask for the last byte and one more, where only ranges are read; other files show it themselves."""
+        from fsspec.spec import AbstractBufferedFile  # noqa: PLC0415 - only who has a store pays for it
+
+        if not isinstance(file, AbstractBufferedFile) or not file.fs.async_impl:
+            return False
+        return len(file.fs.cat_file(self._path.path, start=size - 1, end=size + 1)) != 1
+
+    def _file_system(self, *, anew: bool) -> Any:
+        """Return what reads: that of Airflow, or a new one.
+
+        Asynchronous ones serve many threads. Of the others, such as FTP's, each has one connection, on which
+        files that are read side by side would disturb each other.
+        """
+        fs = self._path.fs
+        if not anew and (fs.async_impl or "file" in _protocols(fs)):
+            return fs
+        return type(fs)(*fs.storage_args, **fs.storage_options, skip_instance_cache=True)
 
 
 def fingerprint_of(name: str, info: dict[str, Any]) -> str:
     """Return what tells an object from others of its name, by what its store says of it."""
-    versions = [str(info[key]) for key in _VERSIONS if info.get(key) is not None]
-    return ":".join([name, str(info.get("size")), *versions])
+    return f"{name}:{info.get('size')}:{version_of(info)}"
+
+
+def version_of(info: dict[str, Any]) -> str:
+    """Return a store's words for the version or the time of an object; empty if it has none."""
+    said = {key.lower().replace("_", "").replace("-", ""): value for key, value in info.items()}
+    for words in (_VERSIONS, _TIMES):
+        if known := [f"{key}={said[key]}" for key in sorted(words) if said.get(key) not in (None, "")]:
+            return ":".join(known)
+    return ""

@@ -26,7 +26,12 @@ class RedivisTask(ServiceTask):
 
     service = "redivis"
     hook_class = RedivisHook
-    together = Several(title="Redivis uploads", key="uploads", shared=("table",))
+    together = Several(
+        title="Redivis uploads",
+        key="uploads",
+        shared=("table",),
+        summed=("row_count", "size_bytes", "bad_record_count"),
+    )
     template_fields: Sequence[str] = ("redivis_conn_id",)
     #: What results call the scope of a job.
     scope_name: ClassVar[str] = "table"
@@ -45,9 +50,12 @@ class RedivisTask(ServiceTask):
 class RedivisOperator(RedivisTask, JobOperator):
     """What both operators share; see :class:`.JobOperator` for how they wait.
 
+    The result's ``duration_seconds`` are those from the submission until the task saw the end.
+
     :param execution_timeout: When to give up, since Redivis itself never does. None waits without end.
     """
 
+    tells_duration = False
     ui_color = "#d5c8e8"
 
     def __init__(self, *, execution_timeout: dt.timedelta | None = _DAY, **kwargs: Any) -> None:

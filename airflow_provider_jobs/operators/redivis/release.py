@@ -29,6 +29,8 @@ class RedivisReleaseOperator(RedivisOperator):
 
     :param dataset: ``owner.dataset``.
     :param release_notes: What is new, for readers.
+    :param on_incomplete: What a failed upload of the version, or a table that ``create_missing`` has made and
+        that has no rows, does: ``fail`` the task, and nothing is released, or ``warn`` in the log.
     :param execution_timeout: When to give up; default is an hour. None waits without end.
     """
 
@@ -41,13 +43,21 @@ class RedivisReleaseOperator(RedivisOperator):
         *,
         dataset: str,
         release_notes: str | None = None,
+        on_incomplete: str = "fail",
         execution_timeout: dt.timedelta | None = _HOUR,
         **kwargs: Any,
     ) -> None:
         super().__init__(execution_timeout=execution_timeout, **kwargs)
+        if on_incomplete not in ("fail", "warn"):
+            raise ValueError(f"on_incomplete is {on_incomplete!r}: it is fail or warn")
+        self.on_incomplete = on_incomplete
         self.cancel_on_kill = False
         self.dataset = dataset
         self.release_notes = release_notes
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is released, for the log."""
+        return "release", super().work_of({"dataset": self.dataset, **body})[1]
 
     def request(self, client: RedivisClient, context: Context) -> ReleaseRequest:
         """Return the work to submit."""
@@ -57,6 +67,7 @@ class RedivisReleaseOperator(RedivisOperator):
             key="release",
             body={"release_notes": self.release_notes or None},
             after=self._after(client, context, reference),
+            on_incomplete=self.on_incomplete,
         )
 
     def _after(self, client: RedivisClient, context: Context, reference: str) -> str:

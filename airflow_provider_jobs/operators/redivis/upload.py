@@ -13,9 +13,11 @@ from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSu
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.core.sources.source import Media
+from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.endings import failure
+from airflow_provider_jobs.operators.files.manifest import ManifestOperator
 from airflow_provider_jobs.operators.files.sources import sources_of
 from airflow_provider_jobs.operators.memory import TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.work import Submission
 
 
-class RedivisUploadOperator(RedivisOperator):
+class RedivisUploadOperator(ManifestOperator, RedivisOperator):
     """Send files of this machine or of any object store to a table of Redivis.
 
     An upload's name is its key: a retry finds what an earlier attempt made, and what is there with the same
@@ -40,8 +42,8 @@ class RedivisUploadOperator(RedivisOperator):
     how far Redivis came, also from one attempt of the task to the next. Several files go side by side.
 
     The result is a dict: ``job_id`` (the upload's uri), ``table``, ``name``, ``state``, ``row_count``,
-    ``size_bytes``, ``hash``, ``bad_record_count``; of several files ``job_id``, ``table``, ``state`` and
-    ``uploads``, a list of such.
+    ``size_bytes``, ``hash``, ``bad_record_count``; of several files ``job_id``, ``table``, ``state``, sums,
+    ``upload_count`` and ``uploads``, a list of such of the first 20.
 
     :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
         list of these.
@@ -75,9 +77,13 @@ class RedivisUploadOperator(RedivisOperator):
         "table",
         "upload_name",
         "source_conn_id",
+        "null_markers",
         "options",
+        "create_missing",
         "dataset_options",
         "expected_row_count",
+        "manifest_path",
+        "manifest_conn_id",
         *RedivisOperator.template_fields,
     )
 
@@ -157,11 +163,15 @@ class RedivisUploadOperator(RedivisOperator):
             for source, name in zip(sources, names, strict=True)
         ]
 
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is sent, and where to, for the log."""
+        return "upload", super().work_of({"table": self.table, "source": str(self.source), **body})[1]
+
     def preparation(self) -> Preparation:
         """Return what has to be there before bytes are sent, checked."""
         create = self.create_missing
         if isinstance(create, str):
-            raise ConfigurationError("create_missing is text: it is True, or a list")
+            create = bool(truth(create, "create_missing"))
         wanted = CREATABLE if create is True else frozenset(create or ())
         return Preparation(
             create=wanted,
@@ -173,6 +183,7 @@ class RedivisUploadOperator(RedivisOperator):
 
     def submissions(self, client: RedivisClient, context: Context) -> list[Submission]:
         """See to the table, send the files side by side, and return their uploads."""
+        self.check_manifest()
         requests, preparation = self.requests(context), self.preparation()
         prepare(client, self.table, preparation)
         submissions: list[Submission]
@@ -191,7 +202,9 @@ class RedivisUploadOperator(RedivisOperator):
 
         :raises JobFailed: one is not.
         """
-        return self._checked(client, statuses, self._carried)
+        statuses = self._checked(client, statuses, self._carried)
+        self.write_manifest(context, [self.summary(status) for status in statuses])
+        return statuses
 
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
@@ -209,11 +222,12 @@ class RedivisUploadOperator(RedivisOperator):
         return statuses
 
     def _fields(self) -> dict[str, Any]:
+        markers = self.null_markers
         given = {
             "type": self.file_type,
             "hasHeaderRow": self.has_header_row,
             "delimiter": self.delimiter,
-            "nullMarkers": list(self.null_markers) if self.null_markers is not None else None,
+            "nullMarkers": [markers] if isinstance(markers, str) else markers,
             "skipBadRecords": self.skip_bad_records,
         }
         return upload_fields(given, self.options)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import MOST_DATA_BYTES
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS
 from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
-from airflow_provider_jobs.clients.salesforce.results.files import Output
-from airflow_provider_jobs.clients.salesforce.split import split_csv
+from airflow_provider_jobs.clients.salesforce.results.files import Output, write_lines
+from airflow_provider_jobs.clients.salesforce.split import header_of
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.sources.source import FileSource
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.files.places import opened
-from airflow_provider_jobs.operators.files.results import check_places, written
+from airflow_provider_jobs.operators.files.results import written
 from airflow_provider_jobs.operators.files.sources import sources_of
-from airflow_provider_jobs.operators.memory import TaskMemory, left_out
+from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
-from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE, PartJobs
+from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
+from airflow_provider_jobs.operators.salesforce.rounds import IngestRounds, identity_of, without_resent
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +28,19 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
     from airflow_provider_jobs.core.sources.source import Source
 
+#: What Salesforce puts before the fields of each record.
+_OWN_COLUMNS = {
+    "successful": ['"sf__Id"', '"sf__Created"'],
+    "failed": ['"sf__Id"', '"sf__Error"'],
+    "unprocessed": [],
+}
 _OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 
 
-class SalesforceIngestOperator(SalesforceOperator):
+class SalesforceIngestOperator(IngestRounds):
     """Insert, update, upsert or delete the records of a CSV file, and wait without holding a worker.
 
     A file of any size is split between records into as many jobs as Salesforce needs. Nothing is processed
@@ -43,8 +50,9 @@ class SalesforceIngestOperator(SalesforceOperator):
 
     The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
     ``record_count``, ``failed_record_count``, ``processing_seconds``, ``retries``, ``url``; of several jobs
-    also ``jobs``, a list of such dicts; if files were written ``files``, a list of ``records``, ``path``,
-    ``record_count``, ``size_bytes`` and ``sha256``.
+    also ``job_count`` and ``jobs``, a list of such dicts of the first 20; if files were written
+    ``file_count``, ``size_bytes`` of all, and ``files``, a list of ``records``, ``path``, ``record_count``,
+    ``size_bytes`` and ``sha256``.
 
     :param source: The CSV file, in UTF-8, its first line the names of fields: a path, a URL such as
         ``s3://bucket/key``, or an ObjectStoragePath.
@@ -58,8 +66,6 @@ class SalesforceIngestOperator(SalesforceOperator):
     :param max_failed_share: Largest share of rejected records that still counts as success, 0 to 1.
     :param on_failed_records: What more rejected records do: ``fail`` the task, ``warn`` in the log, or
         ``pass``.
-    :param part_bytes: At most so many bytes a job; Salesforce takes 100 MB.
-    :param parallel_uploads: Parts to send at a time.
     """
 
     after_success = (
@@ -90,8 +96,6 @@ class SalesforceIngestOperator(SalesforceOperator):
         max_failed_records: int | None = None,
         max_failed_share: float | None = None,
         on_failed_records: str = "fail",
-        part_bytes: int = MOST_DATA_BYTES,
-        parallel_uploads: int = 4,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -101,10 +105,6 @@ class SalesforceIngestOperator(SalesforceOperator):
             raise ValueError(f"max_failed_records is {max_failed_records}: it cannot be negative")
         if max_failed_share is not None and not 0 <= max_failed_share <= 1:
             raise ValueError(f"max_failed_share is {max_failed_share}: it is between 0 and 1")
-        if not 0 < part_bytes <= MOST_DATA_BYTES:
-            raise ValueError(f"part_bytes is {part_bytes}: it is above 0, and at most {MOST_DATA_BYTES}")
-        if parallel_uploads < 1:
-            raise ValueError(f"parallel_uploads is {parallel_uploads}: at least 1 is needed")
         self.source = source
         self.object_name = object_name
         self.operation = operation
@@ -114,8 +114,8 @@ class SalesforceIngestOperator(SalesforceOperator):
         self.max_failed_records = max_failed_records
         self.max_failed_share = max_failed_share
         self.on_failed_records = on_failed_records
-        self.part_bytes = part_bytes
-        self.parallel_uploads = parallel_uploads
+        #: Of a file without records.
+        self._header = ""
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job.
@@ -147,31 +147,42 @@ class SalesforceIngestOperator(SalesforceOperator):
             max_failed_share=self.max_failed_share is not None,
             on_failed_records=self.on_failed_records != "fail",
             delete_job=self.delete_job,
+            parts_in_turn=self.parts_in_turn,
         )
+        self.check_manifest()
         body = self.body()
+        self._tell_work(body)
         try:
             source = self._file()
-            identity = _identity(source)
+            identity = identity_of(source)
         except JobsError as error:
             if submissions := self._complete_already(client, context, error):
                 return submissions
             raise
         if self.results_path:
-            folder = opened(self.results_path, self.results_conn_id or None)
-            check_places(folder, [f"{name}.csv" for name in INGESTED.values()])
+            names = [_results_name(context, name) for name in INGESTED.values()]
+            self._results_sink(context).check(names)
         version = self.api_version or None
         work = [client.scope, version or client.version, body, self.part_bytes, identity]
         memory = TaskMemory(context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
-        jobs = PartJobs(client, memory, body, version, self._keep, lambda: self._killed)
-        ending = self.line_ending or None
-        with split_csv(source, most_bytes=self.part_bytes, line_ending=ending) as ingest_parts:
-            submissions = jobs.submit(ingest_parts, self.parallel_uploads)
-            self._carried["sent"] = {
-                submission.status.ref.id: part.record_count
-                for submission, part in zip(submissions, ingest_parts, strict=True)
-            }
-        return submissions
+        submissions = self._sent(client, memory, source, self.part_bytes)
+        return submissions or [Submission(self._nothing(client, source), adopted=True)]
+
+    def _nothing(self, client: SalesforceClient, source: Source) -> JobStatus:
+        """Return what is told of a file without records, for which no job is made."""
+        self.log.info("%s has a header and no records: no job is made", shown(source.name))
+        self._header = header_of(source)
+        body = self.body()
+        ref = JobRef("salesforce", client.scope, "", f"{self.api_version or client.version}/jobs/ingest")
+        counts = {"record_count": 0, "failed_record_count": 0, "retries": 0}
+        about = {"object": body["object"], "operation": body["operation"]}
+        return JobStatus(ref, JobState.SUCCEEDED, "no records", statistics={**about, **counts})
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return what is done with which object, for the log."""
+        rest = {name: value for name, value in body.items() if name not in {"operation", "contentType"}}
+        return str(body["operation"]), super().work_of({**rest, "source": str(self.source)})[1]
 
     def repeatable(self, statuses: Sequence[JobStatus]) -> bool:
         """Return False if another attempt would write records again: it knows of these jobs by its memory."""
@@ -201,18 +212,19 @@ class SalesforceIngestOperator(SalesforceOperator):
         :raises JobFailed: too many were, and ``on_failed_records`` is ``fail``.
         """
         check_counts(statuses, self._carried.get("sent", {}))
+        resent = self._carried.get("resent", {})
+        statuses = [without_resent(status, resent) for status in statuses]
         processed, failed = counted(statuses)
         if not tolerated(failed, processed, self.max_failed_records, self.max_failed_share):
             if self.on_failed_records != "pass":
-                told = rejected(client, statuses, self.column_delimiter or "COMMA")
+                told = rejected(client, statuses, self._delimiter, resent)
                 if self.on_failed_records == "fail":
                     raise JobFailed(told)
                 self.log.warning("%s", told.failure_report())
         elif failed:
-            jobs = several.names([status.ref for status in statuses])
-            self.log.warning(
-                "%s: %s of %s records were rejected, which is within the limit", jobs, failed, processed
-            )
+            self.log.warning("%s of %s records were rejected, which is within the limit", failed, processed)
+        with self._reading_results(context, statuses):
+            self.write_manifest(context, [self.summary(status) for status in statuses])
         if self.delete_job:
             self._delete(client, statuses)
         return statuses
@@ -223,18 +235,13 @@ class SalesforceIngestOperator(SalesforceOperator):
 
         :raises JobsError: records were rejected, or their numbers are not as sent: a worker has to tell.
         """
+        if carried.get("later") or carried.get("done"):
+            raise JobsError("other jobs of the task come before these, or after them")
+        statuses = cls._with_results(client, statuses, carried)
         check_counts(statuses, carried.get("sent", {}))
         if counted(statuses)[1]:
             raise JobsError("records were rejected")
         return super().xcoms(client, statuses, carried)
-
-    def _note_complete(
-        self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
-    ) -> None:
-        """Note jobs whose results are to be read by a retry, which may be on a worker without the file."""
-        refs = [status.ref.to_json() for status in statuses]
-        with left_out("the note that all records are written"):
-            self._complete(client, context).remember({"refs": refs, "sent": self._carried.get("sent", {})})
 
     def _complete_already(
         self, client: SalesforceClient, context: Context, error: JobsError
@@ -244,12 +251,12 @@ class SalesforceIngestOperator(SalesforceOperator):
         refs = [JobRef.from_json(ref) for ref in kept["refs"]]
         if refs:
             self.log.warning("%s; its records are written by %s: going on", error, several.names(refs))
-            self._carried["sent"] = kept["sent"]
+            self._carried |= {
+                "sent": kept["sent"],
+                "resent": kept.get("resent", {}),
+                "round": self.lock_retries,
+            }
         return [Submission(client.status(ref), adopted=True) for ref in refs]
-
-    def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
-        work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
-        return TaskMemory(context, "salesforce_complete", work, self._since)
 
     def _file(self) -> Source:
         sources = sources_of(self.source, self.source_conn_id or None)
@@ -263,19 +270,25 @@ class SalesforceIngestOperator(SalesforceOperator):
         self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
     ) -> list[dict[str, Any]]:
         """Write what became of all records to files, and return what the result says about these."""
-        refs = [status.ref for status in statuses]
-        folder = opened(self.results_path, self.results_conn_id or None)
+        refs = [status.ref for status in statuses if status.ref.id]
         files = []
         for which, name in INGESTED.items():
-            sink = self._sink(context, folder)
-            downloaded = client.download_ingested(refs, which, Output(f"{name}.csv"), sink)
+            sink, output = self._results_sink(context), Output(_results_name(context, name))
+            if refs:
+                resent = self._carried.get("resent", ())
+                downloaded = client.download_ingested(refs, which, output, sink, statuses, resent)
+            else:
+                delimiter = DELIMITERS[self.column_delimiter or "COMMA"]
+                line = delimiter.join([*_OWN_COLUMNS[name], self._header])
+                downloaded = write_lines(sink, output, [line])
             files += [{"records": name, **each} for each in written(downloaded)]
         return files
 
+    def _results_sink(self, context: Context) -> LocalSink:
+        return self._sink(context, opened(self.results_path, self.results_conn_id or None))
 
-def _identity(source: Source) -> str:
-    """Return what is equal for equal bytes, also on another worker that has the file from elsewhere."""
-    if not isinstance(source, FileSource):
-        return source.fingerprint
-    with source.open() as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type] # it has readinto
+
+def _results_name(context: Context, name: str) -> str:
+    """Return what a file of results is called: mapped tasks, which may share a folder, add their index."""
+    index = context["ti"].map_index
+    return f"{name}.csv" if index is None or index < 0 else f"{name}-{index}.csv"

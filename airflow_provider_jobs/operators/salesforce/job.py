@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.core.several import MOST_LISTED, Several
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError, ResultsUnavailable
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
-from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
-from airflow_provider_jobs.operators.files.results import found_elsewhere, sink_for
+from airflow_provider_jobs.operators.files.manifest import ManifestOperator
+from airflow_provider_jobs.operators.files.results import found_elsewhere
+from airflow_provider_jobs.operators.files.stores import sink_for
 from airflow_provider_jobs.operators.task import ServiceTask
 from airflow_provider_jobs.words import shown
 
@@ -70,7 +71,7 @@ class SalesforceTask(ServiceTask):
         }
 
 
-class SalesforceOperator(SalesforceTask, JobOperator):
+class SalesforceOperator(SalesforceTask, ManifestOperator):
     """What both operators share; see :class:`.JobOperator` for how they wait.
 
     :param api_version: The API version of the job, such as ``59.0``; default is the connection's.
@@ -96,6 +97,8 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         "line_ending",
         "results_path",
         "results_conn_id",
+        "manifest_path",
+        "manifest_conn_id",
         *SalesforceTask.template_fields,
         "api_version",
     )
@@ -133,8 +136,13 @@ class SalesforceOperator(SalesforceTask, JobOperator):
         return not (self.results_path or self.delete_job) and super().ends_in_trigger()
 
     def summary_of(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
-        """Return what the XCom ``job`` says, with the files that were written."""
-        return {**super().summary_of(statuses), **({"files": self._files} if self._files else {})}
+        """Return what the XCom ``job`` says, with the first files that were written, and their sums."""
+        files = {
+            "file_count": len(self._files),
+            "size_bytes": sum(file["size_bytes"] for file in self._files),
+            "files": self._files[:MOST_LISTED],
+        }
+        return {**super().summary_of(statuses), **(files if self._files else {})}
 
     def _sink(self, context: Context, folder: Any) -> LocalSink:
         """Return what writes results to a folder; the log says if other workers do not have that.
@@ -156,6 +164,8 @@ class SalesforceOperator(SalesforceTask, JobOperator):
 
         def delete() -> None:
             for status in statuses:
+                if not status.ref.id:
+                    continue  # there was nothing to make a job for
                 try:
                     client.delete_job(status.ref)
                 except JobsError as error:

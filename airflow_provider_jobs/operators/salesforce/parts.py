@@ -37,6 +37,7 @@ class PartJobs:
     :param body: The fields of each job.
     :param keep: Told every job as soon as it exists, and what keeps it for a retry; and those of an earlier
         attempt before anything else: a kill has to find them.
+    :param close: False leaves the jobs open once they have their data.
     """
 
     client: SalesforceClient
@@ -45,6 +46,7 @@ class PartJobs:
     version: str | None
     keep: Callable[[JobRef, Callable[[], object]], None]
     killed: Callable[[], bool]
+    close: bool = True
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pool: Pool | None = None
@@ -78,13 +80,15 @@ class PartJobs:
             return Submission(known, adopted=True)
         self._check_stop()
         name = f"{part.source.name}, part {number + 1}"
+        delimiter = {"columnDelimiter": part.delimiter} if part.delimiter else {}
         return self.client.submit(
             SalesforceRequest(
-                body={**self.body, "lineEnding": part.line_ending},
+                body={**self.body, **delimiter, "lineEnding": part.line_ending},
                 media=Media(part.source, on_progress=ProgressLog(log, name)),
                 version=self.version,
                 on_created=lambda ref: self._remember(number, ref),
                 before_close=self._check_stop,
+                close=self.close,
             )
         )
 

@@ -12,9 +12,18 @@ from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.endings import retry_follows
 from airflow_provider_jobs.operators.files.places import opened
-from airflow_provider_jobs.operators.files.results import folder_and_name, written
+from airflow_provider_jobs.operators.files.results import (
+    check_no_unknown_parts,
+    check_not_shared,
+    folder_and_name,
+    part_name,
+    remove_earlier_parts,
+    written,
+)
+from airflow_provider_jobs.operators.files.stores import sink_for
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 
@@ -38,8 +47,9 @@ class SalesforceQueryOperator(SalesforceOperator):
     same worker too. Files appear under their names once everything is there.
 
     The result is a dict: ``job_id``, ``kind``, ``api_version``, ``state``, ``object``, ``operation``,
-    ``record_count``, ``processing_seconds``, ``retries``, ``url`` and, if files were written, ``files``: a
-    list of ``path``, ``record_count``, ``size_bytes`` and ``sha256``.
+    ``record_count``, ``processing_seconds``, ``retries``, ``url`` and, if files were written, ``file_count``,
+    ``size_bytes`` of all, and ``files``: of the first 20 a list of ``path``, ``record_count``, ``size_bytes``
+    and ``sha256``.
 
     :param soql: The query, or a .soql file.
     :param operation: ``query``, or ``queryAll`` for deleted and archived records too.
@@ -91,8 +101,9 @@ class SalesforceQueryOperator(SalesforceOperator):
         if self.delete_job and not self.results_path:
             raise ConfigurationError("delete_job needs results_path: the results would be lost")
         self._check_wait(results_path=self.results_path)
-        if self.results_path:
-            self._place("check")
+        if self.manifest_path and not self.results_path:
+            raise ConfigurationError("manifest_path needs results_path: it names the files that are written")
+        self.check_manifest()
         fields = {
             "operation": self.operation,
             "query": self.soql,
@@ -101,6 +112,10 @@ class SalesforceQueryOperator(SalesforceOperator):
             "lineEnding": self.line_ending or None,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return the query, for the log."""
+        return str(body["operation"]), str(body["query"])
 
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the hook: with ``delete_job`` its client deletes what it aborts."""
@@ -113,6 +128,9 @@ class SalesforceQueryOperator(SalesforceOperator):
         recorded yet, and runs the task again.
         """
         body, version = self.body(), self.api_version or None
+        self._tell_work(body)
+        if self.results_path:
+            self._check_place(context)
         memory = TaskMemory(
             context, "salesforce_job", [client.scope, version or client.version, body], self._since
         )
@@ -134,6 +152,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         if self.results_path:
             with self._reading_results(context, statuses):
                 self._files = written(self._download(client, context, statuses[0].ref))
+                self.write_manifest(context, self._files)
             if self.delete_job:
                 self._delete(client, statuses)
         return statuses
@@ -154,28 +173,43 @@ class SalesforceQueryOperator(SalesforceOperator):
         return status
 
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
-        folder, output = self._place(ref.id)
+        folder, output = self._place(context, ref.id)
         memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)], self._since)
         kept = None
         with left_out("the checkpoint of the download"):
             kept = memory.recall()
         # Drafts are kept for another attempt only.
         another = memory.lasts and retry_follows(context)
-        return client.download(
+        sink = self._sink(context, folder)
+        downloaded = client.download(
             ref,
             output,
-            self._sink(context, folder),
+            sink,
             workers=self.parallel_downloads,
             page_records=self.page_records,
             checkpoint=Checkpoint.from_json(kept) if kept else None,
             on_checkpoint=partial(_keep_checkpoint, memory) if another else None,
         )
+        if output.split:
+            remove_earlier_parts(sink, context, {file.name for file in downloaded.files})
+        return downloaded
 
-    def _place(self, job_id: str) -> tuple[Any, Output]:
+    def _check_place(self, context: Context) -> None:
+        """See that the results can be written, before there is a job."""
+        folder, output = self._place(context, "")
+        sink = sink_for(folder, task_digest(context))
+        if output.split:
+            sink.check([])
+            check_no_unknown_parts(sink)
+        else:
+            check_not_shared(self, context)
+            sink.check([output.name])
+
+    def _place(self, context: Context, job_id: str) -> tuple[Any, Output]:
         """Return the folder to write to, and what."""
         conn_id, compress = self.results_conn_id or None, self.compression == "gzip"
         if self.results_as == "parts":
-            name = f"{job_id}.csv.gz" if compress else f"{job_id}.csv"
+            name = part_name(job_id, context, ".csv.gz" if compress else ".csv")
             return opened(self.results_path, conn_id), Output(name, split=True, compress=compress)
         folder, name = folder_and_name(self.results_path, conn_id)
         return folder, Output(name, compress=compress)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, job_path
+from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES
+from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, by_lock
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.http.messages import beginning
+from airflow_provider_jobs.core.sources.csv_records import records_of, values_of
 from airflow_provider_jobs.core.wait.threads import within
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
@@ -19,14 +20,13 @@ from airflow_provider_jobs.operators.salesforce.job import SALESFORCE_JOBS
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef
 
-#: Bytes of a job's rejected records that are read to show some of them.
-_READ_BYTES = 1024 * 1024
 _FIELD_CHARACTERS = 80
+_REASON_CHARACTERS = 100
 
 
 def tolerated(failed: int, processed: int, most: int | None, most_share: float | None) -> bool:
@@ -68,15 +68,23 @@ class _Miscounted(ProtocolError):
     retryable = False
 
 
-def rejected(client: SalesforceClient, statuses: Sequence[JobStatus], delimiter: str) -> JobStatus:
-    """Return one status of jobs that failed by their records, the first of these named."""
+def rejected(
+    client: SalesforceClient, statuses: Sequence[JobStatus], delimiter: str, resent: Collection[str] = ()
+) -> JobStatus:
+    """Return one status of jobs that failed by their records, the first of these named.
+
+    :param resent: Ids of jobs whose records that a lock kept out went to later ones.
+    """
     processed, failed = counted(statuses)
     problems: list[JobProblem] = []
     try:
         for status in statuses:
             if len(problems) < SHOWN_PROBLEMS:
+                again = status.ref.id in resent
                 most = SHOWN_PROBLEMS - len(problems)
-                problems += within(NICE_SECONDS, partial(_rejected, client, status.ref, delimiter, most))
+                problems += within(
+                    NICE_SECONDS, partial(_rejected, client, status.ref, delimiter, most, again)
+                )
     except (JobsError, TimeoutError) as error:
         problems.append(JobProblem("unknown", f"the rejected records could not be read: {error}"))
     return replace(
@@ -89,23 +97,18 @@ def rejected(client: SalesforceClient, statuses: Sequence[JobStatus], delimiter:
     )
 
 
-def _rejected(client: SalesforceClient, ref: JobRef, delimiter: str, most: int) -> list[JobProblem]:
-    """Return the first rejected records of one job."""
-    with client.csv(f"{job_path(ref)}/failedResults/", {}) as reply:
-        text = beginning(reply.blocks, _READ_BYTES)
-    whole = len(text) <= _READ_BYTES
-    reader = csv.DictReader(
-        io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=DELIMITERS.get(delimiter, ",")
-    )
-    found: list[JobProblem] = []
-    try:
-        for row in reader:
-            found.append(_problem(row))
-            if len(found) > most:
-                break
-    except csv.Error:
-        whole = False  # a value longer than the reader takes
-    return (found if whole else found[:-1])[:most]
+def _rejected(
+    client: SalesforceClient, ref: JobRef, delimiter: str, most: int, resent: bool
+) -> list[JobProblem]:
+    """Return the first rejected records of one job; those of a lock left out if they went elsewhere."""
+    mark = DELIMITERS.get(delimiter, ",")
+    with client.csv(f"{job_path(ref)}/{FAILED}/", {}) as reply:
+        records = records_of(reply.blocks, MOST_RECORD_BYTES)
+        header = values_of(next(records, b""), mark)
+        rows = (values_of(record, mark) for record in records)
+        told = (row for row in rows if not (resent and by_lock(row)))
+        # A record that is cut may lack its last values.
+        return [_problem(dict(zip(header, row, strict=False))) for row in islice(told, most)]
 
 
 def _problem(row: Mapping[str, str | None]) -> JobProblem:
@@ -114,4 +117,5 @@ def _problem(row: Mapping[str, str | None]) -> JobProblem:
     place = next(iter([each for each in own if each[0].lower() == "id"] or own), None)
     value = shown(" ".join(str(place[1]).split()), _FIELD_CHARACTERS) if place else ""
     location = f"record with {place[0]} {value}" if place else None
-    return JobProblem(reason.strip(), message.strip().removesuffix("--").strip() or "no message", location)
+    reason = shown(reason.strip(), _REASON_CHARACTERS)  # an error may hold all of the value
+    return JobProblem(reason, message.strip().removesuffix("--").strip() or "no message", location)

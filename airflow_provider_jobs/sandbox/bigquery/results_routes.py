@@ -130,6 +130,8 @@ class ResultMethods:
         for name in ("numDmlAffectedRows", "statementType"):
             if name in query:
                 document[name] = query[name]
+        if "sessionInfo" in job.statistics:
+            document["sessionInfo"] = job.statistics["sessionInfo"]
         if job.errors:
             document["errors"] = job.errors
         table = job.configuration["query"].get("destinationTable")

@@ -50,4 +50,16 @@ class SkipPage(Action):
         return reply
 
 
-SALESFORCE_ACTIONS: dict[str, type[Action]] = {"drop_record": DropRecord, "skip_page": SkipPage}
+@dataclass(frozen=True)
+class LockRecords(Action):
+    """Let a lock keep the first records of an ingest job out; of ``salesforce.ingest.run``."""
+
+    records: int = 1
+    error: str = "UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--"
+
+
+SALESFORCE_ACTIONS: dict[str, type[Action]] = {
+    "drop_record": DropRecord,
+    "skip_page": SkipPage,
+    "lock_records": LockRecords,
+}

@@ -49,6 +49,8 @@ class Job:
     executing: bool = False  # the org's records may have changed
     outcome: dict[str, str] = field(default_factory=dict)  # names of the files of an ingest job's results
     started_at: float | None = None
+    locked: int = 0  # records at its beginning that a lock keeps out
+    lock_error: str = ""
     processed: int = 0
     failed: int = 0
     retries: int = 0

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 PATH = "/services/oauth2/token"
 LONGEST_ASSERTION_SECONDS = 300  # three minutes are documented, and clocks differ
 AUDIENCES = {"production": "https://login.salesforce.com", "sandbox": "https://test.salesforce.com"}
+# The first is what a wrong password gets, too.
+BLOCKED = {
+    "password": "authentication failure",
+    "client_credentials": "no client credentials user enabled",
+    "jwt-bearer": "user hasn't approved this consumer",
+}
 LOGIN_HOSTS = ("login.", "test.")
 
 
@@ -57,9 +63,20 @@ class TokenEndpoint:
         flow = flows.get(grant_type)
         if flow is None:
             raise Refusal(400, "unsupported_grant_type", "grant type not supported")
+        self._check_allowed(grant_type.rpartition(":")[2])
         flow(form, call)
         call.request.scope["sandbox.entry"].account = self._account.username
         return Reply(self._reply(self._service.issue_token(grant_type.rpartition(":")[2])))
+
+    def _check_allowed(self, flow: str) -> None:
+        """Refuse what the org or the app blocks, in the words that are reported of Salesforce."""
+        if flow in self._service.settings.blocked_flows.split(","):
+            raise _invalid_grant(BLOCKED[flow])
+
+    def _takes(self, audience: Any) -> bool:
+        shared = AUDIENCES[self._service.settings.org]
+        own = self._service.platform.url
+        return audience == own or (audience == shared and self._service.settings.audience == "any")
 
     def _by_assertion(self, form: dict[str, str], _call: Call) -> None:
         try:
@@ -70,7 +87,7 @@ class TokenEndpoint:
             raise Refusal(400, "invalid_client_id", "client identifier invalid")
         if claims.get("sub") != self._account.username:
             raise _invalid_grant("user hasn't approved this consumer")
-        if claims.get("aud") != AUDIENCES[self._service.settings.org]:
+        if not self._takes(claims.get("aud")):
             raise _invalid_grant("audience is invalid")
         ahead = _number(claims.get("exp")) - time.time()
         if not 0 < ahead <= LONGEST_ASSERTION_SECONDS:

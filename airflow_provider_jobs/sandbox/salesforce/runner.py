@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, wait_for_first
 from airflow_provider_jobs.sandbox.fault_actions import Exchange
 from airflow_provider_jobs.sandbox.replies import Refusal
+from airflow_provider_jobs.sandbox.salesforce.faults import LockRecords
 from airflow_provider_jobs.sandbox.salesforce.jobs import (
     ABORTED,
     FAILED,
@@ -148,6 +149,8 @@ class JobRunner:
         exchange = Exchange(stopped, "", self._platform.tokens, self._platform.stopping)
         try:
             for action in actions:
+                if isinstance(action, LockRecords):
+                    job.locked, job.lock_error = action.records, action.error
                 await action.before(exchange)
         except ConnectionCut:
             LOGGER.debug("a hanging job goes on")  # it has no connection to cut
@@ -219,6 +222,7 @@ class JobRunner:
                 delimiter=job.delimiter,
                 line_ending=job.line_ending,
                 limit=self._settings.ingest_limit or None,
+                locked=(job.locked, job.lock_error),
             )
 
         self._end_ingest(job, await asyncio.get_running_loop().run_in_executor(self._pool, work))

@@ -32,6 +32,7 @@ class SalesforceSettings(Switches):
         "org": ("production", "sandbox"),
         "network": ("untrusted", "trusted"),
         "soap_login": ("enabled", "disabled"),
+        "audience": ("any", "my_domain"),
     }
 
     # Results
@@ -74,3 +75,5 @@ class SalesforceSettings(Switches):
     org: str = "production"  # sandbox: the audience of assertions is https://test.salesforce.com
     network: str = "untrusted"  # trusted: passwords need no security token
     soap_login: str = "enabled"
+    audience: str = "any"  # of assertions; my_domain: as External Client Apps, which refuse login and test
+    blocked_flows: str = ""  # that orgs or apps do not allow: "password,client_credentials,jwt-bearer"

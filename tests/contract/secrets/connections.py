@@ -40,6 +40,7 @@ SHOWN = {
             "private_key_file_path",
             "organization_id",
             "instance_url",
+            "audience",
             "version",
             "client_id",
         ),

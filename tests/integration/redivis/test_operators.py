@@ -259,3 +259,60 @@ def test_a_wrong_token_is_said_at_once(lab: RedivisLab, tmp_path: Path) -> None:
     with pytest.raises(AirflowFailException, match="401"):
         perform(lab.operator(write(tmp_path)))
     assert not lab.clock.pauses
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+class TestIncomplete:
+    """What is not in a release never will be."""
+
+    def release(self, lab: RedivisLab, *, deferrable: bool, **changes: Any) -> Any:
+        task = RedivisReleaseOperator(
+            task_id="r",
+            dataset=f"{OWNER}.{lab.dataset}",
+            poll_interval=0.2,
+            inline_wait=0,
+            deferrable=deferrable,
+            **changes,
+        )
+        return perform(task, TaskRun().context())
+
+    def version(self, lab: RedivisLab) -> Any:
+        return lab.client.get_dataset(f"{OWNER}.{lab.dataset}")["version"]
+
+    @pytest.mark.parametrize("broken", ["upload", "table", "both"])
+    def test_it_is_refused_and_named(
+        self,
+        lab: RedivisLab,
+        tmp_path: Path,
+        broken: str,
+        caplog: pytest.LogCaptureFixture,
+        *,
+        deferrable: bool,
+    ) -> None:
+        perform(lab.operator(write(tmp_path)))
+        says = []
+        if broken != "table":
+            bad = write(tmp_path, b"a,b\n1,2,3\n", "bad.csv")
+            with pytest.raises(AirflowFailException):
+                perform(lab.operator(bad, file_type="delimited", options={"quoteCharacter": '"'}))
+            says.append("upload bad.csv of table orders has failed")
+        if broken != "upload":
+            new = f"{OWNER}.{lab.dataset}:next.late"
+            with pytest.raises(AirflowFailException):
+                perform(lab.operator("/nowhere.csv", table=new, create_missing=True))
+            lab.fault("uploads.create", "reply", status=403, times=0)
+            with pytest.raises(AirflowFailException):
+                perform(lab.operator(write(tmp_path), table=new, create_missing=True))
+            lab.sandbox.clear_faults()
+            says.append("table late, which was made for an upload, has no rows")
+        with pytest.raises(AirflowFailException, match=r"is not complete.*Nothing is released") as caught:
+            self.release(lab, deferrable=deferrable)
+        assert [text for text in says if text not in str(caught.value)] == []
+        assert not self.version(lab)["isReleased"]
+        assert self.release(lab, deferrable=deferrable, on_incomplete="warn")["version"] == "v1.0"
+        assert [text for text in says if text not in caplog.text] == []
+
+    def test_what_is_complete_is_released(self, lab: RedivisLab, tmp_path: Path, *, deferrable: bool) -> None:
+        new = f"{OWNER}.{lab.dataset}:next.more"
+        perform(lab.operator(write(tmp_path), table=new, create_missing=True))
+        assert self.release(lab, deferrable=deferrable)["version"] == "v1.0"

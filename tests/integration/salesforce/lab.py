@@ -35,6 +35,8 @@ USUAL: dict[str, Any] = {
     "org": "production",
     "network": "untrusted",
     "soap_login": "enabled",
+    "audience": "any",
+    "blocked_flows": "",
     "daily_api_requests": 100_000,
     "abort": "at_once",
     "latency_seconds": 0.0,

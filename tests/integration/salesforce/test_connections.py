@@ -86,7 +86,9 @@ def test_jwt_bearer(lab: SalesforceLab, conn_type: str, org: str) -> None:
 @TYPES
 def test_username_and_password(lab: SalesforceLab, conn_type: str) -> None:
     works(lab, conn_type, **user(lab), **app(lab), security_token=lab.account.security_token)
-    assert logins(lab) == ["/services/oauth2/token 200"]
+    # Airflow's own hook takes SOAP where there is a security token.
+    way = {"salesforce": "Soap/u/64.0", "salesforce_bulk": "oauth2/token"}[conn_type]
+    assert logins(lab) == [f"/services/{way} 200"]
 
 
 @TYPES
@@ -272,3 +274,25 @@ def test_no_secret_is_logged_kept_or_handed_on(lab: SalesforceLab, caplog: pytes
 def test_a_task_needs_nothing_but_the_connection(lab: SalesforceLab) -> None:
     lab.connect(**app(lab))
     assert perform(lab.query(SOQL), TaskRun().context())["record_count"] > 0
+
+
+@pytest.mark.parametrize("fields", [{}, {"domain": "login"}, {"audience": "address"}])
+def test_an_external_client_app_takes_a_jwt_for_the_my_domain_alone(
+    lab: SalesforceLab, fields: dict[str, str]
+) -> None:
+    lab.sandbox.salesforce_settings(audience="my_domain")
+    named = {name: lab.sandbox.salesforce if value == "address" else value for name, value in fields.items()}
+    who = {"login": lab.account.username, "consumer_key": lab.account.consumer_key}
+    works(lab, "salesforce_bulk", **who, private_key=lab.sandbox.salesforce_key_file.read_text(), **named)
+    assert logins(lab) == ["/services/oauth2/token 200"]
+
+
+def test_the_audience_of_a_jwt_can_be_set(lab: SalesforceLab) -> None:
+    lab.sandbox.salesforce_settings(org="sandbox")
+    who = {"login": lab.account.username, "consumer_key": lab.account.consumer_key}
+    key = {"private_key_file_path": str(lab.sandbox.salesforce_key_file)}
+    works(lab, "salesforce_bulk", **who, **key, audience="https://test.salesforce.com")
+    lab.mark += "x"
+    lab.connect(**who, **key, audience="login")
+    with pytest.raises(AuthenticationError, match=r"audience is invalid .*set the connection's audience"):
+        SalesforceHook().limits()

@@ -126,7 +126,6 @@ def test_many_rejected_records_are_counted(lab: SalesforceLab, tmp_path: Path) -
 
 WRONG: dict[str, tuple[bytes, dict[str, Any], str]] = {
     "empty": (b"", {}, "a.csv is empty"),
-    "header alone": (b"Name\n", {}, "a header and no records"),
     "gzip": (b"\x1f\x8b\x08", {}, "compressed by gzip"),
     "JSON": (b'{"a": 1}', {}, "is JSON"),
     "not UTF-8": (b"Name\nZo\xeb\n", {}, "not in UTF-8"),

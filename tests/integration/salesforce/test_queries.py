@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,10 @@ def test_pages_become_parts(
     )
     files = result["files"]
     suffix = ".csv.gz" if compression else ".csv"
-    names = [f"{result['job_id']}-{number:05d}{suffix}" for number in range(len(files))]
-    assert [Path(file["path"]).name for file in files] == names
+    names = [Path(file["path"]).name for file in files]
+    task = names[0].split("-")[1]
+    assert re.fullmatch("[0-9a-f]{8}", task)
+    assert names == [f"{result['job_id']}-{task}-{number:05d}{suffix}" for number in range(len(files))]
     assert len(files) == -(-result["record_count"] // 700)
     contents = [Path(file["path"]).read_bytes() for file in files]
     assert [len(content) for content in contents] == [file["size_bytes"] for file in files]

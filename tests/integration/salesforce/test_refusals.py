@@ -141,3 +141,24 @@ def test_a_host_that_is_not_there(lab: SalesforceLab) -> None:
 def test_missing_connection(lab: SalesforceLab) -> None:
     with pytest.raises(AirflowNotFoundException, match="nowhere"):
         perform(lab.query(SOQL, salesforce_conn_id="nowhere"))
+
+
+BLOCKED = {
+    "password": "authentication failure .this org blocks the username-password flow",
+    "client_credentials": "no client credentials user enabled .this org blocks the client credentials flow",
+    "jwt-bearer": "user hasn't approved this consumer .let an administrator pre-authorize",
+}
+
+
+@pytest.mark.parametrize("flow", BLOCKED)
+def test_a_flow_that_the_org_blocks_is_named(lab: SalesforceLab, flow: str) -> None:
+    lab.sandbox.salesforce_settings(blocked_flows=flow)
+    key = {"private_key": lab.sandbox.salesforce_key_file.read_text()}
+    fields = {
+        "password": {**user(lab), **app(lab), "security_token": lab.account.security_token},
+        "client_credentials": app(lab),
+        "jwt-bearer": {"login": lab.account.username, "consumer_key": lab.account.consumer_key, **key},
+    }
+    lab.connect(**fields[flow])
+    with pytest.raises(AirflowFailException, match=BLOCKED[flow]):
+        perform(lab.query(SOQL))

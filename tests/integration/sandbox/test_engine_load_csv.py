@@ -54,6 +54,10 @@ def test_nothing_is_skipped_unless_asked(bench: Bench) -> None:
         ("1,é\n".encode("latin-1"), {}, [["1", "\ufffd"]]),
         ("a\nb\n1,x\n", {"skipLeadingRows": "2"}, [["1", "x"]]),
         ("1,x", {}, [["1", "x"]]),
+        ("id,name\r1,x\r2,y\r", {"skipLeadingRows": "1"}, [["1", "x"], ["2", "y"]]),
+        ("id,name\r\n1,x\r2,y\n", {"skipLeadingRows": "1"}, [["1", "x"], ["2", "y"]]),
+        ("1,x\u2028\r2,y\n".encode("utf-16-le"), {"encoding": "UTF-16LE"}, [["1", "x\u2028"], ["2", "y"]]),
+        ('"i\nd",name\n1,"a\nb"\r\n', {"skipLeadingRows": "1", "allowQuotedNewlines": True}, [["1", "a\nb"]]),
         ("", {}, []),
     ],
 )
@@ -80,6 +84,20 @@ def test_every_type(bench: Bench) -> None:
         ["NaN", "false", "1999-12-31", "00:00:00.500000", "1999-12-31T10:00:00", "1577836800.0", "-7", None,
          None, None, None],
     ]  # fmt: skip
+
+
+def test_columns_of_a_detected_schema_are_found_by_name(bench: Bench) -> None:
+    """And have to be those of the table that the rows are appended to."""
+    bench.load("t", bench.put("a.csv", "id,word\n1,x\n"), autodetect=True)
+    bench.load("t", bench.put("b.csv", "word,id\nwhy,2\n"), autodetect=True)
+    assert bench.cells("t") == [["1", "x"], ["2", "why"]]
+    for content, message in {
+        "id,other\n3,z\n": "Cannot add fields (field: other)",
+        "word,id\nz,3.5\n": "Field id has changed type from INTEGER to FLOAT",
+    }.items():
+        configuration = bench.loading("t", bench.put("c.csv", content), autodetect=True)
+        assert message in str(bench.fail(configuration).errors)
+    assert len(bench.cells("t")) == 2
 
 
 def test_detection_of_names_and_types(bench: Bench) -> None:

@@ -282,7 +282,6 @@ LOAD = {"destinationTable": TABLE, "sourceUris": ["gs://bucket/a.csv"]}
         {"load": {**LOAD, "sourceColumnMatch": "NAME"}},
         {"load": {**LOAD, "hivePartitioningOptions": {"mode": "AUTO"}}},
         {"load": {**LOAD, "createSession": True}},
-        query("SELECT 1", createSession=True),
         query("SELECT 1", connectionProperties=[{"key": "time_zone", "value": "Asia/Tokyo"}]),
         query("SELECT 1", priority="HIGH"),
         {"copy": {"sourceTable": TABLE, "destinationTable": TABLE, "operationType": "SNAPSHOT"}},

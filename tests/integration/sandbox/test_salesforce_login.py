@@ -16,6 +16,7 @@ from airflow_provider_jobs.sandbox import Sandbox as MakeSandbox
 from tests.integration.sandbox.salesforce_api import SalesforceApi, error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -124,10 +125,29 @@ def test_wrong_signature(salesforce: SalesforceApi) -> None:
         assert refusal(token(salesforce, grant_type=JWT_BEARER, assertion=wrong))[1] == "invalid_grant"
 
 
-def test_audience_is_no_host_of_an_org(salesforce: SalesforceApi) -> None:
-    """Salesforce takes its login hosts only, wherever the token is asked for."""
-    refused = refusal(with_assertion(salesforce, aud=salesforce.sandbox.salesforce))
-    assert refused == (400, "invalid_grant", "audience is invalid")
+def test_audience_is_the_my_domain_too(salesforce: SalesforceApi) -> None:
+    """External Client Apps take no other."""
+    own = salesforce.sandbox.salesforce
+    assert with_assertion(salesforce, aud=own).status_code == 200
+    refused = (400, "invalid_grant", "audience is invalid")
+    assert refusal(with_assertion(salesforce, aud="https://acme.my.salesforce.com")) == refused
+    salesforce.sandbox.salesforce_settings(audience="my_domain")
+    assert with_assertion(salesforce, aud=own).status_code == 200
+    assert refusal(with_assertion(salesforce)) == refused
+
+
+@pytest.mark.parametrize("flow", ["password", "client_credentials", "jwt-bearer"])
+def test_flows_that_an_org_blocks(salesforce: SalesforceApi, flow: str) -> None:
+    salesforce.sandbox.salesforce_settings(blocked_flows=flow)
+    account = salesforce.sandbox.salesforce_account
+    app = {"client_id": account.consumer_key, "client_secret": account.consumer_secret}
+    asks: dict[str, Callable[[], requests.Response]] = {
+        "password": lambda: with_password(salesforce),
+        "client_credentials": lambda: token(salesforce, grant_type="client_credentials", **app),
+        "jwt-bearer": lambda: with_assertion(salesforce),
+    }
+    assert refusal(asks.pop(flow)())[:2] == (400, "invalid_grant")
+    assert [ask().status_code for ask in asks.values()] == [200, 200]
 
 
 def test_audience_of_a_sandbox_org(salesforce: SalesforceApi) -> None:

@@ -7,6 +7,8 @@ import threading
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
@@ -56,6 +58,39 @@ def test_ids_are_one_text_and_several_again() -> None:
     assert several.joined_ids([A, B]) == "a b"
     assert several.split_ids("a b") == ["a", "b"]
     assert several.split_ids(several.joined_ids([A])) == ["a"]
+
+
+@given(
+    start=st.text("ab_/%{,", max_size=9),
+    ids=st.lists(st.text("ab_/%{},", min_size=1, max_size=9), max_size=60, unique=True),
+)
+def test_the_ids_of_very_many_jobs_come_back(start: str, ids: list[str]) -> None:
+    refs = [JobRef("bigquery", "p", start + each) for each in ids]
+    assert several.split_ids(several.joined_ids(refs)) == ([ref.id for ref in refs] or [""])
+
+
+def test_what_very_many_ids_share_is_written_once() -> None:
+    refs = [JobRef("bigquery", "p", f"{'long' * 50}_{number}") for number in range(300)]
+    assert len(several.joined_ids(refs)) < 1500
+    twenty = several.joined_ids(refs[:20])
+    assert twenty.split() == [ref.id for ref in refs[:20]]  # as it has always been
+    assert several.split_ids(" ".join(ref.id for ref in refs)) == [
+        ref.id for ref in refs
+    ]  # of earlier builds
+
+
+def test_a_result_lists_the_first_jobs_and_sums_all() -> None:
+    refs = [JobRef("bigquery", "p", f"job_{number}", "EU") for number in range(30)]
+    found = several.summary([status(ref, statistics={"row_count": 2}) for ref in refs], of_one, TOGETHER)
+    assert (found["job_count"], found["row_count"], found["location"]) == (30, 60, "EU")
+    assert [job["job_id"] for job in found["jobs"]] == [ref.id for ref in refs[:20]]
+
+
+def test_jobs_in_several_places_are_all_listed() -> None:
+    """The list alone says where each of them is."""
+    refs = [JobRef("bigquery", "p", f"job_{number}", f"region-{number % 2}") for number in range(30)]
+    found = several.summary([status(ref) for ref in refs], of_one, TOGETHER)
+    assert [job["location"] for job in found["jobs"]] == [ref.location for ref in refs]
     assert several.names([A, B]) == "p:EU:a, p:EU:b"
 
 
@@ -77,6 +112,7 @@ class TestSummary:
             status(B, "running", statistics={"row_count": 4}),
         ]
         assert several.summary(found, of_one, TOGETHER) == {
+            "job_count": 2,
             "project_id": "p",
             "location": "EU",
             "job_id": "a b",
@@ -108,9 +144,8 @@ class TestReport:
         assert report.failure_report().splitlines() == [
             "2 BigQuery jobs failed: invalid (b, f.csv): m",
             "  error 1: stopped (a, f.csv): m",
-            "  error 2: invalid (b, f.csv): m",
+            "  error 2: badRow (b, f.csv): m",
             "  error 3: badRow (b, f.csv): m",
-            "  error 4: badRow (b, f.csv): m",
             "  job: p:EU:a b",
             "  console: https://console/b",
         ]

@@ -57,6 +57,16 @@ def test_a_task_chooses_the_project() -> None:
     assert BigQueryHook("c", project_id="q").client_of(connection()).project == "q"
 
 
+@pytest.mark.parametrize(("own", "tables"), [("p", "p"), (None, "q")])
+def test_tables_stay_in_the_project_of_the_connection(own: str | None, tables: str) -> None:
+    """Where that names none, the project that pays is the only one known."""
+    assert BigQueryHook("c", project_id="q").client_of(connection(project=own)).table_project == tables
+    key = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"}
+    credentials: dict[str, Any] = {"access_token": None, "keyfile_dict": {**key, "project_id": "k"}}
+    client = BigQueryHook("c", project_id="q").client_of(connection(project=own, **credentials))
+    assert (client.project, client.table_project) == ("q", own or "k")
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [

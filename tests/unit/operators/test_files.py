@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
-from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+from fsspec.implementations.local import LocalFileSystem
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from airflow_provider_jobs.operators.files.sources import sources_of
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.operators.files.places import opened
+from airflow_provider_jobs.operators.files.sources import sources_of, version_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,3 +50,64 @@ def test_an_object_is_read_from_any_offset(tmp_path: Path, store: Callable[[], A
     assert source.size == 10
     with closing(source.open(6)) as reader:
         assert reader.read(100) == b"6789"
+
+
+NAMES = st.text(st.sampled_from("ab?#:;%@&=~.* \t\r\n\\[]é"), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    "store", ["s3://bucket", "abfs://box", "gs://bucket", "sftp://host", "ftp://host", "file://"]
+)
+@given(name=NAMES)
+@example("a?.csv")
+@example("draft#")
+@example("a\n.csv")
+@example("a::b")
+def test_a_path_is_taken_as_it_is_written_or_refused(store: str, name: str) -> None:
+    """Airflow's parsing would read, or write, another object of that folder."""
+    url = f"{store}/folder/{name}"
+    try:
+        path = opened(url, None)
+    except ConfigurationError as error:
+        assert "would be taken for" in str(error)  # noqa: PT017 - it may as well be taken
+    else:
+        assert path.path.endswith(f"/folder/{name}")
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://b/a.csv", "s3://me@b/a%20b/c=1/é [1].csv", "sftp://h/a#1.csv", "file:///x/"]
+)
+def test_common_names_are_taken(url: str) -> None:
+    assert opened(url, None).path.strip("/").endswith(url.partition("://")[2].partition("/")[2].strip("/"))
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"ETag": "a"},
+        {"e_tag": "a"},
+        {"etag": "a", "created": 1},
+        {"md5Hash": "a"},
+        {"generation": "a"},
+        {"modify": "a"},
+        {"mtime": "a"},
+        {"Last-Modified": "a"},
+        {"created": "a"},
+    ],
+)
+def test_each_store_has_a_word_of_its_own_for_a_version(info: dict[str, Any]) -> None:
+    changed = {key: "b" if value == "a" else value for key, value in info.items()}
+    assert version_of(info)
+    assert version_of(info) != version_of(changed)
+
+
+def test_what_says_nothing_of_a_version_is_found_out() -> None:
+    """A time of reading is no version: it changes while we read."""
+    assert not version_of({"name": "a", "size": 1, "type": "file", "time": 3, "ETag": None})
+
+
+def test_a_folder_of_a_store_is_not_taken_for_a_file(tmp_path: Path) -> None:
+    """Airflow drops the slash, and there may be an object without it."""
+    (tmp_path / "a").touch()
+    with pytest.raises(ConfigurationError, match="is a folder"):
+        sources_of(f"file://{tmp_path}/a/")

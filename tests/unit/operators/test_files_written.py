@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from fsspec.implementations.local import LocalFileSystem
 
 from airflow_provider_jobs.clients.salesforce.results.files import Draft, LocalSink, Part
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.operators.files.places import opened
-from airflow_provider_jobs.operators.files.results import StoreSink, folder_and_name, sink_for
+from airflow_provider_jobs.operators.files.results import folder_and_name
+from airflow_provider_jobs.operators.files.stores import StoreSink, sink_for
 from tests.unit.operators.conftest import Timeout
 
 if TYPE_CHECKING:
@@ -78,7 +80,7 @@ def test_a_url_of_this_machine_is_a_folder_as_any_other(tmp_path: Path, scratch:
     assert ((target / "a.csv").read_bytes(), other.read_text()) == (b"hello", "theirs")
     os.mkfifo(target / "pipe.csv")
     with pytest.raises(ConfigurationError, match="is a named pipe, which is not replaced"):
-        folder_and_name(f"file://{target}/pipe.csv", None)
+        sink.check(["pipe.csv"])
     assert list(scratch.iterdir()) == []
 
 
@@ -111,8 +113,8 @@ def test_a_store_that_takes_nothing_keeps_what_it_had(
     def refused(*_: object) -> Any:
         raise PermissionError("quota")
 
-    monkeypatch.setattr(ObjectStoragePath, "open", refused)
-    with pytest.raises(PermissionError):
+    monkeypatch.setattr(LocalFileSystem, "open", refused)
+    with pytest.raises(ConfigurationError, match=r"/a\.csv cannot be written: quota"):
         sink.publish([part])
     assert (tmp_path / "a.csv").read_text() == "of yesterday"
 
@@ -122,16 +124,13 @@ def test_the_end_of_the_task_waits_for_no_file_that_is_sent(
 ) -> None:
     """The thread is still sending when publish has raised; what it has sent of the file goes."""
     go_on, thread = threading.Event(), SimpleQueue[threading.Thread]()
-    open_: Any = ObjectStoragePath.open
+    open_: Any = LocalFileSystem.open
 
     class Slow:
         def __init__(self, file: Any) -> None:
             self.file = file
 
-        def __enter__(self) -> Any:
-            return self
-
-        def __exit__(self, *_: object) -> None:
+        def close(self) -> None:
             self.file.close()
 
         def write(self, block: bytes) -> None:
@@ -140,7 +139,7 @@ def test_the_end_of_the_task_waits_for_no_file_that_is_sent(
             end_of_task()
             assert go_on.wait(10)
 
-    monkeypatch.setattr(ObjectStoragePath, "open", lambda path, mode: Slow(open_(path, mode)))
+    monkeypatch.setattr(LocalFileSystem, "open", lambda fs, path, mode: Slow(open_(fs, path, mode)))
     (tmp_path / "target").mkdir()
     sink = StoreSink(ObjectStoragePath(f"file://{tmp_path}/target"), "750")
     part = drafted(sink, content=b"x" * 3 * BLOCK_BYTES)

@@ -13,6 +13,7 @@ from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator,
 from airflow_provider_jobs.operators.task import ending_of
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
+from tests.unit.operators.salesforce.tasks import Client
 from tests.unit.tasks import status
 
 if TYPE_CHECKING:
@@ -25,10 +26,10 @@ PLAIN: list[ServiceTask] = [
     SalesforceIngestOperator(**FILE, object_name="Account", operation="insert"),
     RedivisUploadOperator(**FILE, table="a.b.c"),
     RedivisReleaseOperator(task_id="t", dataset="a.b"),
-    SalesforceJobSensor(task_id="t", job="750x"),
+    SalesforceJobSensor(task_id="t", job="7500000000000AB"),
     RedivisUploadSensor(task_id="t", upload="/u"),
 ]
-INGEST = JobRef("salesforce", "org", "750x", "v59.0/jobs/ingest")
+INGEST = JobRef("salesforce", "org", "7500000000000AB", "v59.0/jobs/ingest")
 UPLOAD = JobRef("redivis", "a.b.c", "/u")
 
 
@@ -48,19 +49,19 @@ def test_a_download_needs_a_worker(more: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("kind", "found", "carried"),
     [
-        (SalesforceIngestOperator, {"record_count": 3, "failed_record_count": 1}, {"sent": {"750x": 3}}),
-        (SalesforceIngestOperator, {"record_count": 3, "failed_record_count": 0}, {"sent": {"750x": 4}}),
+        (SalesforceIngestOperator, {"record_count": 3, "failed_record_count": 1}, {"sent": {INGEST.id: 3}}),
+        (SalesforceIngestOperator, {"record_count": 3, "failed_record_count": 0}, {"sent": {INGEST.id: 4}}),
     ],
 )
 def test_what_did_not_arrive_as_sent_needs_a_worker(kind: Any, found: Any, carried: Any) -> None:
     with pytest.raises(JobsError):
-        kind.xcoms(None, [status(ref=INGEST, statistics=found)], carried)
+        kind.xcoms(Client(), [status(ref=INGEST, statistics=found)], carried)
 
 
 def test_records_that_were_all_taken_do_not() -> None:
     found = {"record_count": 3, "failed_record_count": 0}
     xcoms = SalesforceIngestOperator.xcoms(
-        None, [status(ref=INGEST, statistics=found)], {"sent": {"750x": 3}}
+        Client(), [status(ref=INGEST, statistics=found)], {"sent": {"7500000000000AB": 3}}
     )
     assert xcoms["job"] == xcoms["return_value"]
     assert xcoms["job"]["record_count"] == 3

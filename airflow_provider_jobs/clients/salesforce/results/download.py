@@ -39,6 +39,7 @@ from airflow_provider_jobs.clients.salesforce.results.page import (
     Wanted,
     listed_pages,
 )
+from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, leave_out_locked, settled
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
 from airflow_provider_jobs.core.http.messages import pages
 from airflow_provider_jobs.core.wait.threads import Pool
@@ -52,7 +53,7 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.jobs import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from typing import Any
 
@@ -181,7 +182,7 @@ class _Download:
         _check_total(self.ref, found, self.total)
         done = published(self.sink, files, page_count)
         self._remember(None)
-        log.info("%s: %s records of %s pages are in %s files", self.ref, found, page_count, len(files))
+        log.info("%s records of %s pages are in %s files", found, page_count, len(files))
         return done
 
     def close(self) -> None:
@@ -285,11 +286,19 @@ class _Download:
 
 
 def download_ingested(
-    api: SalesforceApi, refs: Sequence[JobRef], which: str, output: Output, sink: LocalSink
+    api: SalesforceApi,
+    refs: Sequence[JobRef],
+    which: str,
+    output: Output,
+    sink: LocalSink,
+    known: Sequence[JobStatus] = (),
+    resent: Collection[str] = (),
 ) -> Downloaded:
     """Write what became of the records of ingest jobs to one file, or to one for each job.
 
     :param which: One of :data:`INGESTED`.
+    :param known: Statuses of the jobs whose numbers are right: see :func:`.settled`.
+    :param resent: Ids of jobs whose records that a lock kept out went to later ones: these leave them out.
     :raises ProtocolError: it has not the records that the job counts.
     """
     if which not in INGESTED:
@@ -297,20 +306,24 @@ def download_ingested(
     for ref in refs:
         if kind_of(ref) != INGEST:
             raise ConfigurationError(f"{ref} is not an ingest job")
+    again = resent if which == FAILED else ()
+    delimiters = {ref.id: _delimiter(api, ref) for ref in refs if ref.id in again}
+    wants = [_wanted(api, ref, which, known) for ref in refs]
     assembly, fetcher = Assembly(sink, output), PageFetcher(api, sink, output)
     header: str | None = None
     empty: Page | None = None
     try:
-        for job_number, ref in enumerate(refs):
-            wanted, name = _wanted(api, ref, which), output.page_name(job_number)
+        for job_number, wanted in enumerate(wants):
+            name = output.page_name(job_number)
             page = fetcher.fetch(wanted, {}, name, with_header=output.split or header is None)
+            leave_out_locked(sink, page, delimiters.get(refs[job_number].id))
             if not output.split:
                 if not page.records:  # with another header perhaps, or none
                     empty = empty if empty and empty.header else page
                     continue
                 if header not in {None, page.header}:
                     assembly.close()
-                    return _with_all_columns(api, refs, which, output, sink)
+                    return _with_all_columns(api, refs, wants, output, sink, delimiters)
                 header = page.header
             assembly.add(page.part, ends_a_line=page.ends_a_line)
         if empty and not assembly.parts:
@@ -323,24 +336,34 @@ def download_ingested(
 
 
 def _with_all_columns(
-    api: SalesforceApi, refs: Sequence[JobRef], which: str, output: Output, sink: LocalSink
+    api: SalesforceApi,
+    refs: Sequence[JobRef],
+    wants: Sequence[Wanted],
+    output: Output,
+    sink: LocalSink,
+    delimiters: Mapping[str, str],
 ) -> Downloaded:
     """Write one file of jobs whose results have different columns: it has those of all."""
     drafts = Output(output.name)
     fetcher = PageFetcher(api, sink, drafts)
     pages_of_jobs: list[Page] = []
-    for job_number, ref in enumerate(refs):
+    for job_number, wanted in enumerate(wants):
         name = drafts.page_name(job_number)
-        pages_of_jobs.append(fetcher.fetch(_wanted(api, ref, which), {}, name, with_header=True))
-    delimiter = DELIMITERS.get(str(api.get_job(refs[0]).get("columnDelimiter")), ",")
+        pages_of_jobs.append(fetcher.fetch(wanted, {}, name, with_header=True))
+        leave_out_locked(sink, pages_of_jobs[-1], delimiters.get(refs[job_number].id))
+    delimiter = _delimiter(api, refs[0])
     part = join_columns(sink, output, [page.part.name for page in pages_of_jobs], delimiter)
     _check_total(refs[0], part.record_count, sum(page.records for page in pages_of_jobs))
-    log.info("the %s of %s jobs have different columns: the file has those of all", which, len(refs))
+    log.info("%s: %s jobs have different columns, the file has those of all", output.name, len(refs))
     return published(sink, [part], len(refs))
 
 
-def _wanted(api: SalesforceApi, ref: JobRef, which: str) -> Wanted:
-    status = _finished(api, ref)
+def _delimiter(api: SalesforceApi, ref: JobRef) -> str:
+    return DELIMITERS.get(str(api.get_job(ref).get("columnDelimiter")), ",")
+
+
+def _wanted(api: SalesforceApi, ref: JobRef, which: str, known: Sequence[JobStatus]) -> Wanted:
+    status = next((each for each in known if each.ref == ref), None) or settled(api, _finished(api, ref))
     processed, failed = (status.statistics[name] for name in ("record_count", "failed_record_count"))
     records = None
     if status.state is JobState.SUCCEEDED and failed is not None and processed is not None:

@@ -10,13 +10,12 @@ from dataclasses import asdict, dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
-from airflow_provider_jobs.core.drafts import Drafts
+from airflow_provider_jobs.core.drafts import Drafts, check_folder, check_place
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
 _GZIP_FORMAT = 31
 _GZIP_LEVEL = 6
@@ -65,17 +64,52 @@ class LocalSink(Drafts):
     :param key: As of :class:`.Drafts`.
     """
 
-    def __init__(self, folder: str | Path, key: str | None = None) -> None:
-        super().__init__(folder, key)
+    def check(self, names: Sequence[str]) -> None:
+        """See, before any work is done, that files can get these names; leave nothing behind.
+
+        :raises ConfigurationError: something is in the way, or the folder cannot be written.
+        """
+        for name in names:
+            check_place(self._folder / name)
+        check_folder(self._folder)
+
+    def begin(self, name: str) -> BinaryIO:
+        """Begin a draft, as :meth:`.Drafts.begin` does; the folder is made first.
+
+        :raises ConfigurationError: it cannot be.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigurationError(f"{folder} cannot be made: {error.strerror}") from None
+            raise ConfigurationError(f"{self._folder} cannot be made: {error.strerror}") from None
+        return super().begin(name)
 
     def publish(self, parts: Sequence[Part]) -> list[str]:
         """Give all files their names, and return where each is."""
         self.give_names([part.name for part in parts])
         return [str(self._folder / part.name) for part in parts]
+
+    def listed(self) -> list[str]:
+        """Return the names in the folder, of whatever kind; none if there is no folder.
+
+        :raises ConfigurationError: it cannot be listed.
+        """
+        try:
+            return [each.name for each in self._folder.iterdir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigurationError(f"{self._folder} cannot be listed: {error.strerror}") from None
+
+    def remove(self, name: str) -> None:
+        """Delete a file that was published before.
+
+        :raises ConfigurationError: it cannot be.
+        """
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise ConfigurationError(f"{self._folder / name} cannot be removed: {error.strerror}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +178,16 @@ def published(sink: LocalSink, parts: Sequence[Part], page_count: int) -> Downlo
     places = sink.publish(parts)
     files = tuple(WrittenFile(**asdict(part), place=place) for part, place in zip(parts, places, strict=True))
     return Downloaded(files, sum(part.record_count for part in parts), page_count)
+
+
+def write_lines(sink: LocalSink, output: Output, lines: Sequence[str]) -> Downloaded:
+    """Publish a file of these lines, of which the first is the header."""
+    with sink.begin(output.name) as file:
+        draft = Draft(file, compress=output.compress)
+        draft.write("".join(f"{line}\n" for line in lines).encode())
+        draft.end()
+        part = Part(output.name, len(lines) - 1, file.tell(), draft.sha256)
+    return published(sink, [part], 0)
 
 
 def read_draft(sink: LocalSink, name: str) -> Iterator[bytes]:

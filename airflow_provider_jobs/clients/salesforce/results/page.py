@@ -81,6 +81,7 @@ class Page:
 
     :param wanted_header: The SHA-256 of the header that it must have; None if no page had one so far.
     :param with_header: Yield its header too.
+    :ivar begins_with_header: Its draft does.
     :ivar header: The SHA-256 of its own header, None if it is empty.
     :ivar records: How many it has, once it was read to its end.
     :ivar locator: Of the next page; :data:`END` after the last.
@@ -102,7 +103,7 @@ class Page:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._wanted_header = wanted_header
-        self._with_header = with_header
+        self.begins_with_header = with_header
         self._expected = wanted.records
         self._framed = True
         self.records = 0
@@ -174,7 +175,7 @@ class Page:
         self.header = hashlib.sha256(line).hexdigest()
         if self._wanted_header not in {None, self.header}:
             raise ProtocolError(f"a page of results begins with another header: {_words(line)!r}")
-        return text if self._with_header else text[end:]
+        return text if self.begins_with_header else text[end:]
 
     def _check_count(self, counter: RecordCounter) -> None:
         """See that the page has the records that were announced: the header is not one of them."""
@@ -186,7 +187,7 @@ class Page:
         if not lines and (self._expected or self._wanted.some):
             raise MiscountedPage("an empty page came, and the job has records")
         self.records = max(0, lines - 1)
-        self.ends_a_line = counter.complete or not (self._with_header or self.records)
+        self.ends_a_line = counter.complete or not (self.begins_with_header or self.records)
         if self._expected is not None and self.records != self._expected:
             raise MiscountedPage(
                 f"a page of results has {self.records} records, and {self._expected} were announced"

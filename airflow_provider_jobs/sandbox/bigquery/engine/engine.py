@@ -25,6 +25,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryConte
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.duck import MACROS
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.locations import datasets_of
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.query import dry_run, run_query
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.sessions import QuerySession, Sessions
 from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Engine:
         self._store = Store(root.resolve(), [self._storage.buckets, self._storage.scratch], MACROS)
         with self._store.session() as session:
             self._cache = ResultCache(catalog.hidden_tables(session))
+        self._sessions = Sessions()
 
     def close(self) -> None:
         """Close the database; jobs that still run end with an error."""
@@ -151,7 +153,14 @@ class Engine:
         location = self.location_of(project, configuration) or "US"
         with self._store.session() as session:
             context = self._context(session, project, location, configuration["query"])
-            return _guarded(lambda: dry_run(context, configuration))
+            return _guarded(lambda: self._dry_run(context, configuration))
+
+    def _dry_run(self, context: QueryContext, configuration: dict[str, Any]) -> dict[str, Any]:
+        shared = self._sessions.of(context, dry=True)
+        if shared is None:
+            return dry_run(context, configuration)
+        with shared.lent(context):
+            return dry_run(context, configuration)
 
     def run(self, job: RunningJob) -> Outcome:
         """Run a job to its end.
@@ -164,7 +173,11 @@ class Engine:
         with self._store.session(job.cancelled) as session:
             if "query" in job.configuration:
                 context = self._context(session, job.project, job.location, job.configuration["query"])
-                return run_query(context, job.configuration)
+                shared = self._sessions.of(context)
+                if shared is None:
+                    return run_query(context, job.configuration)
+                with shared.lent(context):
+                    return _told(shared, run_query(context, job.configuration))
             started = time.perf_counter()
             outcome = self._run_transfer(session, job)
             outcome.statistics["totalSlotMs"] = str(max(1, round((time.perf_counter() - started) * 1000)))
@@ -183,6 +196,13 @@ class Engine:
 
     def _context(self, session: Session, project: str, location: str, query: dict[str, Any]) -> QueryContext:
         return QueryContext(self._store, session, self._cache, project, location, query)
+
+
+def _told(session: QuerySession, outcome: Outcome) -> Outcome:
+    """Have a job, and the statements of a script, say which session they were in."""
+    for statistics in (outcome.statistics, *(child.statistics for child in outcome.children)):
+        statistics.update(session.statistics)
+    return outcome
 
 
 def _guarded(action: Callable[[], _T]) -> _T:

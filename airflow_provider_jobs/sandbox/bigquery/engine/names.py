@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError
 # "my-project", or the older "example.com:my-project".
 _PROJECT = re.compile(r"(?:[a-z0-9][a-z0-9.-]{0,62}:)?[a-z][a-z0-9-]{1,61}[a-z0-9]")
 _DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
-# Letters, marks and digits of any script, connectors, dashes, spaces.
-_TABLE = re.compile(r"[\w \-]{1,1024}")
+# Of a table: letters, marks and digits of any script, connectors, dashes, spaces; bytes at most.
+_CATEGORIES = ("L", "M", "N", "Pc", "Pd", "Zs")
+_MOST_TABLE_BYTES = 1024
 
 # Where results of queries without a destination live; such datasets are never listed.
 HIDDEN_DATASET = "_sandbox_anon_"
@@ -30,13 +32,21 @@ def check_dataset(dataset: str) -> str:
 
 def check_table(table: str) -> str:
     """Give the table id back, or refuse it."""
-    return _checked(_TABLE, table, "table")
+    text = table if isinstance(table, str) else ""
+    good = all(unicodedata.category(character).startswith(_CATEGORIES) for character in text)
+    if not good or not 0 < len(text.encode()) <= _MOST_TABLE_BYTES:
+        raise _refused(table, "table")
+    return table
 
 
 def _checked(pattern: re.Pattern[str], value: Any, what: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise ApiError(400, "invalid", f'Invalid {what} ID "{value}".')
+        raise _refused(value, what)
     return value
+
+
+def _refused(value: Any, what: str) -> ApiError:
+    return ApiError(400, "invalid", f'Invalid {what} ID "{value}".')
 
 
 def anonymous_dataset(location: str) -> str:

@@ -110,11 +110,13 @@ class Org:
         delimiter: str = "COMMA",
         line_ending: str = "LF",
         limit: int | None = None,
+        locked: tuple[int, str] = (0, ""),
     ) -> IngestOutcome:
         """Insert, update, upsert, delete or hardDelete the records of a CSV file.
 
         :param into: a folder for the three result files, made if missing.
         :param limit: leave records after this many unprocessed.
+        :param locked: how many records at the beginning a lock keeps out, and what is told of them.
         :raises SalesforceRefusal: as in ``check_ingest``.
         :raises IngestFailed: the job fails as a whole, with this ``errorMessage``; nothing was changed.
         """
@@ -122,7 +124,7 @@ class Org:
         form = CsvFormat(delimiter, line_ending)
         now = self._now().astimezone(UTC).replace(tzinfo=None)
         now -= timedelta(microseconds=now.microsecond % 1000)
-        return ingest_job.run(self._store, job, csv, form, into=into, now=now, limit=limit)
+        return ingest_job.run(self._store, job, csv, form, into=into, now=now, limit=limit, locked=locked)
 
 
 def _object(name: str) -> SObject:

@@ -3,107 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import string
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_jobs.clients.bigquery.configuration import (
-    check_job_id,
-    check_project,
     complete_query,
-    dataset_reference,
+    file_format,
     gcs_uris,
     job_type,
     json_object,
-    label,
     not_negative,
     query_parameters,
-    table_reference,
     table_schema,
     with_options,
 )
 from airflow_provider_jobs.errors import ConfigurationError
-
-WORD = string.ascii_letters + string.digits
-PROJECT = st.from_regex(r"(?:[a-z]{1,9}\.com:)?[a-z][a-z0-9-]{0,20}", fullmatch=True)
-DATASET = st.text(WORD + "_", min_size=1, max_size=30)
-TABLE = st.text(WORD + "_- $üß日", min_size=1, max_size=30)
-
-
-@pytest.mark.parametrize("job_id", ["a", "A-b_9", "x" * 1024])
-def test_a_job_id_passes(job_id: str) -> None:
-    assert check_job_id(job_id) == job_id
-
-
-@pytest.mark.parametrize("job_id", ["", "a b", "a/b", "ä", "a\n", "\n", "a.b", "../x", "x" * 1025])
-def test_what_is_no_job_id_is_refused(job_id: str) -> None:
-    with pytest.raises(ConfigurationError, match="my_parameter"):
-        check_job_id(job_id, "my_parameter")
-
-
-@pytest.mark.parametrize("project", ["my-project", "example.com:my-project", "P1"])
-def test_a_project_passes(project: str) -> None:
-    assert check_project(project) == project
-
-
-@pytest.mark.parametrize("project", ["", "a/b", "a b", "../x", "p\n", "p?x=1", "ü", ":p"])
-def test_what_is_no_project_is_refused(project: str) -> None:
-    with pytest.raises(ConfigurationError, match="my_parameter"):
-        check_project(project, "my_parameter")
-
-
-@given(project=PROJECT, dataset=DATASET, table=TABLE, separator=st.sampled_from(".:"))
-def test_a_table_is_taken_apart(project: str, dataset: str, table: str, separator: str) -> None:
-    reference = {"projectId": project, "datasetId": dataset, "tableId": table}
-    text = f"{project}{separator}{dataset}.{table}"
-    assert table_reference(text, "other", "x") == reference
-    assert table_reference(f"`{text}`", "other", "x") == reference
-    assert table_reference(f"{dataset}.{table}", project, "x") == reference
-    assert table_reference(reference, "other", "x") == reference
-
-
-@given(project=PROJECT, dataset=DATASET)
-def test_a_dataset_is_taken_apart(project: str, dataset: str) -> None:
-    reference = {"projectId": project, "datasetId": dataset}
-    assert dataset_reference(f"{project}.{dataset}", "other", "x") == reference
-    assert dataset_reference(dataset, project, "x") == reference
-    assert dataset_reference({"datasetId": dataset}, project, "x") == reference
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        "t",
-        "",
-        "a.b.c.d",
-        "d.t/x",
-        "d.t\n",
-        "d.",
-        ".t",
-        "p.d-x.t",
-        "SELECT 1",
-        {},
-        {"tableId": "t"},
-        {"datasetId": "d", "tableId": ""},
-        {"datasetId": "d", "tableId": "t", "extra": "x"},
-        {"dataset": "d", "table": "t"},
-        7,
-    ],
-)
-def test_what_is_no_table_is_refused(table: Any) -> None:
-    with pytest.raises(ConfigurationError, match="my_parameter"):
-        table_reference(table, "p", "my_parameter")
-
-
-@pytest.mark.parametrize("dataset", ["", "a.b.c", "d-x", "d\n", {}, {"datasetId": ""}, {"tableId": "t"}])
-def test_what_is_no_dataset_is_refused(dataset: Any) -> None:
-    with pytest.raises(ConfigurationError, match="my_parameter"):
-        dataset_reference(dataset, "p", "my_parameter")
 
 
 @pytest.mark.parametrize("name", ["query", "load", "extract", "copy"])
@@ -138,26 +55,27 @@ def test_a_type_without_fields_is_refused(configuration: dict[str, Any]) -> None
         complete_query(configuration)
 
 
-@given(text=st.text(max_size=200))
-def test_a_label_is_always_one(text: str) -> None:
-    made = label(text)
-    assert len(made) <= 63
-    assert made == made.lower()
-    assert all(character in "-_" or character.isalnum() or character.isidentifier() for character in made)
-    assert label(made) == made
-
-
 @pytest.mark.parametrize(
-    ("text", "made"),
+    ("given", "name"),
     [
-        ("team.daily", "team-daily"),
-        ("manual__2026-01-01T00:00:00+00:00", "manual__2026-01-01t00-00-00-00-00"),
-        ("", ""),
-        ("ÄÖÜ", "äöü"),
+        ("csv", "CSV"),
+        ("Parquet", "PARQUET"),
+        ("json", "NEWLINE_DELIMITED_JSON"),
+        ("JSON", "NEWLINE_DELIMITED_JSON"),
+        ("newline_delimited_json", "NEWLINE_DELIMITED_JSON"),
+        (" avro ", "AVRO"),
+        ("gzip", "GZIP"),
+        ("none", "NONE"),
     ],
 )
-def test_a_label_loses_only_what_is_not_allowed(text: str, made: str) -> None:
-    assert label(text) == made
+def test_a_format_is_spelled_as_the_api_does(given: str, name: str) -> None:
+    assert file_format(given, "x") == name
+
+
+@pytest.mark.parametrize("given", ["", " ", None, 7, ["CSV"]])
+def test_what_is_no_format_is_refused(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match="my_parameter"):
+        file_format(given, "my_parameter")
 
 
 def test_uris_are_listed() -> None:

@@ -126,6 +126,7 @@ def test_a_query_that_ended_well() -> None:
         "bytes_billed": 10485760,
         "cache_hit": False,
         "slot_ms": 321,
+        "duration_seconds": 1.4,
         "destination_table": "p._d.anon1",
     }
 
@@ -155,6 +156,7 @@ def test_a_load_that_failed_says_all_it_knows() -> None:
                 "input_bytes": 99,
                 "output_bytes": 70,
                 "destination_table": "p.d.t",
+                "bad_records": [{"reason": "invalid", "message": "one bad row"}],
             },
         ),
         ("extract_done", {"input_bytes": 55, "output_file_counts": [1, 3]}),

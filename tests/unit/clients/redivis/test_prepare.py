@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_jobs.clients.redivis.names import MADE_FOR_UPLOADS
 from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
 from airflow_provider_jobs.errors import ConfigurationError, ServiceError
 from tests.unit.clients.redivis.replay import (
@@ -69,7 +70,11 @@ def test_what_is_created_is_what_was_wanted(clock: Clock) -> None:
         "publicAccessLevel": "overview",
         "description": "d",
     }
-    assert replay.body(f"POST {D}%3Anext/tables") == {"name": "orders", "uploadMergeStrategy": "replace"}
+    assert replay.body(f"POST {D}%3Anext/tables") == {
+        "name": "orders",
+        "description": MADE_FOR_UPLOADS,
+        "uploadMergeStrategy": "replace",
+    }
 
 
 def test_the_next_version_is_opened_only_if_there_is_none(clock: Clock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jobs.clients.salesforce import split as salesforce_split
-from airflow_provider_jobs.clients.salesforce.split import split_csv
+from airflow_provider_jobs.clients.salesforce.split import header_of, split_csv
 from airflow_provider_jobs.core.sources.source import GzipSource, OpenedSource, Source
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
 from tests.unit.core.upload.storage import source_of
@@ -143,9 +144,6 @@ def test_line_endings_are_found(line_ending: str | None) -> None:
         (b" \n\n", "is empty"),
         (b"\nId\n1\n", "holds no names of fields"),
         (b"I\0d\n1\n", "holds no names of fields"),
-        (b"Id,Name", "a header and no records"),
-        (HEADER, "a header and no records"),
-        (HEADER + b"\n\r\n", "a header and no records"),
         (HEADER + b'1,"a\n2,b\n', "a quote opens in record 1, and none closes it"),
         (HEADER + b"1,caf\xe9\n", "is not in UTF-8"),
         (HEADER + b"1,caf\xc3", "is not in UTF-8"),
@@ -179,9 +177,26 @@ def test_a_line_ending_that_clashes_is_refused(line_ending: str, message: str) -
             pytest.fail("a clash was let through")
 
 
-def test_a_compressed_source_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="gzip"), split_csv(GzipSource(source_of(HEADER + b"1,a\n"))):
-        pytest.fail("this was taken for CSV")
+@pytest.mark.parametrize("content", [b"Id,Name", HEADER, HEADER + b"\n\r\n", HEADER + b"  \n "])
+def test_a_header_without_records_has_no_parts(content: bytes) -> None:
+    assert parts_of(content) == parts_of(gzip.compress(content)) == []
+    assert header_of(source_of(content)) == header_of(source_of(gzip.compress(content))) == "Id,Name"
+
+
+def test_a_compressed_source_is_read_as_text() -> None:
+    text = HEADER + b"1,a\n2,b\n"
+    assert parts_of(gzip.compress(text[:11]) + gzip.compress(text[11:])) == [(text, 2)]
+    with split_csv(GzipSource(source_of(text))) as parts:
+        assert read(parts[0].source) == text
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda text: text[:-9], lambda text: text + b"x", lambda text: text[:-1] + b"?"]
+)
+def test_what_cannot_be_decompressed_is_named(spoil: Callable[[bytes], bytes]) -> None:
+    content = spoil(gzip.compress(HEADER + b"1,a\n"))
+    with pytest.raises(ConfigurationError, match=r"rows\.csv is compressed by gzip, and cannot be"):
+        parts_of(content)
 
 
 @pytest.mark.parametrize("most_bytes", [20, 25, 1000])

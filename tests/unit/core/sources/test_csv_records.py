@@ -11,16 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_jobs.core.sources import csv_records
 from airflow_provider_jobs.core.sources.csv_records import (
+    CsvForm,
     RecordCounter,
+    ends_inside_quotes,
     header_end,
     last_record_end,
+    names_in,
     record_end,
 )
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.errors import ConfigurationError
 from tests.unit.core.upload.storage import source_of
 
+#: Without carriage returns: not every version of Python puts those in quotes.
+TEXTS = st.text(st.characters(exclude_characters="\r", codec="utf-8"), max_size=5)
 VALUES = st.text(st.sampled_from('a,"\n\r\0\u2028é'), max_size=5)
 
 
@@ -79,7 +85,7 @@ class TestHeaderEnd:
     @settings(max_examples=200)
     @given(
         rows=st.lists(
-            st.lists(st.text(max_size=5) | st.sampled_from(['"', "\n", ",", '"\n"']), min_size=1), max_size=4
+            st.lists(TEXTS | st.sampled_from(['"', "\n", ",", '"\n"', '"\r"']), min_size=1), max_size=4
         ),
         count=st.integers(0, 5),
         line_end=st.sampled_from(["\n", "\r\n"]),
@@ -90,21 +96,21 @@ class TestHeaderEnd:
             csv.writer(text, lineterminator=line_end).writerows(some)
             return text.getvalue().encode()
 
-        assert header_end(source_of(written(rows)), count) == len(written(rows[:count]))
+        assert header_end(source_of(written(rows)), CsvForm(count)) == len(written(rows[:count]))
 
     @pytest.mark.parametrize(("quote", "header"), [("'", b"a,'\n\"'\n"), ("", b"a,\"'\n")])
     def test_takes_another_quote_or_none(self, quote: str, header: bytes) -> None:
-        assert header_end(source_of(header + b"1,2\n"), 1, quote) == len(header)
+        assert header_end(source_of(header + b"1,2\n"), CsvForm(1, quote)) == len(header)
 
     def test_reads_no_more_than_it_has_to(self) -> None:
         opened: list[Any] = []
-        assert header_end(source_of(b"h\n" + bytes(BLOCK_BYTES), opened=opened), 1) == 2
+        assert header_end(source_of(b"h\n" + bytes(BLOCK_BYTES), opened=opened), CsvForm(1)) == 2
         assert opened[0].closed
         assert opened[0].given <= 64 * 1024
 
     def test_finds_the_end_of_a_header_longer_than_a_block(self) -> None:
         header = b",".join(b"%d" % number for number in range(20_000)) + b"\n"
-        assert header_end(source_of(header + b"1\n"), 1) == len(header)
+        assert header_end(source_of(header + b"1\n"), CsvForm(1)) == len(header)
 
     @pytest.mark.parametrize(
         ("content", "header"),
@@ -116,21 +122,83 @@ class TestHeaderEnd:
     )
     def test_a_quote_opens_only_where_a_field_begins(self, content: bytes, header: bytes) -> None:
         """Anywhere else it would run to the next one, and the rows between would be lost."""
-        assert content[: header_end(source_of(content), 2)] == header
+        assert content[: header_end(source_of(content), CsvForm(2))] == header
 
     def test_begins_after_a_byte_order_mark(self) -> None:
         """The first field begins there, so a quote may open."""
         begin = len(codecs.BOM_UTF8)
         header = codecs.BOM_UTF8 + b'"a\nb"\nid\n'
-        assert header_end(source_of(header + b"1\n"), 2, begin=begin) == len(header)
-        assert header_end(source_of(header + b"1\n"), 0, begin=begin) == begin
+        assert header_end(source_of(header + b"1\n"), CsvForm(2), begin=begin) == len(header)
+        assert header_end(source_of(header + b"1\n"), CsvForm(), begin=begin) == begin
 
     @pytest.mark.parametrize("delimiter", ["tab", "\\t", "\t"])
     def test_takes_another_delimiter(self, delimiter: str) -> None:
         header = b'a\t"b\nc"\n'
-        assert header_end(source_of(header + b"1\t2\n"), 1, delimiter=delimiter) == len(header)
+        assert header_end(source_of(header + b"1\t2\n"), CsvForm(1, delimiter=delimiter)) == len(header)
 
     def test_a_quote_that_stays_open_is_an_error(self) -> None:
         """All of the file would pass for its header."""
         with pytest.raises(ConfigurationError, match=r"rows\.csv has a quote .* never closed"):
-            header_end(source_of(b'"a\n1\n2\n'), 1)
+            header_end(source_of(b'"a\n1\n2\n'), CsvForm(1))
+
+    @pytest.mark.parametrize("content", [b"a\r1\r2\r", b"a\r1\n2\n", b"a\r\r\n1\n", b"a\r1", b'"a"\r"1"\r'])
+    def test_a_carriage_return_alone_is_an_error(self, content: bytes) -> None:
+        """Who takes it for a line end finds another header than who does not."""
+        with pytest.raises(
+            ConfigurationError, match=r"here\.csv has header rows that end with a carriage ret"
+        ):
+            header_end(source_of(content), CsvForm(1), place="here.csv")
+
+    @pytest.mark.parametrize("content", [b"a\r\n1\r2\n", b'"a\rb"\n1\n', b'"a\r\nb"\r\n1\n'])
+    def test_a_carriage_return_elsewhere_is_none(self, content: bytes) -> None:
+        assert content[header_end(source_of(content), CsvForm(1)) :].startswith(b"1")
+
+    def test_a_line_end_inside_quotes_may_be_an_error(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"rows\.csv .* inside quotes .* allowQuotedNewlines"):
+            header_end(source_of(b'"a\nb"\n1\n'), CsvForm(1, quoted_line_ends=False))
+        header_end(source_of(b'a\n"1\n2"\n'), CsvForm(1, quoted_line_ends=False))
+
+
+@pytest.mark.parametrize(
+    ("header", "form", "names"),
+    [
+        (b'id,"name"\r\n', CsvForm(), ["id", "name"]),
+        (b"title\nid;'a\n''b'\n", CsvForm(quote="'", delimiter=";"), ["id", "a\n'b"]),
+        (b'id\t"a"\n', CsvForm(quote="", delimiter="tab"), ["id", '"a"']),
+        (b"\xe9,\xc3\xa9\n", CsvForm(), ["\xe9", "\xc3\xa9"]),
+        (b"id\n\n", CsvForm(), []),
+    ],
+)
+def test_names_are_those_of_the_last_row(header: bytes, form: CsvForm, names: list[str]) -> None:
+    assert names_in(header, form) == names
+
+
+class TestEndsInsideQuotes:
+    """Whether a value goes on behind the end."""
+
+    @pytest.mark.parametrize(
+        ("content", "inside"),
+        [
+            (b'1,"a', True),
+            (b'1,"a\n', True),
+            (b'1,"a""', True),
+            (b'1,"', True),
+            (b'1,""""', False),
+            (b'1,""', False),
+            (b'1,"a"\n2,12" pipe\n', False),
+            (b'1,12" pipe\n2,"a', True),
+            (b'1,"a"b"', False),
+            (b"", False),
+        ],
+    )
+    @pytest.mark.parametrize("block_bytes", [1, 2, 3, 100])
+    def test_as_a_parser_says(
+        self, content: bytes, inside: bool, block_bytes: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(csv_records, "BLOCK_BYTES", block_bytes)
+        assert ends_inside_quotes(source_of(content), CsvForm()) is inside
+
+    def test_of_no_quotes(self) -> None:
+        assert not ends_inside_quotes(source_of(b'1,"a\n"'), CsvForm(quote=""))
+        assert not ends_inside_quotes(source_of(b'1,"a\n"'), CsvForm(quote="'"))
+        assert ends_inside_quotes(source_of(b"\xef\xbb\xbf'a"), CsvForm(quote="'"), begin=3)

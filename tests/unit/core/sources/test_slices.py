@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_jobs.core.sources.csv_records import CsvForm
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined, section
 from airflow_provider_jobs.core.sources.source import FileSource, GzipSource, Reader
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
@@ -34,11 +35,16 @@ def everything(reader: Reader, size: int = 7) -> bytes:
 
 
 def one_of(*contents: bytes, rows: int = 1) -> JoinedSource:
-    return joined([source_of(content) for content in contents], rows)
+    return together([source_of(content) for content in contents], rows)
+
+
+def together(sources: list[Any], rows: int = 0, **form: Any) -> JoinedSource:
+    places = {f"{number} {source.name}": source for number, source in enumerate(sources)}
+    return joined(places, CsvForm(rows, **form))
 
 
 RECORDS = [b"a,b\n", b"1,2\r\n", b'"a\nb",""\n', b'"\r\n"\r\n', b"\n", BOM + b"3\n"]
-LAST = [b"", b"x", b"x\r", b'"a\n"', BOM]
+LAST = [b"", b"x", b"\nx\r", b'"a\n"', BOM]
 FILES = st.builds(
     lambda mark, records, last: b"".join([mark, *records, last]),
     st.sampled_from([b"", BOM]),
@@ -159,51 +165,51 @@ class TestJoinedSource:
         sources = [
             source_of(each, fingerprint=name) for each, name in zip(contents, ["one", "two"], strict=True)
         ]
-        assert joined(sources, rows).fingerprint == fingerprint
+        assert together(sources, rows).fingerprint == fingerprint
 
     def test_says_what_it_is(self, tmp_path: Path) -> None:
         paths = [tmp_path / name for name in ("a.csv", "b.csv")]
         for path in paths:
             path.write_bytes(b"x\n")
-        source = joined([FileSource(path) for path in paths])
+        source = together([FileSource(path) for path in paths])
         assert source.name == "a.csv"
         source.check()
         paths[1].write_bytes(b"xy\n")
         with pytest.raises(SourceChanged, match=r"b\.csv"):
             source.check()
-        assert joined([FileSource(path) for path in paths]).fingerprint != source.fingerprint
+        assert together([FileSource(path) for path in paths]).fingerprint != source.fingerprint
 
     def test_a_source_that_adds_nothing_may_not_change_either(self, tmp_path: Path) -> None:
         paths = [tmp_path / name for name in ("a.csv", "b.csv")]
         for path in paths:
             path.write_bytes(b"h\n1\n" if path == paths[0] else b"h\n")
-        source = joined([FileSource(path) for path in paths], 1)
+        source = together([FileSource(path) for path in paths], 1)
         paths[1].write_bytes(b"h\n2\n")
         with pytest.raises(SourceChanged, match=r"b\.csv"):
             source.check()
 
     def test_a_source_of_unknown_size_cannot_be_joined(self) -> None:
         with pytest.raises(ConfigurationError, match=r"rows\.csv does not know its size"):
-            joined([source_of(b"x", sized=False)])
+            together([source_of(b"x", sized=False)])
 
     def test_a_source_that_becomes_shorter_is_told(self) -> None:
         """What comes after it would take its place."""
         shorter = source_of(b"12\n", name="shorter.csv")
-        source = joined([source_of(b"0\n"), shorter, source_of(b"3\n")])
+        source = together([source_of(b"0\n"), shorter, source_of(b"3\n")])
         object.__setattr__(shorter, "opener", lambda: io.BytesIO(b"1"))
         with pytest.raises(SourceChanged, match=r"shorter\.csv became shorter while it was sent"):
             everything(source.open())
 
     def test_a_source_that_becomes_longer_moves_nothing(self) -> None:
         longer = source_of(b"1\n")
-        source = joined([longer, source_of(b"2\n")])
+        source = together([longer, source_of(b"2\n")])
         object.__setattr__(longer, "opener", lambda: io.BytesIO(b"1\n and more\n"))
         assert everything(source.open()) == b"1\n2\n"
 
     def test_a_source_that_has_grown_since_it_was_looked_at_moves_nothing(self) -> None:
         """Its header ends after what its size says."""
         grown = replace(source_of(b"header\n1\n"), size=2)
-        source = joined([grown, source_of(b"header\n2\n")], 1)
+        source = together([grown, source_of(b"header\n2\n")], 1)
         assert everything(source.open()) == b"header\n2\n"
         assert source.size == 9
 
@@ -217,7 +223,7 @@ class TestJoinedSource:
             return result
 
         second = source_of(b"2\n")
-        source = joined([source_of(b"1\n"), second])
+        source = together([source_of(b"1\n"), second])
         object.__setattr__(second, "opener", opener)
         reader = source.open()
         assert reader.read(2) + reader.read(2) == b"1\n"
@@ -231,7 +237,7 @@ class TestJoinedSource:
 
     def test_closes_what_it_reads(self) -> None:
         opened: list[Any] = []
-        source = joined([source_of(b"1\n", opened=opened), source_of(b"2\n", opened=opened)])
+        source = together([source_of(b"1\n", opened=opened), source_of(b"2\n", opened=opened)])
         everything(source.open())
         source.open().close()
         reader = source.open()
@@ -280,7 +286,75 @@ class TestSection:
             everything(section(source_of(b"0123"), "rows.csv", b"h\n", 2, 8).open())
 
 
-def test_what_is_compressed_cannot_be_joined() -> None:
-    """A line end between two gzip files would spoil the second, and no header could be cut."""
-    with pytest.raises(ConfigurationError, match="compressed already"):
-        joined([source_of(b"1\n"), source_of(gzip.compress(b"2\n"))])
+REFUSED: dict[str, tuple[list[bytes], CsvForm, str, str]] = {
+    "compressed twice": (
+        [b"1\n", gzip.compress(gzip.compress(b"2\n"))],
+        CsvForm(),
+        "",
+        "1 rows.csv is compressed twice",
+    ),
+    "UTF-16": ([b"1\n", "\ufeff2\n".encode("utf-16-le")], CsvForm(), "", "1 rows.csv is in UTF-16"),
+    "UTF-16BE": ([b"1\n", "\ufeff2\n".encode("utf-16-be")], CsvForm(), "", "1 rows.csv is in UTF-16"),
+    "UTF-32": ([b"1\n", "\ufeff2\n".encode("utf-32-le")], CsvForm(), "", "1 rows.csv is in UTF-16 or UTF-32"),
+    "UTF-32BE": ([b"1\n", "\ufeff2\n".encode("utf-32-be")], CsvForm(), "", "1 rows.csv is in UTF-32"),
+    "a mark in ISO-8859-1": (
+        [BOM + b"1\n"],
+        CsvForm(),
+        "ISO-8859-1",
+        "0 rows.csv begins with the byte order",
+    ),
+    "carriage returns": ([b"1\n", b"2\r3\r"], CsvForm(), "", "1 rows.csv has lines that end with a carriage"),
+    "one of them": (
+        [b"h\n1\n", b"h\r2\n"],
+        CsvForm(1),
+        "",
+        "1 rows.csv has header rows that end with a carri",
+    ),
+    "other names": (
+        [b"a,b\n1,2\n", b"a,b\n", b"b,a\n2,1\n"],
+        CsvForm(1, by_name=True),
+        "",
+        "0 rows.csv and 2 rows.csv have different header rows: a,b and b,a",
+    ),
+    "an open quote": (
+        [b'1,"a\n', b"2,b\n"],
+        CsvForm(),
+        "",
+        "0 rows.csv has a quote that is never closed: what 1 rows.csv begins with",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_not_be_the_same_cannot_be_joined(name: str) -> None:
+    """A line end between two gzip files would spoil the second, and no header could be cut; and so on."""
+    contents, form, encoding, message = REFUSED[name]
+    places = {f"{number} rows.csv": source_of(content) for number, content in enumerate(contents)}
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        joined(places, form, encoding)
+
+
+@pytest.mark.parametrize(
+    ("contents", "form"),
+    [
+        ([b"a,b\n1,2\n", b'"a","b"\r\n2,1\n', b"a,b"], CsvForm(1, by_name=True)),
+        ([b"b,a\n", b"a,b\n1,2\n"], CsvForm(1, by_name=True)),
+        ([b"a,b\n1,2\n", b"b,a\n2,1\n"], CsvForm(1)),
+        ([b'1,"a\n', b"2,b\n"], CsvForm(quoted_line_ends=False)),
+        ([b'1,"a\n', b"2,b\n"], CsvForm(quote="")),
+        ([b"1,a\n", b'2,"b'], CsvForm()),
+    ],
+)
+def test_what_would_be_the_same_is_joined(contents: list[bytes], form: CsvForm) -> None:
+    places = {f"{number} rows.csv": source_of(content) for number, content in enumerate(contents)}
+    assert joined(places, form, "utf-8").size
+
+
+def test_what_is_compressed_is_joined_as_text() -> None:
+    mark = b"\xef\xbb\xbf"
+    second = gzip.compress(mark + b"h\n") + gzip.compress(b"2")
+    parts = (mark + b"h\n1\n", second, gzip.compress(b"h\n"))
+    whole = joined({f"{number}.csv": source_of(part) for number, part in enumerate(parts)}, CsvForm(1))
+    assert everything(whole.open()) == mark + b"h\n1\n2\n"
+    assert everything(whole.open(6)) == b"\n2\n"
+    assert whole.size == 9

@@ -138,6 +138,7 @@ class TestSettings:
         ) == BigQuerySettings(
             conn_id="c",
             project="p",
+            table_project="p",
             location="EU",
             api_endpoint="https://api",
             iam_endpoint="https://iam",

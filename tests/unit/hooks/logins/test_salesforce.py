@@ -73,7 +73,7 @@ class Answering(Transport):
 
 
 def settings(extra: dict[str, Any], **fields: Any) -> SalesforceSettings:
-    connection = Connection(conn_id="c", conn_type="salesforce", extra=json.dumps(extra), **fields)
+    connection = Connection(conn_id="c", conn_type="salesforce_bulk", extra=json.dumps(extra), **fields)
     return SalesforceSettings.from_connection("c", connection)
 
 
@@ -116,7 +116,13 @@ def test_username_and_password() -> None:
 
 @pytest.mark.parametrize("place", ["text", "one line", "file"])
 @pytest.mark.parametrize(
-    ("domain", "audience"), [("acme.my", "login"), ("test", "test"), ("acme--dev.sandbox.my", "test")]
+    ("domain", "audience"),
+    [
+        ("acme.my", "acme.my"),
+        ("test", "test"),
+        ("acme--dev.sandbox.my", "acme--dev.sandbox.my"),
+        ("login", "login"),
+    ],
 )
 def test_jwt_bearer(place: str, domain: str, audience: str, tmp_path: Path) -> None:
     extra = {"consumer_key": "KEY", "domain": domain}
@@ -221,7 +227,7 @@ REFUSALS: list[tuple[dict[str, str], int, Any, str, str]] = [
         "client credentials are for new apps",
     ),
     (APP, 401, {"error": "x"}, r"\(username and password\): x", ""),
-    (APP, 403, b"<html>SECRETPAGE", "HTTP 403", ""),
+    (APP, 403, b"<html>A page<script>SECRETPAGE", "HTTP 403: A page", ""),
     (APP, 400, [], "HTTP 400", ""),
     (
         {"security_token": "T"},

@@ -20,7 +20,7 @@ def settings(
     extra: Any = None, *, session_id: str | None = None, version: str | None = None, **fields: Any
 ) -> SalesforceSettings:
     text = extra if isinstance(extra, str) else json.dumps(extra or {})
-    connection = Connection(conn_id="c", conn_type="salesforce", extra=text, **fields)
+    connection = Connection(conn_id="c", conn_type="salesforce_bulk", extra=text, **fields)
     return SalesforceSettings.from_connection("c", connection, session_id=session_id, version=version)
 
 

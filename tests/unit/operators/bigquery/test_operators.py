@@ -189,7 +189,7 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (BigQueryQueryOperator, {"maximum_bytes_billed": -1}, "maximum_bytes_billed"),
     (BigQueryQueryOperator, {"maximum_bytes_billed": "much"}, "maximum_bytes_billed"),
     (BigQueryQueryOperator, {"destination_table": "t"}, "destination_table"),
-    (BigQueryQueryOperator, {"default_dataset": "a.b.c"}, "default_dataset"),
+    (BigQueryQueryOperator, {"default_dataset": "a..c"}, "default_dataset"),
     (BigQueryQueryOperator, {"options": {"query": "SELECT 2"}}, "options repeats query"),
     (BigQueryLoadOperator, {"source_uris": []}, "source_uris"),
     (BigQueryLoadOperator, {"source_uris": "s3://b/o"}, "source_uris"),
@@ -211,6 +211,18 @@ BAD: list[tuple[Any, dict[str, Any], str]] = [
     (BigQueryCopyOperator, {"source_tables": ["d.s", "s"]}, "source_tables"),
     (BigQueryCopyOperator, {"destination_table": "SELECT 1"}, "destination_table"),
     (BigQueryQueryOperator, {"labels": "x"}, "labels"),
+    (BigQueryQueryOperator, {"labels": {"Team": "x"}}, "labels: 'Team', key of the label"),
+    (
+        BigQueryInsertJobOperator,
+        {"configuration": {"query": {}, "labels": {"a": "X"}}},
+        "configuration.labels",
+    ),
+    (BigQueryCopyOperator, {"destination_table": "d.t@-1"}, "@ are for tables that are read"),
+    (BigQueryCopyOperator, {"destination_table": "d.t*"}, "for tables that are read"),
+    (BigQueryQueryOperator, {"destination_table": "d.t@0"}, "for tables that are read"),
+    (BigQueryLoadOperator, {"destination_table": "d.t@0"}, "for tables that are read"),
+    (BigQueryExtractOperator, {"destination_format": ""}, "destination_format"),
+    (BigQueryLoadOperator, {"source_format": "parquet", "skip_leading_rows": 1}, "source_format PARQUET"),
 ]
 
 

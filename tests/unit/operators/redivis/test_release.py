@@ -73,6 +73,7 @@ def releasing(client: Client, with_context: Any = None, **changes: Any) -> Any:
 
 def test_a_release_says_what_is_released() -> None:
     result = releasing(Releasing("v1.0"))
+    assert result.pop("duration_seconds") >= 0
     assert result == {
         "job_id": "release-after-v1.0",
         "dataset": "acme.sales",

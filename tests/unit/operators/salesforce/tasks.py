@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.core.http.stream import StreamedReply
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.salesforce import SalesforceIngestOperator, SalesforceQueryOperator
@@ -12,6 +14,7 @@ from tests.unit import tasks
 from tests.unit.tasks import faked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.task_run import Store
@@ -60,6 +63,14 @@ class Client:
             raise found
         assert isinstance(found, JobStatus)
         return found
+
+    def repeat(self, step: Any) -> Any:
+        return step()
+
+    @contextmanager
+    def csv(self, path: str, params: Any) -> Iterator[StreamedReply]:
+        """Send results without records."""
+        yield StreamedReply(200, {}, iter([b'"sf__Id","sf__Error","Name"\n']))
 
     def cancel(self, ref: JobRef) -> bool:
         self.did.append(f"cancel {ref.id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from dataclasses import dataclass
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, BinaryIO
 
 from airflow_provider_jobs.sandbox.uploads.long_lines import is_gzip
@@ -34,44 +35,41 @@ def opened(path: Path) -> BinaryIO:
 
 
 def records(path: Path, options: LoadOptions) -> Iterator[Record]:
-    """Read a file; the lines to skip are left out, empty lines too."""
+    """Read a file; the rows to skip are left out, empty lines too."""
     splitter = _Splitter(options.delimiter, options.quote)
     started: tuple[int, int, str] | None = None  # line, offset and text of a record whose quote is still open
+    skipped = 0
     for number, offset, raw in _lines(path, options.encoding):
-        if number <= options.rows_to_skip:
-            continue
         line, place, text = (started[0], started[1], started[2] + raw) if started else (number, offset, raw)
         started = None
         stripped = text.rstrip("\r\n")
-        if not stripped:
-            continue
         cells, problem = splitter.split(stripped)
         if problem == _UNCLOSED and options.quoted_newlines:
             started = (line, place, text)
             continue
+        if skipped < options.rows_to_skip:
+            skipped += 1
+            continue
+        if not stripped:
+            continue
         if "\0" in stripped:
             problem = "Bad character (ASCII 0) encountered."
         yield Record(line, place, cells, problem)
-    if started:
+    if started and skipped >= options.rows_to_skip:
         yield Record(started[0], started[1], [], _UNCLOSED)
 
 
 def _lines(path: Path, encoding: str) -> Iterator[tuple[int, int, str]]:
     """Give number, byte offset and text of each line; what is not text becomes U+FFFD."""
-    newline = "\n".encode(encoding)
+    # Where a line feed is one byte, lines are cut before they are decoded, so that offsets are right.
+    cut = "latin-1" if len("\n".encode(encoding)) == 1 else encoding
     offset = 0
-    with opened(path) as file:
-        if len(newline) == 1:
-            for number, raw in enumerate(file, 1):
-                text = raw.decode(encoding, errors="replace")
-                yield number, offset, text.removeprefix("\ufeff") if number == 1 else text
-                offset += len(raw)
-            return
-        # In wide encodings a byte 10 is not always a line's end.
-        text = file.read().decode(encoding, errors="replace").removeprefix("\ufeff")
-        for number, line in enumerate(text.splitlines(keepends=True), 1):
-            yield number, offset, line
-            offset += len(line.encode(encoding))
+    with opened(path) as file, TextIOWrapper(file, cut, "replace", newline="") as lines:
+        for number, line in enumerate(lines, 1):
+            raw = line.encode(cut, "replace")
+            text = raw.decode(encoding, "replace")
+            yield number, offset, text.removeprefix("\ufeff") if number == 1 else text
+            offset += len(raw)
 
 
 _UNCLOSED = 'Missing close quote character (").'

@@ -1,6 +1,11 @@
 """Load jobs.
 
 https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad
+
+A schema that is detected has to fit the table that is there, its columns found by their names ("If autodetect
+is used, then columns are matched by name", sourceColumnMatch). What BigQuery says of others:
+https://github.com/googleapis/python-bigquery/issues/1340 ("has changed type"),
+https://github.com/googleapis/java-cloud-bom/pull/6344 ("Cannot add fields (field: string_field_0)").
 """
 
 from __future__ import annotations
@@ -121,13 +126,9 @@ def _fields(load: _Load) -> tuple[Field, ...]:
         return parquet_fields(load.session, load.storage, load.files)
     if options.format == "AVRO":
         return avro_file_fields(first, logical=options.avro_logical_types)
-    existing = load.existing.fields if load.existing is not None else ()
-    replaced = load.target.write == "WRITE_TRUNCATE"
-    if not options.autodetect or (existing and not replaced and not load.target.schema_updates):
-        if options.autodetect and options.format == "CSV":
-            _, skip = detect_csv(first.path, options)
-            load.options = replace(options, skip_rows=skip)
-        return existing
+    if not options.autodetect:
+        return load.existing.fields if load.existing is not None else ()
+    # Also of rows that are appended: publishing finds their columns by name, and refuses others.
     if options.format == "NEWLINE_DELIMITED_JSON":
         return detect_json_file(first.path)
     fields, skip = detect_csv(first.path, options)

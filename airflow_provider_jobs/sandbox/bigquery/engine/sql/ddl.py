@@ -86,19 +86,22 @@ def _create_table(context: QueryContext, statement: Statement) -> StatementResul
     resolved = analyzed(context, statement)
     more = {**partitioning(resolved), **clustering(resolved), **options(part(resolved, "option_list"))}
     given = fields_of(part(resolved, "column_definition_list"))
+    # Temporary tables of a script or a session go by this name; each has an id of its own.
+    called = ".".join(each.id_string for each in part(node, "name").names).lower()
     if _is_temporary(resolved):
         ensure_anonymous_dataset(context)
         name = TableId(context.project, anonymous_dataset(context.location), f"temp{uuid.uuid4().hex}")
+        before = context.temporary.get(called, name)
     else:
-        name = _name(context, part(node, "name"))
+        name = before = _name(context, part(node, "name"))
     what = "CREATE_TABLE_AS_SELECT" if node.HasField("query") else "CREATE_TABLE"
     session, physical = context.session, context.store.new_physical()
     statistics: dict[str, Any] = {}
     with context.store.writing(session, name), session.transaction():
         dataset = catalog.get_dataset(session, name.project, name.dataset, context.location)
-        existing = _existing(context, name, _mode(resolved))
+        existing = _existing(context, before, _mode(resolved))
         if existing is not None and _mode(resolved) == "CREATE_IF_NOT_EXISTS":
-            return _result(what, "SKIP", name)
+            return _result(what, "SKIP", existing.id)
         if node.HasField("query"):
             plan = make_plan(context, statement.inner(node.query), given)
             context.check_billed(plan.processed)
@@ -111,7 +114,7 @@ def _create_table(context: QueryContext, statement: Statement) -> StatementResul
             catalog.drop_table(session, existing)
         catalog.save_table(session, catalog.new_table(name, physical, given, dataset, more))
     if _is_temporary(resolved):
-        context.temporary[".".join(each.id_string for each in part(node, "name").names).lower()] = name
+        context.temporary[called] = name
         context.cache.keep_temporary(context.store, name)
     return _result(what, "CREATE" if existing is None else "REPLACE", name, statistics)
 
@@ -206,6 +209,8 @@ def _drop(context: QueryContext, statement: Statement) -> StatementResult:
                 expected = f"An object of type {resolved.object_type} was expected."
                 raise invalid_query(f"Cannot drop {name} which has type {actual}. {expected}")
             catalog.drop_table(session, found)
+    for called in [each for each, table in context.temporary.items() if table == name]:
+        del context.temporary[called]  # the name means a table of a dataset again
     return _result(what, "DROP", name)
 
 

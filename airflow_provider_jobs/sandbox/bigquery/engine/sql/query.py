@@ -30,9 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
-_REFUSED = (
-    "tableDefinitions", "userDefinedFunctionResources", "continuous", "createSession", "connectionProperties",
-)  # fmt: skip
+_REFUSED = ("tableDefinitions", "userDefinedFunctionResources", "continuous")
 
 
 def run_query(context: QueryContext, configuration: Mapping[str, Any]) -> Outcome:

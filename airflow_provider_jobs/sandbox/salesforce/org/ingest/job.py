@@ -9,6 +9,7 @@ from airflow_provider_jobs.sandbox.salesforce.org.ingest import changes
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.checks import Batch
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn, column_of, columns_of
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.reading import load
+from airflow_provider_jobs.sandbox.salesforce.org.ingest.values import literal
 from airflow_provider_jobs.sandbox.salesforce.org.objects import children_of, find_object
 from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed, SalesforceRefusal
@@ -90,9 +91,11 @@ def run(
     into: Path,
     now: datetime,
     limit: int | None,
+    locked: tuple[int, str] = (0, ""),
 ) -> IngestOutcome:
     """Run a job to its end.
 
+    :param locked: how many records at its beginning a lock keeps out, and what is told of them.
     :raises IngestFailed: it fails as a whole, and has changed nothing.
     """
     into.mkdir(parents=True, exist_ok=True)
@@ -102,6 +105,7 @@ def run(
         identifying = _identifying(job, columns)
         batch = Batch(cursor, job.object, columns)
         batch.build(limit)
+        batch.fail(f"n < {locked[0]:d}", literal(locked[1]))
         if job.deletes:
             _delete(batch, job, identifying, now)
         else:

@@ -24,10 +24,11 @@ _UNESCAPED = (
     "InvalidBatch : Failed to parse CSV. Found unescaped quote. A value with quote should be within a quote"
 )
 _NOT_UTF8 = "ClientInputError : Failed to read request. Exception: the data is not valid UTF-8"
-_TOO_LONG = "ClientInputError : Failed to parse CSV. A field exceeds the maximum size"
 _NO_RECORDS = "InvalidBatch : Records not found"
 
 _BLOCK_RECORDS = 5000
+# The csv module's own limit would fail a file by one value; the checks of values reject the record.
+_MOST_CHARACTERS = 2**31 - 1
 
 
 def load(cursor: duckdb.DuckDBPyConnection, path: Path, form: CsvFormat) -> list[str]:
@@ -71,6 +72,7 @@ def _records(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
             raw.append(line)
             yield line
 
+    csv.field_size_limit(_MOST_CHARACTERS)
     reader = csv.reader(remembered(), delimiter=delimiter, strict=True)
     try:
         for values in reader:
@@ -79,7 +81,7 @@ def _records(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
             raw.clear()
             yield values
     except csv.Error as error:
-        raise IngestFailed(_TOO_LONG if "field limit" in str(error) else _UNESCAPED) from error
+        raise IngestFailed(_UNESCAPED) from error
 
 
 def _checked(records: Iterator[list[str]], width: int) -> Iterator[list[str]]:

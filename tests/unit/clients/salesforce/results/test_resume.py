@@ -280,7 +280,7 @@ def test_an_attempt_that_does_not_get_far_keeps_what_there_is(
 def test_a_folder_that_cannot_be_is_a_configuration_error(clock: Clock, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="cannot be made"):
-        LocalSink(tmp_path / "file" / "folder")
+        LocalSink(tmp_path / "file" / "folder").begin("a.csv")
 
 
 @pytest.mark.parametrize("name", ["no/such/a.csv", "a.csv"])
