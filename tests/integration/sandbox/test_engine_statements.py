@@ -152,6 +152,26 @@ def test_variables_and_temporary_tables(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
+        "INSERT u SELECT (1, 'b')", "INSERT u VALUES ((1, 'b'))", "INSERT u SELECT STRUCT(1 AS B, 'b' AS A)",
+        "INSERT u SELECT STRUCT(n AS x, 'b' AS y) FROM UNNEST([1]) AS n",
+        "INSERT u VALUES ((2, 'c')); UPDATE u SET z = (1, 'b') WHERE TRUE",
+        "MERGE u USING (SELECT 1) ON FALSE WHEN NOT MATCHED THEN INSERT VALUES ((1, 'b'))",
+        "CREATE OR REPLACE TABLE u (z STRUCT<a INT64, b STRING>) AS SELECT (1, 'b')",
+        "DECLARE v STRUCT<a INT64, b STRING> DEFAULT (1, 'b'); INSERT u VALUES (v)",
+        "DECLARE v STRUCT<a INT64, b STRING>; SET v = (SELECT AS STRUCT 1, 'b'); INSERT u VALUES (v)",
+        "DECLARE v ARRAY<STRUCT<a INT64, b STRING>> DEFAULT [(1, 'b')]; INSERT u VALUES (v[0])",
+    ],
+)  # fmt: skip
+def test_fields_of_a_record_are_found_by_their_places(bench: Bench, sql: str) -> None:
+    """Whatever they are called where they come from."""
+    bench.query("CREATE TABLE u (z STRUCT<a INT64, b STRING>)")
+    bench.query(sql)
+    assert bench.values("SELECT z.a, z.b FROM u") == [["1", "b"]]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "IF TRUE THEN SELECT 1; END IF", "BEGIN TRANSACTION; SELECT 1; COMMIT TRANSACTION", "SET x = 1",
         "CREATE FUNCTION d.f(x INT64) AS (x + 1)", "EXPORT DATA OPTIONS(uri='gs://data/*') AS SELECT 1",
     ],

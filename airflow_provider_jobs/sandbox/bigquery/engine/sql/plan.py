@@ -89,7 +89,11 @@ def make_plan(
 
 
 def _types(fields: Sequence[Field]) -> list[Any]:
-    return [(each.type, each.repeated, _types(each.fields)) for each in fields]
+    """Give what has to be the same; of a record, the names of its fields, too: DuckDB finds these by them."""
+    return [
+        (each.type, each.repeated, [part.name for part in each.fields], _types(each.fields))
+        for each in fields
+    ]
 
 
 def _is_plain(statement: Statement) -> bool:
