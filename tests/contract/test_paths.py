@@ -137,6 +137,7 @@ def requests_of(service: str) -> list[JobRequest]:
 SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
     "call.body": lambda _: [None, QUERY_BODY],
     "call.path": lambda _: [f"v59.0/jobs/query/{ID}"],
+    "count_records.which": lambda _: ["failedResults"],
     "create.location": lambda _: ["v59.0/jobs/query"],
     "create_ingest_job.body": lambda _: [{"object": "Account", "operation": "insert"}],
     "csv.path": lambda _: [f"v59.0/jobs/query/{ID}/results"],
@@ -168,6 +169,9 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
     "job_id": lambda _: ["job_1"],
     "jobs": lambda case: [[case.refs[1]], [ID]],
     "kind": lambda _: ["query", "ingest"],
+    "known": lambda _: [()],
+    "resent": lambda _: [()],
+    "sent": lambda _: [None, 1],
     "list_locator": lambda _: ["token-1"],
     "location": lambda _: ["EU", None],
     "media": lambda _: [media()],

@@ -61,7 +61,7 @@ class Bench:
         project = f"combine-{next(self.numbers)}"
         extra = f"api_endpoint={self.sandbox.bigquery}&access_token={self.sandbox.token}&project={project}"
         self.patch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", f"bigquery-jobs://?{extra}")
-        self.patch.setattr(polling, "FLOOR_SECONDS", 0.005)
+        polling.FLOOR_SECONDS = 0.005  # the fixture of all integration tests puts it back
         lab = Lab(self.sandbox, project)
         lab.dataset("d")
         return lab

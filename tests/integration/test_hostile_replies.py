@@ -362,7 +362,7 @@ def test_a_key_that_is_pasted_into_a_path_field_is_not_shown(
 @pytest.mark.parametrize("pasted", ["key", "PEM"])
 def test_a_key_that_is_pasted_into_a_path_of_a_task_is_not_shown(pasted: str) -> None:
     place = Path("/dev/null", PASTED[pasted].replace("/", "-"))
-    for use in (lambda: LocalSink(place), lambda: FileSource(place)):
+    for use in (lambda: LocalSink(place).check(["a"]), lambda: FileSource(place)):
         with pytest.raises(ConfigurationError) as caught:
             use()
         check_harmless(str(caught.value))

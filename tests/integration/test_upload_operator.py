@@ -269,7 +269,7 @@ COMBINED: dict[str, tuple[dict[str, Any], bytes, str]] = {
         "skip_leading_rows",
     ),
     "encoding": ({"options": {"encoding": "UTF-16LE"}}, b"2,b\n", "encoding UTF-16LE"),
-    "compressed": ({}, gzip.compress(b"id,name\n2,b\n"), r"b\.csv is compressed already"),
+    "compressed": ({}, gzip.compress(gzip.compress(b"id,name\n2,b\n")), r"b\.csv is compressed twice"),
     "wide text": ({}, "id,name\n2,b\n".encode("utf-16"), r"b\.csv is in UTF-16"),
     "carriage returns": ({}, b"id,name\r2,b\r", r"b\.csv has lines that end with a carriage return alone"),
     "one of them": ({}, b"id,name\r2,b\n", r"b\.csv has header rows that end with a carriage return alone"),

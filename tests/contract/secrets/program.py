@@ -98,7 +98,11 @@ def objects(notes: Notes) -> None:
         kind = type(each)
         if not str(kind.__module__).startswith((PACKAGE, *OTHERS)) or isinstance(each, type):
             continue
-        notes.write("objects", repr(each), str(each))
+        try:
+            told = (repr(each), str(each))
+        except AttributeError:  # a dataclass that another thread is just making
+            continue
+        notes.write("objects", *told)
         if kind.__name__.endswith(("Hook", "Operator", "Sensor", "Trigger")):
             notes.write("objects", {name: value for name, value in vars(each).items() if name != "_token"})
 

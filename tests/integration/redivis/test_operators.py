@@ -47,7 +47,7 @@ def test_the_same_file_is_sent_once(lab: RedivisLab, upload: Callable[..., Any],
     path = write(tmp_path)
     first = upload(path)
     again = upload(path, TaskRun(max_tries=5, task_id="other"))
-    assert again == first
+    assert again == {name: value for name, value in first.items() if name != "duration_seconds"}
     assert lab.sent() == len(ROWS)
     lab.check(ROWS, "orders.csv")
 

@@ -34,7 +34,7 @@ SOAP = b"<r><sessionId>T</sessionId><serverUrl>https://acme.my.salesforce.com/se
 FIELDS: dict[str, tuple[Any, ...]] = {
     "login": (None, "me@acme.com"),
     "password": (None, "P<SS"),
-    "security_token": (None, "", "TOKEN"),
+    "security_token": (None, "", "s3cr3t-code"),
     "organization_id": (None, "00D1"),
     "consumer_key": (None, "KEY"),
     "consumer_secret": (None, "SECRET"),

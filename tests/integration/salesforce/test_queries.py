@@ -51,6 +51,8 @@ def test_records_become_a_file(lab: SalesforceLab, run_query: Callable[..., Any]
         "object": "Account",
         "operation": "query",
         "record_count": len(csv_rows(content)),
+        "file_count": 1,
+        "size_bytes": len(content),
         "processing_seconds": result["processing_seconds"],
         "retries": 0,
     }

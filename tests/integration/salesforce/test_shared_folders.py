@@ -102,7 +102,7 @@ def test_nobody_reads_what_is_not_whole(lab: SalesforceLab, tmp_path: Path, resu
     assert len(store.seen) > 1
     assert set(store.seen.values()) == {0o600}
     assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o640}
-    assert len(names(folder)) == len(result["files"])
+    assert len(names(folder)) == result["file_count"]
 
 
 def test_a_planted_link_is_replaced_and_a_folder_that_is_one_is_used(

@@ -13,7 +13,7 @@ from airflow_provider_jobs.clients.salesforce.names import job_path
 from airflow_provider_jobs.clients.salesforce.results.files import read_draft
 from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES
 from airflow_provider_jobs.core.sources.csv_records import RecordCounter, records_of, values_of
-from airflow_provider_jobs.errors import ProtocolError
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.jobs import JobState
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def count_records(api: SalesforceApi, ref: JobRef, which: str) -> int:
     """Return how many records a file of a job's results has, read to its end.
 
     :param which: :data:`SUCCESSFUL` or :data:`FAILED`.
+    :raises ConfigurationError: it is another word.
     """
+    if which not in (SUCCESSFUL, FAILED):
+        raise ConfigurationError(f"which is {which!r}: it is one of {SUCCESSFUL}, {FAILED}")
 
     def step() -> int:
         counter = RecordCounter()

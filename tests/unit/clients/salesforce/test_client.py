@@ -165,17 +165,19 @@ def test_a_job_has_no_failing_part(clock: Clock) -> None:
 
 
 RESULTS = b'"sf__Id","sf__Created","Name"\n"001","true","x"\n"002","true","y"\n'
+REJECTED = b'"sf__Id","sf__Error","Name"\n"","REQUIRED_FIELD_MISSING","z"\n'
 DONE: dict[str, Any] = {"numberRecordsProcessed": 3, "numberRecordsFailed": 1}
 
 
 @pytest.mark.parametrize("split", [True, False])
 def test_what_became_of_records_is_written(clock: Clock, tmp_path: Path, *, split: bool) -> None:
     both = [replace(INGEST_REF, id=job_id(number)) for number in (1, 2)]
-    client, script = client_of(clock, job(**DONE), Csv(RESULTS), job(**DONE), Csv(RESULTS))
+    looks = [job(**DONE), Csv(REJECTED), job(**DONE), Csv(REJECTED)]
+    client, script = client_of(clock, *looks, Csv(RESULTS), Csv(RESULTS))
     output = Output("ok.csv", split=split)
     done = client.download_ingested(both, "successfulResults", output, LocalSink(tmp_path))
     assert done.record_count == 4
-    assert script.asked[1] == f"GET v59.0/jobs/ingest/{job_id(1)}/successfulResults/"
+    assert script.asked[4] == f"GET v59.0/jobs/ingest/{job_id(1)}/successfulResults/"
     header, _, records = RESULTS.partition(b"\n")
     written = [path.read_bytes() for path in sorted(tmp_path.iterdir())]
     assert written == ([RESULTS] * 2 if split else [header + b"\n" + records * 2])

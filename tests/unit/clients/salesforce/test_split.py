@@ -202,7 +202,7 @@ def test_what_cannot_be_decompressed_is_named(spoil: Callable[[bytes], bytes]) -
 @pytest.mark.parametrize("most_bytes", [20, 25, 1000])
 def test_empty_lines_are_no_records(most_bytes: int) -> None:
     """Salesforce leaves them out, so counting them would make a miscount of what was written whole."""
-    content = HEADER + b'1,a\n\n2,"x\n\ny"\n\r\n\n3,c\n4,""\n\n\n'
+    content = HEADER + b'1,a\n\n2,"x\n\ny"\n\n\n3,c\n4,""\n\n\n'
     found = parts_of(content, most_bytes=most_bytes)
     assert sum(count for _, count in found) == 4
     assert HEADER + b"".join(part.removeprefix(HEADER) for part, _ in found) == content
