@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import pytest
 
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql import module
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.service import googlesql
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.parsing import split
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
 
 @pytest.fixture
@@ -78,3 +84,15 @@ def test_nothing_of_the_wheels_python_is_imported() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_a_collection_of_garbage_takes_no_class_of_a_message_away() -> None:
+    """It cleared classes that another thread was using again: the process ended with a segmentation fault."""
+    held = weakref.ref(type(_parsed()[0].node))
+    gc.collect()
+    assert held() is not None
+
+
+def _parsed() -> list[Statement]:
+    with googlesql().instance() as instance:
+        return split(instance, "ASSERT 1 + 2 > 1")
