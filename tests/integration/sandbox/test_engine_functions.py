@@ -217,6 +217,15 @@ def test_nulls_sort_first_and_qualify_filters(shared: Bench) -> None:
     assert shared.values(sql) == [["5"]]
 
 
-def test_a_function_that_is_missing_is_named(shared: Bench) -> None:
-    problem = shared.fail(shared.sql("SELECT NORMALIZE('a')"))
-    assert problem.message == "Function not supported by the sandbox: NORMALIZE at [1:8]"
+@pytest.mark.parametrize(
+    "call", ["SEARCH('a', 'b')", "ML.PREDICT(1)", "ST_GEOGPOINT(1, 2)", "KEYS.NEW_KEYSET('AEAD_AES_GCM_256')"]
+)
+def test_a_function_that_is_missing_is_named(shared: Bench, call: str) -> None:
+    problem = shared.fail(shared.sql(f"SELECT {call}"))
+    assert (problem.reason, problem.message.startswith("The sandbox cannot ")) == ("invalidQuery", True)
+    assert call.partition("(")[0] in problem.message.upper()
+
+
+def test_a_function_that_nobody_has_is_named(shared: Bench) -> None:
+    problem = shared.fail(shared.sql("SELECT NORMALISE('a')"))
+    assert problem.message.startswith("Function not found: NORMALISE")
