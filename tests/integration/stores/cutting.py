@@ -91,7 +91,7 @@ async def _end(server: Any, connections: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def little_sftp(folder: Path) -> Iterator[int]:
+def little_sftp(folder: Path) -> Iterator[int]:  # noqa: C901 - classes that need the folder
     """Serve a folder by an SFTP server without posix-rename, whose folder ``locked`` takes no file."""
     import asyncssh  # noqa: PLC0415 - as the servers do: only who uses it loads it
 
