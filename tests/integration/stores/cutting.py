@@ -77,12 +77,30 @@ class CuttingProxy:
         return b"%b127,0,0,1,%d,%d)" % (found[1], port // 256, port % 256)
 
 
+async def _end(server: Any, connections: list[Any]) -> None:
+    """Leave nothing that is collected later, in some other test."""
+    server.close()
+    for each in connections:
+        each.abort()
+        await each.wait_closed()
+    await server.wait_closed()
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @contextlib.contextmanager
-def little_sftp(folder: Path) -> Iterator[int]:
+def little_sftp(folder: Path) -> Iterator[int]:  # noqa: C901 - classes that need the folder
     """Serve a folder by an SFTP server without posix-rename, whose folder ``locked`` takes no file."""
     import asyncssh  # noqa: PLC0415 - as the servers do: only who uses it loads it
 
+    connections: list[Any] = []
+
     class Access(asyncssh.SSHServer):  # type: ignore[misc] # it has no types here
+        def connection_made(self, conn: Any) -> None:
+            connections.append(conn)
+
         def begin_auth(self, username: str) -> bool:
             return True
 
@@ -123,8 +141,7 @@ def little_sftp(folder: Path) -> Iterator[int]:
     try:
         yield server.get_port()
     finally:
-        loop.call_soon_threadsafe(server.close)
-        asyncio.run_coroutine_threadsafe(server.wait_closed(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(_end(server, connections), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
