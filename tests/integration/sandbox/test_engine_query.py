@@ -199,3 +199,34 @@ def test_turns_end_with_their_writers(bench: Bench) -> None:
     bench.query("CREATE TABLE x AS SELECT 1 AS n; DROP TABLE x")
     bench.query("SELECT 1 AS n")
     assert bench.engine._store._turns == {}
+
+
+def test_the_cache_knows_what_a_view_was(bench: Bench) -> None:
+    """Also of a view that reads no tables: its text is what changes."""
+    for value in ("1", "2"):
+        bench.query(f"CREATE OR REPLACE VIEW v AS SELECT {value} AS n")
+        bench.query("CREATE OR REPLACE VIEW w AS SELECT n * 10 AS n FROM d.v")
+        assert bench.values("SELECT v.n AS v, w.n AS w FROM v, w") == [[value, value + "0"]]
+
+
+@pytest.mark.parametrize("sql", ["SELECT @x AS n", "DECLARE y INT64 DEFAULT @x; SELECT y AS n"])
+def test_the_cache_knows_the_parameters(bench: Bench, sql: str) -> None:
+    for value in ("1", "2", "1"):
+        parameter = {"name": "x", "parameterType": {"type": "INT64"}, "parameterValue": {"value": value}}
+        assert bench.values(sql, queryParameters=[parameter]) == [[value]]
+
+
+def test_what_the_cache_remembers_without_reading_it_again(bench: Bench) -> None:
+    """The second answer is the first one's, and says so; where the query goes to a table it runs again."""
+    first, again = bench.query("SELECT 5 AS n"), bench.query("SELECT 5 AS n")
+    assert [each.statistics["query"]["cacheHit"] for each in (first, again)] == [False, True]
+    for name in ("statementType", "schema", "referencedTables", "totalBytesProcessed", "totalBytesBilled"):
+        assert first.statistics["query"][name] == again.statistics["query"][name]
+    assert bench.fail(bench.sql("SELECT 5 AS n", priority="LATER")).reason == "invalid"
+    target = {"projectId": PROJECT, "datasetId": "d", "tableId": "t"}
+    assert (
+        bench.query("SELECT 5 AS n", destinationTable=target).configuration["query"]["destinationTable"]
+        == target
+    )
+    for _ in range(2):
+        assert bench.query("SELECT 5 AS n; SELECT 5 AS n").statistics["query"]["statementType"] == "SCRIPT"

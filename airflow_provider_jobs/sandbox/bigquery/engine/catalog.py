@@ -175,9 +175,11 @@ def get_table(session: Session, name: TableId, location: str = "") -> StoredTabl
     :param location: where the asking job runs; a table elsewhere does not exist for it.
     :raises ApiError: 404, for the dataset or the table.
     """
-    get_dataset(session, name.project, name.dataset, location)
+    if location:
+        get_dataset(session, name.project, name.dataset, location)
     found = find_table(session, name)
     if found is None:
+        get_dataset(session, name.project, name.dataset, location)
         where = f" was not found in location {location}" if location else ""
         raise ApiError(404, "notFound", f"Not found: Table {name}{where}")
     return found

@@ -33,7 +33,7 @@ class ResultCache:
     def find(self, session: Session, key: str, versions: Mapping[TableId, str]) -> StoredTable | None:
         """Give the result table of the same query, or ``None``."""
         with self._guard:
-            known = self._known.get(key)
+            known = self._known.get(key) if key else None
             if known is None or known[1] != versions:
                 return None
             self._tables[known[0]] = self._tables.pop(known[0])  # the newest again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,19 @@ class QueryContext:
             raise JobProblem("invalid", "Required parameter is missing: query")
         parameters = bool(self.query.get("queryParameters"))
         return to_googlesql(sql, self.query.get("useLegacySql"), parameters=parameters)
+
+    def cache_key(self, text: str) -> str:
+        """Give what the result of a query is remembered by; nothing if the same text may give other rows.
+
+        Of a query that reads no tables and calls nothing that changes, nothing else decides.
+        """
+        hidden = self.variables or self.functions or self.temporary or self.query.get("connectionProperties")
+        if self.query.get("destinationTable") or self.query.get("createSession") or hidden:
+            return ""
+        parts: list[Any] = [
+            self.project, self.location, self.default_dataset, text, self.query.get("queryParameters"),
+        ]  # fmt: skip
+        return json.dumps(parts, sort_keys=True)
 
     @property
     def tables(self) -> Tables:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.tables import Written
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
     from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
@@ -38,25 +36,13 @@ class Plan:
     processed: int
 
     @property
-    def versions(self) -> dict[TableId, str]:
-        """The version of each table that it reads."""
-        return {table.id: str(table.resource["etag"]) for table in self.written.tables.values()}
-
-    @property
     def rows(self) -> int:
         """How many rows the tables have that it reads."""
         return sum(self.written.tables[name].rows for name in (self.analysis.read if self.analysis else ()))
 
     def cache_key(self, context: QueryContext) -> str:
         """Give what the result is remembered by; nothing if the same text may give other rows."""
-        hidden = context.variables or context.functions or context.temporary or self.written.volatile
-        if context.query.get("destinationTable") or hidden:
-            return ""
-        parts: list[Any] = [
-            context.project, context.location, context.default_dataset, self.written.statement.text,
-            context.query.get("queryParameters"),
-        ]  # fmt: skip
-        return json.dumps(parts, sort_keys=True)
+        return "" if self.written.volatile else context.cache_key(self.written.statement.text)
 
 
 def statement_kind(statement: Statement) -> str:

@@ -16,6 +16,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import Plan, make_pl
 from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
 
@@ -31,16 +34,35 @@ class StatementResult:
 
 def plan_statistics(plan: Plan, *, cache_hit: bool = False) -> dict[str, Any]:
     """Give the statistics that are known before a statement runs."""
-    processed = 0 if cache_hit else plan.processed
+    return _statistics(
+        plan.kind, 0 if cache_hit else plan.processed, plan.written.tables.values(), cache_hit=cache_hit
+    )
+
+
+def _statistics(
+    kind: str, processed: int, tables: Iterable[StoredTable], *, cache_hit: bool
+) -> dict[str, Any]:
     return {
-        "statementType": plan.kind,
+        "statementType": kind,
         "cacheHit": cache_hit,
         "totalBytesProcessed": str(processed),
         "totalBytesBilled": str(billed_bytes(processed)),
         "billingTier": 1,
         "totalPartitionsProcessed": "0",
-        "referencedTables": [table.id.reference for table in plan.written.tables.values()],
+        "referencedTables": [table.id.reference for table in tables],
     }
+
+
+def remembered(context: QueryContext) -> StatementResult | None:
+    """Give the result of the same query before, if that read no tables; it is not parsed again."""
+    text = context.query.get("query")
+    if context.query.get("useQueryCache") is False or context.query.get("useLegacySql") is not False:
+        return None
+    cached = context.cache.find(context.session, context.cache_key(str(text)), {})
+    if cached is None:
+        return None
+    statistics = _statistics("SELECT", 0, (), cache_hit=True)
+    return StatementResult("SELECT", {**statistics, "schema": schema_resource(cached.fields)}, cached.id)
 
 
 def run_select(context: QueryContext, statement: Statement) -> StatementResult:
@@ -54,7 +76,7 @@ def run_select(context: QueryContext, statement: Statement) -> StatementResult:
             check_target(context.session, target)
         key = plan.cache_key(context)
         may_hit = context.query.get("useQueryCache") is not False
-        cached = context.cache.find(context.session, key, plan.versions) if may_hit else None
+        cached = context.cache.find(context.session, key, plan.written.versions) if may_hit else None
         fields = cached.fields if cached is not None else compute(context, plan, physical)
     statistics = plan_statistics(plan, cache_hit=cached is not None)
     statistics["schema"] = schema_resource(fields)
@@ -63,7 +85,7 @@ def run_select(context: QueryContext, statement: Statement) -> StatementResult:
     with duck_errors():
         publish(context.store, context.session, physical, fields, target)
     if not context.query.get("destinationTable"):
-        context.cache.keep(context.store, target.table, key, plan.versions)
+        context.cache.keep(context.store, target.table, key, plan.written.versions)
     return StatementResult("SELECT", statistics, target.table)
 
 

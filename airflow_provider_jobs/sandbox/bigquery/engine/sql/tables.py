@@ -67,6 +67,7 @@ class Written:
     tables: dict[str, StoredTable]  # by the names in the text
     target: StoredTable | None  # the table that it changes
     volatile: bool  # whether it may give other rows the next time
+    versions: dict[TableId, str] = field(default_factory=dict)  # of what it reads, views too
 
     @property
     def text(self) -> str:
@@ -131,11 +132,13 @@ class Tables:
             edits += [Edit(0, 0, "SELECT ("), Edit(size, size, ")")]
         tables: dict[str, StoredTable] = {}
         found: dict[TableId, StoredTable] = {}
+        versions: dict[TableId, str] = {}
         target = None
         volatile = any(map(_is_volatile, walk(statement.node)))
         for path, place, named, changed in self._paths(instance, statement):
             name = self.name([each.id_string for each in path.names])
             table = found[name] = found[name] if name in found else self.get(name)
+            versions[name] = str(table.resource["etag"])
             if changed:
                 target = table
             if table.view_query is not None:
@@ -144,13 +147,13 @@ class Tables:
                 inner = self._view(instance, table)
                 text = f"({inner.text}\n)"
                 tables |= {called: each for called, each in inner.tables.items() if called not in tables}
-                volatile = volatile or inner.volatile
+                volatile, versions = volatile or inner.volatile, versions | inner.versions
             else:
                 called = _called(table, tables)
                 text, tables[called] = f"`{called}`", table
             alias = path.names[-1].id_string.rpartition(".")[2]
             edits.append(Edit(*place, text if named else f"{text} AS `{alias}`"))
-        return Written(statement, edits, tables, target, volatile)
+        return Written(statement, edits, tables, target, volatile, versions)
 
     def qualified(self, instance: Instance, statement: Statement) -> str:
         """Write every table's name in full, for a query that will run without these defaults."""
