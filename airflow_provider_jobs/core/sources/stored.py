@@ -51,8 +51,8 @@ class StoredObject(Protocol):
     def look(self) -> Seen:
         """Ask the store what it is now."""
 
-    def open(self, *, anew: bool) -> Any:
-        """Return a binary file of it, which gives what the store sent, uncut.
+    def open(self, offset: int, *, anew: bool) -> Any:
+        """Return a binary file of it, which gives what the store sent from an offset on, uncut.
 
         :param anew: With a connection of its own, since the last one failed.
         """
@@ -181,11 +181,7 @@ class _StoredReader:
 
     def _read(self, end: int) -> bytes:
         if self._file is None:
-            self._file = self._source.stored.open(anew=self._failed)
-            if self.at and self._file.seekable():
-                self._file.seek(self.at)
-            else:
-                drop(self._file, self.at)
+            self._file = self._source.stored.open(self.at, anew=self._failed)
         blocks, at = [], self.at
         while at < end:
             block = self._file.read(end - at)

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.core.sources.source import FileSource, Source
+from airflow_provider_jobs.core.sources.source import FileSource, Source, drop
 from airflow_provider_jobs.core.sources.stored import Seen, StoredSource
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.files.places import in_store, opened
@@ -39,8 +39,10 @@ _VERSIONS = frozenset(
 )
 #: What tells less: a time at which some stores begin an object anew, when they say nothing else.
 _TIMES = frozenset({"created", "createdat", "creationtime", "timecreated", "ctime"})
-#: Bytes that are asked of Azure's client at a time: it holds them four times while they come, others twice.
-_AZURE_PIECE_BYTES = 2 * 1024 * 1024
+#: Bytes of an object that comes in one request which are held at a time: fewer cost nothing then.
+_STREAMED_PIECE_BYTES = 2 * 1024 * 1024
+#: Each request takes Azure's client longer than others; four files of these at once take less than 100 MB.
+_AZURE_PIECE_BYTES = 6 * 1024 * 1024
 #: Whose clients leave an object as it is stored, whatever its content encoding.
 _AS_STORED = frozenset({"s3", "s3a"})
 
@@ -113,9 +115,8 @@ def _object(path: ObjectStoragePath) -> Source:
         raise ConfigurationError(f"{path} does not exist") from None
     except PermissionError:
         raise ConfigurationError(f"{path} cannot be read") from None
-    azure = {"abfs", "abfss", "az"}.intersection(_protocols(path.fs))
     seen = Seen(int(info["size"]), version_of(info))
-    return StoredSource(_Stored(path), seen, piece_bytes=_AZURE_PIECE_BYTES if azure else None)
+    return StoredSource(_Stored(path), seen, piece_bytes=_piece_bytes(path.fs))
 
 
 def _check_stored(path: ObjectStoragePath, info: dict[str, Any]) -> None:
@@ -152,6 +153,17 @@ def _protocols(fs: Any) -> tuple[str, ...]:
     return (fs.protocol,) if isinstance(fs.protocol, str) else tuple(fs.protocol)
 
 
+def _piece_bytes(fs: Any) -> int | None:
+    if _is_streamed(fs):
+        return _STREAMED_PIECE_BYTES
+    return _AZURE_PIECE_BYTES if {"abfs", "abfss", "az"}.intersection(_protocols(fs)) else None
+
+
+def _is_streamed(fs: Any) -> bool:
+    """Return True of S3: there an object may come in one request, and memory stays flat."""
+    return "s3" in _protocols(fs) and hasattr(fs, "open_async")
+
+
 class _Stored:
     """An object as Airflow's file system of its store reads it."""
 
@@ -166,10 +178,20 @@ class _Stored:
         info = fs.info(self._path.path)
         return Seen(int(info["size"]), version_of(info))
 
-    def open(self, *, anew: bool) -> Any:
-        """Return a file without a cache: the default ones hold up to 50 MiB, and hide what comes too much."""
+    def open(self, offset: int, *, anew: bool) -> Any:
+        """Return a file without a cache: the default ones hold up to 50 MiB, and hide what comes too much.
+
+        From its beginning on an object of S3 comes in one request; ranges are for the rest of it.
+        """
         fs = self._file_system(anew=anew)
-        return fs.open(self._path.path, "rb", cache_type="none")
+        if not offset and _is_streamed(fs):
+            return _Streamed(fs, self._path.path)
+        file = fs.open(self._path.path, "rb", cache_type="none")
+        if offset and file.seekable():
+            file.seek(offset)
+        else:
+            drop(file, offset)
+        return file
 
     def goes_on(self, file: Any, size: int) -> bool:
         """Ask for the last byte and one more, where only ranges are read; other files show it themselves."""
@@ -189,6 +211,29 @@ class _Stored:
         if not anew and (fs.async_impl or "file" in _protocols(fs)):
             return fs
         return type(fs)(*fs.storage_args, **fs.storage_options, skip_instance_cache=True)
+
+
+class _Streamed:
+    """An object of S3 that comes in one request."""
+
+    def __init__(self, fs: Any, path: str) -> None:
+        self._fs = fs
+        self._file = self._now(fs.open_async(path, "rb"))
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, nothing at the end."""
+        found: bytes = self._now(self._file.read(size))
+        return found
+
+    def close(self) -> None:
+        """Let go of the connection, whatever is still to come."""
+        if self._file.r is not None:
+            self._fs.loop.call_soon_threadsafe(self._file.r.close)
+
+    def _now(self, coroutine: Any) -> Any:
+        from fsspec.asyn import sync  # noqa: PLC0415 - only who has a store pays for it
+
+        return sync(self._fs.loop, lambda: coroutine)
 
 
 def fingerprint_of(name: str, info: dict[str, Any]) -> str:

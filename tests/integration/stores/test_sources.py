@@ -15,6 +15,7 @@ from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources import stored
 from airflow_provider_jobs.core.sources.source import GzipSource
 from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
+from airflow_provider_jobs.operators.files import sources
 from airflow_provider_jobs.operators.files.sources import sources_of
 from tests.integration.sending import Sender
 from tests.integration.stores.servers import CONN_ID
@@ -34,7 +35,8 @@ CONTENT = random.Random(5).randbytes(5 * PIECE + 1000)  # noqa: S311 - the same 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stored, "PIECE_BYTES", PIECE)
-    monkeypatch.setattr("airflow_provider_jobs.operators.files.sources._AZURE_PIECE_BYTES", PIECE)
+    monkeypatch.setattr(sources, "_STREAMED_PIECE_BYTES", PIECE)
+    monkeypatch.setattr(sources, "_AZURE_PIECE_BYTES", PIECE)
     monkeypatch.setattr(stored, "PATIENCE", RetryPolicy(attempts=3, base_seconds=0.001))
 
 
@@ -184,9 +186,9 @@ class TestFailures:
         source: Any = source_at(put(CONTENT))
         opened, anew = source.stored.open, []
 
-        def broken(**options: Any) -> Any:
+        def broken(offset: int, **options: Any) -> Any:
             anew.append(options["anew"])
-            file = opened(**options)
+            file = opened(offset, **options)
             if len(anew) > times:
                 return file
             monkeypatch.setattr(file, "read", _fails_after(file.read, 2, TheirOwn("gone")))
