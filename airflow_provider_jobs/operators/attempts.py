@@ -30,7 +30,7 @@ SKEW_SECONDS = 10.0
 _RETENTION = dt.timedelta(days=180)
 #: How long a kill waits for Airflow to say who follows its jobs: it has five seconds in all, of which a busy
 #: server takes its part, and a job that is cancelled unasked costs the later attempt its work.
-ASK_SECONDS = 2.0
+ASK_SECONDS = 3.0
 
 
 class Attempt(Entry):
@@ -108,6 +108,8 @@ class Attempt(Entry):
         thread = threading.Thread(target=ask, name="ask-airflow", daemon=True)
         thread.start()
         thread.join(ASK_SECONDS)
+        if thread.is_alive():
+            log.info("Airflow did not say within %g s whether a later attempt follows the job", ASK_SECONDS)
         return any(several.followed_later(answer, self._number, refs) for answer in answers)
 
     def _note(self, state: str) -> None:

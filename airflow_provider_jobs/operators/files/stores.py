@@ -7,6 +7,7 @@ beside the place, and renames it.
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 from contextlib import contextmanager
 from ftplib import error_perm
@@ -36,6 +37,8 @@ _PUT_AT_ONCE = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"})
 _SENT_BYTES = 8 * 1024 * 1024
 #: S3 takes 10,000 parts of an object, no other store fewer.
 _MOST_REQUESTS = 9_000
+#: How the name of a file ends that was moved away, since nothing is renamed onto it.
+_MOVED = ".before.draft"
 #: What an SFTP server says of a request that it does not know: SSH_FX_OP_UNSUPPORTED.
 _UNSUPPORTED = 8
 #: What it says where permission is missing: SSH_FX_PERMISSION_DENIED.
@@ -188,9 +191,17 @@ class StoreSink(LocalSink):
             raise OutageError(f"the task was ended before {self._url(part.name)} was sent")
 
     def _remove_drafts(self) -> None:
-        """Remove the drafts of this work in the store, those of earlier attempts too."""
-        for name in self.listed():
-            if name.startswith(".") and f".{self._key}." in name and name.endswith(".draft"):
+        """Remove the drafts of this work in the store, those of earlier attempts too.
+
+        A file that one of these had moved away before it was killed gets its name back.
+        """
+        listed = self.listed()
+        for name in listed:
+            moved = re.fullmatch(rf"\.(.+)\.{self._key}\.[0-9a-f]+{re.escape(_MOVED)}", name, re.DOTALL)
+            if moved and moved[1] not in listed:
+                with _naming(self._url(moved[1])):
+                    _rename(self._fs, self._path(name), self._path(moved[1]))
+            elif name.startswith(".") and f".{self._key}." in name and name.endswith(".draft"):
                 self.remove(name)
 
     def _check_bucket(self) -> None:
@@ -253,11 +264,11 @@ def _replace(fs: Any, draft: str, place: str) -> None:
     """
     try:
         _rename(fs, draft, place)
-    except Exception:
+    except Exception:  # each store has its own for a name that is taken; any other is raised again
         if not fs.exists(place):
             raise
         log.info("%s does not let a rename replace %s: that is moved away first", type(fs).__name__, place)
-        before = draft.removesuffix(".draft") + ".before.draft"
+        before = draft.removesuffix(".draft") + _MOVED
         _rename(fs, place, before)
         try:
             _rename(fs, draft, place)

@@ -7,6 +7,7 @@ file for each kind of place, in the folder that the arguments name; the caller l
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gc
 import importlib
 import json
@@ -99,9 +100,12 @@ def objects(notes: Notes) -> None:
         if not str(kind.__module__).startswith((PACKAGE, *OTHERS)) or isinstance(each, type):
             continue
         try:
-            told = (repr(each), str(each))
-        except AttributeError:  # a dataclass that another thread is just making
-            continue
+            told = [repr(each), str(each)]
+        except AttributeError:
+            if not dataclasses.is_dataclass(each):
+                raise
+            # One that another thread is just making: what it has by now.
+            told = [repr(getattr(each, field.name, "")) for field in dataclasses.fields(each)]
         notes.write("objects", *told)
         if kind.__name__.endswith(("Hook", "Operator", "Sensor", "Trigger")):
             notes.write("objects", {name: value for name, value in vars(each).items() if name != "_token"})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-from tests.integration.stores.serve import HOST, PASSWORD, USER
+from tests.integration.stores.serve import HOST, access_by_password
 
 #: Where an FTP server says that it waits for the data.
 _PASSIVE = re.compile(rb"(227 .*\()\d+,\d+,\d+,\d+,(\d+),(\d+)\)")
@@ -91,24 +91,15 @@ async def _end(server: Any, connections: list[Any]) -> None:
 
 
 @contextlib.contextmanager
-def little_sftp(folder: Path) -> Iterator[int]:  # noqa: C901 - classes that need the folder
+def little_sftp(folder: Path) -> Iterator[int]:
     """Serve a folder by an SFTP server without posix-rename, whose folder ``locked`` takes no file."""
     import asyncssh  # noqa: PLC0415 - as the servers do: only who uses it loads it
 
     connections: list[Any] = []
 
-    class Access(asyncssh.SSHServer):  # type: ignore[misc] # it has no types here
+    class Access(access_by_password()):  # type: ignore[misc] # it has no types here
         def connection_made(self, conn: Any) -> None:
             connections.append(conn)
-
-        def begin_auth(self, username: str) -> bool:
-            return True
-
-        def password_auth_supported(self) -> bool:
-            return True
-
-        def validate_password(self, username: str, password: str) -> bool:
-            return (username, password) == (USER, PASSWORD)
 
     class Little(asyncssh.SFTPServer):  # type: ignore[misc] # nor this
         def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:

@@ -187,6 +187,19 @@ def test_a_server_that_renames_onto_no_file(little: Store, tmp_path: Path) -> No
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.csv": content}
 
 
+def test_a_kill_between_two_renames_loses_no_file(little: Store, tmp_path: Path) -> None:
+    """The old file is moved away by then: the next attempt, which fails too, puts it back."""
+    folder, place = tmp_path / "little" / "free", ObjectStoragePath("sftp://127.0.0.1/free")
+    publish(sink_for(place, "today"), OLD)
+    draft = sink_for(place, "today").draft("a.csv").name
+    (folder / "a.csv").rename(folder / f"{draft.removesuffix('.draft')}.before.draft")
+    with pytest.raises(OutageError, match="the task was ended"):
+        publish(Ended(place, "today"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.csv": OLD}
+    publish(sink_for(place, "today"))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"a.csv": NEW}
+
+
 def test_a_folder_that_takes_no_file_is_told_before(little: Store, tmp_path: Path) -> None:
     for path in ("locked", "locked/new"):
         with pytest.raises(ConfigurationError, match=r"/locked.* cannot be written: not for you"):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from typing import Any
 
 import pytest
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.operators import attempts
 from airflow_provider_jobs.operators.attempts import Attempt, deployment_key, work_digest, work_digest_before
 from tests.integration.task_run import Store
 from tests.unit import tasks
@@ -97,3 +101,33 @@ class TestDigest:
         assert len(set(keys)) == 3
         monkeypatch.setenv("AIRFLOW__AIRFLOW_PROVIDER_JOBS__DEPLOYMENT_KEY", "eu")
         assert deployment_key() == "eu"
+
+
+class TestTakenOver:
+    """Whether a later attempt of the task follows the job of one that is ended."""
+
+    REF = JobRef("bigquery", "p", "job_1", "US")
+
+    @pytest.mark.parametrize(
+        ("told", "taken"),
+        [
+            ({"try_number": 2, "job_id": "job_1"}, True),
+            ({"try_number": 2, "job_id": "job_2"}, False),
+            ({"try_number": 1, "job_id": "job_1"}, False),
+            (None, False),
+        ],
+    )
+    def test_a_later_attempt_says_so(self, monkeypatch: pytest.MonkeyPatch, told: Any, taken: bool) -> None:
+        monkeypatch.setattr(compat, "task_xcom", lambda _ti, _key: told)
+        assert attempt(None, 1).taken_over([self.REF]) is taken
+
+    def test_an_airflow_that_does_not_answer_in_time_is_told(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        answers = threading.Event()
+        monkeypatch.setattr(compat, "task_xcom", lambda _ti, _key: answers.wait(60.0))
+        monkeypatch.setattr(attempts, "ASK_SECONDS", 0.05)
+        with caplog.at_level(logging.INFO):
+            assert attempt(None, 1).taken_over([self.REF]) is False
+        answers.set()
+        assert "Airflow did not say within 0.05 s whether a later attempt follows the job" in caplog.text

@@ -85,7 +85,7 @@ def test_obeys_retry_after() -> None:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b"<html>Bad gateway</html>", "BigQuery answered 502 HTTP 502: no message"),
+        (b"<html>Bad gateway</html>", "BigQuery answered 502 HTTP 502: Bad gateway"),
         (b"", "BigQuery answered 502 HTTP 502: no message"),
         (b'{"error": "invalid_client"}', "BigQuery answered 502 HTTP 502: invalid_client"),
         (b'{"error": {"status": "UNAVAILABLE"}}', "BigQuery answered 502 UNAVAILABLE: no message"),

@@ -187,7 +187,8 @@ def test_what_became_of_records_is_written(clock: Clock, tmp_path: Path, *, spli
 @pytest.mark.parametrize(
     ("which", "state", "body", "fine"),
     [
-        ("failedResults", "JobComplete", RESULTS, False),
+        ("failedResults", "JobComplete", RESULTS, True),  # the job's counters come late
+        ("failedResults", "JobComplete", RESULTS[: RESULTS.index(b"\n") + 1], False),
         ("failedResults", "JobComplete", b"", False),
         ("failedResults", "Failed", RESULTS, True),
         ("successfulResults", "Aborted", b"", True),
@@ -203,7 +204,7 @@ def test_what_became_of_records_is_counted(
     body: bytes,
     fine: bool,
 ) -> None:
-    client, _ = client_of(clock, job(state, **DONE), Csv(body), Csv(body))
+    client, _ = client_of(clock, job(state, **DONE), *[Csv(body)] * 4)
     if fine:
         client.download_ingested([INGEST_REF], which, Output("a"), LocalSink(tmp_path))
         assert (tmp_path / "a").read_bytes() == body

@@ -79,7 +79,7 @@ def test_each_refusal_has_its_meaning(
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        (b"<html>Down</html>", "Salesforce answered 503: no message"),
+        (b"<html>Down</html>", "Salesforce answered 503: Down"),
         (b"", "Salesforce answered 503: no message"),
         (b'{"error": "invalid_grant", "error_description": "expired"}', "503 invalid_grant: expired"),
         (b'{"exceptionCode": "X", "exceptionMessage": "why"}', "503 X: why"),
