@@ -16,6 +16,9 @@ export AZURITE
 AUDIT := .venv-audit
 # How long to soak, and where the figures go.
 MINUTES ?= 30
+# Where pictures of the status page go; none are kept otherwise.
+PICTURES ?=
+export PICTURES
 FIGURES ?= soak.md
 
 # Airflow imports three times faster from bytecode; the environment must not prevent it.
@@ -23,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test without-azurite lint typecheck unit googlesql benchmark redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test without-azurite lint typecheck unit browser googlesql benchmark redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -51,6 +54,10 @@ lint: $(READY)  ## ruff: rules and format
 
 typecheck: $(READY)  ## mypy, strict
 	$(BIN)/mypy
+
+browser: $(READY)  ## look at the sandbox's status page in headless Chromium: make browser PICTURES=folder keeps pictures of it
+	@command -v chromium chromedriver >/dev/null || { echo "Chromium or its driver is missing: apt-get install chromium chromium-driver" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/integration/sandbox/test_page_browser.py tests/integration/sandbox/page_pictures.py
 
 # The documentation's examples of the language, in a folder that has the pages: outside of everything else.
 googlesql: $(READY)  ## run GoogleSQL's documented examples: make googlesql DOCS=folder

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KINDS = ACTIONS | REPLY_ACTIONS | UPLOAD_ACTIONS | SALESFORCE_ACTIONS
+ACTION_NAMES = {kind: name for name, kind in KINDS.items()}
 MATCH_FIELDS = frozenset({"operation", "method", "path", "nth", "times"})
 
 
@@ -123,6 +124,10 @@ class FaultBook:
         with self._lock:
             faults = [fault for fault in self._faults.values() if fault.action.final is final]
             return [fault.action for fault in faults if fault.takes(operation, method, path)]
+
+    def names(self, actions: list[Action]) -> list[str]:
+        """Give what the actions are called."""
+        return [ACTION_NAMES[type(action)] for action in actions]
 
 
 def _text(spec: Mapping[str, Any], name: str) -> str | None:

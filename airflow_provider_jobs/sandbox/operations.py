@@ -77,6 +77,7 @@ class Operation:
         entry = scope["sandbox.entry"]
         entry.operation = self.name
         actions = self._platform.faults.actions_for(self.name, request.method, request.url.path)
+        entry.faults += self._platform.faults.names(actions)
         try:
             reply = await self._reply(request, receive, actions)
         except ConnectionCut:
@@ -96,10 +97,13 @@ class Operation:
         except Replaced as replaced:
             reply = replaced.reply
         except Refusal as refusal:
+            request.scope["sandbox.entry"].error = f"{refusal.reason}: {refusal.message}"
             reply = self._errors(refusal)
         if reply.final:
             path = request.url.path
-            actions += self._platform.faults.actions_for(self.name, request.method, path, final=True)
+            last = self._platform.faults.actions_for(self.name, request.method, path, final=True)
+            request.scope["sandbox.entry"].faults += self._platform.faults.names(last)
+            actions += last
         for action in actions:
             reply = await action.after(exchange, reply)
         return reply

@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 KEPT = 20_000  # entries; the oldest leave first
@@ -31,6 +34,8 @@ class Entry:
     seconds: float | None = None
     bytes_in: int = 0
     bytes_out: int = 0
+    error: str = ""  # reason and message of a refusal
+    faults: list[str] = field(default_factory=list)  # actions of those that it met
 
 
 class RequestLog:
@@ -55,6 +60,15 @@ class RequestLog:
         with self._lock:
             return [asdict(entry) for entry in self._entries]
 
+    def newest(self, most: int, wanted: Callable[[Entry], bool]) -> dict[str, Any]:
+        """Give how many there are, and the newest of those that are wanted, newest first."""
+        with self._lock:
+            entries = list(self._entries)
+        return {
+            "total": len(entries),
+            "newest": [asdict(entry) for entry in islice(filter(wanted, reversed(entries)), most)],
+        }
+
 
 class Logged:
     """The application, with every request in the log before its reply can reach the client."""
@@ -65,7 +79,7 @@ class Logged:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and count what goes in and out."""
-        if scope["type"] != "http" or scope["path"].startswith("/sandbox/"):
+        if scope["type"] != "http" or _of_the_sandbox(scope["method"], scope["path"]):
             await self._app(scope, receive, send)
             return
         query = _without_secrets(scope["query_string"].decode("latin-1"))
@@ -90,6 +104,11 @@ class Logged:
             await self._app(scope, counted_receive, counted_send)
         finally:
             entry.seconds = round(time.monotonic() - begun, 6)
+
+
+def _of_the_sandbox(method: str, path: str) -> bool:
+    """Tell whether a request is for the control endpoints or the status page, and for no service."""
+    return path.startswith("/sandbox/") or (path == "/" and method in {"GET", "HEAD"})
 
 
 def _without_secrets(query: str) -> str:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from urllib.parse import quote
 
 import uvicorn
 
@@ -21,6 +22,8 @@ from airflow_provider_jobs.sandbox.bigquery.routes import BigQuery
 from airflow_provider_jobs.sandbox.clock import Clock
 from airflow_provider_jobs.sandbox.connection import SandboxProtocol
 from airflow_provider_jobs.sandbox.keys import EMAIL, make_identity
+from airflow_provider_jobs.sandbox.page.jobs import Jobs
+from airflow_provider_jobs.sandbox.page.routes import StatusPage
 from airflow_provider_jobs.sandbox.platform import Platform
 from airflow_provider_jobs.sandbox.redivis.routes import Redivis
 from airflow_provider_jobs.sandbox.salesforce.routes import Salesforce
@@ -83,7 +86,9 @@ class Sandbox:
         self.salesforce_account = self._salesforce.identity.account
         self.salesforce_account_file = self._salesforce.identity.account_file
         self.salesforce_key_file = self._salesforce.identity.key_file
-        app = make_app(self.platform, identity, [bigquery, self._redivis, self._salesforce])
+        page = StatusPage(self.platform, Jobs(bigquery, self._redivis, self._salesforce), self.token)
+        self.page = f"{self.url}/#token={quote(self.token)}"  # the browser keeps the fragment to itself
+        app = make_app(self.platform, identity, [bigquery, self._redivis, self._salesforce, page])
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -149,6 +154,7 @@ class Sandbox:
     def announcement(self) -> dict[str, str]:
         """Give what a client needs to know, as the command line prints it."""
         return {
+            "page": self.page,
             "bigquery": self.bigquery,
             "redivis": self.redivis,
             "salesforce": self.salesforce,

@@ -255,6 +255,7 @@ def prepared(
 def _keep(airflow: Airflow, sandbox: SandboxProcess, pause: Callable[[float], None]) -> None:
     """Stay until somebody asks for the end."""
     print(f"\nAirflow's UI: {airflow.rest.url}\nThe sandbox:  {sandbox.url}, its buckets {sandbox.buckets}")
+    print(f"Its jobs:     {sandbox.page}")
     print("Ctrl-C stops everything.", flush=True)
     with contextlib.suppress(Interrupted):
         while True:

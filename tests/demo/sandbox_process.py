@@ -56,7 +56,7 @@ class SandboxProcess:
         self._session.trust_env = False  # no proxy: the server is on this machine
         self._token = ""
         self._own_jobs: set[str] = set()
-        self.url = self.redivis = self.salesforce = ""
+        self.url = self.page = self.redivis = self.salesforce = ""
         self.buckets = Path()
 
     def __enter__(self) -> Self:
@@ -68,6 +68,7 @@ class SandboxProcess:
             raise
         announcement = json.loads(line)
         self.url, self._token = announcement["bigquery"], announcement["token"]
+        self.page = announcement["page"]  # carries the token: for who sits at this terminal
         self.redivis, self.salesforce = announcement["redivis"], announcement["salesforce"]
         self.buckets = Path(announcement["buckets"])
         self._session.headers["Authorization"] = f"Bearer {self._token}"

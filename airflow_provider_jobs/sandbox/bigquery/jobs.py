@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import itertools
 import threading
 import time
@@ -144,6 +145,15 @@ class JobStore:
         """Give the project's jobs, children among them."""
         jobs = (self._active if active_only else self._projects).get(project, {})
         return reversed(jobs.values())
+
+    def newest(self, most: int) -> list[Job]:
+        """Give the newest jobs of all projects, statements of scripts left out."""
+        jobs = (job for job in self._jobs.values() if job.parent_id is None)
+        return heapq.nlargest(most, jobs, key=lambda job: job.sequence)
+
+    def count(self) -> int:
+        """Count all jobs, statements of scripts left out."""
+        return sum(job.parent_id is None for job in self._jobs.values())
 
     def children(self, job: Job) -> list[Job]:
         """Give the children of a script, first statement first."""

@@ -77,6 +77,7 @@ class TableUpload:
     bad_records: int | None = None
     error: str | None = None
     processed: bool = False
+    processed_at: float | None = None
 
 
 @dataclass

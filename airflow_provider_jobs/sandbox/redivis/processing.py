@@ -99,7 +99,7 @@ class Processing:
             if self._closing.is_set():
                 return
             book.release(file)
-        upload.processed = True
+        upload.processed, upload.processed_at = True, self._platform.clock.now()
         if self._catalog.exists(upload):
             self._catalog.keep_upload(upload)
 

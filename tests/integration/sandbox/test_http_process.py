@@ -59,6 +59,7 @@ def test_announcement_and_clean_end() -> None:
     with serving() as server:
         told = server.announced
         assert told["bigquery"].startswith("http://127.0.0.1:")
+        assert told["page"] == f"{told['bigquery']}/#token={told['token']}"
         assert Path(told["buckets"]).is_dir()
         assert Path(told["key_file"]).is_file()
         assert Path(told["workload_identity_file"]).is_file()

@@ -1,0 +1,1 @@
+"""The sandbox's status page: what runs, what was asked, which faults are armed, in a browser."""
