@@ -56,7 +56,7 @@ typecheck: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
 browser: $(READY)  ## look at the sandbox's status page in headless Chromium: make browser PICTURES=folder keeps pictures of it
-	@command -v chromium chromedriver >/dev/null || { echo "Chromium or its driver is missing: apt-get install chromium chromium-driver" >&2; exit 1; }
+	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { echo "Chromium or its driver is missing: apt-get install chromium chromium-driver" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/integration/sandbox/test_page_browser.py tests/integration/sandbox/page_pictures.py
 
 # The documentation's examples of the language, in a folder that has the pages: outside of everything else.
