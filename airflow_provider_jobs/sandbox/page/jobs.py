@@ -64,10 +64,10 @@ class Jobs:
             return self._bigquery(job) | {"statements": children, "document": document}
         if service == "Salesforce":
             kept = self.salesforce.store.known(rest)
-            version_type = self.salesforce.settings.api_version_type
-            return kept and self._salesforce(kept) | {"document": whole_job(kept, version_type)}
+            style = self.salesforce.settings.api_version_type
+            return None if kept is None else self._salesforce(kept) | {"document": whole_job(kept, style)}
         upload = self.redivis.catalog.numbered(int(rest)) if rest.isdecimal() else None
-        return upload and self._redivis(upload) | {"document": vars(upload)}
+        return None if upload is None else self._redivis(upload) | {"document": vars(upload)}
 
     def _bigquery(self, job: bigquery_jobs.Job) -> dict[str, Any]:
         kind = next(kind for kind in JOB_TYPES if job.configuration.get(kind) is not None)
