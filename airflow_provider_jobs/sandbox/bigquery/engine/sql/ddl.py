@@ -21,7 +21,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl_parts import (
     fields_of,
     options,
     partitioning,
+    retyped,
 )
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement, at, invalid_query, unsupported
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import analyzed, make_plan
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
@@ -32,6 +34,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
     Field,
+    change_column,
     column_definitions,
     duck_type,
     schema_resource,
@@ -243,6 +246,8 @@ def _alter(context: QueryContext, statement: Statement) -> StatementResult:
 
 
 def _altered(context: QueryContext, table: catalog.StoredTable, action: Any) -> catalog.StoredTable:
+    if kind(action) in _COLUMN_ACTIONS:
+        return _altered_column(context, table, action)
     fields = {each.name.lower(): each for each in table.fields}
     alter = f"ALTER TABLE {table.physical}"
     match kind(action):
@@ -270,6 +275,44 @@ def _altered(context: QueryContext, table: catalog.StoredTable, action: Any) -> 
             words = "".join(f" {each}" if each.isupper() else each for each in other.removeprefix("Resolved"))
             raise unsupported(f"run this form of ALTER TABLE ({words.strip().lower()})")
     return replace(table, resource={**table.resource, "schema": schema_resource(fields.values())})
+
+
+def _altered_column(context: QueryContext, table: catalog.StoredTable, action: Any) -> catalog.StoredTable:
+    fields = {each.name.lower(): each for each in table.fields}
+    old = fields.get(action.parent.column.lower())
+    if old is None:
+        return table  # IF EXISTS
+    new = fields[old.name.lower()] = _COLUMN_ACTIONS[kind(action)](old, action)
+    with duck_errors():
+        change_column(context.session, table.physical, old, new)
+    return replace(table, resource={**table.resource, "schema": schema_resource(fields.values())})
+
+
+def _nullable(old: Field, _action: Any) -> Field:
+    return replace(old, mode="NULLABLE" if old.mode == "REQUIRED" else old.mode)
+
+
+def _with_default(old: Field, action: Any) -> Field:
+    return replace(old, extras={**old.extras, "defaultValueExpression": action.default_value.sql})
+
+
+def _without_default(old: Field, _action: Any) -> Field:
+    kept = {name: value for name, value in old.extras.items() if name != "defaultValueExpression"}
+    return replace(old, extras=kept)
+
+
+def _described(old: Field, action: Any) -> Field:
+    given = options(action.option_list)
+    return replace(old, extras={**old.extras, "description": given.get("description", "")})
+
+
+_COLUMN_ACTIONS: dict[str, Callable[[Field, Any], Field]] = {
+    "ResolvedAlterColumnDropDefaultAction": _without_default,
+    "ResolvedAlterColumnDropNotNullAction": _nullable,
+    "ResolvedAlterColumnOptionsAction": _described,
+    "ResolvedAlterColumnSetDataTypeAction": retyped,
+    "ResolvedAlterColumnSetDefaultAction": _with_default,
+}
 
 
 def _create_schema(context: QueryContext, statement: Statement) -> StatementResult:
