@@ -58,7 +58,18 @@ def run_ddl(context: QueryContext, statement: Statement) -> StatementResult:
         raise unsupported(
             f"run {statement.keyword} statements of this kind{at(statement.script, statement.start)}"
         )
+    if kind(statement.node) not in _IN_TRANSACTIONS:
+        _refuse_in_transaction(context)
     return run(context, statement)
+
+
+_IN_TRANSACTIONS = {"CreateFunctionStatement", "CreateTableStatement", "DropStatement", "TruncateStatement"}
+
+
+def _refuse_in_transaction(context: QueryContext) -> None:
+    """Refuse what changes more than rows and temporary tables while a transaction is open."""
+    if context.session.held:
+        raise invalid_query("DDL statements on permanent objects are not supported inside a transaction")
 
 
 def _result(name: str, operation: str, table: TableId, more: dict[str, Any] | None = None) -> StatementResult:
@@ -96,6 +107,7 @@ def _create_table(context: QueryContext, statement: Statement) -> StatementResul
         name = TableId(context.project, anonymous_dataset(context.location), f"temp{uuid.uuid4().hex}")
         before = context.temporary.get(called, name)
     else:
+        _refuse_in_transaction(context)
         name = before = _name(context, part(node, "name"))
     what = "CREATE_TABLE_AS_SELECT" if node.HasField("query") else "CREATE_TABLE"
     session, physical = context.session, context.store.new_physical()
@@ -195,10 +207,13 @@ def _no_bytes(name: str, operation: str) -> dict[str, Any]:
 def _drop(context: QueryContext, statement: Statement) -> StatementResult:
     resolved = analyzed(context, statement)
     if resolved.object_type == "SCHEMA":
+        _refuse_in_transaction(context)
         return _drop_schema(context, resolved)
     if resolved.object_type not in {"TABLE", "VIEW"}:
         raise unsupported(f"run DROP {resolved.object_type}{at(statement.script, statement.start)}")
     what, name = f"DROP_{resolved.object_type}", _name(context, statement.node.name)
+    if name not in context.temporary.values():
+        _refuse_in_transaction(context)
     session = context.session
     with context.store.writing(session, name), session.transaction():
         found = catalog.find_table(session, name)
