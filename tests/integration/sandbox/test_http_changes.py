@@ -13,7 +13,7 @@ from tests.integration.sandbox.conftest import Api, query, reason
 if TYPE_CHECKING:
     import requests
 
-COLUMNS = [
+COLUMNS: list[dict[str, Any]] = [
     {"name": "id", "type": "INTEGER", "mode": "REQUIRED"},
     {"name": "who", "type": "RECORD", "mode": "NULLABLE", "fields": [{"name": "name", "type": "STRING"}]},
     {"name": "tags", "type": "STRING", "mode": "REPEATED"},

@@ -169,8 +169,9 @@ def _moment(value: Any, kind: str) -> datetime:
     year, month, day, clock, zone = found.groups()
     hour, minute, second = [*(clock or "0:0").split(":"), "0"][:3]
     whole, _, rest = second.partition(".")
-    parts = (int(part) for part in (year, month, day, hour, minute, whole, rest[:6].ljust(6, "0")))
-    return datetime(*parts, tzinfo=_zone(zone))
+    day_of = date(int(year), int(month), int(day))
+    clock_of = time(int(hour), int(minute), int(whole), int(rest[:6].ljust(6, "0")), _zone(zone))
+    return datetime.combine(day_of, clock_of)
 
 
 def _zone(text: str) -> tzinfo:

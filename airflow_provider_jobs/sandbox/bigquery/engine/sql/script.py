@@ -7,6 +7,7 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/procedural-languag
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import has, kind, leaf, part
@@ -107,7 +108,7 @@ class _Script:
             if step is not None:
                 step(self, statement)
             elif kind(statement.node) in _ASSIGNMENTS:
-                self.tried(statement, lambda each=statement: assign(self.context, each))
+                self.tried(statement, partial(assign, self.context, statement))
             else:
                 self._execute(statement)
 
