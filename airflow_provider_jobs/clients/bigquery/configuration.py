@@ -36,8 +36,8 @@ def job_type(configuration: Mapping[str, Any]) -> str:
 
 def complete_query(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration, its query in GoogleSQL unless it says otherwise; the API means legacy SQL."""
-    if job_type(configuration) != "query":
-        return dict(configuration)
+    if job_type(configuration) != "query" or "use_legacy_sql" in configuration["query"]:
+        return dict(configuration)  # BigQuery takes snake case too
     return {**configuration, "query": {"useLegacySql": False, **configuration["query"]}}
 
 

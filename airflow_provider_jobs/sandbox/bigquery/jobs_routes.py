@@ -79,9 +79,7 @@ class JobMethods:
     async def insert(self, call: Call) -> Reply:
         """Take a job and answer before it runs."""
         project = check_project(call.path("project"))
-        document = await call.document()
-        configuration = check_job(document, project)
-        reference = document.get("jobReference") or {}
+        configuration, reference = check_job(await call.document(), project)
         if configuration.get("dryRun"):
             return await self._dry_run(call, project, configuration, reference)
         job = await new_job(self._service, call, project, configuration, reference)

@@ -22,6 +22,7 @@ REPLIES = {
     "projects.getServiceAccount": "GetServiceAccountResponse",
     "datasets.get": "Dataset", "datasets.insert": "Dataset", "datasets.list": "DatasetList",
     "tables.get": "Table", "tables.insert": "Table", "tables.list": "TableList",
+    "tables.patch": "Table", "tables.update": "Table",
     "tabledata.list": "TableDataList",
     "upload.data": "Job", "upload.multipart": "Job", "upload.status": "Job",
 }  # fmt: skip

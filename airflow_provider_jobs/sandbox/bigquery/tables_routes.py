@@ -1,4 +1,4 @@
-"""datasets, tables and tabledata: list, get, insert, delete.
+"""datasets, tables and tabledata: list, get, insert, delete, and changes of tables.
 
 See https://cloud.google.com/bigquery/docs/reference/rest/v2/tables.
 """
@@ -36,6 +36,8 @@ def routes(service: BigQueryState) -> list[Route]:
         service.route("GET", "datasets/{dataset}/tables", "tables.list", methods.list_tables),
         service.route("POST", "datasets/{dataset}/tables", "tables.insert", methods.insert_table),
         service.route("GET", TABLE, "tables.get", methods.get_table),
+        service.route("PATCH", TABLE, "tables.patch", methods.change_table),
+        service.route("PUT", TABLE, "tables.update", methods.change_table),
         service.route("DELETE", TABLE, "tables.delete", methods.delete_table),
         service.route("GET", TABLE + "/data", "tabledata.list", methods.list_rows),
     ]
@@ -92,6 +94,13 @@ class TableMethods:
     async def get_table(self, call: Call) -> Reply:
         """Give a table."""
         return Reply(await self._ask(self._engine.get_table, *_table(call)))
+
+    async def change_table(self, call: Call) -> Reply:
+        """Change a table: what a patch says, or all that an update does not repeat too."""
+        document = check_message(await call.document(), "Table")
+        etag, whole = call.request.headers.get("if-match", ""), call.request.method == "PUT"
+        change = self._engine.change_table
+        return Reply(await self._ask(change, *_table(call), document, etag.strip('"'), whole=whole))
 
     async def delete_table(self, call: Call) -> Reply:
         """Delete a table."""

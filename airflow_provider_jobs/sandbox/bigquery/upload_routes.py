@@ -127,7 +127,7 @@ class UploadMethods:
 
     def _job_details(self, document: dict[str, Any], project: str) -> dict[str, Any]:
         """Check a job that shall load an upload; its id is fixed from here on."""
-        configuration = check_job(document, project)
+        configuration, reference = check_job(document, project)
         load = configuration.get("load")
         if load is None:
             raise invalid("Only load jobs take an upload.", "configuration")
@@ -135,7 +135,6 @@ class UploadMethods:
             raise invalid(
                 "A load job cannot have both sourceUris and an upload.", "configuration.load.sourceUris"
             )
-        reference = {**(document.get("jobReference") or {})}
         reference["jobId"] = reference.get("jobId") or "job_" + secrets.token_urlsafe(21)
         self._service.store.refuse_used(project, reference["jobId"])
         return {

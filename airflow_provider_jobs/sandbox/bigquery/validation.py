@@ -21,7 +21,11 @@ LOCATION = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,62}")
 LABEL_KEY = re.compile(r"[^\W\dA-Z_][\w-]{0,62}")
 LABEL_VALUE = re.compile(r"[\w-]{0,63}")
 INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
-TRUTH = {"true": True, "false": False}
+# As texts, in any case: safe_strtob of https://github.com/protocolbuffers/protobuf reads all of these.
+TRUTH = {
+    **dict.fromkeys(("true", "t", "yes", "y", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "0"), False),
+}
 MOST_LABELS = 64
 MOST_LEVELS = 64  # of objects and lists in a request; a schema may have 15 levels of structs
 
@@ -39,22 +43,23 @@ def messages() -> dict[str, dict[str, Any]]:
 
 
 def check_message(document: dict[str, Any], message: str) -> dict[str, Any]:
-    """Give the document with truth values that came as text as such.
+    """Give the document as the API spells it: names in camel case, truth values as such, lists as lists.
 
     :raises ApiError: 400, an unknown field or a value of the wrong type: the first is named.
     """
     return dict(_checked(document, message, "", MOST_LEVELS))
 
 
-def check_job(document: dict[str, Any], project: str) -> dict[str, Any]:
-    """Give the configuration of a Job resource that may be inserted, as check_message gives it.
+def check_job(document: dict[str, Any], project: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give configuration and reference of a Job resource that may be inserted, as check_message gives them.
 
     :raises ApiError: 400, naming what is wrong.
     """
     configuration = document.get("configuration")
     if isinstance(configuration, dict) and "link" in configuration:
         raise invalid("Link jobs are no longer supported; use a copy job.", "configuration.link")
-    configuration = check_message(document, "Job").get("configuration")
+    document = check_message(document, "Job")
+    configuration, reference = document.get("configuration"), document.get("jobReference") or {}
     if not isinstance(configuration, dict):
         raise ApiError(400, "required", "Required parameter is missing: configuration", "configuration")
     kinds = [kind for kind in JOB_TYPES if configuration.get(kind) is not None]
@@ -67,8 +72,8 @@ def check_job(document: dict[str, Any], project: str) -> dict[str, Any]:
     if configuration.get("dryRun") and kinds[0] != "query":
         raise invalid("Only query jobs can be run dry.", "configuration.dryRun")
     _check_labels(configuration.get("labels") or {})
-    _check_reference(document.get("jobReference") or {}, project)
-    return {**configuration, "jobType": kinds[0].upper()}
+    _check_reference(reference, project)
+    return {**configuration, "jobType": kinds[0].upper()}, reference
 
 
 def check_job_id(job_id: str) -> str:
@@ -120,28 +125,43 @@ def _checked(value: Any, kind: Any, path: str, levels: int) -> Any:
     if levels == 0:
         raise invalid("The request is nested too deeply.")
     if isinstance(kind, list):
-        if not isinstance(value, list):
-            raise _mistyped(path, "a list")
+        # One value where several may be is a list of one.
+        value = value if isinstance(value, list) else [value]
         return [_checked(item, kind[0], f"{path}[{n}]", levels - 1) for n, item in enumerate(value)]
     if isinstance(kind, str) and kind not in messages():
+        if isinstance(value, list):
+            # Several values where one may be: the first of them counts, and nothing says so. Seen with a list
+            # of queries: https://github.com/apache/airflow/pull/21575.
+            return _checked(value[0] if value else None, kind, path, levels - 1)
         return _checked_scalar(value, kind, path)
     if not isinstance(value, dict):
         raise _mistyped(path, "an object")
-    known = dict.fromkeys(value, kind["*"]) if isinstance(kind, dict) else messages()[kind]
-    for name in value:
-        if name not in known:
-            raise _unknown(name, path)
-    return {
-        name: _checked(item, known[name], f"{path}.{name}".lstrip("."), levels - 1)
-        for name, item in value.items()
-    }
+    if isinstance(kind, dict):
+        return {name: _checked(item, kind["*"], f"{path}.{name}", levels - 1) for name, item in value.items()}
+    checked = {}
+    for given, item in value.items():
+        name = _field_name(given, messages()[kind], path)
+        checked[name] = _checked(item, messages()[kind][name], f"{path}.{name}".lstrip("."), levels - 1)
+    return checked
+
+
+def _field_name(given: str, known: dict[str, Any], path: str) -> str:
+    """Give the field that a name means: the API takes camel case, and the snake case of protocol buffers."""
+    if given in known:
+        return given
+    camel = re.sub("_([a-z0-9])", lambda found: found[1].upper(), given)
+    if camel not in known or given != given.lower():
+        raise _unknown(given, path)
+    return camel
 
 
 def _checked_scalar(value: Any, kind: str, path: str) -> Any:
     """Give text, number or truth; numbers and truth may come as text, but not the other way round."""
     text = value if isinstance(value, str) else ""
-    if kind == "boolean" and text in TRUTH:
-        return TRUTH[text]
+    if kind == "boolean" and text.lower() in TRUTH:
+        return TRUTH[text.lower()]
+    if kind == "integer" and isinstance(value, float) and value.is_integer():
+        return int(value)
     good = {
         "string": isinstance(value, str),
         "boolean": isinstance(value, bool),

@@ -172,7 +172,7 @@ def test_fields_of_a_record_are_found_by_their_places(bench: Bench, sql: str) ->
 @pytest.mark.parametrize(
     "sql",
     [
-        "IF TRUE THEN SELECT 1; END IF", "BEGIN TRANSACTION; SELECT 1; COMMIT TRANSACTION", "SET x = 1",
+        "CALL d.p()", "EXECUTE IMMEDIATE 'SELECT 1'", "SET x = 1",
         "CREATE FUNCTION d.f(x INT64) AS (x + 1)", "EXPORT DATA OPTIONS(uri='gs://data/*') AS SELECT 1",
     ],
 )  # fmt: skip

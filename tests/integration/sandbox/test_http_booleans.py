@@ -16,8 +16,9 @@ SCHEMA = {"fields": [{"name": "n", "type": "INTEGER"}, {"name": "s", "type": "ST
 
 
 @pytest.fixture
-def table(api: Api) -> dict[str, str]:
-    """A table ``d.t`` of one row."""
+def table(api: Api, sandbox: Sandbox) -> dict[str, str]:
+    """A table ``d.t`` of one row, and a bucket."""
+    (sandbox.buckets / api.project).mkdir()
     api.post("datasets", {"datasetReference": {"projectId": api.project, "datasetId": "d"}})
     api.run("make", **query("CREATE TABLE d.t AS SELECT 1 AS n"))
     return {"projectId": api.project, "datasetId": "d", "tableId": "t"}
@@ -42,9 +43,7 @@ def test_header(api: Api, sandbox: Sandbox, table: dict[str, str], false: Any) -
 )
 @pytest.mark.usefixtures("table")
 def test_load(api: Api, sandbox: Sandbox, option: str, content: str, false: Any) -> None:
-    folder = sandbox.buckets / api.project
-    folder.mkdir()
-    (folder / "x.csv").write_text(content)
+    (sandbox.buckets / api.project / "x.csv").write_text(content)
     target = {"projectId": api.project, "datasetId": "d", "tableId": "loaded"}
     load = {"destinationTable": target, "sourceUris": [f"gs://{api.project}/x.csv"], "schema": SCHEMA}
     job = api.run("in", load={**load, option: false})

@@ -23,6 +23,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
     BIGNUMERIC_SCALE,
     Field,
+    change_column,
     column_definitions,
     duck_type,
     schema_resource,
@@ -196,6 +197,43 @@ def _merged(session: Session, old: Field, new: Field | None, existing: StoredTab
     if old.type == "RECORD" and not _same_record(old, new):
         raise _mismatch(target.table, f"Field {old.name} has a different schema")
     return old
+
+
+def changed_schema(session: Session, table: StoredTable, fields: Sequence[Field]) -> list[Field]:
+    """Give a table's columns as a new schema has them, and change the table's rows accordingly.
+
+    :raises JobProblem: columns are missing, of another type, or new and required.
+    """
+    merged = _changed(table.id, table.fields, fields)
+    if table.physical:
+        for old, new in zip(table.fields, merged, strict=False):
+            change_column(session, table.physical, old, new)
+        for each in merged[len(table.fields) :]:
+            session.execute(f"ALTER TABLE {table.physical} ADD COLUMN {quoted(each.name)} {duck_type(each)}")
+    return merged
+
+
+def _changed(table: TableId, before: Sequence[Field], after: Sequence[Field], path: str = "") -> list[Field]:
+    given = {each.name.lower(): each for each in after}
+    result = []
+    for old in before:
+        new = given.pop(old.name.lower(), None)
+        if new is None:
+            raise _mismatch(table, f"Field {path}{old.name} is missing in new schema")
+        if new.type != old.type:
+            what = f"has changed type from {old.type} to {new.type}"
+            raise _mismatch(table, f"Field {path}{old.name} {what}")
+        if new.mode != old.mode and (old.mode, new.mode) != ("REQUIRED", "NULLABLE"):
+            what = f"has changed mode from {old.mode} to {new.mode}"
+            raise _mismatch(table, f"Field {path}{old.name} {what}")
+        inner = _changed(table, old.fields, new.fields, f"{path}{old.name}.")
+        result.append(replace(new, name=old.name, fields=tuple(inner)))
+    for new in given.values():
+        if new.mode == "REQUIRED":
+            what = f"Cannot add required fields to an existing schema. (field: {path}{new.name})"
+            raise _mismatch(table, what)
+        result.append(new)
+    return result
 
 
 # What BigQuery converts without being asked when it appends.

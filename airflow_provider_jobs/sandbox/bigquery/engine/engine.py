@@ -87,6 +87,18 @@ class Engine:
             context = self._context(session, project, "", {"query": "SELECT 1", "useLegacySql": False})
             return resources.insert_table(context, project, dataset, body)
 
+    def change_table(
+        self, project: str, dataset: str, table: str, body: dict[str, Any], etag: str, *, whole: bool
+    ) -> dict[str, Any]:
+        """Change a table's metadata and columns; 404 if there is none, 412 if it has another etag."""
+        name = TableId(project, dataset, table)
+        with self._store.session() as session:
+            context = self._context(session, project, "", {"query": "SELECT 1", "useLegacySql": False})
+            try:
+                return resources.change_table(context, name, body, etag, whole=whole)
+            except JobProblem as problem:
+                raise ApiError(400, problem.reason, problem.message) from problem
+
     def get_table(self, project: str, dataset: str, table: str) -> dict[str, Any]:
         """Give a table with its schema and sizes; 404 if there is none."""
         name = TableId(project, dataset, table)

@@ -55,6 +55,7 @@ class Session:
         self.cursor = cursor
         self.cancelled = cancelled or threading.Event()
         self.running = False  # whether a statement may be interrupted right now
+        self.held = False  # whether a transaction of several statements is open
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
         """Run one statement.
@@ -105,20 +106,64 @@ class Session:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit at the end; roll back if anything went wrong."""
-        self.execute("BEGIN TRANSACTION")
+        """Commit at the end; roll back if anything went wrong. Within a longer one, its end decides."""
         try:
-            yield
+            if self.held:
+                yield
+                self.check()
+                return
+            self.execute("BEGIN TRANSACTION")
+            try:
+                yield
+                self.check()
+                self.cursor.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        except duckdb.TransactionException as error:
+            raise _not_serialized() from error
+
+    def begin(self) -> None:
+        """Begin a transaction of several statements."""
+        self.execute("BEGIN TRANSACTION")
+        self.held = True
+
+    def commit(self) -> None:
+        """End it, and keep what its statements changed.
+
+        :raises JobProblem: somebody else has changed the same tables.
+        """
+        self.held = False
+        try:
             self.check()
             self.cursor.execute("COMMIT")
         except duckdb.TransactionException as error:
-            message = "Could not serialize access to the table due to concurrent update"
-            raise JobProblem("invalidQuery", message) from error
-        except BaseException:
-            # A failed COMMIT has already ended the transaction; then there is nothing left to roll back.
-            with contextlib.suppress(duckdb.TransactionException):
-                self.cursor.execute("ROLLBACK")
-            raise
+            raise _not_serialized() from error
+        finally:
+            self._roll_back()
+
+    def rollback(self) -> None:
+        """End it, and undo what its statements changed."""
+        self.held = False
+        self._roll_back()
+
+    def is_usable(self) -> bool:
+        """Whether the open transaction can go on: DuckDB ends one at some errors."""
+        try:
+            self.cursor.execute("SELECT 1")
+        except duckdb.Error:
+            return False
+        return True
+
+    def _roll_back(self) -> None:
+        # A COMMIT, failed or not, has ended the transaction; then there is nothing left to roll back.
+        with contextlib.suppress(duckdb.TransactionException):
+            self.cursor.execute("ROLLBACK")
+
+
+def _not_serialized() -> JobProblem:
+    message = "Could not serialize access to the table due to concurrent update"
+    return JobProblem("invalidQuery", message)
 
 
 def stopped() -> JobProblem:

@@ -158,6 +158,15 @@ def column_definitions(fields: Iterable[Field]) -> str:
     )
 
 
+def change_column(session: Session, physical: str, old: Field, new: Field) -> None:
+    """Give a column of a DuckDB table a wider type or more fields, or let it have NULL."""
+    column = f"ALTER TABLE {physical} ALTER COLUMN {quoted(old.name)}"
+    if old.mode == "REQUIRED" != new.mode:
+        session.execute(f"{column} DROP NOT NULL")
+    if duck_type(new) != duck_type(old):
+        session.execute(f"{column} TYPE {duck_type(new)}")
+
+
 _FROM_DUCK = {
     "varchar": "STRING", "blob": "BYTES", "boolean": "BOOLEAN", "double": "FLOAT", "float": "FLOAT",
     "timestamp with time zone": "TIMESTAMP", "date": "DATE", "time": "TIME", "time with time zone": "TIME",

@@ -46,6 +46,8 @@ def test_a_query_is_googlesql_unless_it_says_otherwise() -> None:
     assert complete_query({"query": {"query": "x"}})["query"] == {"query": "x", "useLegacySql": False}
     legacy = {"query": {"query": "x", "useLegacySql": True}}
     assert complete_query(legacy) == legacy
+    snake = {"query": {"query": "x", "use_legacy_sql": True}}
+    assert complete_query(snake) == snake
     assert complete_query({"load": {"new": 1}}) == {"load": {"new": 1}}
 
 

@@ -9,6 +9,7 @@ import duckdb
 
 from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows, conversion_message, place
 from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import Record, records
+from airflow_provider_jobs.sandbox.bigquery.engine.files.value_forms import EPOCH, FORMS
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import column_definitions, duck_type
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 # What counts as a truth value: https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-csv#data_types
 _TRUE = "('true', 't', 'yes', 'y', '1')"
 _FALSE = "('false', 'f', 'no', 'n', '0')"
+_FIRST = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+_LAST = "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"
 # The encodings that DuckDB knows without an extension, by Python's name.
 _DUCK_ENCODINGS = {"utf-8": "utf-8", "iso8859-1": "latin-1"}
 # A longer line than DuckDB's default is still one record for BigQuery: 100 MB a row.
@@ -83,13 +86,14 @@ def _fast(
             f"encoding = '{_DUCK_ENCODINGS[options.encoding]}', max_line_size = {_MAX_LINE_BYTES}, "
             f"compression = '{'gzip' if is_gzip(path) else 'none'}')"
         )
-    if not options.quoted_newlines:
-        _refuse_newlines(session, fields, physical)
+    _look_twice(session, fields, options, physical)
 
 
-def _refuse_newlines(session: Session, fields: Sequence[Field], physical: str) -> None:
+def _look_twice(session: Session, fields: Sequence[Field], options: LoadOptions, physical: str) -> None:
+    """Doubt texts with characters that BigQuery does not take unless it is told so."""
+    codes = ([] if options.quoted_newlines else [10, 13]) + ([] if options.control_characters else [0])
     texts = [quoted(each.name) for each in fields if each.type in {"STRING", "GEOGRAPHY", "JSON"}]
-    found = " OR ".join(f"contains({name}, chr(10)) OR contains({name}, chr(13))" for name in texts)
+    found = " OR ".join(f"contains({name}, chr({code}))" for name in texts for code in codes)
     if found and session.rows(f"SELECT 1 FROM {physical} WHERE {found} LIMIT 1"):  # noqa: S608 - our names
         raise _Doubt
 
@@ -197,17 +201,30 @@ def _converted(each: Field, value: str) -> str:
         return value
     trimmed = f"trim({value})"
     cast = f"TRY_CAST({trimmed} AS {duck_type(each)})"
+    if each.type == "TIMESTAMP":
+        return _timestamp(trimmed, cast)
+    if each.type in FORMS:
+        return f"CASE WHEN regexp_full_match({trimmed}, {text(FORMS[each.type])}) THEN {cast} END"
     special = {
-        "INTEGER": f"CASE WHEN regexp_full_match({trimmed}, '[+-]?[0-9]+') THEN {cast} END",
         "BOOLEAN": f"CASE WHEN lower({trimmed}) IN {_TRUE} THEN true "
         f"WHEN lower({trimmed}) IN {_FALSE} THEN false END",
         "BYTES": f"TRY(from_base64({trimmed}))",
-        # Seconds since 1970 are accepted, too.
-        "TIMESTAMP": f"CASE WHEN regexp_full_match({trimmed}, '-?[0-9]+([.][0-9]*)?') "
-        f"THEN to_timestamp(TRY_CAST({trimmed} AS DOUBLE)) ELSE {cast} END",
         "JSON": f"CASE WHEN json_valid({value}) THEN CAST({value} AS JSON) END",
     }
     return special.get(each.type, cast)
+
+
+def _timestamp(trimmed: str, cast: str) -> str:
+    """Give the expression for a TIMESTAMP: it is the instant that has to be in the years 1 to 9999."""
+    # DuckDB wants two digits in the hours of a zone.
+    hours = f"regexp_replace({trimmed}, '(:.*[+-])([0-9])(:[0-9]*)?$', '\\10\\2\\3')"
+    found = (
+        f"CASE WHEN regexp_full_match({trimmed}, {text(EPOCH)}) "
+        f"THEN TRY(to_timestamp(TRY_CAST({trimmed} AS DOUBLE))) "
+        f"WHEN regexp_full_match({trimmed}, {text(FORMS['TIMESTAMP'])}) "
+        f"THEN {cast.replace(trimmed, hours)} END"
+    )
+    return f"CASE WHEN {found} BETWEEN {_FIRST} AND {_LAST} THEN {found} END"
 
 
 def _demanded(each: Field, value: str) -> str:

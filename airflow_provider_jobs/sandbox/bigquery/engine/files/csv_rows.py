@@ -52,7 +52,7 @@ def records(path: Path, options: LoadOptions) -> Iterator[Record]:
             continue
         if not stripped:
             continue
-        if "\0" in stripped:
+        if "\0" in stripped and not options.control_characters:
             problem = "Bad character (ASCII 0) encountered."
         yield Record(line, place, cells, problem)
     if started and skipped >= options.rows_to_skip:

@@ -10,7 +10,9 @@ https://github.com/googleapis/java-cloud-bom/pull/6344 ("Cannot add fields (fiel
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, replace
+from gzip import BadGzipFile
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,6 +21,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.destination import Target, ch
 from airflow_provider_jobs.sandbox.bigquery.engine.files.autodetect import detect_csv
 from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows
 from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_load import load_csv
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import opened
 from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions, read_options
 from airflow_provider_jobs.sandbox.bigquery.engine.files.parquet_load import load_parquet, parquet_fields
 from airflow_provider_jobs.sandbox.bigquery.engine.files.record_load import (
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 _MEDIA_NAME = "the uploaded file"
+_BAD_GZIP = (EOFError, BadGzipFile, zlib.error)
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass
@@ -78,7 +83,10 @@ def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) 
         size = sum(each.path.stat().st_size for each in files)
         statistics |= {"inputFiles": str(len(files)), "inputFileBytes": str(size)}
         load = _Load(store, session, storage, files, options, target, existing)
-        bad, counts = _load(load)
+        try:
+            bad, counts = _load(load)
+        except _BAD_GZIP as error:
+            raise _bad_gzip(files) from error
     except JobProblem as problem:
         statistics["badRecords"] = str(
             sum(error.get("message", "").count("File: ") for error in problem.errors[1:])
@@ -87,6 +95,19 @@ def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) 
         raise
     statistics |= {**counts, "badRecords": str(bad.count)}
     return Outcome(dict(job.configuration), {"load": statistics}, errors=bad.errors)
+
+
+def _bad_gzip(files: list[InputFile]) -> JobProblem:
+    """Find the file that cannot be decompressed."""
+    for each in files:
+        try:
+            with opened(each.path) as file:
+                while file.read(_PIECE_BYTES):
+                    pass
+        except _BAD_GZIP:
+            break
+    message = f"The gzip file is cut off or damaged. File: {each.uri}"
+    return JobProblem("invalid", f"Error while reading data, error message: {message}", each.uri)
 
 
 def _files(storage: Storage, job: RunningJob, configuration: Mapping[str, Any]) -> list[InputFile]:

@@ -49,6 +49,7 @@ class LoadOptions:
     encoding: str  # Python's name
     quoted_newlines: bool
     jagged_rows: bool
+    control_characters: bool  # whether texts may hold the character 0
     null_markers: tuple[str, ...]
     avro_logical_types: bool
 
@@ -83,6 +84,7 @@ def read_options(load: Mapping[str, Any]) -> LoadOptions:
         encoding=_encoding(load.get("encoding")),
         quoted_newlines=bool(load.get("allowQuotedNewlines")),
         jagged_rows=bool(load.get("allowJaggedRows")),
+        control_characters=bool(load.get("preserveAsciiControlCharacters")),
         null_markers=tuple(str(marker) for marker in markers),
         avro_logical_types=bool(load.get("useAvroLogicalTypes")),
     )

@@ -53,6 +53,9 @@ def load_parquet(
             source = f"read_parquet({text(str(storage.readable(given, folder)))})"
             try:
                 present = {name.lower() for name in session.relation(f"SELECT * FROM {source}").columns}  # noqa: S608 - quoted
+                _refuse_values(
+                    session, given, source, [each for each in fields if each.name.lower() in present]
+                )
                 values = ", ".join(_value(each, present) for each in fields)
                 session.execute(f"INSERT INTO {physical} SELECT {values} FROM {source}")  # noqa: S608 - quoted
             except duckdb.ConstraintException as error:
@@ -65,6 +68,43 @@ def load_parquet(
                 raise _failed(given, "Parquet column types do not match the schema.") from error
             except duckdb.Error as error:
                 raise _broken(given) from error
+
+
+# The first and the last value of types of which DuckDB has more: infinity, the year 20222, 24:00:00.
+_BOUNDS = {
+    "DATE": ("0001-01-01", "9999-12-31"),
+    "DATETIME": ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999"),
+    "TIMESTAMP": ("0001-01-01 00:00:00+00", "9999-12-31 23:59:59.999999+00"),
+    "TIME": ("00:00:00", "23:59:59.999999"),
+}
+
+
+def _refuse_values(session: Session, given: InputFile, source: str, fields: Sequence[Field]) -> None:
+    """Refuse a file with values that DuckDB reads, and no column of BigQuery can hold."""
+    for each in fields:
+        wrong = _wrong(each, f"CAST({quoted(each.name)} AS {duck_type(each)})")
+        if wrong and session.rows(f"SELECT 1 FROM {source} WHERE {wrong} LIMIT 1"):  # noqa: S608 - quoted
+            what = f"Invalid {each.sql_name} value. Field: {each.name}."
+            if each.repeated or each.type == "RECORD":
+                rule = "Only optional fields can be set to NULL, no elements of arrays; years are 1 to 9999."
+                what = f"{rule} Field: {each.name}."
+            raise _failed(given, what)
+
+
+def _wrong(each: Field, value: str, depth: int = 0) -> str:
+    """Give the condition for a NULL in an array, or a value beyond its type; nothing if any value will do."""
+    if each.repeated:
+        item = f"e{depth}"
+        inner = _wrong(each.element, item, depth + 1)
+        wrong = f"{item} IS NULL{f' OR {inner}' if inner else ''}"
+        return f"len(list_filter({value}, lambda {item}: {wrong})) > 0"
+    if each.type == "RECORD":
+        parts = (_wrong(part, f"({value}).{quoted(part.name)}", depth) for part in each.fields)
+        return " OR ".join(f"({part})" for part in parts if part)
+    if each.type not in _BOUNDS:
+        return ""
+    first, last = (f"CAST({text(bound)} AS {duck_type(each)})" for bound in _BOUNDS[each.type])
+    return f"({value}) NOT BETWEEN {first} AND {last}"
 
 
 def _value(each: Field, present: set[str]) -> str:

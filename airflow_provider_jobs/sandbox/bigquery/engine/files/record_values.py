@@ -11,30 +11,25 @@ import json
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from airflow_provider_jobs.sandbox.bigquery.engine.files.value_forms import EPOCH, FORMS
 from airflow_provider_jobs.sandbox.bigquery.engine.types import BIGNUMERIC_SCALE, NUMERIC_SCALE, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _INT64 = 1 << 63
-_WHOLE = re.compile(r"[+-]?\d+")
 _BOOLEANS = {
-    "true": True,
-    "t": True,
-    "yes": True,
-    "y": True,
-    "false": False,
-    "f": False,
-    "no": False,
-    "n": False,
-}
-# 2020-01-31 10:00:00.5 UTC, 2020-01-31T10:00:00Z, 2020-01-31T10:00:00+01:00.
-_ZONE = re.compile(r"\s*(UTC|Z|[+-]\d{1,2}(?::?\d{2})?)$", re.IGNORECASE)
+    "true": True, "t": True, "yes": True, "y": True, "1": True,
+    "false": False, "f": False, "no": False, "n": False, "0": False,
+}  # fmt: skip
+# The parts of a date with a time: either may be missing, and so may be the zone.
+_PARTS = re.compile(r"(\d+)[-/](\d+)[-/](\d+)(?:[ Tt] *(\d[\d:.]*))? *(.*)")
 
 
 class BadValue(ValueError):
@@ -93,19 +88,27 @@ def _string(value: Any) -> str:
     return value if isinstance(value, str) else str(value) if isinstance(value, UUID) else json.dumps(value)
 
 
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, str) and not _WHOLE.fullmatch(value.strip())):
+def _formed(value: Any, kind: str) -> str:
+    """Give a text, or a number's text, that is written as its type asks.
+
+    :raises ValueError: it is not.
+    """
+    found = str(value).strip()
+    if isinstance(value, bool) or not re.fullmatch(FORMS[kind], found):
         raise ValueError(value)
-    number = int(value)
-    if number != Decimal(str(value).strip()) or not -_INT64 <= number < _INT64:
+    return found
+
+
+def _integer(value: Any) -> int:
+    found = Decimal(_formed(value, "INTEGER" if isinstance(value, str) else "NUMERIC"))
+    number = int(found)
+    if number != found or not -_INT64 <= number < _INT64:
         raise ValueError(value)
     return number
 
 
 def _float(value: Any) -> float | str:
-    if isinstance(value, bool):
-        raise TypeError
-    number = float(value)
+    number = float(_formed(value, "FLOAT"))
     if math.isfinite(number):
         return number
     return "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
@@ -113,13 +116,8 @@ def _float(value: Any) -> float | str:
 
 def _decimal(scale: int) -> Callable[[Any], str]:
     def spell(value: Any) -> str:
-        if isinstance(value, bool):
-            raise TypeError
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation as error:
-            raise ValueError(value) from error
-        if not number.is_finite() or abs(number) >= Decimal(10) ** (38 - scale):
+        number = Decimal(_formed(value, "NUMERIC"))
+        if abs(number) >= Decimal(10) ** (38 - scale):
             raise ValueError(value)
         return format(number, "f")
 
@@ -127,12 +125,8 @@ def _decimal(scale: int) -> Callable[[Any], str]:
 
 
 def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if not isinstance(value, str):
-        raise TypeError
     try:
-        return _BOOLEANS[value.strip().lower()]
+        return _BOOLEANS[str(value).strip().lower()]
     except KeyError as error:
         raise ValueError(value) from error
 
@@ -143,47 +137,51 @@ def _bytes(value: Any) -> str:
 
 
 def _date(value: Any) -> str:
-    return value.isoformat() if isinstance(value, date) else date.fromisoformat(_padded(value)).isoformat()
-
-
-def _padded(value: str) -> str:
-    """Allow 2020-1-5."""
-    day, _, rest = value.strip().replace("T", " ", 1).partition(" ")
-    parts = day.split("-")
-    return "-".join([parts[0].zfill(4), *(part.zfill(2) for part in parts[1:])]) + (
-        f" {rest.strip()}" if rest else ""
-    )
+    return value.isoformat() if isinstance(value, date) else _moment(value, "DATE").date().isoformat()
 
 
 def _time(value: Any) -> str:
-    return (value if isinstance(value, time) else time.fromisoformat(value.strip())).isoformat()
+    if not isinstance(value, time):
+        value = _moment(f"2000-01-01 {_formed(value, 'TIME')}", "DATETIME").time()
+    return str(value.isoformat())
 
 
 def _datetime(value: Any) -> str:
-    moment = value if isinstance(value, datetime) else datetime.fromisoformat(_padded(value))
+    moment = value if isinstance(value, datetime) else _moment(value, "DATETIME")
     return moment.replace(tzinfo=None).isoformat(sep=" ")
 
 
 def _timestamp(value: Any) -> str:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        moment = datetime.fromtimestamp(value, UTC)
-    elif isinstance(value, datetime):
+    if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+    elif not isinstance(value, bool) and re.fullmatch(EPOCH, str(value).strip()):
+        moment = datetime.fromtimestamp(float(value), UTC)
     else:
-        zone = _ZONE.search(value.strip())
-        plain = value.strip()[: zone.start()] if zone and ":" in value else value.strip()
-        moment = datetime.fromisoformat(_padded(plain)).replace(tzinfo=UTC)
-        if zone and ":" in value and zone[1].upper() not in {"Z", "UTC"}:
-            offset = zone[1] if len(zone[1]) > len("+0") + 1 else zone[1][0] + zone[1][1:].zfill(2)
-            moment = datetime.fromisoformat(
-                f"{moment.replace(tzinfo=None).isoformat()}{_full_offset(offset)}"
-            )
+        moment = _moment(value, "TIMESTAMP")
     return moment.astimezone(UTC).isoformat(sep=" ")
 
 
-def _full_offset(offset: str) -> str:
-    digits = offset[1:].replace(":", "")
-    return f"{offset[0]}{digits[:2].zfill(2)}:{digits[2:] or '00'}"
+def _moment(value: Any, kind: str) -> datetime:
+    """Read a date, a time of a date, or an instant; without a zone it is in UTC."""
+    found = _PARTS.fullmatch(_formed(value, kind))
+    if found is None:
+        raise ValueError(value)
+    year, month, day, clock, zone = found.groups()
+    hour, minute, second = [*(clock or "0:0").split(":"), "0"][:3]
+    whole, _, rest = second.partition(".")
+    day_of = date(int(year), int(month), int(day))
+    clock_of = time(int(hour), int(minute), int(whole), int(rest[:6].ljust(6, "0")), _zone(zone))
+    return datetime.combine(day_of, clock_of)
+
+
+def _zone(text: str) -> tzinfo:
+    if text.upper() in {"", "Z", "UTC"}:
+        return UTC
+    if text[0] not in "+-":
+        return ZoneInfo(text)
+    hours, _, minutes = text[1:].partition(":")
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    return timezone(-offset if text[0] == "-" else offset)
 
 
 def _json(value: Any) -> Any:

@@ -69,8 +69,13 @@ class Storage:
         return [InputFile(f"gs://{path.relative_to(self.buckets).as_posix()}", path) for path in found]
 
     def target(self, uri: str) -> Path:
-        """Give the path that an object would have; its folders are made when it is written."""
+        """Give the path that an object would have; its folders are made when it is written.
+
+        :raises JobProblem: a malformed URI, or there is no such bucket: a bucket is a folder.
+        """
         bucket, name = self._split(uri)
+        if not (self.buckets / bucket).is_dir():
+            raise JobProblem("notFound", f"Not found: Bucket {bucket}", uri)
         return self._inside(self.buckets / bucket / name, uri)
 
     @staticmethod

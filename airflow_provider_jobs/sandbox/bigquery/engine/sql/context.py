@@ -41,6 +41,7 @@ class QueryContext:
     variables: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     temporary: dict[str, TableId] = field(default_factory=dict)
     functions: dict[str, Any] = field(default_factory=dict)  # of a script, as the module describes them
+    transaction_failed: bool = False  # a statement of the open transaction
 
     @property
     def default_dataset(self) -> tuple[str, str] | None:
@@ -75,7 +76,15 @@ class QueryContext:
     @property
     def tables(self) -> Tables:
         """Where the tables are that a statement may name."""
-        return Tables(self.session, self.project, self.location, self.default_dataset, self.temporary)
+        closed = self.transaction_failed
+        return Tables(
+            self.session, self.project, self.location, self.default_dataset, self.temporary, closed=closed
+        )
+
+    @property
+    def in_session(self) -> bool:
+        """Whether other queries share this one's session."""
+        return bool(self.query.get("createSession") or self.query.get("connectionProperties"))
 
     @contextlib.contextmanager
     def instance(self) -> Iterator[Instance]:

@@ -21,7 +21,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl_parts import (
     fields_of,
     options,
     partitioning,
+    retyped,
 )
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement, at, invalid_query, unsupported
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import analyzed, make_plan
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
@@ -32,6 +34,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
     Field,
+    change_column,
     column_definitions,
     duck_type,
     schema_resource,
@@ -55,7 +58,18 @@ def run_ddl(context: QueryContext, statement: Statement) -> StatementResult:
         raise unsupported(
             f"run {statement.keyword} statements of this kind{at(statement.script, statement.start)}"
         )
+    if kind(statement.node) not in _IN_TRANSACTIONS:
+        _refuse_in_transaction(context)
     return run(context, statement)
+
+
+_IN_TRANSACTIONS = {"CreateFunctionStatement", "CreateTableStatement", "DropStatement", "TruncateStatement"}
+
+
+def _refuse_in_transaction(context: QueryContext) -> None:
+    """Refuse what changes more than rows and temporary tables while a transaction is open."""
+    if context.session.held:
+        raise invalid_query("DDL statements on permanent objects are not supported inside a transaction")
 
 
 def _result(name: str, operation: str, table: TableId, more: dict[str, Any] | None = None) -> StatementResult:
@@ -93,6 +107,7 @@ def _create_table(context: QueryContext, statement: Statement) -> StatementResul
         name = TableId(context.project, anonymous_dataset(context.location), f"temp{uuid.uuid4().hex}")
         before = context.temporary.get(called, name)
     else:
+        _refuse_in_transaction(context)
         name = before = _name(context, part(node, "name"))
     what = "CREATE_TABLE_AS_SELECT" if node.HasField("query") else "CREATE_TABLE"
     session, physical = context.session, context.store.new_physical()
@@ -192,10 +207,13 @@ def _no_bytes(name: str, operation: str) -> dict[str, Any]:
 def _drop(context: QueryContext, statement: Statement) -> StatementResult:
     resolved = analyzed(context, statement)
     if resolved.object_type == "SCHEMA":
+        _refuse_in_transaction(context)
         return _drop_schema(context, resolved)
     if resolved.object_type not in {"TABLE", "VIEW"}:
         raise unsupported(f"run DROP {resolved.object_type}{at(statement.script, statement.start)}")
     what, name = f"DROP_{resolved.object_type}", _name(context, statement.node.name)
+    if name not in context.temporary.values():
+        _refuse_in_transaction(context)
     session = context.session
     with context.store.writing(session, name), session.transaction():
         found = catalog.find_table(session, name)
@@ -243,6 +261,8 @@ def _alter(context: QueryContext, statement: Statement) -> StatementResult:
 
 
 def _altered(context: QueryContext, table: catalog.StoredTable, action: Any) -> catalog.StoredTable:
+    if kind(action) in _COLUMN_ACTIONS:
+        return _altered_column(context, table, action)
     fields = {each.name.lower(): each for each in table.fields}
     alter = f"ALTER TABLE {table.physical}"
     match kind(action):
@@ -270,6 +290,44 @@ def _altered(context: QueryContext, table: catalog.StoredTable, action: Any) -> 
             words = "".join(f" {each}" if each.isupper() else each for each in other.removeprefix("Resolved"))
             raise unsupported(f"run this form of ALTER TABLE ({words.strip().lower()})")
     return replace(table, resource={**table.resource, "schema": schema_resource(fields.values())})
+
+
+def _altered_column(context: QueryContext, table: catalog.StoredTable, action: Any) -> catalog.StoredTable:
+    fields = {each.name.lower(): each for each in table.fields}
+    old = fields.get(action.parent.column.lower())
+    if old is None:
+        return table  # IF EXISTS
+    new = fields[old.name.lower()] = _COLUMN_ACTIONS[kind(action)](old, action)
+    with duck_errors():
+        change_column(context.session, table.physical, old, new)
+    return replace(table, resource={**table.resource, "schema": schema_resource(fields.values())})
+
+
+def _nullable(old: Field, _action: Any) -> Field:
+    return replace(old, mode="NULLABLE" if old.mode == "REQUIRED" else old.mode)
+
+
+def _with_default(old: Field, action: Any) -> Field:
+    return replace(old, extras={**old.extras, "defaultValueExpression": action.default_value.sql})
+
+
+def _without_default(old: Field, _action: Any) -> Field:
+    kept = {name: value for name, value in old.extras.items() if name != "defaultValueExpression"}
+    return replace(old, extras=kept)
+
+
+def _described(old: Field, action: Any) -> Field:
+    given = options(action.option_list)
+    return replace(old, extras={**old.extras, "description": given.get("description", "")})
+
+
+_COLUMN_ACTIONS: dict[str, Callable[[Field, Any], Field]] = {
+    "ResolvedAlterColumnDropDefaultAction": _without_default,
+    "ResolvedAlterColumnDropNotNullAction": _nullable,
+    "ResolvedAlterColumnOptionsAction": _described,
+    "ResolvedAlterColumnSetDataTypeAction": retyped,
+    "ResolvedAlterColumnSetDefaultAction": _with_default,
+}
 
 
 def _create_schema(context: QueryContext, statement: Statement) -> StatementResult:

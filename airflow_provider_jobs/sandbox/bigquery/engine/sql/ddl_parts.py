@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import kind, leaf, part
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import NoSuchType, field_of
-from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import unsupported
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query, unsupported
 from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, read_schema
 
 if TYPE_CHECKING:
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 # Parts of dates and times, by their numbers in zetasql.functions.DateTimestampPart.
 _PARTITION_UNITS = {1: "YEAR", 2: "MONTH", 3: "DAY", 7: "HOUR"}
+_SIZES = ("maxLength", "precision", "scale")
+# Digits before and after the point of a type that says nothing of them.
+_DIGITS = {"INTEGER": (19, 0), "NUMERIC": (29, 9), "BIGNUMERIC": (39, 38)}
 _TEXT_OPTIONS = {"description": "description", "friendly_name": "friendlyName", "location": "location"}
 
 
@@ -33,6 +37,39 @@ def _column(definition: Any) -> dict[str, Any]:
     if definition.HasField("default_value"):
         column["defaultValueExpression"] = definition.default_value.sql
     return column
+
+
+def retyped(old: Field, action: Any) -> Field:
+    """Give a column with the type that SET DATA TYPE gives it; the rest stays.
+
+    :raises JobProblem: the new type holds fewer values, which the analyzer sees of plain types only.
+    """
+    column = field_of(old.name, action.updated_type).resource()
+    said = type(action.updated_annotations)()
+    said.CopyFrom(action.updated_annotations)
+    if action.HasField("updated_type_parameters"):
+        said.type_parameters.CopyFrom(action.updated_type_parameters)
+    _annotate(column, said)
+    kept = {name: value for name, value in old.extras.items() if name not in _SIZES}
+    (new,) = read_schema({"fields": [{**kept, **column, "mode": old.mode}]})
+    if any(have > want for have, want in zip(_room(old), _room(new), strict=True)):
+        types = f"existing column type ({_written(old)}) is assignable to the new type ({_written(new)})"
+        raise invalid_query(f"ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the {types}")
+    return new
+
+
+def _room(column: Field) -> tuple[float, float]:
+    """Give how much a column holds: characters; of numbers, digits before and after the point."""
+    if "precision" in column.extras:
+        scale = int(column.extras.get("scale") or 0)
+        return int(column.extras["precision"]) - scale, scale
+    longest = float(column.extras.get("maxLength") or math.inf)
+    return _DIGITS.get(column.type, (longest, math.inf))
+
+
+def _written(column: Field) -> str:
+    sizes = ", ".join(str(column.extras[name]) for name in _SIZES if name in column.extras)
+    return f"{column.sql_name}({sizes})" if sizes else column.sql_name
 
 
 def _annotate(column: dict[str, Any], annotations: Any) -> None:

@@ -223,26 +223,30 @@ def _merge(context: QueryContext, plan: Plan, table: StoredTable) -> _Changes:
     there = f"`{called or '_sandbox_source'}`"
     marked = f"(SELECT *, TRUE AS {_THERE} FROM {written.part(source)}) AS {there}"  # noqa: S608
     on = written.part(leaf(node.merge_condition))
+    # A row without a match has the columns of its own table alone: names without a table mean these.
+    unused = (
+        f"(SELECT {there}.* FROM {marked} LEFT JOIN {target} ON {on} WHERE {alias}.{ROW} IS NULL) AS {there}"  # noqa: S608
+    )
+    alone = f"{target} LEFT JOIN {marked} ON {on} WHERE {there}.{_THERE} IS NULL"
     rows = {
-        "MATCHED": (f"{target} JOIN {marked} ON {on}", "TRUE"),
-        "NOT_MATCHED_BY_SOURCE": (f"{target} LEFT JOIN {marked} ON {on}", f"{there}.{_THERE} IS NULL"),
-        "NOT_MATCHED_BY_TARGET": (f"{marked} LEFT JOIN {target} ON {on}", f"{alias}.{ROW} IS NULL"),
+        "MATCHED": f"{target} JOIN {marked} ON {on}",
+        "NOT_MATCHED_BY_SOURCE": f"(SELECT {alias}.*, {alias}.{ROW} FROM {alone}) AS {alias}",  # noqa: S608
+        "NOT_MATCHED_BY_TARGET": unused,
     }
     earlier: dict[str, list[str]] = {}
     changes = _Changes()
     for when in node.when_clauses.clause_list:
         match = names("ASTMergeWhenClauseEnums.MatchType")[when.match_type]
-        tables, which = rows[match]
         condition = written.part(leaf(when.search_condition)) if when.HasField("search_condition") else "TRUE"
-        conditions = [which, *earlier.setdefault(match, []), f"({condition})"]
+        conditions = [*earlier.setdefault(match, []), f"({condition})"]
         earlier[match].append(f"NOT IFNULL(({condition}), FALSE)")
         _clause(
             context,
             plan,
             table,
             when.action,
-            f"FROM {tables} WHERE {' AND '.join(conditions)}",
-            alias,
+            f"FROM {rows[match]} WHERE {' AND '.join(conditions)}",
+            (alias, there),
             changes,
         )
     return changes
@@ -254,10 +258,11 @@ def _clause(
     table: StoredTable,
     action: Any,
     rows: str,
-    alias: str,
+    called: tuple[str, str],
     changes: _Changes,
 ) -> None:
-    """Compute what one WHEN clause of a MERGE changes."""
+    """Compute what one WHEN clause of a MERGE changes; ``called`` has the names of target and source."""
+    alias, source = called
     what = names("ASTMergeActionEnums.ActionType")[action.action_type]
     if what == "DELETE":
         changes.deleted.append(_computed(context, plan, f"SELECT {alias}.{ROW} {rows}", (_ROW_FIELD,)))
@@ -272,7 +277,6 @@ def _clause(
         if given:
             values = [_value(plan, each, column) for each, column in zip(given, fields, strict=True)]
         else:  # INSERT ROW: the columns of the same names
-            source = rows.partition(") AS ")[2].partition(" LEFT JOIN")[0]
             values = [f"{source}.`{each.name}`" for each in fields]
     staged = _computed(context, plan, f"SELECT {', '.join(values)} {rows}", fields)
     (changes.inserted if what == "INSERT" else changes.updated).append((staged, fields))

@@ -24,6 +24,8 @@ def duck_errors() -> Iterator[None]:
     """Let nothing that DuckDB says about a statement out in DuckDB's words."""
     try:
         yield
+    except duckdb.TransactionException:
+        raise  # the transaction around the statement knows what to say
     except duckdb.Error as error:
         raise translated(error) from error
 

@@ -22,6 +22,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.statements import (
     remembered,
     run_select,
 )
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.variables import error_parameters
 from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def run_query(context: QueryContext, configuration: Mapping[str, Any]) -> Outcom
 def _read(context: QueryContext) -> list[Statement]:
     """Read the script and its parameters."""
     with context.instance() as instance:
-        context.parameters = read_parameters(instance, context.query.get("queryParameters") or [])
+        given = read_parameters(instance, context.query.get("queryParameters") or [])
+        context.parameters = {**given, **error_parameters()}
         return split(instance, context.script)
 
 

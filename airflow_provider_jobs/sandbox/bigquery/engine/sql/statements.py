@@ -7,11 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.catalog import find_dataset, insert_dataset
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import Target, check_target, publish, target_of
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import (
+    Target,
+    check_target,
+    publish,
+    stage_texts,
+    target_of,
+)
+from airflow_provider_jobs.sandbox.bigquery.engine.encoding import select_list
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import message
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import can_fill, filler, reader
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, anonymous_dataset
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.choice import compute
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import billed_bytes
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import unsupported
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.plan import Plan, make_plan
 from airflow_provider_jobs.sandbox.bigquery.engine.types import schema_resource
 
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
     from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import Statement
+    from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 
 @dataclass(frozen=True)
@@ -83,10 +94,35 @@ def run_select(context: QueryContext, statement: Statement) -> StatementResult:
     if cached is not None:
         return StatementResult("SELECT", statistics, cached.id)
     with duck_errors():
-        publish(context.store, context.session, physical, fields, target)
+        if context.session.held:
+            key = ""
+            _publish_apart(context, physical, fields, target)
+        else:
+            publish(context.store, context.session, physical, fields, target)
     if not context.query.get("destinationTable"):
         context.cache.keep(context.store, target.table, key, plan.written.versions)
     return StatementResult("SELECT", statistics, target.table)
+
+
+def _publish_apart(context: QueryContext, physical: str, fields: tuple[Field, ...], target: Target) -> None:
+    """Publish a result that is there whatever becomes of the transaction in which it was found."""
+    for each in fields:
+        if not can_fill(each):
+            raise unsupported(f"return {each.type} in a transaction ({each.name})")
+    rows = context.session.rows(f"SELECT {select_list(fields)} FROM {physical}")  # noqa: S608 - our name
+    context.session.execute(f"DROP TABLE {physical}")
+    columns = [[_as_text(each, row[place]) for row in rows] for place, each in enumerate(fields)]
+    copy = context.store.new_physical()
+    with context.store.session() as session:
+        with session.transaction():
+            stage_texts(session, copy, fields, columns)
+        publish(context.store, session, copy, fields, target)
+
+
+def _as_text(each: Field, value: Any) -> str | None:
+    proto = message("ValueProto")()
+    filler(each)(proto, value)
+    return reader(each)(proto)
 
 
 def _target(context: QueryContext) -> Target:

@@ -100,6 +100,7 @@ class Tables:
     default_dataset: tuple[str, str] | None = None  # project, dataset
     temporary: dict[str, TableId] = field(default_factory=dict)  # of the script, by name in small letters
     view_depth: int = 0
+    closed: bool = False  # whether nobody knows what is in them, since a transaction has failed
 
     def name(self, segments: Sequence[str]) -> TableId:
         """Read a table's name; nothing is looked up.
@@ -116,6 +117,8 @@ class Tables:
 
         :raises JobProblem: there is none in the job's location.
         """
+        if self.closed:
+            raise unsupported(f"read {name} in a transaction in which a statement has failed")
         try:
             return get_table(self.session, name, self.location)
         except ApiError as error:
@@ -222,6 +225,8 @@ def _called(table: StoredTable, others: dict[str, StoredTable]) -> str:
 
 # What reads the format of a time in the evaluator's place, by the function's first word.
 _FORMATS = {"FORMAT": "sandbox_written_format", "PARSE": "sandbox_read_format"}
+# System variables that are parameters in the evaluator: ``@@error.message`` is ``@sandbox_error_message``.
+ERROR_VARIABLES = ("error_message", "error_statement_text")
 _TIMES = ("DATE", "DATETIME", "TIME", "TIMESTAMP")
 
 
@@ -232,6 +237,11 @@ def _reworded(statement: Statement) -> list[Edit]:
         if kind(node) == "ParameterExpr" and not node.HasField("name"):
             start, end = (place - statement.first_byte for place in span(node))
             edits.append(Edit(start, end, f"@p{node.position}"))
+        elif kind(node) == "SystemVariableExpr":
+            name = "_".join(each.id_string.lower() for each in node.path.names)
+            if name in ERROR_VARIABLES:
+                start, end = (place - statement.first_byte for place in span(node))
+                edits.append(Edit(start, end, f"@sandbox_{name}"))
         elif kind(node) == "FunctionCall" and node.arguments:
             action, _, what = part(node, "function").names[-1].id_string.upper().partition("_")
             if action in _FORMATS and what in _TIMES:
@@ -243,4 +253,4 @@ def _reworded(statement: Statement) -> list[Edit]:
 def _is_volatile(node: Any) -> bool:
     if kind(node) == "FunctionCall":
         return part(node, "function").names[-1].id_string.upper() in _VOLATILE
-    return kind(node) == "SampleClause"
+    return kind(node) in {"SampleClause", "SystemVariableExpr"}
