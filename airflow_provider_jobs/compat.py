@@ -39,6 +39,15 @@ STATE_LASTS_A_CLEAR = _RELEASE < (3, 4)
 KILLED_MESSAGE = "__airflow_user_action__"
 
 
+def dag_bag(folder: Path) -> Any:
+    """Return Airflow's ``DagBag`` of a folder, read."""
+    if _RELEASE >= (3, 2):
+        from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - tests of DAGs need it alone
+    else:
+        from airflow.models.dagbag import DagBag  # noqa: PLC0415
+    return DagBag(folder)
+
+
 def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:
     """Return the state of a task instance as the API server knows it; blocks."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance  # noqa: PLC0415 - a triggerer has it

@@ -145,6 +145,11 @@ class JobStore:
         jobs = (self._active if active_only else self._projects).get(project, {})
         return reversed(jobs.values())
 
+    def all(self) -> list[Job]:
+        """Give the jobs of all projects, oldest first; children left out."""
+        jobs = [job for job in self._jobs.values() if job.parent_id is None]
+        return sorted(jobs, key=lambda job: job.sequence)
+
     def children(self, job: Job) -> list[Job]:
         """Give the children of a script, first statement first."""
         return self._children.get((job.project, job.job_id), [])
