@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import importlib
+import importlib.util
 import os
 import select
 import signal
@@ -40,12 +40,10 @@ KILLED_MESSAGE = "__airflow_user_action__"
 
 
 def dag_bag(folder: Path) -> Any:
-    """Return Airflow's ``DagBag`` of a folder, read."""
-    if _RELEASE >= (3, 2):
-        from airflow.dag_processing.dagbag import DagBag  # noqa: PLC0415 - tests of DAGs need it alone
-    else:
-        from airflow.models.dagbag import DagBag  # noqa: PLC0415
-    return DagBag(folder)
+    """Return Airflow's ``DagBag`` of a folder, read; it has moved after 3.1."""
+    place = "airflow.dag_processing.dagbag"
+    found = importlib.util.find_spec(place) is not None
+    return importlib.import_module(place if found else "airflow.models.dagbag").DagBag(folder)
 
 
 def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:
