@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-import importlib
+import importlib.util
 import os
 import select
 import signal
@@ -37,6 +37,13 @@ AWAY_SECONDS = 1.5
 STATE_LASTS_A_CLEAR = _RELEASE < (3, 4)
 #: What Airflow 3.3 cancels a trigger with where ``on_kill`` is to follow; a busy triggerer never calls that.
 KILLED_MESSAGE = "__airflow_user_action__"
+
+
+def dag_bag(folder: Path) -> Any:
+    """Return Airflow's ``DagBag`` of a folder, read; it has moved after 3.1."""
+    place = "airflow.dag_processing.dagbag"
+    found = importlib.util.find_spec(place) is not None
+    return importlib.import_module(place if found else "airflow.models.dagbag").DagBag(folder)
 
 
 def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:

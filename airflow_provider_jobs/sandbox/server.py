@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import fcntl
 import secrets
+import shutil
 import socket
 import tempfile
 import threading
@@ -39,6 +40,7 @@ HOST = "127.0.0.1"
 START_SECONDS = 30.0
 KEEP_ALIVE_SECONDS = 75  # longer than a client keeps an idle connection, so that it never meets a closed one
 GRACE_SECONDS = 5  # for requests that are still being answered when the sandbox closes
+KEPT_BY_RESET = frozenset({"credentials", "lock"})  # of what is in the root
 
 
 class Sandbox:
@@ -48,6 +50,7 @@ class Sandbox:
     :param port: 0 lets the system choose.
     :param token: the bearer token that never expires; None makes one.
     :param clock_ahead_seconds: how much the services' clock is ahead of this machine's; below 0 it is behind.
+    :param sample_records: whether Salesforce has more sample records than its users.
     """
 
     def __init__(
@@ -57,15 +60,18 @@ class Sandbox:
         port: int = 0,
         token: str | None = None,
         clock_ahead_seconds: float = 0.0,
+        sample_records: bool = True,
     ) -> None:
+        self._clock_ahead_seconds, self._sample_records = clock_ahead_seconds, sample_records
         self.token = self.redivis_token = self.salesforce_token = token or secrets.token_urlsafe(24)
         self._undo = contextlib.ExitStack()  # what is open, closed in reverse order
+        self._thread = threading.Thread()  # until the server's own has started
         with contextlib.ExitStack() as opened:
-            self._open(opened, root, port, Clock(clock_ahead_seconds))
+            self._open(opened, root, port)
             self._undo = opened.pop_all()
 
-    def _open(self, opened: contextlib.ExitStack, root: Path | str | None, port: int, clock: Clock) -> None:
-        """Take root and port, build the services and start the thread."""
+    def _open(self, opened: contextlib.ExitStack, root: Path | str | None, port: int) -> None:
+        """Take root and ports, and begin."""
         self.root = opened.enter_context(_root(root))
         self._socket = opened.enter_context(_listener(port))
         self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
@@ -73,22 +79,29 @@ class Sandbox:
         self.redivis = f"{self.url}/api/v1"
         self._foreign_socket = opened.enter_context(_listener(0))
         self.redivis_storage = f"http://localhost:{self._foreign_socket.getsockname()[1]}"
+        self.salesforce = self.url  # + /services/data/… is the API, + /services/oauth2/token the login
+        opened.callback(self._end)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Build the services and start the thread."""
         identity = make_identity(self.root, self.url)
         self.key_file = identity.key_file
         self.workload_identity_file = identity.workload_identity_file
+        clock = Clock(self._clock_ahead_seconds)
         uploads = UploadBook(self.root, clock)
         self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL), uploads, clock)
-        bigquery = BigQuery(self.platform)
-        self.buckets = bigquery.buckets
+        self._bigquery = BigQuery(self.platform)
+        self.buckets, self.engine = self._bigquery.buckets, self._bigquery.engine
         self._redivis = Redivis(self.platform, self.redivis_storage)
-        self._salesforce = Salesforce(self.platform)
-        self.salesforce = self.url  # + /services/data/… is the API, + /services/oauth2/token the login
+        self._salesforce = Salesforce(self.platform, sample_records=self._sample_records)
+        self.org = self._salesforce.org
         self.salesforce_account = self._salesforce.identity.account
         self.salesforce_account_file = self._salesforce.identity.account_file
         self.salesforce_key_file = self._salesforce.identity.key_file
-        page = StatusPage(self.platform, Jobs(bigquery, self._redivis, self._salesforce), self.token)
+        page = StatusPage(self.platform, Jobs(self._bigquery, self._redivis, self._salesforce), self.token)
         self.page = f"{self.url}/#token={quote(self.token)}"  # the browser keeps the fragment to itself
-        app = make_app(self.platform, identity, [bigquery, self._redivis, self._salesforce, page])
+        app = make_app(self.platform, identity, [self._bigquery, self._redivis, self._salesforce, page])
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -107,7 +120,6 @@ class Sandbox:
         )
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
-        opened.callback(self._end)
         started = threading.Event()
         self._loop.call_soon(self._report_start, started)
         self._thread.start()
@@ -123,7 +135,8 @@ class Sandbox:
 
     def _serve(self) -> None:
         try:
-            self._loop.run_until_complete(self._server.serve(sockets=[self._socket, self._foreign_socket]))
+            sockets = [self._socket.dup(), self._foreign_socket.dup()]  # the server closes what it is given
+            self._loop.run_until_complete(self._server.serve(sockets=sockets))
         finally:
             self._loop.run_until_complete(self._loop.shutdown_asyncgens())
             self._loop.run_until_complete(self._loop.shutdown_default_executor())
@@ -132,6 +145,21 @@ class Sandbox:
     def close(self) -> None:
         """End the server, its jobs and its threads; twice is harmless."""
         self._undo.close()
+
+    def reset(self) -> None:
+        """Begin anew at the same addresses: no job, table, record, object, fault or logged request is left.
+
+        The announced token and the credentials stay; what runs is ended.
+        """
+        self._end()
+        for path in self.root.iterdir():
+            if path.name in KEPT_BY_RESET:
+                continue
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        self._begin()
 
     def _end(self) -> None:
         """End the thread."""
@@ -212,6 +240,14 @@ class Sandbox:
     def salesforce_settings(self, **spec: Any) -> dict[str, Any]:
         """Set how Salesforce behaves: ``page_rows=1000``, ``result_url="full"``, …."""
         return self._salesforce.settings.change(spec)
+
+    def bigquery_jobs(self) -> list[dict[str, Any]]:
+        """Give every job of every project as jobs.get does, oldest first; statements of scripts left out."""
+        return self._ask(self._bigquery.every_job())
+
+    def redivis_uploads(self) -> list[dict[str, Any]]:
+        """Give every upload with its ``table``, oldest first; those that were deleted are gone."""
+        return self._ask(self._redivis.every_upload())
 
     def salesforce_jobs(self) -> list[dict[str, Any]]:
         """Give every job of the org, oldest first."""

@@ -40,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
         "compat",
     },
     "sandbox": {"__init__"},
+    "testing": {"words", "clients", "sandbox", "compat"},
 }
 EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=NAMES)
 

@@ -35,6 +35,7 @@ STANDING = {
     "operators.files": {"places", "results", "sources"},
     "operators.salesforce": {"parts", "rejections", "rounds"},
     "triggers": {"metrics", "sharing"},
+    "testing": {"effects", "jobs_sandbox", "seeds"},
 }
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["serve", "tls_server"]
 
+collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it in a process of its own
+
 
 @pytest.fixture(scope="session")
 def jobs_sandbox() -> Iterator[Sandbox]:

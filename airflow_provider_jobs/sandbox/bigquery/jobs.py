@@ -146,14 +146,20 @@ class JobStore:
         jobs = (self._active if active_only else self._projects).get(project, {})
         return reversed(jobs.values())
 
+    def all(self) -> list[Job]:
+        """Give the jobs of all projects, oldest first; statements of scripts left out."""
+        return sorted(self._whole(), key=lambda job: job.sequence)
+
     def newest(self, most: int) -> list[Job]:
-        """Give the newest jobs of all projects, statements of scripts left out."""
-        jobs = (job for job in self._jobs.values() if job.parent_id is None)
-        return heapq.nlargest(most, jobs, key=lambda job: job.sequence)
+        """Give the newest jobs of all projects, newest first; statements of scripts left out."""
+        return heapq.nlargest(most, self._whole(), key=lambda job: job.sequence)
 
     def count(self) -> int:
         """Count all jobs, statements of scripts left out."""
-        return sum(job.parent_id is None for job in self._jobs.values())
+        return sum(1 for _ in self._whole())
+
+    def _whole(self) -> Iterator[Job]:
+        return (job for job in self._jobs.values() if job.parent_id is None)
 
     def children(self, job: Job) -> list[Job]:
         """Give the children of a script, first statement first."""

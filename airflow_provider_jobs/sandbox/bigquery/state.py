@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.auth import CLOUD_PLATFORM, SCOPE_ROOT
 from airflow_provider_jobs.sandbox.bigquery.engine import ApiError, Engine
+from airflow_provider_jobs.sandbox.bigquery.job_resources import full
 from airflow_provider_jobs.sandbox.bigquery.jobs import JobStore
 from airflow_provider_jobs.sandbox.bigquery.reply_fields import REPLIES, check_mask
 from airflow_provider_jobs.sandbox.bigquery.runner import JobRunner
@@ -55,6 +56,10 @@ class BigQueryState:
         """Call the engine off the event loop."""
         call = partial(method, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._calls, call)
+
+    async def every_job(self) -> list[dict[str, Any]]:
+        """Give the jobs of all projects, oldest first."""
+        return [full(job, self.platform.url) for job in self.store.all()]
 
     async def start(self) -> None:
         """Take up what was pending when the sandbox ended."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.sandbox.call import Call, Handler
     from airflow_provider_jobs.sandbox.platform import Platform
+    from airflow_provider_jobs.sandbox.redivis.model import TableUpload
 
 BASE = "/api/v1"
 SCOPES = frozenset({DATA_EDIT})
@@ -49,6 +50,18 @@ class RedivisState:
     def storage_origin(self) -> str:
         """Where upload URLs lead."""
         return self.platform.url if self.settings.storage == "own" else self._foreign_url
+
+    async def every_upload(self) -> list[dict[str, Any]]:
+        """Give the uploads of all tables, oldest first."""
+        return [self._shown(upload) for upload in self.catalog.all_uploads()]
+
+    def _shown(self, upload: TableUpload) -> dict[str, Any]:
+        table = self.catalog.identified(upload.table_id)
+        versions = self.catalog.dataset_of(table).versions
+        version = next(each for each in versions if each.number == upload.version)
+        status = self.processing.status(upload)
+        document = self.resources.upload(upload, table, version, status, whole=True)
+        return {"table": self.catalog.name_of(table), **document}
 
     async def start(self) -> None:
         """Take up what had arrived when the sandbox ended."""

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 class Salesforce(SalesforceState):
     """One org, and the routes that lead to it."""
 
-    def __init__(self, platform: Platform) -> None:
-        super().__init__(platform)
+    def __init__(self, platform: Platform, *, sample_records: bool = True) -> None:
+        super().__init__(platform, sample_records=sample_records)
         self.control_methods = SalesforceControl(self)
 
     def routes(self) -> list[Route]:

@@ -48,11 +48,14 @@ NO_TOKEN = (
 
 
 class SalesforceState:
-    """One org, which is also the host where programs log in."""
+    """One org, which is also the host where programs log in.
+
+    :param sample_records: whether its objects have sample records.
+    """
 
     newest_version = NEWEST
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, *, sample_records: bool = True) -> None:
         self.platform = platform
         self.settings = SalesforceSettings()
         self.identity = make_salesforce_identity(platform.root)
@@ -61,7 +64,9 @@ class SalesforceState:
         self.documents = Documents(folder / "jobs.sqlite")
         self.limits = Limits(self.settings, self.documents, clock)
         self.store = JobStore(self.documents, folder / "results", clock, platform.uploads)
-        self.org = Org(folder / "org", now=lambda: datetime.fromtimestamp(clock(), UTC))
+        self.org = Org(
+            folder / "org", now=lambda: datetime.fromtimestamp(clock(), UTC), sample_records=sample_records
+        )
         self.runner = JobRunner(self.store, self.org, self.limits, self.settings, platform)
         self._calls = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="sandbox-salesforce")
 

@@ -10,6 +10,7 @@ from airflow_provider_jobs.sandbox.salesforce.org.ingest import job as ingest_jo
 from airflow_provider_jobs.sandbox.salesforce.org.objects import OBJECTS, find_object
 from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome, QueryShape
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal
+from airflow_provider_jobs.sandbox.salesforce.org.sample import COUNTS
 from airflow_provider_jobs.sandbox.salesforce.org.soql.translate import translate
 from airflow_provider_jobs.sandbox.salesforce.org.store import Store
 from airflow_provider_jobs.sandbox.salesforce.org.value_macros import text_of
@@ -35,11 +36,20 @@ class Org:
     :param folder: where records are kept; made if missing.
     :param contacts: how many sample contacts there are.
     :param now: the org's clock, for date literals and system fields.
+    :param sample_records: without them only users are there.
     """
 
-    def __init__(self, folder: Path, *, contacts: int = 200_000, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        contacts: int = 200_000,
+        now: Callable[[], datetime] = _now,
+        sample_records: bool = True,
+    ) -> None:
         self._now = now
-        self._store = Store(folder, contacts=contacts)
+        counts = {**COUNTS, "Contact": contacts} if sample_records else {"User": COUNTS["User"]}
+        self._store = Store(folder, counts)
 
     def interrupt(self) -> None:
         """Let running queries and ingests end with an error, soon."""

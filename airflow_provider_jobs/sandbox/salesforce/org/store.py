@@ -13,11 +13,11 @@ import duckdb
 
 from airflow_provider_jobs.sandbox.salesforce.org.ids import id_macros
 from airflow_provider_jobs.sandbox.salesforce.org.objects import OBJECTS
-from airflow_provider_jobs.sandbox.salesforce.org.sample import COUNTS, SAMPLE_MACROS, insert_sample
+from airflow_provider_jobs.sandbox.salesforce.org.sample import SAMPLE_MACROS, insert_sample
 from airflow_provider_jobs.sandbox.salesforce.org.value_macros import VALUE_MACROS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
@@ -31,11 +31,14 @@ _CONFIGURATION = {
 
 
 class Store:
-    """The open database of one org."""
+    """The open database of one org.
 
-    def __init__(self, folder: Path, *, contacts: int) -> None:
+    :param counts: how many sample records of each object there are.
+    """
+
+    def __init__(self, folder: Path, counts: Mapping[str, int]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._counts = {**COUNTS, "Contact": contacts}
+        self._counts = counts
         self._connection = duckdb.connect(str(folder / "salesforce.duckdb"), config=dict(_CONFIGURATION))
         self._connection.execute("SET GLOBAL TimeZone = 'UTC'")
         self._connection.execute(id_macros() + VALUE_MACROS + SAMPLE_MACROS)
@@ -117,8 +120,8 @@ class Store:
             self._filled.add(wanted.name)
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, wanted: SObject) -> None:
-        count = self._counts[wanted.name]
+        count = self._counts.get(wanted.name, 0)
         cursor.execute("BEGIN TRANSACTION")
-        insert_sample(cursor, wanted.name, count, self._counts["Contact"])
+        insert_sample(cursor, wanted.name, count, self._counts.get("Contact", 0))
         cursor.execute("INSERT INTO counters VALUES (?, ?)", [wanted.name, count])
         cursor.execute("COMMIT")

@@ -1,0 +1,1 @@
+raise RuntimeError("a file that cannot be imported")  # airflow DAG

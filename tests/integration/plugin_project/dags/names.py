@@ -1,0 +1,2 @@
+def shouted(name):
+    return name.upper()
