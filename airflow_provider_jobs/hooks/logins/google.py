@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -202,7 +203,7 @@ class GoogleToken:
         except exceptions.TransportError:
             problem: JobsError = _unreachable(self._conn_id)
         except exceptions.GoogleAuthError as error:
-            if _NOTHING_GIVEN in _words(error):
+            if _NOTHING_GIVEN in _words(error) or isinstance(error, exceptions.InvalidValue):
                 problem = self._nonsense()
             else:
                 problem = AuthenticationError(
@@ -220,6 +221,8 @@ class GoogleToken:
         raise problem  # out here: google-auth's error holds the whole reply, and would stay its context
 
     def _nonsense(self) -> ProtocolError:
+        with suppress(JobsError):  # of what was read in part nothing stays, in a source neither
+            self._credentials, _ = self._load()
         status = self._exchange.status
         return ProtocolError(
             f"connection {self._conn_id}: Google's token service answered {status} with what is not a token; "
