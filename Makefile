@@ -26,7 +26,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test without-azurite lint typecheck unit browser googlesql benchmark redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test without-azurite lint typecheck unit browser googlesql proof benchmark redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -68,6 +68,11 @@ unit: $(READY) $(if $(shell command -v npm),$(AZURITE)/.ready,without-azurite)  
 	$(BIN)/python -m airflow_provider_jobs.sandbox.bigquery.engine.googlesql
 	$(BIN)/python -m pytest --quiet -r s --numprocesses 3 --no-loadscope-reorder \
 		tests/system tests/contract tests/integration tests/unit
+
+# Every operator under every fault, and every reader of replies with ten thousand changed ones: outside of `make test`,
+# which has a short form of both.
+proof: $(READY)  ## prove the table of docs/proof.md, an hour: make proof ONLY=Redivis
+	$(BIN)/python -m tests.proof --only '$(ONLY)'
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each
 	$(BIN)/python -m tests.system.ends

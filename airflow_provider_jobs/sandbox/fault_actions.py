@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from starlette.types import Receive
 
     from airflow_provider_jobs.sandbox.auth import TokenBook
+    from airflow_provider_jobs.sandbox.clock import Clock
 
 # What a number may be: nothing hangs longer than ten minutes, and a reply is a final one.
 RANGES = {
     "seconds": (0, 600),
+    "jump_seconds": (-86400.0, 86400.0),
     "status": (200, 599),
     "retry_after": (0, 86400),
     "bytes": (0, 1 << 50),
@@ -45,6 +47,7 @@ class Exchange:
     authorization: str
     tokens: TokenBook
     stopping: asyncio.Event
+    clock: Clock
     abandoned: asyncio.Event = field(default_factory=asyncio.Event)  # a later request took this one's upload
 
 
@@ -82,6 +85,17 @@ class Delay(Action):
     async def before(self, exchange: Exchange) -> None:
         """Wait, at most until the sandbox ends."""
         await wait_for_first(self.seconds, exchange.stopping.wait())
+
+
+@dataclass(frozen=True)
+class ClockJump(Action):
+    """Put the services' clock ahead before the operation, or back; it stays there."""
+
+    jump_seconds: float = 7200.0
+
+    async def before(self, exchange: Exchange) -> None:
+        """Put it there."""
+        exchange.clock.advance(self.jump_seconds)
 
 
 @dataclass(frozen=True)
@@ -228,6 +242,7 @@ class Patch(Action):
 
 ACTIONS: dict[str, type[Action]] = {
     "delay": Delay,
+    "clock_jump": ClockJump,
     "reply": ErrorReply,
     "not_found": NotFound,
     "token_expired": TokenExpired,

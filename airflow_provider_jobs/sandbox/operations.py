@@ -89,7 +89,9 @@ class Operation:
 
     async def _reply(self, request: Request, receive: Receive, actions: list[Action]) -> Reply:
         authorization = request.headers.get("authorization", "")
-        exchange = Exchange(receive, authorization, self._platform.tokens, self._platform.stopping)
+        exchange = Exchange(
+            receive, authorization, self._platform.tokens, self._platform.stopping, self._platform.clock
+        )
         try:
             for action in actions:
                 await action.before(exchange)

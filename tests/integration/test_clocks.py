@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import uuid
 from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.sandbox import Sandbox
 from tests.integration.lab import Lab
@@ -59,6 +61,20 @@ def test_a_young_job_that_does_not_show_up_is_waited_for(lab: Lab) -> None:
         lab.fault("jobs.get", "not_found", times=2)
         assert query().execute(TaskRun().context())["state"] == "succeeded"
     assert len(lab.jobs()) == 1
+
+
+def test_a_job_that_is_gone_is_not_taken_for_young_since_the_clock_was_set_back(lab: Lab) -> None:
+    """Else a task would wait for it until the service's clock has come to where it was: two hours."""
+    lab.fault("jobs.get", "clock_jump", jump_seconds=-7200.0)
+    lab.fault("jobs.get", "not_found", times=0)
+    task = BigQueryQueryOperator(
+        task_id="task", sql="SELECT 1", deferrable=False, execution_timeout=dt.timedelta(seconds=15)
+    )
+    try:
+        with lab.slow_jobs(seconds=5.0), pytest.raises(OutageError, match="404 notFound"):
+            task.execute(TaskRun().context())
+    finally:
+        lab.sandbox.advance(7200.0)
 
 
 @pytest.mark.parametrize("try_number", [1, 2])

@@ -7,12 +7,15 @@ import json
 import shutil
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowNotFoundException
 
-from airflow_provider_jobs.errors import AuthenticationError
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.errors import AuthenticationError, JobsError
+from airflow_provider_jobs.hooks import bigquery
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from tests.integration.sandbox.conftest import wait_until
@@ -296,6 +299,46 @@ def test_key_that_google_refuses(lab: Lab, connect: Callable[..., None], tmp_pat
     with pytest.raises(AirflowFailException, match="Google gives no token") as caught:
         BigQueryQueryOperator(task_id="task", sql="SELECT 1").execute(TaskRun().context())
     assert key["private_key"][50:80] not in str(caught.value)
+
+
+#: What the token service may answer in a bad minute, each as a fault of the sandbox.
+TROUBLE: dict[str, dict[str, Any]] = {
+    **{f"{status}": {"action": "reply", "status": status} for status in (408, 429, 500, 502, 503, 504)},
+    "page": {"action": "answer_after_accepting", "status": 200},
+    "half": {"action": "garbage", "body": '{"access_token": "ya29.'},
+    "list": {"action": "garbage", "body": "[1]"},
+    "number": {"action": "garbage", "body": "5"},
+    "deep": {"action": "garbage", "body": "[" * 100_000},
+    "empty": {"action": "garbage", "body": "{}"},
+    "no text": {"action": "patch", "document": {"access_token": [1], "accessToken": [1]}},
+    "no lifetime": {"action": "patch", "document": {"expires_in": "soon", "expireTime": "soon"}},
+    "endless": {"action": "patch", "document": {"expires_in": 10**15, "expireTime": 10**15}},
+}
+
+
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nobody pause between two requests for a token."""
+    monkeypatch.setattr(RetryPolicy, "delay_seconds", lambda *_, **__: 0.001)
+    monkeypatch.setattr("google.auth._exponential_backoff.time", SimpleNamespace(sleep=lambda _: None))
+
+
+@pytest.mark.parametrize("service", [r"oauth\.token", r"sts\.token", r"iam\.generateAccessToken"])
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_a_token_service_in_trouble_is_asked_again(
+    lab: Lab, connect: Callable[..., None], hurry: None, service: str, trouble: str
+) -> None:
+    """A gateway's 502 or page is no refusal; and no error is google-auth's own."""
+    own = lab.sandbox.key_file if "oauth" in service else lab.sandbox.workload_identity_file
+    connect(key_path=str(own))
+    lab.sandbox.faults(operation=service, **TROUBLE[trouble])
+    assert next(BigQueryHook().get_conn().list_job_pages()) is not None
+    bigquery._client.cache_clear()  # and with it all tokens
+    lab.sandbox.faults(operation=service, times=0, **TROUBLE[trouble])
+    with pytest.raises(JobsError, match="connection google_cloud_default: Google") as caught:
+        next(BigQueryHook().get_conn().list_job_pages())
+    assert caught.value.retryable
+    lab.sandbox.clear_faults()
 
 
 def test_unreachable_endpoint(lab: Lab, connect: Callable[..., None]) -> None:

@@ -12,7 +12,7 @@ from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_pro
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
-from airflow_provider_jobs.core.http.messages import Request, check_url, number, pages
+from airflow_provider_jobs.core.http.messages import Request, check_url, listed, number, pages
 from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.http.path import path_of
 from airflow_provider_jobs.core.wait.single import FLOOR_SECONDS, GRACE_SECONDS
@@ -99,7 +99,8 @@ class BigQueryApi:
             return job_status(self.get_job(ref.id, ref.scope, location=ref.location))
         except NotFoundError:
             now = self.service_time(self.timing.now())
-            if ref.created_at is None or now > ref.created_at + GRACE_SECONDS:
+            # One that was created after now was created before BigQuery's clock was set back.
+            if ref.created_at is None or abs(now - ref.created_at) > GRACE_SECONDS:
                 raise
             return JobStatus(ref, JobState.PENDING, "not visible yet")
 
@@ -120,7 +121,7 @@ class BigQueryApi:
     def list_jobs(self, project: str | None = None, **filters: Any) -> Iterator[dict[str, Any]]:
         """Yield the jobs of all pages; see :meth:`list_job_pages`."""
         for page in self.list_job_pages(project, **filters):
-            yield from page.get("jobs", [])
+            yield from listed(page, "jobs")
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/cancel
     def cancel_job(
@@ -171,8 +172,8 @@ class BigQueryApi:
 
         fields, found, empty = None, 0, 0
         for page in pages(ask, lambda page: page.get("pageToken"), _ROWS, most_pages=_MOST_ROW_PAGES):
-            fields = (page.get("schema") or {}).get("fields") or [] if fields is None else fields
-            rows, total = page.get("rows") or [], number(page.get("totalRows"))
+            fields = listed(page.get("schema") or {}, "fields") if fields is None else fields
+            rows, total = listed(page, "rows"), number(page.get("totalRows"))
             found, empty = found + len(rows), empty + (not rows)
             if empty > MOST_PAGES or (total is not None and found > total):
                 raise ProtocolError(f"{_ROWS} goes on after all rows that it has: {total}")

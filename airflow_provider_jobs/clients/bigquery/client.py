@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import ENDPOINT, UNIVERSE_DOMAIN
-from airflow_provider_jobs.clients.bigquery.replies import job_status
+from airflow_provider_jobs.clients.bigquery.replies import failing_place, job_status
 from airflow_provider_jobs.clients.bigquery.search import JobSearch
 from airflow_provider_jobs.clients.bigquery.submit import listed_location, submit_once
 from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
@@ -94,10 +94,6 @@ class BigQueryClient(BigQueryUploads):
             return None
         ref = status.ref
         for job in self.list_jobs(ref.scope, parentJobId=ref.id, projection="full"):
-            if job.get("status", {}).get("errorResult"):
-                frames = job.get("statistics", {}).get("scriptStatistics", {}).get("stackFrames", [])
-                return "; called from ".join(
-                    f"line {frame.get('startLine')}, column {frame.get('startColumn')}: {frame.get('text')}"
-                    for frame in frames
-                )
+            if place := failing_place(job):
+                return place
         return None

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
 from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
+from airflow_provider_jobs.core.http.messages import listed
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError, ServiceError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobRef, JobState, JobStatus
 from airflow_provider_jobs.words import shown
@@ -145,6 +146,25 @@ def listed_jobs(page: Mapping[str, Any]) -> Iterator[tuple[str | None, str, dict
             yield _region(reference), str(reference["jobId"]), job
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ProtocolError("jobs.list answered with a job that has no reference") from None
+
+
+def failing_place(job: Mapping[str, Any]) -> str | None:
+    """Return the statement of a script's job and where it stands, None unless it failed.
+
+    Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#ScriptStackFrame
+
+    :raises ProtocolError: the job is not what the API describes.
+    """
+    try:
+        if not (job.get("status") or {}).get("errorResult"):
+            return None
+        frames = listed((job.get("statistics") or {}).get("scriptStatistics") or {}, "stackFrames")
+    except AttributeError:
+        raise ProtocolError("the reply holds a script's job that is not what the API describes") from None
+    return "; called from ".join(
+        f"line {frame.get('startLine')}, column {frame.get('startColumn')}: {frame.get('text')}"
+        for frame in frames
+    )
 
 
 def console_url(ref: JobRef) -> str:

@@ -16,6 +16,8 @@ from airflow_provider_jobs.errors import ProtocolError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+#: What reading breaks with where something is not what the API describes.
+_MISFITS = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError)
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -28,13 +30,16 @@ def typed_rows(
     describes, RECORD a dict, a repeated field a list. A type that is not known stays text.
 
     :param rows: In the API's form ``{"f": [{"v": …}, …]}``, timestamps as microseconds since 1970.
-    :raises ProtocolError: a row does not fit the schema.
+    :raises ProtocolError: a row does not fit the schema, or that is not one.
     """
-    read = _record_reader(fields)
+    try:
+        read = _record_reader(fields)
+    except _MISFITS:
+        raise ProtocolError("rows came with a schema that is not one") from None
     for row in rows:
         try:
             typed = read(row)
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError):
+        except _MISFITS:
             raise ProtocolError("a row does not fit the schema that came with it") from None
         yield typed
 

@@ -88,8 +88,11 @@ class JobSearch:
         )
         for page in pages:
             if hidden := page.get("unreachable"):
-                raise ProtocolError(f"jobs.list could not see {', '.join(map(str, hidden))}")
+                places = map(str, hidden) if isinstance(hidden, list) else [str(hidden)]
+                raise ProtocolError(f"jobs.list could not see {', '.join(places)}")
             for _, job_id, job in listed_jobs(page):
-                labels = (job.get("configuration") or {}).get("labels") or {}
+                configuration = job.get("configuration")
+                labels = configuration.get("labels") if isinstance(configuration, dict) else None
+                labels = labels if isinstance(labels, dict) else {}
                 if job_id.startswith(self.job_id_prefix or "") and self.labels.items() <= labels.items():
                     yield job

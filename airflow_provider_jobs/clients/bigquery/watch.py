@@ -64,8 +64,9 @@ class ProjectJobs(JobList):
     def _pages(self, refs: Sequence[JobRef], filters: dict[str, Any]) -> Iterator[Page]:
         anywhere = any(ref.location is None for ref in refs)
         for page in self.list_pages(refs[0].scope, **filters):
-            hidden = page.get("unreachable") or ()
-            jobs = [((ref.location, ref.id), _HIDDEN) for ref in refs if hidden and ref.location in hidden]
+            hidden = page.get("unreachable")
+            hidden = hidden if isinstance(hidden, list) else ()
+            jobs = [((ref.location, ref.id), _HIDDEN) for ref in refs if ref.location in hidden]
             jobs += [((location, job_id), job) for location, job_id, job in listed_jobs(page)]
             if anywhere:
                 jobs += [((None, job_id), job) for (_, job_id), job in jobs if job is not _HIDDEN]

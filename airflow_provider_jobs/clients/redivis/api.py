@@ -21,7 +21,7 @@ from airflow_provider_jobs.clients.redivis.replies import (
     release_status,
     upload_status,
 )
-from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, check_url, pages
+from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, check_url, listed, pages
 from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.errors import NotFoundError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -86,7 +86,7 @@ class RedivisApi:
         :param filters: The API's ``maxResults`` (uploads a page) and ``pageToken``.
         """
         for page in self.list_upload_pages(table, **filters):
-            yield from page.get("results") or []
+            yield from listed(page, "results")
 
     def list_upload_pages(self, table: str, **filters: Any) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list of uploads."""
@@ -136,7 +136,7 @@ class RedivisApi:
             f"the list of tables of {dataset}",
             filters.get("pageToken"),
         ):
-            yield from page.get("results") or []
+            yield from listed(page, "results")
 
     def create_table(self, dataset: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create a table in an unreleased version of a dataset; sent once."""

@@ -36,7 +36,8 @@ class TableUploads(JobList):
     def pages(self, refs: Sequence[JobRef]) -> Iterator[Page]:
         """Yield the uploads of the table."""
         for page in self.list_pages(refs[0].scope, maxResults=_PAGE_UPLOADS):
-            uploads = [each for each in page.get("results") or [] if isinstance(each, dict)]
+            found = page.get("results")
+            uploads = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
             yield Page([(str(upload.get("uri")), upload) for upload in uploads])
 
     def read(self, job: Any, ref: JobRef, before: JobStatus | JobsError | None) -> JobStatus | None:

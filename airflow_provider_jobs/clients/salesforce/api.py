@@ -30,7 +30,7 @@ from airflow_provider_jobs.clients.salesforce.replies import (
     parse_object,
     refused,
 )
-from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, pages
+from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, listed, pages
 from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
 from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
@@ -103,7 +103,7 @@ class SalesforceApi:
     ) -> Iterator[dict[str, Any]]:
         """Yield the jobs of the whole org, in any order; see :meth:`list_job_pages`."""
         for page in self.list_job_pages(kind, version=version, **filters):
-            yield from page.get("records") or []
+            yield from listed(page, "records")
 
     def list_job_pages(
         self, kind: str = QUERY, *, version: str | float | None = None, **filters: Any

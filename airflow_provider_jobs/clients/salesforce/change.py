@@ -18,6 +18,7 @@ from airflow_provider_jobs.clients.salesforce.replies import (
     job_ref,
     seconds,
 )
+from airflow_provider_jobs.core.http.messages import listed
 from airflow_provider_jobs.core.upload.body import WholeBody
 from airflow_provider_jobs.core.wait.single import pause_seconds
 from airflow_provider_jobs.errors import (
@@ -90,7 +91,7 @@ def _name_orphans(api: SalesforceApi, location: str, began: float) -> None:
         for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
             found += [
                 str(job.get("id"))
-                for job in page.get("records") or []
+                for job in listed(page, "records")
                 if job.get("jobType", job_type) == job_type
                 and (seconds(job.get("createdDate")) or 0.0) >= api.service_time(began) - _DATE_SECONDS
             ]

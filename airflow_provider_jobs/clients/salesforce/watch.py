@@ -45,7 +45,8 @@ class OrgJobs(JobList):
         """Yield the jobs of the whole org that are of the kind of these."""
         kind = kind_of(refs[0])
         for page in self.list_pages(kind, version=version_of(refs[0]), jobType=JOB_TYPES[kind]):
-            jobs = [job for job in page.get("records") or [] if isinstance(job, dict)]
+            found = page.get("records")
+            jobs = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
             keyed = [(str(job.get("id"))[:_ID_LENGTH], job) for job in jobs]
             yield Page(keyed, last=next_locator(page, "queryLocator") is None)
 

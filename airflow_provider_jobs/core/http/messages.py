@@ -90,11 +90,15 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One reply, read to its end. Header names are looked up in any case."""
+    """One reply, read to its end. Header names are looked up in any case.
+
+    :param host: Who sent it, for messages; empty if nobody knows.
+    """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)  # a service may send back what it was sent
     body: bytes = field(repr=False)
+    host: str = ""
 
     def json(self) -> Any:
         """Return the body's JSON document.
@@ -106,7 +110,7 @@ class Reply:
         except (ValueError, RecursionError):
             words = self.page_words
             told = f", but a page: {words}" if words else ""
-            raise ProtocolError(f"HTTP {self.status} came with a body that is not JSON{told}") from None
+            raise ProtocolError(f"{self._came} a body that is not JSON{told}") from None
 
     def json_object(self) -> dict[str, Any]:
         """Return the body's JSON object; an empty one for an empty body.
@@ -115,10 +119,12 @@ class Reply:
         """
         document = self.json() if self.body else {}
         if not isinstance(document, dict):
-            raise ProtocolError(
-                f"HTTP {self.status} came with a JSON {type(document).__name__}, not an object"
-            )
+            raise ProtocolError(f"{self._came} a JSON {type(document).__name__}, not an object")
         return document
+
+    @property
+    def _came(self) -> str:
+        return f"HTTP {self.status} came {f'from {self.host} ' if self.host else ''}with"
 
     @property
     def page_words(self) -> str:
@@ -180,6 +186,17 @@ def number(value: Any) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value):
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def listed(document: Any, name: str) -> list[dict[str, Any]]:
+    """Return the objects that a document lists under a name; none if it has no such list.
+
+    :raises ProtocolError: something else is there.
+    """
+    found = (document.get(name) or []) if isinstance(document, dict) else None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ProtocolError(f"the reply has something else where {name} should be a list of objects")
+    return found
 
 
 def pages(

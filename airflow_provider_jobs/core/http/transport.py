@@ -159,7 +159,8 @@ class Transport:
         most_bytes = request.most_bytes or self.limits.reply_bytes
         its = self._bounds(request, self.limits.call_seconds, max(most_bytes, ERROR_BYTES))
         with closing(self._exchange(request, headers, its)) as response:
-            unread = Reply(response.status_code, response.headers, b"")
+            host = urlsplit(request.url).netloc.rpartition("@")[2]
+            unread = Reply(response.status_code, response.headers, b"", host)
             body = whole(response, most_bytes) if unread.good else refusal_body(blocks_of(response))
             return replace(unread, body=body)
 

@@ -12,6 +12,7 @@ import os
 import re
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,13 @@ from airflow_provider_jobs.clients.bigquery.api import UNIVERSE_DOMAIN
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.http.path import path_of
-from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, TransportError
+from airflow_provider_jobs.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    JobsError,
+    ProtocolError,
+    TransportError,
+)
 from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of, transport_of
 from airflow_provider_jobs.words import shown
 
@@ -42,6 +49,9 @@ _ACCOUNTS = ("v1", "projects", "-", "serviceAccounts")
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
 #: Codes of a service that gives tokens, and is busy.
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
+#: What google-auth says of a good reply without a token, and what it breaks with at other nonsense.
+_NOTHING_GIVEN = "No access token"
+_UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 #: A key looks otherwise.
 _PATH = re.compile(r"[^\s{\"\[][^\n{\"]{0,400}")
 #: What names the file of application default credentials; without it, it is gcloud's.
@@ -193,15 +203,31 @@ class GoogleToken:
         except exceptions.TransportError:
             problem: JobsError = _unreachable(self._conn_id)
         except exceptions.GoogleAuthError as error:
-            problem = AuthenticationError(
-                f"connection {self._conn_id}: Google gives no token: {_words(error)}",
-                status=401,
-                reason="authError",
-                retryable=_is_busy(error),
-            )
+            if _NOTHING_GIVEN in _words(error) or isinstance(error, exceptions.InvalidValue):
+                problem = self._nonsense()
+            else:
+                problem = AuthenticationError(
+                    f"connection {self._conn_id}: Google gives no token: {_words(error)}",
+                    status=401,
+                    reason="authError",
+                    retryable=self._exchange.status in _BUSY or _is_busy(error),
+                )
+        except _UNREADABLE:  # google-auth takes for granted that a good reply is what it should be
+            problem = self._nonsense()
         else:
-            return
+            if isinstance(self._credentials.token, str) and self._credentials.token:
+                return
+            self._credentials.token, problem = None, self._nonsense()
         raise problem  # out here: google-auth's error holds the whole reply, and would stay its context
+
+    def _nonsense(self) -> ProtocolError:
+        with suppress(JobsError):  # of what was read in part nothing stays, in a source neither
+            self._credentials, _ = self._load()
+        status = self._exchange.status
+        return ProtocolError(
+            f"connection {self._conn_id}: Google's token service answered {status} with what is not a token; "
+            "a proxy may stand in between"
+        )
 
 
 def token_for(settings: BigQuerySettings) -> tuple[StaticToken | GoogleToken, str | None]:

@@ -52,6 +52,8 @@ class Exchange(transport.Request):  # type: ignore[misc]  # google-auth has no t
         self._where = f"connection {conn_id}"
         self._transport = transport
         self._origins = origins
+        #: Of the last reply.
+        self.status: int | None = None
         #: The sources that credentials of the connection have named so far.
         self._sources: set[tuple[str, str, int]] = set()
 
@@ -105,9 +107,11 @@ class Exchange(transport.Request):  # type: ignore[misc]  # google-auth has no t
             certificate=options.get("cert"),
         )
         try:
-            return _Response(self._transport.send(request, {}))
+            reply = self._transport.send(request, {})
         except TransportError as error:
             raise exceptions.TransportError(str(error)) from None
+        self.status = reply.status
+        return _Response(reply)
 
     def _check_universe(self, domain: str) -> None:
         """See that credentials are of the connection's cloud: google-auth derives hosts from its domain."""

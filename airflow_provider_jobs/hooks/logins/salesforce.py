@@ -312,7 +312,7 @@ _HINTS: tuple[tuple[Flow | None, str, str, str], ...] = (
         "this org has its users log in by single sign-on: use JWT bearer",
     ),
 )
-_TRANSIENT_STATUSES = frozenset({408, 420, 429, 500, 502, 503, 504})
+_TRANSIENT_STATUSES = frozenset({408, 420, 429, *range(500, 600)})
 #: What OAuth says where SOAP has a code: 3,600 logins of a user in an hour, or an org that is busy.
 _LATER_LOGIN = re.compile(r"login rate exceeded|retry your request|temporarily unavailable", re.IGNORECASE)
 

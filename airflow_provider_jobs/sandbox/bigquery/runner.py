@@ -128,7 +128,7 @@ class JobRunner:
             await job.stop_asked.wait()
             return {"type": "http.disconnect"}
 
-        exchange = Exchange(stopped, "", self._platform.tokens, self._platform.stopping)
+        exchange = Exchange(stopped, "", self._platform.tokens, self._platform.stopping, self._platform.clock)
         try:
             for action in actions:
                 await action.before(exchange)

@@ -111,7 +111,7 @@ class Processing:
             await stopping.wait()
             return {"type": "http.disconnect"}
 
-        exchange = Exchange(stopped, "", self._platform.tokens, stopping)
+        exchange = Exchange(stopped, "", self._platform.tokens, stopping, self._platform.clock)
         try:
             for action in self._platform.faults.actions_named(OPERATION, f"/uploads/{upload.name}"):
                 await action.before(exchange)

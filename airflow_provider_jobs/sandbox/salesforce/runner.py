@@ -146,7 +146,7 @@ class JobRunner:
             await wait_for_first(None, job.ended.wait(), self._closing.wait())
             return {"type": "http.disconnect"}
 
-        exchange = Exchange(stopped, "", self._platform.tokens, self._platform.stopping)
+        exchange = Exchange(stopped, "", self._platform.tokens, self._platform.stopping, self._platform.clock)
         try:
             for action in actions:
                 if isinstance(action, LockRecords):

@@ -29,6 +29,10 @@ class FakeCredentials:
     def valid(self) -> bool:
         return self.number > 0
 
+    @property
+    def token(self) -> str:
+        return str(self.number)
+
     def refresh(self, request: Any) -> None:
         if self.errors:
             raise self.errors.pop(0)
