@@ -225,9 +225,20 @@ def test_large_inputs_are_duckdbs_where_it_is_exact_and_else_the_evaluators(benc
     assert bench.values("SELECT COUNT(*), MAX(k), MIN(k) FROM t") == [["11760", "98", "1"]]
     bench.query("CREATE TABLE large AS SELECT x FROM UNNEST(GENERATE_ARRAY(1, 200001)) AS x")
     assert bench.values("SELECT SUM(x) FROM large") == [["20000300001"]]
+    assert bench.fail(bench.sql("SELECT SUM(-9223372036854775807) FROM large")).message == "int64 overflow"
     said = bench.fail(bench.sql("SELECT MAX(FORMAT('%d', x)) FROM large")).message
     assert said == (
         "The sandbox cannot run this (FORMAT): read more than 200,000 rows for this, BigQuery can"
+    )
+
+
+@pytest.mark.parametrize(
+    "digits", ["12345678901234567890", "-12345678901234567890.5", "0.12345678901234567890"]
+)
+def test_digits_of_a_bignumeric_that_cannot_be_stored_are_counted(shared: Bench, digits: str) -> None:
+    said = shared.fail(shared.sql(f"SELECT BIGNUMERIC '{digits[:-1]}1'")).message
+    assert said == (
+        "The sandbox cannot store more than 19 digits before or after the point of a BIGNUMERIC, BigQuery can"
     )
 
 
