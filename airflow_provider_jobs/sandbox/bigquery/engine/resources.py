@@ -33,6 +33,7 @@ _REFUSED = (
     "snapshotDefinition",
     "cloneDefinition",
     "biglakeConfiguration",
+    "defaultCollation",
 )
 
 

@@ -43,6 +43,10 @@ _WRITTEN = rf"r'%(?:[-_]?[aAbBCcdeFGgHhIjMmnpRrSstUuVWwXxYy]|{_ELSE})'"
 _READ = rf"r'%(?:[aAbBCcdeFGgHhIJjklMmnPpRrSstUVWwXxYy]|{_ELSE})'"
 _SCALARS = {
     "SESSION_USER": ("", "'sandbox@example.com'"),
+    "COLLATE": (
+        "value name",
+        "IF(name = '', value, ERROR('The sandbox cannot compare by a collation, BigQuery can'))",
+    ),
     "CONTAINS_SUBSTR": (
         "value text",
         f"""CASE WHEN value IS NULL THEN NULL
@@ -91,7 +95,8 @@ _AGGREGATES = {
 
 # Functions of GoogleSQL that BigQuery does not have; and those above, which replace them.
 _EXCLUDED = (
-    "FN_APPROX_COUNT_DISTINCT", "FN_APPROX_QUANTILES", "FN_APPROX_TOP_COUNT", "FN_SESSION_USER",
+    "FN_APPROX_COUNT_DISTINCT", "FN_APPROX_QUANTILES", "FN_APPROX_TOP_COUNT", "FN_COLLATE",
+    "FN_SESSION_USER",
     "FN_ARRAY_FILTER", "FN_ARRAY_TRANSFORM", "FN_FIRST_N", "FN_LAST_N", "FN_ZSTD_",
 )  # fmt: skip
 
