@@ -108,6 +108,8 @@ def get_dataset(session: Session, project: str, dataset: str, location: str = ""
 
 def insert_dataset(session: Session, project: str, body: dict[str, Any]) -> dict[str, Any]:
     """Create a dataset."""
+    if body.get("defaultCollation"):
+        raise ApiError(400, "invalid", "defaultCollation is not supported by the sandbox")
     dataset = str((body.get("datasetReference") or {}).get("datasetId") or "")
     if find_dataset(session, project, dataset) is not None:
         raise ApiError(409, "duplicate", f"Already Exists: Dataset {project}:{dataset}")

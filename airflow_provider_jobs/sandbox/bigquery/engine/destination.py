@@ -84,11 +84,9 @@ def stage_texts(
     if not columns or not columns[0]:
         return
     for each, values in zip(fields, columns, strict=True):
-        if each.type == "BIGNUMERIC" and any(_too_fine(value) for value in values):
-            message = (
-                f"The sandbox cannot store {BIGNUMERIC_SCALE + 1} digits after the point of a BIGNUMERIC"
-            )
-            raise JobProblem("invalidQuery", f"{message}, BigQuery can", "query")
+        if each.type == "BIGNUMERIC" and any(map(_is_too_long, values)):
+            what = f"more than {BIGNUMERIC_SCALE} digits before or after the point of a BIGNUMERIC"
+            raise JobProblem("invalidQuery", f"The sandbox cannot store {what}, BigQuery can", "query")
     lists = ", ".join(f"unnest(CAST(? AS VARCHAR[])) AS c{number}" for number in range(len(fields)))
     casts = ", ".join(from_text(each, f"c{number}") for number, each in enumerate(fields))
     session.execute(f"INSERT INTO {physical} SELECT {casts} FROM (SELECT {lists})", columns)  # noqa: S608 - ours
@@ -101,8 +99,9 @@ def from_text(each: Field, column: str) -> str:
     return f"CAST({column} AS {duck_type(each)})"
 
 
-def _too_fine(value: str | None) -> bool:
-    return value is not None and len(value.partition(".")[2].rstrip("0")) > BIGNUMERIC_SCALE
+def _is_too_long(value: str | None) -> bool:
+    whole, _, rest = (value or "").lstrip("-").partition(".")
+    return max(len(whole), len(rest.rstrip("0"))) > BIGNUMERIC_SCALE
 
 
 def check_target(session: Session, target: Target) -> StoredTable | None:

@@ -41,6 +41,7 @@ _REFUSED = (
     "snapshotDefinition",
     "cloneDefinition",
     "biglakeConfiguration",
+    "defaultCollation",
 )
 
 

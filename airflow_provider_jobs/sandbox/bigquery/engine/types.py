@@ -52,8 +52,7 @@ _LENGTH_BYTES = 2
 _MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _FIELD_NAME = re.compile(r"[^\W\d]\w{0,299}")
 _EXTRAS = (
-    "description", "precision", "scale", "maxLength", "policyTags", "defaultValueExpression", "collation",
-    "roundingMode",
+    "description", "precision", "scale", "maxLength", "policyTags", "defaultValueExpression", "roundingMode",
 )  # fmt: skip
 
 
@@ -129,6 +128,8 @@ def _read_field(item: Any) -> Field:
     mode = str(item.get("mode") or "NULLABLE").upper()
     if mode not in _MODES:
         raise ApiError(400, "invalid", f"Invalid value for mode: {item.get('mode')} is not a valid value")
+    if item.get("collation"):
+        raise ApiError(400, "invalid", f"The collation of field {name} is not supported by the sandbox")
     inner = _read_fields(item.get("fields") or [])
     if (type_name == "RECORD") != bool(inner):
         wrong = f"Field {name} is type RECORD but has no schema" if type_name == "RECORD" else (

@@ -73,10 +73,11 @@ def _csv_text(each: Field) -> str:
         case "FLOAT":
             return (
                 f"CASE WHEN isnan({name}) THEN 'NaN' WHEN {name} = 'inf' THEN 'Infinity' "
-                f"WHEN {name} = '-inf' THEN '-Infinity' ELSE bq_string({name}) END"
+                f"WHEN {name} = '-inf' THEN '-Infinity' "
+                f"ELSE regexp_replace(CAST({name} AS VARCHAR), '\\.0$', '') END"
             )
-        case "NUMERIC" | "BIGNUMERIC":
-            return f"bq_string({name})"
+        case "NUMERIC" | "BIGNUMERIC":  # without zeros at the end, and without a point at the end
+            return f"rtrim(rtrim(CAST({name} AS VARCHAR), '0'), '.')"
     return f"CAST({name} AS VARCHAR)"
 
 

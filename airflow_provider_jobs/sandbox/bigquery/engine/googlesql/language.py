@@ -37,8 +37,16 @@ _BIGQUERYS = (
 # Functions that the evaluator lacks, or the analyzer, written in what it has: name -> (arguments, SQL). An
 # argument with a mark before it is one value for all rows of an aggregate.
 _ASCII = r"r'^[\x00-\x7F]*$'"
+# Elements of times that the evaluator knows as BigQuery does, in formats to write and in formats to read.
+_ELSE = r"[%DQTZz]|E(?:[0-9]*S|\*S|4Y|z|[CcXxYy])|O[deHIMmSUVWwy]"
+_WRITTEN = rf"r'%(?:[-_]?[aAbBCcdeFGgHhIjMmnpRrSstUuVWwXxYy]|{_ELSE})'"
+_READ = rf"r'%(?:[aAbBCcdeFGgHhIJjklMmnPpRrSstUVWwXxYy]|{_ELSE})'"
 _SCALARS = {
     "SESSION_USER": ("", "'sandbox@example.com'"),
+    "COLLATE": (
+        "value name",
+        "IF(name = '', value, ERROR('The sandbox cannot compare by a collation, BigQuery can'))",
+    ),
     "CONTAINS_SUBSTR": (
         "value text",
         f"""CASE WHEN value IS NULL THEN NULL
@@ -46,15 +54,20 @@ _SCALARS = {
         THEN STRPOS(LOWER(CAST(value AS STRING)), LOWER(text)) > 0
         ELSE ERROR('The sandbox cannot run CONTAINS_SUBSTR on more than ASCII, BigQuery can') END""",
     ),
-    # The evaluator's C library writes these as nothing, and reads %F not at all.
+    # The evaluator's C library ends a text at an element that it does not know, and does not read %F and %k.
     "sandbox_written_format": (
         "format",
-        """IF(REGEXP_CONTAINS(format, r'(^|[^%])(%%)*%[klP]'),
-        ERROR('The sandbox cannot write %k, %l and %P, BigQuery can'), format)""",
+        f"""IF(STRPOS(REGEXP_REPLACE(format, {_WRITTEN}, ''), '%') = 0, format, ERROR(CONCAT(
+        'The sandbox cannot write ', REGEXP_EXTRACT(REGEXP_REPLACE(format, {_WRITTEN}, ''), r'%.?.?'),
+        ' in a time, BigQuery can')))""",
     ),
     "sandbox_read_format": (
         "format",
-        r"REGEXP_REPLACE(format, r'(^|[^%])((?:%%)*)%F', r'\1\2%Y-%m-%d')",
+        f"""IF(STRPOS(REGEXP_REPLACE(format, {_READ}, ''), '%') = 0,
+        REGEXP_REPLACE(REGEXP_REPLACE(format, r'(^|[^%])((?:%%)*)%F', r'\\1\\2%Y-%m-%d'),
+            r'(^|[^%])((?:%%)*)%k', r'\\1\\2%H'), ERROR(CONCAT(
+        'The sandbox cannot read ', REGEXP_EXTRACT(REGEXP_REPLACE(format, {_READ}, ''), r'%.?.?'),
+        ' in a time, BigQuery can')))""",
     ),
     "sandbox_quantiles": (
         "list number",
@@ -82,7 +95,8 @@ _AGGREGATES = {
 
 # Functions of GoogleSQL that BigQuery does not have; and those above, which replace them.
 _EXCLUDED = (
-    "FN_APPROX_COUNT_DISTINCT", "FN_APPROX_QUANTILES", "FN_APPROX_TOP_COUNT", "FN_SESSION_USER",
+    "FN_APPROX_COUNT_DISTINCT", "FN_APPROX_QUANTILES", "FN_APPROX_TOP_COUNT", "FN_COLLATE",
+    "FN_SESSION_USER",
     "FN_ARRAY_FILTER", "FN_ARRAY_TRANSFORM", "FN_FIRST_N", "FN_LAST_N", "FN_ZSTD_",
 )  # fmt: skip
 

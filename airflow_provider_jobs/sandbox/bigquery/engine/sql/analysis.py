@@ -114,6 +114,8 @@ def refusal(error: GoogleSqlError, written: Written) -> JobProblem:
     name = said.removeprefix("Function not found: ").partition(" ")[0].rstrip(";")
     if said.startswith("Function not found: ") and is_missing(name):
         return unsupported(f"run the function {name}")
+    if said == "COLLATE has invalid collation name 'und:ci'":  # BigQuery's only one
+        return unsupported("sort by a collation")
     if said.startswith("Unrecognized name: @@"):
         return unsupported(f"give the system variable {said.split()[2]}")
     return invalid_query(in_script(said, written.statement, written.edits))

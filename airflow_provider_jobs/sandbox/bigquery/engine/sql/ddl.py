@@ -21,6 +21,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.ddl_parts import (
     fields_of,
     options,
     partitioning,
+    refuse_collation,
     retyped,
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
@@ -98,6 +99,7 @@ def _create_table(context: QueryContext, statement: Statement) -> StatementResul
     if any(has(node, each) for each in ("clone_data_source", "copy_data_source", "like_table_name")):
         raise unsupported(f"run CREATE TABLE LIKE, CLONE or COPY{at(statement.script, statement.start)}")
     resolved = analyzed(context, statement)
+    refuse_collation(resolved)
     more = {**partitioning(resolved), **clustering(resolved), **options(part(resolved, "option_list"))}
     given = fields_of(part(resolved, "column_definition_list"))
     # Temporary tables of a script or a session go by this name; each has an id of its own.
@@ -332,6 +334,7 @@ _COLUMN_ACTIONS: dict[str, Callable[[Field, Any], Field]] = {
 
 def _create_schema(context: QueryContext, statement: Statement) -> StatementResult:
     resolved = analyzed(context, statement)
+    refuse_collation(resolved)
     project, dataset = _schema_name(context, resolved)
     body = {
         "datasetReference": {"datasetId": dataset}, "location": context.location,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import kind, leaf, part
+from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.trees import has, kind, leaf, part
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import NoSuchType, field_of
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import invalid_query, unsupported
 from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, read_schema
@@ -72,12 +72,22 @@ def _written(column: Field) -> str:
     return f"{column.sql_name}({sizes})" if sizes else column.sql_name
 
 
+def refuse_collation(node: Any) -> None:
+    """Refuse a column, a table or a dataset whose texts compare by a collation.
+
+    :raises JobProblem: it is such a one.
+    """
+    if has(node, "collation_name") and leaf(part(node, "collation_name")).value.value.string_value:
+        raise unsupported("store texts with a collation")
+
+
 def _annotate(column: dict[str, Any], annotations: Any) -> None:
     """Note what is said of a column, or of a field of a record, besides its type."""
     if column["mode"] == "REPEATED" and annotations.child_list:
         (element,) = annotations.child_list
     else:
         element = annotations
+    refuse_collation(element)
     if annotations.not_null and column["mode"] != "REPEATED":
         column["mode"] = "REQUIRED"
     column |= {key: value for key, value in options(annotations.option_list).items() if key == "description"}

@@ -24,7 +24,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine.sql.exact import (
     TYPED_AGGREGATES,
     UNIONS,
     VARIADIC,
-    WHOLE,
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import duck_type
@@ -48,14 +47,6 @@ CREATE OR REPLACE MACRO bq_div(a, b) AS CASE WHEN b = 0
     THEN error(chr(1) || 'division by zero: DIV(' || a || ', ' || b || ')') ELSE a // b END;
 CREATE OR REPLACE MACRO bq_mod(a, b) AS CASE WHEN b = 0
     THEN error(chr(1) || 'division by zero: MOD(' || a || ', ' || b || ')') ELSE a % b END;
--- Text of any value as BigQuery casts it, for files; each branch has to bind for every type.
-CREATE OR REPLACE MACRO bq_string(x) AS CASE typeof(x)
-    WHEN 'DOUBLE' THEN regexp_replace(CAST(x AS VARCHAR), '\\.0$', '')
-    WHEN 'BLOB' THEN decode(CAST(CAST(x AS VARCHAR) AS BLOB))
-    WHEN 'JSON' THEN CAST(x AS VARCHAR)
-    ELSE CASE WHEN typeof(x) LIKE 'DECIMAL%'
-        THEN regexp_replace(regexp_replace(CAST(x AS VARCHAR), '(\\.\\d*?)0+$', '\\1'), '\\.$', '')
-        ELSE CAST(x AS VARCHAR) END END;
 CREATE OR REPLACE MACRO bq_finite(x) AS CASE WHEN NOT isfinite(x) THEN error('{UNKNOWN}') ELSE x END;
 """
 
@@ -272,7 +263,6 @@ class _Writer:
         if part(node, "error_mode") or part(node, "generic_argument_list"):
             raise NoTranslation(f"SAFE.{name.upper()}")
         written = {
-            "generate_array": lambda: self._plain("generate_series", arguments, types, WHOLE),
             "round": lambda: self._round(arguments, types),
             "$in": lambda: self._in(arguments, types),
             "$divide": lambda: self._divide(arguments),
@@ -281,10 +271,6 @@ class _Writer:
             **dict.fromkeys(DATE_PARTS, lambda: self._date_part(name, arguments)),
         }.get(name)
         return written() if written is not None else self._known(name, arguments, types)
-
-    def _plain(self, name: str, arguments: Any, types: Any, allowed: set[str]) -> str:
-        self._types(types, allowed)
-        return f"{name}({', '.join(map(self.value, arguments))})"
 
     def _round(self, arguments: Any, types: Any) -> str:
         self._types(types[:1], {"FLOAT"})

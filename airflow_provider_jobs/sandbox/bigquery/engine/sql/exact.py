@@ -32,6 +32,7 @@ FUNCTIONS: dict[str, tuple[set[str], str]] = {
 VARIADIC: dict[str, tuple[set[str], str, str]] = {
     "$and": (TRUTH, "(", " AND "), "$or": (TRUTH, "(", " OR "),
     "coalesce": (ANY, "coalesce(", ", "), "concat": ({"STRING"}, "(", " || "),
+    "generate_array": (WHOLE, "generate_series(", ", "),
 }  # fmt: skip
 # Aggregates: name -> (types of the argument, DuckDB's SQL).
 AGGREGATES: dict[str, tuple[set[str], str]] = {
