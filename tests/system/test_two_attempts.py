@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from tests.demo.airflow import DATABASE, DATABASE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +62,4 @@ def _not_heard_of_since_yesterday(stage: Stage, run_id: str) -> None:
         "UPDATE task_instance SET last_heartbeat_at = datetime('now', '-1 day')"
         " WHERE run_id = ? AND task_id = ? AND try_number = 1"
     )
-    path = stage.airflow.home / DATABASE
-    with closing(sqlite3.connect(path, timeout=DATABASE_SECONDS)) as database, database:
-        assert database.execute(forget, (run_id, TASK)).rowcount == 1
+    assert stage.airflow.change(forget, run_id, TASK) == 1
