@@ -5,10 +5,14 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Folders whose tests share a process: they share an Airflow, or the stores.
 TOGETHER = ("tests/system/", "tests/integration/stores/")
@@ -23,6 +27,14 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["CLOUDSDK_CONFIG"] = f"{_home}/gcloud"
 os.environ["NO_GCE_CHECK"] = "true"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+
+@pytest.fixture(autouse=True)
+def masked_secrets() -> Iterator[None]:
+    """Let Airflow forget the secrets of each test: for each it compiles a pattern of all anew."""
+    yield
+    if masker := sys.modules.get("airflow.sdk._shared.secrets_masker"):
+        masker.reset_secrets_masker()
 
 
 @pytest.hookimpl(optionalhook=True)

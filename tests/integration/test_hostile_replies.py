@@ -15,6 +15,8 @@ from airflow.sdk import Connection
 
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
 from airflow_provider_jobs.core.http.messages import pages as pages_of
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.core.sources.source import FileSource, Media
 from airflow_provider_jobs.errors import (
     ConfigurationError,
@@ -229,7 +231,13 @@ def test_what_the_test_of_a_connection_says_shows_no_secret(
 
 
 @pytest.mark.parametrize("value", ["[" * 900 + "]" * 900, json.dumps(["1"] * 100_000), '{"a": NaN}', "NaN"])
-def test_statistics_stay_small(value: str, serve: Serve) -> None:
+def test_statistics_stay_small(value: str, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = Transport.__init__
+
+    def hurried(transport: Transport, *arguments: Any, **options: Any) -> None:
+        begin(transport, *arguments, **{**options, "retry": RetryPolicy(attempts=1)})
+
+    monkeypatch.setattr(Transport, "__init__", hurried)
     body = '{"jobReference": {"projectId": "p", "jobId": "j"}, "status": {"state": "DONE"}, "statistics": '
     body += '{"extract": {"destinationUriFileCounts": %s}}}'
     client = bigquery(serve({"body": (body % value).encode()}).url)

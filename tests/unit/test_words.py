@@ -127,10 +127,10 @@ def test_a_text_is_cut_after_it_was_masked() -> None:
     ids=["JWT", "PEM", "URL", "query", "JSON", "bearer", "lines"],
 )  # fmt: skip
 def test_no_text_takes_long(text: str) -> None:
-    began = time.monotonic()
+    began = time.thread_time()
     shown(text)
     shown_lines(text[:50_000])
-    assert time.monotonic() - began < 2.0
+    assert time.thread_time() - began < 2.0
 
 
 def test_errors_show_no_more_than_that() -> None:

@@ -100,6 +100,12 @@ def time_passes(play: Play) -> Iterator[Cue]:
     yield "the task's end", lambda: play.state in {"failed", "skipped"}
 
 
+def run_timeout(play: Play) -> Iterator[Cue]:
+    yield from play.look_at_all()
+    play.age_run()
+    yield from time_passes(play)
+
+
 def triggerer(play: Play) -> Iterator[Cue]:
     yield from play.deferred()
     yield from play.own_turn()
@@ -121,7 +127,7 @@ ACTS: dict[str, Act] = {
     "kill_before_defer": kill_waiting,
     "kill_inline": kill_waiting,
     "execution_timeout": time_passes,
-    "run_timeout": time_passes,
+    "run_timeout": run_timeout,
     "triggerer_stop": triggerer,
     "triggerer_kill": triggerer,
     "triggerer_move": triggerer,

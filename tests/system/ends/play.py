@@ -103,6 +103,10 @@ class Play:
             lines += [f"--- attempt {number}", *(json.dumps(line, ensure_ascii=False) for line in log)]
         return "\n".join(lines)
 
+    def _all_in(self, *states: str) -> bool:
+        tasks = self.airflow.rest.tasks(self.dag_id, self.run_id)
+        return {task["state"] for task in tasks} <= set(states)
+
     # What can be waited for.
 
     def deferred(self) -> Iterator[Cue]:
@@ -114,6 +118,22 @@ class Play:
         """Wait until somebody looks at the job again."""
         self._since = time.time()
         yield "a look at the job", self.looked
+
+    def look_at_all(self) -> Iterator[Cue]:
+        """Wait until the triggerer looks at the jobs of all tasks of the run, unless they have ended."""
+        yield "the deferral", lambda: self.state in {"deferred", "skipped"}
+        yield "all deferrals", lambda: self._all_in("deferred", "skipped")
+        since = time.time()
+        yield (
+            "a look at all jobs",
+            lambda: (
+                self._all_in("skipped")
+                or all(
+                    any(entry["started_at"] > since for entry in self.requests(*service.looks))
+                    for service in KNOWN.values()
+                )
+            ),
+        )
 
     def own_turn(self) -> Iterator[Cue]:
         """Wait until what concerns all tasks has happened."""
@@ -133,6 +153,11 @@ class Play:
     def clear(self) -> None:
         """Clear the task."""
         self.airflow.rest.clear(self.dag_id, self.run_id, self.service_name)
+
+    def age_run(self) -> None:
+        """Let the run have begun a day before."""
+        older = "UPDATE dag_run SET start_date = datetime('now', '-1 day') WHERE run_id = ? AND dag_id = ?"
+        assert self.airflow.change(older, self.run_id, self.dag_id) == 1
 
     def signal_worker(self, number: signal.Signals) -> None:
         """Send a signal to the process that runs the task."""

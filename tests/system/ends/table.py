@@ -118,7 +118,7 @@ ENDS = (
         "run_timeout",
         "`dagrun_timeout` passes while deferred",
         task=DEFERRED,
-        timeout_seconds=45,
+        timeout_seconds=3600,
         **ending("skipped"),
     ),
     End("triggerer_stop", "triggerer stopped (SIGTERM), a new one started", ONE, DEFERRED),

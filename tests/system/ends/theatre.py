@@ -78,8 +78,7 @@ class Theatre:
         scenes = [Scene(str(play), ending(play), play) for play in self.plays]
         for scene in scenes:
             scene.go_on()  # what has to be done before the run starts
-        # A run that must end while its tasks are deferred does not wait for the tasks of others.
-        for end in sorted(self._ends, key=lambda end: end.timeout_seconds is None):
+        for end in self._ends:
             run_id = self.airflow.rest.trigger(f"ends_{end.name}")
             for play in self.plays:
                 if play.end is end:
