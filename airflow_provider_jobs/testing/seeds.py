@@ -31,7 +31,8 @@ CSV = (
 )
 LINES = {"sourceFormat": "NEWLINE_DELIMITED_JSON"}, "read_json(?)"
 PARQUET = {"sourceFormat": "PARQUET"}, "read_parquet(?)"
-FORMATS = {".csv": CSV, ".json": LINES, ".ndjson": LINES, ".jsonl": LINES, ".parquet": PARQUET}
+FORMATS: dict[str, tuple[dict[str, Any], str]] = {".csv": CSV, ".parquet": PARQUET}
+FORMATS |= dict.fromkeys((".json", ".ndjson", ".jsonl"), LINES)
 SCHEMA = ".schema.json"
 
 

@@ -61,7 +61,8 @@ def main() -> None:
     options.add_argument("--inputs", type=int, default=10_000, help="of each parser")
     options.add_argument("--processes", type=int, default=2)
     given = options.parse_args()
-    began, total, found = time.time(), 0, []
+    began, total = time.time(), 0
+    found: list[str] = []
     rows = [number for number, row in enumerate(ROWS_OF_THE_TABLE) if given.only in row.name]
     parsers = [number for number, parser in enumerate(PARSERS) if given.only in parser.name]
     with ProcessPoolExecutor(given.processes, max_tasks_per_child=1) as pool:

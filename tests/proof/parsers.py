@@ -160,13 +160,14 @@ def of(call: Callable[[Any], object], *seeds: Any, client: Callable[[Transport],
     return Parser(name, given, lambda made: call(client(Canned(made))))
 
 
-def usable(status: JobStatus) -> None:
-    """See that a status can be told, kept, and read again."""
+def usable(status: JobStatus) -> JobStatus:
+    """See that a status can be told, kept, and read again; return it."""
     kept = json.dumps(status.to_json(), allow_nan=False)
     JobStatus.from_json(json.loads(kept))
     text = str(JobFailed(status))
     assert len(kept) < MOST_KEPT, f"{len(kept)} characters of a status"
     assert "\r" not in text
+    return status
 
 
 #: Characters of a status that is kept, in an XCom or a row: twenty problems of three texts, all escaped.

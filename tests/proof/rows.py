@@ -312,9 +312,9 @@ def released(stage: Stage) -> Effect:
 
 #: A 409 says that somebody else has asked for the release: one that nobody has is waited for in vain.
 SOON = {"execution_timeout": dt.timedelta(seconds=5)}
-ONE_JOB = {"jobs": 1, "rows": 3}
+ONE_JOB: dict[str, int | range] = {"jobs": 1, "rows": 3}
 #: A create of Salesforce whose reply is lost is sent once more: the first job reads, or stays empty.
-ONE_OR_TWO = {"jobs": range(1, 3), "rows": 3}
+ONE_OR_TWO: dict[str, int | range] = {"jobs": range(1, 3), "rows": 3}
 
 BQ = ("oauth.token", "bigquery.jobs.insert", "bigquery.jobs.get")
 BQ_SMALL = ("oauth.token", "bigquery.upload.multipart", "bigquery.jobs.get")

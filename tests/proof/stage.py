@@ -84,7 +84,7 @@ class Stage:
         patch.setattr(sharing, "OUTAGE_SECONDS", OUTAGE)
         patch.setattr(sharing, "REOPEN_SECONDS", 0.05)
         for waits in (single.wait_for, group.PollGroup.__init__):
-            patch.setattr(waits, "__kwdefaults__", {**waits.__kwdefaults__, "outage_seconds": OUTAGE})
+            patch.setattr(waits, "__kwdefaults__", {**(waits.__kwdefaults__ or {}), "outage_seconds": OUTAGE})
         patch.setattr(salesforce_tokens, "REFUSED_SECONDS", OUTAGE)
         patch.setattr(endings, "NICE_SECONDS", 2.0)
         patch.setattr(following, "CANCEL_SECONDS", 2.0)
