@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox import Sandbox
 
 # How each is loaded into BigQuery, and read by DuckDB.
-CSV = (
-    {"sourceFormat": "CSV", "skipLeadingRows": 1, "allowQuotedNewlines": True},
-    "read_csv(?, all_varchar=true)",
-)
+CSV = {"sourceFormat": "CSV", "skipLeadingRows": 1, "allowQuotedNewlines": True}, "read_csv(?, all_varchar=1)"
 LINES = {"sourceFormat": "NEWLINE_DELIMITED_JSON"}, "read_json(?)"
 PARQUET = {"sourceFormat": "PARQUET"}, "read_parquet(?)"
 FORMATS: dict[str, tuple[dict[str, Any], str]] = {".csv": CSV, ".parquet": PARQUET}
