@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 CSV = {"sourceFormat": "CSV", "skipLeadingRows": 1, "allowQuotedNewlines": True}, "read_csv(?, all_varchar=1)"
 LINES = {"sourceFormat": "NEWLINE_DELIMITED_JSON"}, "read_json(?)"
 PARQUET = {"sourceFormat": "PARQUET"}, "read_parquet(?)"
-FORMATS: dict[str, tuple[dict[str, Any], str]] = {".csv": CSV, ".parquet": PARQUET}
-FORMATS |= dict.fromkeys((".json", ".ndjson", ".jsonl"), LINES)
+FORMATS: dict[str, tuple[dict[str, Any], str]] = {".csv": CSV}
+FORMATS |= dict.fromkeys((".json", ".ndjson", ".jsonl"), LINES) | {".parquet": PARQUET}
 SCHEMA = ".schema.json"
 
 

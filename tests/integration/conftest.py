@@ -51,5 +51,6 @@ def lab(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]
     extra = {"project": project, "api_endpoint": jobs_sandbox.bigquery, "access_token": jobs_sandbox.token}
     connection = json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
     monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", connection)
+    (jobs_sandbox.buckets / project).mkdir()
     yield Lab(jobs_sandbox, project)
     jobs_sandbox.clear_faults()

@@ -207,7 +207,7 @@ def test_query_method_dry_run(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"query": ""}, {"query": "SELECT 1", "sql": "x"}, {"query": ["SELECT 1"]}]
+    "body", [{}, {"query": ""}, {"query": "SELECT 1", "sql": "x"}, {"query": {"sql": "SELECT 1"}}]
 )
 def test_query_method_refuses_bad_bodies(api: Api, body: dict[str, Any]) -> None:
     assert api.post("queries", body).status_code == 400
