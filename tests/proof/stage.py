@@ -23,6 +23,7 @@ from airflow_provider_jobs.hooks import bigquery, redivis, salesforce
 from airflow_provider_jobs.hooks.logins import salesforce_tokens
 from airflow_provider_jobs.operators import endings, following
 from airflow_provider_jobs.triggers import job, sharing
+from tests.demo.processes import wait_until
 from tests.proof.faults import REFUSED
 
 if TYPE_CHECKING:
@@ -162,9 +163,12 @@ class Stage:
     def settle(self) -> None:
         """Wait until what still runs in the services has ended."""
         self.sandbox.timing(project=self.project)
-        busy = {"Open", "UploadComplete", "InProgress"} - {"Open"}
-        while any(job["state"] in busy for job in self.sandbox.salesforce_jobs()[self.salesforce_jobs :]):
-            time.sleep(0.02)
+
+        def at_rest() -> bool:
+            jobs = self.sandbox.salesforce_jobs()[self.salesforce_jobs :]
+            return not {"UploadComplete", "InProgress"} & {job["state"] for job in jobs}
+
+        wait_until(at_rest, 60.0, "the end of Salesforce's jobs", poll_seconds=0.02)
 
     def operations(self) -> list[str]:
         """Return what the operators have asked for since the requests were cleared, each once."""

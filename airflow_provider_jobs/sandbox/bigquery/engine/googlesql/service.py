@@ -202,7 +202,7 @@ class GoogleSql:
                     loan.expired = loan.expired or time.monotonic() > loan.deadline
                     if loan.expired or loan.stop.is_set():
                         instance.interrupt()
-            time.sleep(_WATCH_SECONDS)
+            time.sleep(_WATCH_SECONDS)  # an event that says "stop" wakes nobody who waits for others as well
 
     @contextlib.contextmanager
     def instance(self, stop: threading.Event | None = None) -> Iterator[Instance]:
