@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from tests.demo.processes import Program
 
 #: How many tasks; a machine with more cores and time may take 500.
-TASKS = int(os.environ.get("CROWD_TASKS", "24"))
+TASKS = int(os.environ.get("CROWD_TASKS", "60"))
 #: The jobs end in so many batches, each when the tasks of the one before have gone on. Each has a project.
 BATCHES = 6
 #: Who has let go of a project's jobs does not look at them while the other does so often, at the same pace.
 LOOKS = 5
-WAIT_SECONDS = 240.0 + TASKS * 3
+WAIT_SECONDS = 120.0 + TASKS * 3
 
 
 def test_no_job_is_lost_cancelled_or_made_twice(tmp_path: Path) -> None:

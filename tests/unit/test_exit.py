@@ -24,7 +24,7 @@ atexit.register(compat._hold_sockets)
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux can tell of the end of a process")
 def test_a_process_can_be_reaped_when_its_sockets_end() -> None:
-    for _ in range(3):
+    for _ in range(10):
         ours, its = socket.socketpair()
         task = subprocess.Popen([sys.executable, "-c", TASK], stdout=its.fileno(), stderr=its.fileno())
         its.close()

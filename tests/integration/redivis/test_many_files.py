@@ -13,10 +13,10 @@ from tests.integration.task_run import TaskRun, perform
 if TYPE_CHECKING:
     from pathlib import Path
 
-FILES = 120
+FILES = 300
 
 
-def test_very_many_files_are_a_small_xcom_that_names_every_upload(lab: RedivisLab, tmp_path: Path) -> None:
+def test_300_files_are_a_small_xcom_that_names_every_upload(lab: RedivisLab, tmp_path: Path) -> None:
     for number in range(FILES):
         write(tmp_path, b"a,b\n1,2\n", name=f"{number:03}.csv")
     run, manifest = TaskRun(), tmp_path / "manifest.jsonl"
