@@ -47,9 +47,13 @@ _MOST_ERROR_CHARACTERS = 1000
 
 @dataclass(frozen=True)
 class _Following:
-    """The jobs that come after those of a task that have ended."""
+    """The jobs that come after those of a task that have ended.
+
+    :param client: Theirs: they may be jobs of another service.
+    """
 
     submissions: Sequence[Submission]
+    client: JobClient
 
 
 class JobOperator(FollowingTask):
@@ -102,6 +106,8 @@ class JobOperator(FollowingTask):
     ) -> tuple[list[JobStatus], Sequence[Submission]]:
         """Return what is to be told of all jobs of the task, and those that come after these, if some do.
 
+        Where they are of another service, its client is the task's from here on.
+
         :param statuses: Of jobs that have ended.
         """
         return statuses, ()
@@ -152,13 +158,13 @@ class JobOperator(FollowingTask):
             raise OutageError(text, retryable=event["retryable"] or bool(gone))
         if event["outcome"] == "deadline":
             outcome = self._end_at_deadline(client, context, last_look(client, refs), adopted=adopted)
-            return self._until_over(client, context, outcome)
+            return self._until_over(context, outcome)
         if event["outcome"] != "ended":
             raise JobsError(f"the trigger sent an outcome that is not one: {event['outcome']}")
         told = [JobStatus.from_json(each) for each in event.get("statuses", ())]
         # The version before told of all in one.
         told = told or ask_each(client.status, refs)
-        return self._until_over(client, context, self._finish(client, context, told, adopted=adopted))
+        return self._until_over(context, self._finish(client, context, told, adopted=adopted))
 
     def is_first(self, context: Context) -> bool:
         """Return True if no attempt at the work has come before."""
@@ -169,12 +175,12 @@ class JobOperator(FollowingTask):
         return self._go_on(client, context, self.submissions(client, context))
 
     def _go_on(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
-        return self._until_over(client, context, self._step(client, context, submissions))
+        return self._until_over(context, self._step(client, context, submissions))
 
-    def _until_over(self, client: JobClient, context: Context, outcome: Any) -> Any:
+    def _until_over(self, context: Context, outcome: Any) -> Any:
         """Return the task's result, once no jobs follow those that have ended; they may be a thousand."""
         while isinstance(outcome, _Following):
-            outcome = self._step(client, context, outcome.submissions)
+            outcome = self._step(outcome.client, context, outcome.submissions)
         return outcome
 
     def _step(self, client: JobClient, context: Context, submissions: Sequence[Submission]) -> Any:
@@ -258,7 +264,7 @@ class JobOperator(FollowingTask):
         if deadline is not None:
             pause_seconds = max(0.0, min(pause_seconds, deadline - now))
         trigger = JobTrigger(
-            service=self.service,
+            service=statuses[0].ref.service,
             hook_args=self.hook_args(),
             poll_interval=self.poll_interval,
             deadline=deadline,
@@ -292,7 +298,7 @@ class JobOperator(FollowingTask):
         try:
             statuses, following = self.following(client, context, statuses)
             if following:
-                return _Following(following)
+                return _Following(following, self._client)
             self._all_ended, state = True, several.state_of(statuses)
             statuses = self.ended(client, context, self.timed(statuses, self._carried))
             if state is not JobState.SUCCEEDED:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 ID = "750000000000001AAA"
 TABLE = "acme.sales:next.orders"
 URI = "/tables/acme.sales%3Anext.orders/uploads/orders_csv"
+TABLE_REFERENCE = {"projectId": "project-1", "datasetId": "sales", "tableId": "orders"}
 QUERY = {"query": {"query": "SELECT 1"}}
 JOB: dict[str, Any] = {
     "jobReference": {"projectId": "project-1", "jobId": "job_1", "location": "EU"},
@@ -197,7 +198,8 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
         JobStatus(each, JobState.FAILED, "DONE", statistics={"child_job_count": 1}) for each in case.refs
     ],
     "step": lambda _: [lambda: None],
-    "table": lambda _: [TABLE],
+    "insert_table.table": lambda _: [{"tableReference": TABLE_REFERENCE}],
+    "table": lambda case: ["sales.orders", TABLE_REFERENCE] if case.service == "bigquery" else [TABLE],
     "table_text": lambda _: [TABLE],
     "timeout_seconds": lambda _: [1.0],
     "transfers": lambda case: [case.client.transfers],

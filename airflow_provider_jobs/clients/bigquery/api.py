@@ -5,10 +5,11 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.fields import typed
-from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project, table_reference
 from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
@@ -192,6 +193,36 @@ class BigQueryApi:
             raise ProtocolError("getQueryResults answered without totalRows")
         return rows
 
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get
+    def get_table(self, table: str | Mapping[str, str]) -> dict[str, Any]:
+        """Return a Table resource, its schema among it.
+
+        :param table: ``project.dataset.table``, ``dataset.table`` in the client's project, or the API's
+            TableReference.
+        :raises NotFoundError: there is no such table, or no such dataset.
+        """
+        reference = table_reference(table, self.project, "table")
+        return self._call("GET", reference["projectId"], *_table_path(reference))
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/insert
+    def insert_table(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """Make a table of a Table resource with its ``tableReference``, and return it as it is then.
+
+        :raises ConflictError: there is one of this name, which a repetition may have made.
+        :raises NotFoundError: there is no such dataset.
+        """
+        reference = table_reference(table["tableReference"], self.project, "tableReference")
+        path = _table_path(reference)[:-1]
+        body = {**table, "tableReference": reference}
+        return self._call("POST", reference["projectId"], *path, body=body)
+
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/delete
+    def delete_table(self, table: str | Mapping[str, str]) -> None:
+        """Delete a table; harmless if it is gone."""
+        reference = table_reference(table, self.project, "table")
+        with suppress(NotFoundError):
+            self._call("DELETE", reference["projectId"], *_table_path(reference))
+
     def service_time(self, ours: float) -> float:
         """Return what BigQuery's clock shows when ours shows that, as far as replies have told."""
         return self._transport.service_time(ours)
@@ -213,3 +244,7 @@ class BigQueryApi:
         url = f"{self._endpoint}/bigquery/v2{self._path(project, *path)}"
         request = Request(method, url, params or {}, body, idempotent, within_seconds=self.within_seconds)
         return self._transport.call(request, parse)
+
+
+def _table_path(reference: Mapping[str, str]) -> tuple[str, str, str, str]:
+    return "datasets", reference["datasetId"], "tables", reference["tableId"]

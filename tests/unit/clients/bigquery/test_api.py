@@ -14,13 +14,14 @@ from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.errors import (
     ConfigurationError,
+    ConflictError,
     DeadlineExceeded,
     NotFoundError,
     ProtocolError,
     TransportError,
 )
 from airflow_provider_jobs.jobs import JobRef, JobState
-from tests.unit.clients.replay import client_of, job, resource
+from tests.unit.clients.replay import client_of, job, refusal, resource
 
 if TYPE_CHECKING:
     from tests.unit.conftest import Clock
@@ -50,6 +51,31 @@ class TestMethods:
         except TransportError:
             assert requests == 1
         assert len(replay.sent) == requests
+
+    def test_gets_a_table(self, clock: Clock) -> None:
+        client, replay = client_of(clock, {"id": "p:d.t"}, {"id": "other:d.t"})
+        assert client.get_table("d.t") == {"id": "p:d.t"}
+        client.get_table({"projectId": "other", "datasetId": "d", "tableId": "t t"})
+        assert replay.asked == ["GET p/datasets/d/tables/t", "GET other/datasets/d/tables/t%20t"]
+
+    def test_makes_a_table(self, clock: Clock) -> None:
+        client, replay = client_of(clock, {"id": "p:d.t"})
+        table = {"tableReference": {"datasetId": "d", "tableId": "t"}, "expirationTime": "1"}
+        assert client.insert_table(table) == {"id": "p:d.t"}
+        assert replay.asked == ["POST p/datasets/d/tables"]
+        reference = {"projectId": "p", "datasetId": "d", "tableId": "t"}
+        assert replay.sent[0].body == {"tableReference": reference, "expirationTime": "1"}
+
+    def test_a_table_that_is_there_is_not_made(self, clock: Clock) -> None:
+        client, _ = client_of(clock, refusal(409, "duplicate"))
+        with pytest.raises(ConflictError):
+            client.insert_table({"tableReference": {"datasetId": "d", "tableId": "t"}})
+
+    def test_deletes_a_table_that_may_be_gone(self, clock: Clock) -> None:
+        client, replay = client_of(clock, {}, refusal(404, "notFound"))
+        client.delete_table("d.t")
+        client.delete_table("d.t")
+        assert replay.asked == ["DELETE p/datasets/d/tables/t"] * 2
 
     def test_gets_a_job(self, clock: Clock) -> None:
         client, replay = client_of(clock, "query_done", "query_done")
