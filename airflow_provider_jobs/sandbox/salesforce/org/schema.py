@@ -129,6 +129,7 @@ def _of_type(field: Field, given: dict[str, Any]) -> Field:
         length=(numbers["length"] or _LENGTHS.get(kind, _LENGTH)) if text else 0,
         digits=(numbers["digits"] or (10 if kind == "int" else _DIGITS)) - scale,
         scale=scale,
+        external_id=field.external_id and text,
         default="false" if kind == "boolean" else "NULL",
         values=(),
     )

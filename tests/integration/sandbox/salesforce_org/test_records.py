@@ -196,6 +196,12 @@ def test_formulas_follow_others_without_a_stamp(shared: OrgBench) -> None:
     assert shared.column(soql) == [str(1.5 / 7), ""]
 
 
+def test_a_formula_leaves_the_order_of_records_alone(reading: OrgBench) -> None:
+    """Two runs of a query give the same bytes, whatever its parents' records are joined by."""
+    ids = [row["Id"] for row in reading.rows("Contact")]
+    assert reading.column("SELECT Id, Account_Industry__c FROM Contact") == ids
+
+
 def test_times_large_numbers_and_integers_with_a_fraction(shared: OrgBench) -> None:
     data = [["Name", "Pickup_Time__c", "Tracking_Number__c"],
             ["t1", "12:30:00.000Z", "16147805824397"], ["t2", "23:59:59.999", "10000000"],

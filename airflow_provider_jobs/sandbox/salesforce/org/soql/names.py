@@ -142,8 +142,8 @@ class Scope:
 
     @property
     def joined(self) -> bool:
-        """Whether any parent is needed."""
-        return bool(self._joins)
+        """Whether any parent is needed, by a formula too."""
+        return bool(self._joins) or len(self.objects) > 1
 
     @property
     def own_id(self) -> str:
