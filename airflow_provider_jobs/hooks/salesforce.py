@@ -17,6 +17,7 @@ from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Connection
@@ -136,6 +137,26 @@ class SalesforceHook(JobsHook[SalesforceClient]):
     def limits(self) -> dict[str, Any]:
         """Return the org's limits; see :meth:`.SalesforceClient.limits`."""
         return self.get_conn().limits()
+
+    def describe_global(self, version: str | None = None) -> dict[str, Any]:
+        """Return all objects; see :meth:`.SalesforceClient.describe_global`."""
+        return self.get_conn().describe_global(version=version)
+
+    def describe(self, object_name: str, version: str | None = None) -> dict[str, Any]:
+        """Return an object with its fields; see :meth:`.SalesforceClient.describe`."""
+        return self.get_conn().describe(object_name, version=version)
+
+    def get_updated(
+        self, object_name: str, start: dt.datetime, end: dt.datetime, version: str | None = None
+    ) -> dict[str, Any]:
+        """Return which records were made or changed; see :meth:`.SalesforceClient.get_updated`."""
+        return self.get_conn().get_updated(object_name, start, end, version=version)
+
+    def get_deleted(
+        self, object_name: str, start: dt.datetime, end: dt.datetime, version: str | None = None
+    ) -> dict[str, Any]:
+        """Return which records were deleted; see :meth:`.SalesforceClient.get_deleted`."""
+        return self.get_conn().get_deleted(object_name, start, end, version=version)
 
     def _settings(self, connection: Connection) -> SalesforceSettings:
         return SalesforceSettings.from_connection(

@@ -257,6 +257,18 @@ class Sandbox:
         """Put a job into a ``state``; ``errorMessage`` and counters may be given, or alone."""
         return self._ask(self._salesforce.control_methods.force(job_id, spec))
 
+    def salesforce_records(self, action: str, **spec: Any) -> dict[str, Any]:
+        """``delete``, ``undelete``, ``merge`` or ``purge`` records of an ``object``, by ``ids``."""
+        return self._ask(self._salesforce.org_methods.records({"action": action, **spec}))
+
+    def salesforce_transaction(self, action: str, **spec: Any) -> dict[str, Any]:
+        """``begin`` a long transaction, ``write`` in it, ``commit`` it or ``roll_back``."""
+        return self._ask(self._salesforce.org_methods.transaction({"action": action, **spec}))
+
+    def salesforce_schema(self, action: str, **spec: Any) -> dict[str, Any]:
+        """``add``, ``hide``, ``show``, ``rename``, ``retype`` a field; or ``use_currencies``."""
+        return self._ask(self._salesforce.org_methods.schema({"action": action, **spec}))
+
     def advance(self, seconds: float) -> None:
         """Put the clock forward that sessions expire by."""
         self.platform.clock.advance(seconds)

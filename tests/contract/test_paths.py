@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import inspect
 import itertools
@@ -193,6 +194,9 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
     "request": lambda case: requests_of(case.service),
     "resume": lambda _: [False, True],
     "search": lambda _: [{"project": "project-1", "job_id_prefix": "job_", "parent_job_id": "job_0"}],
+    "object_name": lambda _: ["Account", "Shipment__c"],
+    "start": lambda _: [dt.datetime(2100, 1, 1, tzinfo=dt.UTC)],
+    "end": lambda _: [dt.datetime(2100, 1, 2, tzinfo=dt.UTC)],
     "sink": lambda case: [LocalSink(case.folder)],
     "status": lambda case: [
         JobStatus(each, JobState.FAILED, "DONE", statistics={"child_job_count": 1}) for each in case.refs

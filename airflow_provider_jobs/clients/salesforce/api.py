@@ -21,6 +21,8 @@ from airflow_provider_jobs.clients.salesforce.names import (
     check_job_id,
     job_location,
     job_path,
+    object_path,
+    span,
 )
 from airflow_provider_jobs.clients.salesforce.replies import (
     NO_CONTENT,
@@ -38,6 +40,7 @@ from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterator, Mapping
 
     from airflow_provider_jobs.core.http.messages import Body
@@ -54,6 +57,8 @@ _say_retry = partial(log.warning, "%s; trying again in %.1f s")
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 #: Replies that hold results: 204 where there are none, not even a header.
 _RESULTS = frozenset({200, NO_CONTENT})
+#: How many days back the API tells what was updated, and what was deleted.
+_UPDATED_DAYS, _DELETED_DAYS = 30, 15
 
 
 class SalesforceApi:
@@ -124,6 +129,58 @@ class SalesforceApi:
     def limits(self, version: str | float | None = None) -> dict[str, Any]:
         """Return the org's limits, each with ``Max`` and ``Remaining``."""
         return self.call("GET", f"{self._version(version)}/limits")
+
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_describeGlobal.htm
+    def describe_global(self, version: str | float | None = None) -> dict[str, Any]:
+        """Return all objects that the user may see, as ``sobjects``, without their fields."""
+        return self.call("GET", f"{self._version(version)}/sobjects")
+
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm
+    def describe(self, object_name: str, version: str | float | None = None) -> dict[str, Any]:
+        """Return an object with the ``fields`` that the user may see; a hidden field is not among them.
+
+        :raises NotFoundError: there is no such object, or the user may not see it.
+        """
+        return self.call("GET", f"{object_path(object_name, self._version(version))}/describe")
+
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_getupdated.htm
+    def get_updated(
+        self, object_name: str, start: dt.datetime, end: dt.datetime, version: str | float | None = None
+    ) -> dict[str, Any]:
+        """Return the ``ids`` of records made or changed in a span of time, at most 600,000.
+
+        :param start: With a time zone, at most 30 days ago; the ``latestDateCovered`` of the call before,
+            which is before ``end`` while a transaction is open that began earlier.
+        :param end: With a time zone. Salesforce cuts the seconds of both off.
+        :raises ConfigurationError: Salesforce would refuse the span.
+        """
+        return self._changes("updated", object_name, (start, end), _UPDATED_DAYS, version)
+
+    # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_getdeleted.htm
+    def get_deleted(
+        self, object_name: str, start: dt.datetime, end: dt.datetime, version: str | float | None = None
+    ) -> dict[str, Any]:
+        """Return ``deletedRecords``, each with ``id`` and ``deletedDate``, at most 600,000.
+
+        Records are missing from them if ``earliestDateAvailable`` is after ``start``.
+
+        :param start: As of :meth:`get_updated`, at most 15 days ago.
+        :param end: As of :meth:`get_updated`.
+        :raises ConfigurationError: Salesforce would refuse the span.
+        """
+        return self._changes("deleted", object_name, (start, end), _DELETED_DAYS, version)
+
+    def _changes(
+        self,
+        which: str,
+        object_name: str,
+        between: tuple[dt.datetime, dt.datetime],
+        most_days: int,
+        version: str | float | None,
+    ) -> dict[str, Any]:
+        path = f"{object_path(object_name, self._version(version))}/{which}"
+        now = self.service_time(self.timing.now())
+        return self.call("GET", path, params=span(*between, most_days=most_days, now=now))
 
     def status(self, ref: JobRef) -> JobStatus:
         """Return how a job is doing.

@@ -1,7 +1,8 @@
-"""Orgs, API versions and job ids: checked before they become an address. Operators may import it."""
+"""Orgs, API versions, job ids, objects: checked before they become an address. Operators may import it."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,6 +41,7 @@ ORG_DOMAINS = ("salesforce.com", "force.com", "salesforce.mil", "sfcrmproducts.c
 _PAGES_SINCE = 58
 _VERSION = re.compile(r"v?(\d{2,3})(?:\.(\d))?", re.ASCII)
 _LOCATION = re.compile(r"v(\d{2,3})\.\d/jobs/(query|ingest)", re.ASCII)
+_OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,254}")
 _JOB_ID = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 
@@ -90,6 +92,44 @@ def check_job_id(job_id: Any) -> str:
             f"{job_id!r} is not a job id: one has 15 or 18 letters and digits, 750 first"
         )
     return job_id
+
+
+def object_path(name: str, version: str) -> str:
+    """Return the path of an object below ``/services/data/``.
+
+    :raises ConfigurationError: it is not the API name of one.
+    """
+    if not isinstance(name, str) or not _OBJECT.fullmatch(name):
+        raise ConfigurationError(
+            f"{shown(name, 50)!r} is not an object's API name: letters, digits and underscores, such as "
+            "Account or Shipment__c"
+        )
+    return f"{version}/sobjects/{name}"
+
+
+def span(start: dt.datetime, end: dt.datetime, *, most_days: int, now: float) -> dict[str, str]:
+    """Return a span of time as parameters, in UTC; the API cuts seconds off, and so does this.
+
+    :param most_days: How far back the API looks.
+    :param now: The org's clock, as seconds since 1970.
+    :raises ConfigurationError: the API would refuse it.
+    """
+    for name, moment in (("start", start), ("end", end)):
+        if not isinstance(moment, dt.datetime) or moment.tzinfo is None:
+            raise ConfigurationError(f"{name} is {moment!r}: it is a datetime with a time zone")
+    first, last = (each.astimezone(dt.UTC).replace(second=0, microsecond=0) for each in (start, end))
+    if first >= last:
+        raise ConfigurationError(
+            f"start is {start.isoformat()}, end {end.isoformat()}: without their seconds, which Salesforce "
+            "cuts off, start has to be before end"
+        )
+    earliest = dt.datetime.fromtimestamp(now, dt.UTC) - dt.timedelta(days=most_days)
+    if first < earliest.replace(second=0, microsecond=0):
+        raise ConfigurationError(
+            f"start is {start.isoformat()}: Salesforce tells of the last {most_days} days, which begin at "
+            f"{earliest:%Y-%m-%dT%H:%MZ}; read the whole object instead"
+        )
+    return {"start": f"{first:%Y-%m-%dT%H:%M:00Z}", "end": f"{last:%Y-%m-%dT%H:%M:00Z}"}
 
 
 def job_location(kind: str, version: str) -> str:

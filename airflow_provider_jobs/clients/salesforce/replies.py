@@ -75,6 +75,7 @@ _HINTS = {
     "INVALID_FIELD": "a field is misspelled, or the user may not see it",
     "INVALID_TYPE": "an object is misspelled, or the user may not see it",
     "INVALIDENTITY": "the object does not exist, has no Bulk API, or the user may not see it",
+    "EXCEEDED_ID_LIMIT": "more records changed than Salesforce tells at once: ask for a shorter span",
     "UNSUPPORTED_API_VERSION": "the org does not have API version {version}: set another",
     "InvalidVersion": "API version {version} is retired, or not there yet: set another",
     "QUERY_TIMEOUT": "filter by an indexed field, or select less",
@@ -86,6 +87,7 @@ _HINTS_BY_STATUS = {
 }
 #: The path of a job, or of what it has, tells which one; that of all jobs only where they are.
 _OF_A_JOB = re.compile(r"/jobs/\w+/\w")
+_OF_AN_OBJECT = re.compile(r"/sobjects/\w")
 #: Most characters of a service's message, and of its code, that are repeated.
 _MESSAGE_LENGTH, _CODE_LENGTH = 2000, 100
 
@@ -128,7 +130,9 @@ def _hint(reason: str, status: int, path: str) -> str | None:
     """Return what to look at."""
     version = path.partition("/")[0].removeprefix("v") or "of the job"
     hint = _HINTS.get(reason) or _HINTS_BY_STATUS.get(status)
-    if status == _NOT_FOUND and path and not _OF_A_JOB.search(path):
+    if status == _NOT_FOUND and _OF_AN_OBJECT.search(path):
+        hint = _HINTS["INVALID_TYPE"]
+    elif status == _NOT_FOUND and path and not _OF_A_JOB.search(path):
         hint = (
             "the org may not have API version {version}, or not this of it: set version of the connection, "
             "or api_version, to one that /services/data of the org lists"

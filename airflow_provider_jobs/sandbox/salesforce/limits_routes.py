@@ -69,7 +69,7 @@ class LimitMethods:
     async def resources(self, call: Call) -> Reply:
         """Give where things are."""
         base = f"{BASE}/v{call.path('version')}"
-        return Reply({name: f"{base}/{name}" for name in ("jobs", "limits")})
+        return Reply({name: f"{base}/{name}" for name in ("jobs", "limits", "sobjects")})
 
     async def limits(self, _call: Call) -> Reply:
         """Give what is left of the day's limits."""

@@ -80,12 +80,17 @@ def check_object(settings: SalesforceSettings, name: str) -> None:
 
     :raises Refusal: 400.
     """
-    if name in _words(settings.denied_objects):
+    if is_denied(settings, name):
         message = (
             f"sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure "
             "to append the '__c' after the entity name."
         )
         raise Refusal(400, "INVALID_TYPE", message)
+
+
+def is_denied(settings: SalesforceSettings, name: str) -> bool:
+    """Tell whether the user may not see an object."""
+    return name in _words(settings.denied_objects)
 
 
 def _words(text: str) -> set[str]:

@@ -13,8 +13,10 @@ from airflow_provider_jobs.sandbox.salesforce import (
     query_routes,
     results_routes,
     soap_routes,
+    sobject_routes,
 )
 from airflow_provider_jobs.sandbox.salesforce.control import SalesforceControl
+from airflow_provider_jobs.sandbox.salesforce.org_control import OrgControl
 from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Salesforce(SalesforceState):
     def __init__(self, platform: Platform, *, sample_records: bool = True) -> None:
         super().__init__(platform, sample_records=sample_records)
         self.control_methods = SalesforceControl(self)
+        self.org_methods = OrgControl(self)
 
     def routes(self) -> list[Route]:
         """Give every route."""
@@ -37,6 +40,7 @@ class Salesforce(SalesforceState):
             *login_routes.routes(self),
             *soap_routes.routes(self),
             *limits_routes.routes(self),
+            *sobject_routes.routes(self),
             *query_routes.routes(self),
             *results_routes.routes(self),
             *ingest_routes.routes(self),
@@ -47,4 +51,4 @@ class Salesforce(SalesforceState):
 
     def control(self) -> list[tuple[str, str, Handler]]:
         """Give method, path and handler of the control endpoints."""
-        return self.control_methods.handlers()
+        return [*self.control_methods.handlers(), *self.org_methods.handlers()]

@@ -28,6 +28,7 @@ class SalesforceSettings(Switches):
         "list_url": ("documented", "right"),
         "list_order": ("newest", "oldest", "shuffled"),
         "abort": ("at_once", "later"),
+        "cascade_stamps": ("moved", "kept"),
         "host": ("my_domain", "login"),
         "org": ("production", "sandbox"),
         "network": ("untrusted", "trusted"),
@@ -56,6 +57,10 @@ class SalesforceSettings(Switches):
     ingest_limit: int = 0  # records that an ingest job processes before it fails; 0: all, and it completes
     denied_operations: str = ""  # that the user may not do: "hardDelete,queryAll"
     denied_objects: str = ""  # that the user may not see: "Contact,Account"
+
+    # Objects and records
+    replication_ids: int = 600_000  # that were updated or deleted, and are told at once; more are refused
+    cascade_stamps: str = "moved"  # of records that are deleted with their parent by a test's control
 
     # Lists of jobs
     list_page: int = 1000  # jobs

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
 
 from tests.integration.sandbox.conftest import PATIENCE_SECONDS, wait_until
 
@@ -109,6 +111,20 @@ class SalesforceApi:
     def fault(self, operation: str, **spec: Any) -> None:
         """Add a fault."""
         self.sandbox.faults(operation=rf"salesforce\.{operation}", **spec)
+
+
+class PlainAdapter(HTTPAdapter):
+    """Sends what is meant for any https host to the sandbox."""
+
+    def __init__(self, sandbox_url: str) -> None:
+        super().__init__()
+        self._host = urlsplit(sandbox_url).netloc
+
+    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        parts = urlsplit(request.url)
+        request.headers["Host"] = parts.netloc
+        request.url = parts._replace(scheme="http", netloc=self._host).geturl()
+        return super().send(request, *args, **kwargs)
 
 
 def good(reply: requests.Response) -> Any:

@@ -7,12 +7,10 @@ import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 import requests
 from airflow.providers.salesforce.hooks.salesforce import SalesforceHook
-from requests.adapters import HTTPAdapter
 from simple_salesforce import Salesforce
 from simple_salesforce.bulk2 import SFBulk2Handler
 from simple_salesforce.exceptions import (
@@ -22,26 +20,12 @@ from simple_salesforce.exceptions import (
     SalesforceOperationError,
 )
 
-from tests.integration.sandbox.salesforce_api import ACCOUNTS, SalesforceApi, joined
+from tests.integration.sandbox.salesforce_api import ACCOUNTS, PlainAdapter, SalesforceApi, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SMALL = f"{ACCOUNTS} LIMIT 20"
-
-
-class PlainAdapter(HTTPAdapter):
-    """Sends what is meant for any https host to the sandbox."""
-
-    def __init__(self, sandbox_url: str) -> None:
-        super().__init__()
-        self._host = urlsplit(sandbox_url).netloc
-
-    def send(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        parts = urlsplit(request.url)
-        request.headers["Host"] = parts.netloc
-        request.url = parts._replace(scheme="http", netloc=self._host).geturl()
-        return super().send(request, *args, **kwargs)
 
 
 @pytest.fixture

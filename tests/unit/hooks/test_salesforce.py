@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -91,6 +92,9 @@ def test_nothing_shows_the_token() -> None:
         assert "S3CR3T" not in repr(thing)
 
 
+SPAN = (dt.datetime(2026, 11, 1, tzinfo=dt.UTC), dt.datetime(2026, 11, 2, tzinfo=dt.UTC))
+
+
 class Recorder:
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
@@ -112,6 +116,10 @@ class Recorder:
         ("delete_job", ("750", "ingest"), {"version": "60.0"}),
         ("open_results", ("750",), {"page_records": 5}),
         ("limits", (), {}),
+        ("describe_global", (), {}),
+        ("describe", ("Account",), {"version": "60.0"}),
+        ("get_updated", ("Account", *SPAN), {}),
+        ("get_deleted", ("Account", *SPAN), {"version": "60.0"}),
     ],
 )
 def test_its_methods_are_the_clients(

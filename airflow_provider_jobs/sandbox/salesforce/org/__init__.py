@@ -1,9 +1,11 @@
 """A Salesforce org behind one door: the HTTP side imports from here and nothing deeper.
 
 ``org`` is the door, ``outcomes`` and ``refusals`` what passes through it. ``model`` describes objects and
-fields, ``objects`` lists those of this org, ``sample`` makes their records, ``store`` keeps them in DuckDB,
-``ids`` spells record ids. ``soql`` reads and translates queries, ``result_file`` writes what they find,
-``ingest`` executes insert, update, upsert, delete and hardDelete of CSV files.
+fields, ``objects`` lists those of a new org, ``schema`` holds them as they are now, ``describe`` tells of
+them. ``sample`` makes their records, ``store`` keeps them in DuckDB, ``ids`` spells record ids. ``soql``
+reads and translates queries, ``result_file`` writes what they find, ``ingest`` executes insert, update,
+upsert, delete and hardDelete of CSV files. ``records`` deletes, merges and brings back, ``replication``
+tells what was updated and deleted, ``transactions`` are those that are open.
 """
 
 from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject

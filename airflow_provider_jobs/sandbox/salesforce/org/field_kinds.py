@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_provider_jobs.sandbox.salesforce.org.model import Field
 
 LONG_TEXT_CHARACTERS = 32_000
@@ -43,11 +45,42 @@ def plain(name: str, label: str, type_: str, *, required: bool = False, default:
     return Field(name, type_, label, required=required, default=default, digits=10 if type_ == "int" else 18)
 
 
-def lookup(name: str, label: str, refers_to: str, relationship: str, *, default: str = "NULL") -> Field:
+def lookup(
+    name: str,
+    label: str,
+    refers_to: str | tuple[str, ...],
+    relationship: str,
+    *,
+    default: str = "NULL",
+    on_delete: str = "clear",
+) -> Field:
     """A reference to a record."""
+    parents = (refers_to,) if isinstance(refers_to, str) else refers_to
     return Field(
-        name, "reference", label, length=18, refers_to=refers_to, relationship=relationship, default=default
+        name, "reference", label, length=18, refers_to=parents, relationship=relationship, default=default,
+        on_delete=on_delete,
+    )  # fmt: skip
+
+
+def master(of: str) -> Field:
+    """The record that this one was merged into."""
+    return replace(
+        lookup("MasterRecordId", "Master Record ID", of, "MasterRecord", on_delete="keep"), writable=False
     )
+
+
+def formula(
+    name: str, label: str, type_: str, sql: str, *, reads: str = "", scale: int = 0, length: int = 0
+) -> Field:
+    """A field that follows from others whenever it is read.
+
+    :param sql: how, with ``{0}`` for the table.
+    :param reads: another object that it reads.
+    """
+    return Field(
+        name, type_, label, length=length, digits=18 - scale, scale=scale, writable=False, formula=sql,
+        formula_reads=reads,
+    )  # fmt: skip
 
 
 def read_only(name: str, label: str, type_: str, length: int = 0, default: str = "NULL") -> Field:
@@ -57,14 +90,23 @@ def read_only(name: str, label: str, type_: str, length: int = 0, default: str =
 
 def address(prefix: str, label: str) -> tuple[Field, ...]:
     """A compound address and its parts."""
+    whole = f"{prefix}Address"
     return (
-        text(f"{prefix}Street", f"{label} Street", 255, type_="textarea"),
-        text(f"{prefix}City", f"{label} City", 40),
-        text(f"{prefix}State", f"{label} State/Province", 80),
-        text(f"{prefix}PostalCode", f"{label} Zip/Postal Code", 20),
-        text(f"{prefix}Country", f"{label} Country", 80),
-        Field(f"{prefix}Address", "address", f"{label} Address", writable=False),
+        *parts(
+            whole,
+            text(f"{prefix}Street", f"{label} Street".strip(), 255, type_="textarea"),
+            text(f"{prefix}City", f"{label} City".strip(), 40),
+            text(f"{prefix}State", f"{label} State/Province".strip(), 80),
+            text(f"{prefix}PostalCode", f"{label} Zip/Postal Code".strip(), 20),
+            text(f"{prefix}Country", f"{label} Country".strip(), 80),
+        ),
+        Field(whole, "address", f"{label} Address".strip(), writable=False),
     )
+
+
+def parts(whole: str, *fields: Field) -> tuple[Field, ...]:
+    """Parts of a compound field, or of a person's name."""
+    return tuple(replace(each, part_of=whole) for each in fields)
 
 
 def system(label: str, user: str) -> tuple[tuple[Field, ...], tuple[Field, ...]]:
@@ -76,7 +118,7 @@ def system(label: str, user: str) -> tuple[tuple[Field, ...], tuple[Field, ...]]
     def by(name: str, relationship: str, title: str) -> Field:
         return Field(
             name, "reference", title, length=18, writable=False,
-            refers_to="User", relationship=relationship, default=user,
+            refers_to=("User",), relationship=relationship, default=user,
         )  # fmt: skip
 
     first = (

@@ -1,17 +1,22 @@
 """The objects of this org.
 
 Standard ones follow https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/,
-with a few custom fields; ``Shipment__c`` is custom.
+with a few custom fields; ``Shipment__c`` and ``Reading__b``, a big object, are custom.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_provider_jobs.sandbox.salesforce.org.field_kinds import (
     address,
+    formula,
     key,
     long_text,
     lookup,
+    master,
     number,
+    parts,
     picklist,
     plain,
     read_only,
@@ -43,17 +48,45 @@ def _object(
     *fields: Field,
     derived: dict[str, str] | None = None,
     deletable: bool = True,
+    tracked: tuple[str, ...] = (),
 ) -> SObject:
     first, last = system(label, _ME)
     following = tuple((derived or {}).items())
-    return SObject(name, label, key_prefix, (*first, *fields, *last), following, deletable=deletable)
+    return SObject(
+        name, label, key_prefix, (*first, *fields, *last), following, deletable=deletable, tracked=tracked
+    )
+
+
+def _person() -> tuple[Field, ...]:
+    return (
+        *parts(
+            "Name",
+            text("LastName", "Last Name", 80, required=True),
+            text("FirstName", "First Name", 40),
+            picklist("Salutation", "Salutation"),
+        ),
+        read_only("Name", "Full Name", "string", 121),
+    )
+
+
+def _of_account() -> Field:
+    return lookup("AccountId", "Account ID", "Account", "Account", on_delete="cascade")
+
+
+def _industry_of(reference: str) -> Field:
+    """A formula that depends on the parent: a change there moves no stamp here."""
+    parent = f'SELECT p."Industry" FROM "Account" AS p WHERE p."Id" = {{0}}."{reference}"'  # noqa: S608 - our names
+    return formula("Account_Industry__c", "Account Industry", "string", parent, reads="Account", length=1300)
 
 
 USER = _object(
     "User", "User", "005",
     text("Username", "Username", 80, required=True),
-    text("LastName", "Last Name", 80, required=True),
-    text("FirstName", "First Name", 40),
+    *parts(
+        "Name",
+        text("LastName", "Last Name", 80, required=True),
+        text("FirstName", "First Name", 40),
+    ),
     read_only("Name", "Full Name", "string", 121),
     text("Email", "Email", 80, required=True, type_="email"),
     text("Alias", "Alias", 8, required=True),
@@ -67,6 +100,7 @@ USER = _object(
 
 ACCOUNT = _object(
     "Account", "Account", "001",
+    master("Account"),
     text("Name", "Account Name", 255, required=True),
     picklist("Type", "Account Type"),
     picklist("Industry", "Industry"),
@@ -80,15 +114,14 @@ ACCOUNT = _object(
     long_text("Description", "Account Description"),
     plain("Active__c", "Active", "boolean"),
     key("External_Id__c", "External Id", 40),
+    tracked=("Name", "Type", "Industry", "OwnerId", "Phone", "AnnualRevenue"),
 )  # fmt: skip
 
 CONTACT = _object(
     "Contact", "Contact", "003",
-    lookup("AccountId", "Account ID", "Account", "Account"),
-    text("LastName", "Last Name", 80, required=True),
-    text("FirstName", "First Name", 40),
-    picklist("Salutation", "Salutation"),
-    read_only("Name", "Full Name", "string", 121),
+    master("Contact"),
+    _of_account(),
+    *_person(),
     *address("Mailing", "Mailing"),
     text("Phone", "Business Phone", 40, type_="phone"),
     text("Email", "Email", 80, type_="email"),
@@ -101,13 +134,34 @@ CONTACT = _object(
     _owner(),
     number("Score__c", "Score", 8, 2),
     picklist("Interests__c", "Interests", several=True),
+    _industry_of("AccountId"),
+    key("External_Id__c", "External Id", 40),
+    derived=_FULL_NAME,
+)  # fmt: skip
+
+LEAD = _object(
+    "Lead", "Lead", "00Q",
+    master("Lead"),
+    *_person(),
+    text("Company", "Company", 255, required=True),
+    text("Title", "Title", 128),
+    text("Email", "Email", 80, type_="email"),
+    text("Phone", "Phone", 40, type_="phone"),
+    *address("", ""),
+    picklist("Status", "Lead Status", default="'Open - Not Contacted'"),
+    picklist("Industry", "Industry"),
+    number("AnnualRevenue", "Annual Revenue", 18, 0, "currency"),
+    # As some of Salesforce's own: an int, and results have 12.0.
+    replace(plain("NumberOfEmployees", "Employees", "int"), decimal=True),
+    read_only("IsConverted", "Converted", "boolean", default="false"),
+    _owner(),
     key("External_Id__c", "External Id", 40),
     derived=_FULL_NAME,
 )  # fmt: skip
 
 OPPORTUNITY = _object(
     "Opportunity", "Opportunity", "006",
-    lookup("AccountId", "Account ID", "Account", "Account"),
+    _of_account(),
     text("Name", "Name", 120, required=True),
     picklist("StageName", "Stage", *_STAGES, required=True),
     number("Amount", "Amount", 18, 2, "currency"),
@@ -126,7 +180,7 @@ CASE = _object(
     "Case", "Case", "500",
     read_only("CaseNumber", "Case Number", "string", 30, default="lpad((number + 1000)::VARCHAR, 8, '0')"),
     lookup("ContactId", "Contact ID", "Contact", "Contact"),
-    lookup("AccountId", "Account ID", "Account", "Account"),
+    _of_account(),
     picklist("Status", "Status", default="'New'"),
     picklist("Priority", "Priority", default="'Medium'"),
     picklist("Origin", "Case Origin"),
@@ -159,20 +213,88 @@ SHIPMENT = _object(
     picklist("Handling__c", "Handling", *_HANDLING, several=True),
     long_text("Notes__c", "Notes", 131_072),
     Field("Position__c", "location", "Position", writable=False),
-    number("Position__Latitude__s", "Position (Latitude)", 9, 6),
-    number("Position__Longitude__s", "Position (Longitude)", 9, 6),
+    *parts(
+        "Position__c",
+        number("Position__Latitude__s", "Position (Latitude)", 9, 6),
+        number("Position__Longitude__s", "Position (Longitude)", 9, 6),
+    ),
+    plain("Pickup_Time__c", "Pickup Time", "time"),
+    number("Tracking_Number__c", "Tracking Number", 18),
+    formula(
+        "Value_Per_Kg__c", "Value per Kg", "double", '{0}."Value__c" / nullif({0}."Weight__c", 0)', scale=13
+    ),
+    _industry_of("Account__c"),
 )  # fmt: skip
 
-OBJECTS = (ACCOUNT, CASE, CONTACT, OPPORTUNITY, SHIPMENT, USER)
+_TASKS_OF = ("Account", "Case", "Opportunity", "Shipment__c")
 
-_BY_NAME = {each.name.lower(): each for each in OBJECTS}
+TASK = _object(
+    "Task", "Task", "00T",
+    lookup("WhoId", "Name ID", ("Contact", "Lead"), "Who", on_delete="cascade"),
+    lookup("WhatId", "Related To ID", _TASKS_OF, "What", on_delete="cascade"),
+    text("Subject", "Subject", 255),
+    plain("ActivityDate", "Due Date Only", "date"),
+    picklist("Status", "Status", required=True, default="'Not Started'"),
+    picklist("Priority", "Priority", default="'Normal'"),
+    long_text("Description", "Description"),
+    plain("CallDurationInSeconds", "Call Duration", "int"),
+    read_only("IsClosed", "Closed", "boolean", default="false"),
+    read_only("IsArchived", "Archived", "boolean", default="false"),
+    _owner(),
+    derived={"IsClosed": "\"Status\" = 'Completed'"},
+)  # fmt: skip
 
+_ID, _IS_DELETED = system("Record", _ME)[0]
+_CREATED, _CREATED_BY, _CHANGED, _CHANGED_BY, _STAMP = system("Record", _ME)[1]
 
-def find_object(name: str) -> SObject | None:
-    """Find an object; case does not matter."""
-    return _BY_NAME.get(name.lower())
+ACCOUNT_HISTORY = SObject(
+    "AccountHistory", "Account History", "017",
+    (
+        _ID, _IS_DELETED, _of_account(), _CREATED_BY, _CREATED,
+        text("Field", "Changed Field", 255, type_="picklist"),
+        text("DataType", "Datatype", 40, type_="picklist"),
+        Field("OldValue", "anyType", "Old Value"),
+        Field("NewValue", "anyType", "New Value"),
+    ),
+    deletable=False, writable=False,
+)  # fmt: skip
 
+ACCOUNT_SHARE = SObject(
+    "AccountShare", "Account Share", "00r",
+    (
+        _ID, _of_account(),
+        lookup("UserOrGroupId", "User/Group ID", "User", "UserOrGroup"),
+        picklist("AccountAccessLevel", "Account Access", "Read", "Edit", "All", default="'Read'"),
+        picklist("RowCause", "Row Cause", default="'Manual'"),
+        _CHANGED, _CHANGED_BY, _IS_DELETED,
+    ),
+    replicateable=False,
+)  # fmt: skip
 
-def children_of(parent: SObject) -> list[tuple[SObject, Field]]:
-    """List the references that may point to an object's records."""
-    return [(child, field) for child in OBJECTS for field in child.fields if field.refers_to == parent.name]
+READING = SObject(
+    "Reading__b", "Reading", "x01",
+    (
+        _ID,
+        text("Sensor__c", "Sensor", 40, required=True),
+        plain("Taken_At__c", "Taken At", "datetime", required=True),
+        number("Celsius__c", "Celsius", 6, 2),
+    ),
+    deletable=False, replicateable=False,
+)  # fmt: skip
+
+CASE_STATUS = SObject(
+    "CaseStatus", "Case Status Value", "01J",
+    (
+        _ID,
+        text("MasterLabel", "Master Label", 255),
+        plain("SortOrder", "Sort Order", "int"),
+        plain("IsClosed", "Is Closed", "boolean"),
+        _CREATED, _CREATED_BY, _CHANGED, _CHANGED_BY, _STAMP,
+    ),
+    deletable=False, writable=False, replicateable=False, bulk=False,
+)  # fmt: skip
+
+OBJECTS = (
+    ACCOUNT, ACCOUNT_HISTORY, ACCOUNT_SHARE, CASE, CASE_STATUS, CONTACT, LEAD, OPPORTUNITY, READING, SHIPMENT,
+    TASK, USER,
+)  # fmt: skip

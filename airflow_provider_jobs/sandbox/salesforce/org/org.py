@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+import csv as csv_module
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.salesforce.org import records, replication
 from airflow_provider_jobs.sandbox.salesforce.org.csv_format import CsvFormat
+from airflow_provider_jobs.sandbox.salesforce.org.describe import described, summary
 from airflow_provider_jobs.sandbox.salesforce.org.ingest import job as ingest_job
-from airflow_provider_jobs.sandbox.salesforce.org.objects import OBJECTS, find_object
+from airflow_provider_jobs.sandbox.salesforce.org.model import Field
 from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome, QueryShape
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal
 from airflow_provider_jobs.sandbox.salesforce.org.sample import COUNTS
+from airflow_provider_jobs.sandbox.salesforce.org.schema import changed_field
 from airflow_provider_jobs.sandbox.salesforce.org.soql.translate import translate
 from airflow_provider_jobs.sandbox.salesforce.org.store import Store
+from airflow_provider_jobs.sandbox.salesforce.org.transactions import Change, Transaction, Transactions
 from airflow_provider_jobs.sandbox.salesforce.org.value_macros import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+    import duckdb
+
+    from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
     from airflow_provider_jobs.sandbox.salesforce.org.result_file import ResultFile
+
+
+_CURRENCIES = ("USD", "EUR", "JPY")
 
 
 def _now() -> datetime:
@@ -50,6 +61,7 @@ class Org:
         self._now = now
         counts = {**COUNTS, "Contact": contacts} if sample_records else {"User": COUNTS["User"]}
         self._store = Store(folder, counts)
+        self._transactions = Transactions()
 
     def interrupt(self) -> None:
         """Let running queries and ingests end with an error, soon."""
@@ -61,14 +73,14 @@ class Org:
 
     def object_names(self) -> list[str]:
         """List the objects by name."""
-        return [each.name for each in OBJECTS]
+        return [each.name for each in self._store.schema.objects]
 
     def fields(self, object_name: str) -> tuple[Field, ...]:
         """Give the fields of an object.
 
         :raises SalesforceRefusal: there is no such object.
         """
-        return _object(object_name).fields
+        return self._object(object_name).visible
 
     def check_query(self, soql: str, *, all_rows: bool = False) -> QueryShape:
         """Check a query as the creation of a query job does; it reads no record.
@@ -76,7 +88,7 @@ class Org:
         :param all_rows: the operation is ``queryAll``.
         :raises SalesforceRefusal: Salesforce would answer 400.
         """
-        statement = translate(soql, all_rows=all_rows, now=self._now().astimezone(UTC))
+        statement = translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
         return QueryShape(statement.source.name, statement.columns, statement.chunkable)
 
     def run_query(
@@ -96,7 +108,7 @@ class Org:
         :raises SalesforceRefusal: as in ``check_query``.
         """
         form = CsvFormat(delimiter, line_ending)
-        statement = translate(soql, all_rows=all_rows, now=self._now().astimezone(UTC))
+        statement = translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
         record = form.record_sql([text_of(field, column) for field, column in statement.values])
         with self._store.reading(statement.objects) as cursor:
             cursor.execute(f"SELECT {record} {statement.tail}", list(statement.parameters))
@@ -107,7 +119,8 @@ class Org:
 
         :raises SalesforceRefusal: Salesforce would answer 400.
         """
-        return ingest_job.checked_job(object_name, operation, external_id_field).object.name
+        schema = self._store.schema
+        return ingest_job.checked_job(schema, object_name, operation, external_id_field).object.name
 
     def ingest(
         self,
@@ -121,24 +134,172 @@ class Org:
         line_ending: str = "LF",
         limit: int | None = None,
         locked: tuple[int, str] = (0, ""),
+        now: datetime | None = None,
     ) -> IngestOutcome:
         """Insert, update, upsert, delete or hardDelete the records of a CSV file.
 
         :param into: a folder for the three result files, made if missing.
         :param limit: leave records after this many unprocessed.
         :param locked: how many records at the beginning a lock keeps out, and what is told of them.
+        :param now: the moment of the stamps, as ``moment`` gives it.
         :raises SalesforceRefusal: as in ``check_ingest``.
         :raises IngestFailed: the job fails as a whole, with this ``errorMessage``; nothing was changed.
         """
-        job = ingest_job.checked_job(object_name, operation, external_id_field)
+        job = ingest_job.checked_job(self._store.schema, object_name, operation, external_id_field)
         form = CsvFormat(delimiter, line_ending)
-        now = self._now().astimezone(UTC).replace(tzinfo=None)
-        now -= timedelta(microseconds=now.microsecond % 1000)
-        return ingest_job.run(self._store, job, csv, form, into=into, now=now, limit=limit, locked=locked)
+        began = self._moment()
+        running = self._transactions.begin(began)  # what it writes is seen later than its stamps say
+        try:
+            return ingest_job.run(
+                self._store, job, csv, form, into=into, now=now or began, limit=limit, locked=locked
+            )
+        finally:
+            self._transactions.end(running)
 
+    # -- what REST tells of objects -----------------------------------------------------------------
 
-def _object(name: str) -> SObject:
-    found = find_object(name)
-    if found is None:
-        raise SalesforceRefusal("INVALIDENTITY", f"Unable to find object: {name}")
-    return found
+    def describe_global(self, version: str) -> list[dict[str, Any]]:
+        """Give all objects, without their fields."""
+        return [summary(each, version) for each in self._store.schema.objects]
+
+    def describe(self, object_name: str, version: str) -> dict[str, Any]:
+        """Give an object with its fields.
+
+        :raises SalesforceRefusal: there is no such object; so in all that follows.
+        """
+        return described(self._object(object_name), self._store.schema, version)
+
+    def changes(self, which: str, object_name: str, start: str, end: str, *, most: int) -> dict[str, Any]:
+        """Give what was ``updated`` or ``deleted`` in a span of time.
+
+        :param most: ids that are given; more are refused.
+        """
+        ask = {"updated": replication.updated, "deleted": replication.deleted}[which]
+        of, now = self._object(object_name), self._moment()
+        since = self._transactions.open_since()
+        return ask(self._store, of, start, end, now=now, open_since=since, most=most)
+
+    # -- what tests do to records and objects ---------------------------------------------------------
+
+    def bin(self, object_name: str, ids: Sequence[str], *, stamps: bool = True) -> None:
+        """Delete live records softly, and what goes with them.
+
+        :param stamps: whether what goes with them gets new stamps.
+        """
+        of = self._object(object_name)
+        with self._store.writing(self._store.schema.family_of(of)) as cursor:
+            self._check(cursor, of, ids, deleted=False)
+            records.bin_records(cursor, self._store.schema, of, ids, self._moment(), stamps=stamps)
+
+    def undelete(self, object_name: str, ids: Sequence[str]) -> None:
+        """Take records out of the bin, and what went with them."""
+        of = self._object(object_name)
+        with self._store.writing(self._store.schema.family_of(of)) as cursor:
+            self._check(cursor, of, ids, deleted=True)
+            records.undelete_records(cursor, self._store.schema, of, ids, self._moment())
+
+    def merge(self, object_name: str, winner: str, losers: Sequence[str]) -> None:
+        """Merge records into another."""
+        of = self._object(object_name)
+        with self._store.writing(self._store.schema.family_of(of)) as cursor:
+            self._check(cursor, of, [winner, *losers], deleted=False)
+            records.merge_records(cursor, self._store.schema, of, winner, losers, self._moment())
+
+    def purge(self, object_name: str, ids: Sequence[str], *, trimmed: bool = False) -> None:
+        """Take records out of the org for good, live ones too, with what goes with them.
+
+        :param trimmed: the log of deletions does not know them either.
+        """
+        of, now = self._object(object_name), self._moment()
+        schema = self._store.schema
+        with self._store.writing(schema.family_of(of)) as cursor:
+            live = self._check(cursor, of, ids, deleted=None)
+            records.bin_records(cursor, schema, of, live, now)
+            records.purge_records(cursor, schema, of, ids, trimmed=now if trimmed else None)
+
+    def begin(self) -> str:
+        """Open a long transaction; give its id."""
+        return self._transactions.begin(self._moment())
+
+    def write(self, transaction: str, object_name: str, operation: str, key: str | None, csv: bytes) -> None:
+        """Write records in a transaction: they have stamps of now, and are seen after the commit."""
+        job = ingest_job.checked_job(self._store.schema, object_name, operation, key)
+        change = Change(job.object.name, operation, key, csv, self._moment())
+        self._open(transaction).changes.append(change)
+
+    def commit(self, transaction: str) -> list[str]:
+        """Let what a transaction wrote be seen; give the errors of records that were not written."""
+        found = self._open(transaction)
+        errors: list[str] = []
+        try:
+            for each in found.changes:
+                errors += self._apply(each)
+        finally:
+            self._transactions.end(transaction)
+        return errors
+
+    def roll_back(self, transaction: str) -> None:
+        """Forget what a transaction wrote."""
+        self._open(transaction)
+        self._transactions.end(transaction)
+
+    def change_field(self, object_name: str, action: str, name: str, given: dict[str, Any]) -> None:
+        """Add, hide, show, rename or retype a field; see :func:`.schema.changed_field`."""
+        of = self._object(object_name)
+        self._store.change_field(of, *changed_field(of, action, name, given))
+
+    def use_currencies(self) -> None:
+        """Let every object that is written have a CurrencyIsoCode."""
+        for each in self._store.schema.objects:
+            if each.writable and "CurrencyIsoCode" not in each.columns:
+                code = Field(
+                    "CurrencyIsoCode", "picklist", "Currency ISO Code", length=3, values=_CURRENCIES,
+                    default=f"'{_CURRENCIES[0]}'",
+                )  # fmt: skip
+                self._store.change_field(each, None, code)
+
+    def _moment(self) -> datetime:
+        """Give the moment of a stamp: whole seconds of UTC, without the time zone."""
+        return self._now().astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+    def _object(self, name: str) -> SObject:
+        found = self._store.schema.find(name)
+        if found is None:
+            raise SalesforceRefusal("INVALIDENTITY", f"Unable to find object: {name}")
+        return found
+
+    def _open(self, transaction: str) -> Transaction:
+        found = self._transactions.find(transaction)
+        if found is None:
+            raise SalesforceRefusal("INVALID_ID_FIELD", f"there is no open transaction {transaction}")
+        return found
+
+    @staticmethod
+    def _check(
+        cursor: duckdb.DuckDBPyConnection, of: SObject, ids: Sequence[str], *, deleted: bool | None
+    ) -> list[str]:
+        """See that records are there, in the bin or not as wanted; give the live ones."""
+        if not of.deletable or "IsDeleted" not in of.columns:
+            raise SalesforceRefusal(
+                "INVALID_TYPE_FOR_OPERATION", f"entity type {of.name} does not support delete"
+            )
+        cursor.execute(
+            f'SELECT "Id", "IsDeleted" FROM {of.table} WHERE "Id" IN (SELECT unnest(?::VARCHAR[]))',  # noqa: S608 - our names
+            [list(ids)],
+        )
+        found = dict(cursor.fetchall())
+        for each in ids:
+            if each not in found or deleted not in (None, found[each]):
+                where = {True: " in the bin", False: " outside the bin", None: ""}[deleted]
+                raise SalesforceRefusal("ENTITY_IS_DELETED", f"there is no {of.name} {each}{where}")
+        return [each for each in ids if not found[each]]
+
+    def _apply(self, change: Change) -> list[str]:
+        with tempfile.TemporaryDirectory(prefix="salesforce-transaction-") as folder:
+            path = Path(folder) / "records.csv"
+            path.write_bytes(change.csv)
+            outcome = self.ingest(
+                change.object_name, change.operation, change.key, path, into=Path(folder), now=change.at
+            )
+            with outcome.failed.open(encoding="utf-8", newline="") as file:
+                return [row["sf__Error"] for row in csv_module.DictReader(file)]

@@ -33,6 +33,11 @@ class IngestFailed(Exception):
         self.message = message
 
 
+def not_for_bulk(name: str) -> SalesforceRefusal:
+    """Give the refusal of an object that the Bulk API does not take."""
+    return SalesforceRefusal("INVALIDENTITY", f"Entity '{name}' is not supported by the Bulk API.")
+
+
 def refusal_at(code: str, soql: str, at: int, message: str) -> SalesforceRefusal:
     """Give a refusal that shows the place in the query: the line, a caret, row and column."""
     start = soql.rfind("\n", 0, at) + 1

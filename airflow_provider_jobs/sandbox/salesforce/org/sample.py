@@ -12,8 +12,10 @@ from airflow_provider_jobs.sandbox.salesforce.org import sample_words as words
 if TYPE_CHECKING:
     import duckdb
 
-COUNTS = {"User": 200, "Account": 5_000, "Contact": 200_000, "Opportunity": 20_000, "Case": 15_000,
-          "Shipment__c": 10_000}  # fmt: skip
+COUNTS = {
+    "User": 200, "Account": 5_000, "Contact": 200_000, "Opportunity": 20_000, "Case": 15_000,
+    "Shipment__c": 10_000, "Lead": 2_000, "Task": 3_000, "AccountShare": 1_000, "Reading__b": 500,
+}  # fmt: skip
 
 # One in so many lies in the bin.
 _DELETED = {
@@ -23,6 +25,8 @@ _DELETED = {
     "Opportunity": 499,
     "Case": 499,
     "Shipment__c": 333,
+    "Lead": 499,
+    "Task": 499,
 }
 
 # Numbers of records are referred to, but for those in the bin.
@@ -107,6 +111,8 @@ def _long_text(subject: str, very_long_every: int) -> str:
 
 
 _OWNER = _user("n * 13")
+_LEAD = f"sf_id('00Q', sf_sample_live(1 + (n * 7) % {COUNTS['Lead']}, {_DELETED['Lead']}))"
+_SHIPMENT = f"sf_id('a01', sf_sample_live(1 + (n * 3) % {COUNTS['Shipment__c']}, {_DELETED['Shipment__c']}))"
 
 _FULL_NAME = 'concat_ws(\' \', "FirstName", "LastName")'
 
@@ -227,7 +233,60 @@ _RECORDS: dict[str, dict[str, str]] = {
         "Notes__c": _long_text("Shipment", 400),
         "Position__Latitude__s": _some("n % 5 <> 0", "((n * 7919) % 180000000) / 1000000.0 - 90"),
         "Position__Longitude__s": _some("n % 5 <> 0", "((n * 104729) % 360000000) / 1000000.0 - 180"),
+        "Pickup_Time__c": _some("n % 7 <> 0", "TIME '06:30:00' + to_milliseconds((n * 7919) % 40000000)"),
+        "Tracking_Number__c": "16147805824397 + n * 7919",
         **_system("Shipment__c", 420),
+    },
+    "Lead": {
+        "Id": "sf_id('00Q', n)",
+        "LastName": _pick("last_names", "n * 11"),
+        "FirstName": _some("n % 30 <> 3", _pick("first_names", "n * 3")),
+        "Name": _FULL_NAME,
+        "Salutation": "['Ms.', 'Mr.', NULL][1 + n % 3]",
+        "Company": f"{_pick('companies', 'n * 5')} || ' ' || n::VARCHAR",
+        "Title": _pick("titles", "n * 3"),
+        "Email": _some("n % 9 <> 8", "'lead' || n::VARCHAR || '@example.com'"),
+        "Phone": "'+81 3 ' || lpad((n * 37 % 1000000)::VARCHAR, 6, '0')",
+        **_address(""),
+        "Status": "['Open - Not Contacted', 'Working - Contacted', 'Closed - Not Converted'][1 + n % 3]",
+        "Industry": _pick("industries", "n"),
+        "AnnualRevenue": _some("n % 4 <> 1", "n * 80000000 / 4"),
+        "NumberOfEmployees": _some("n % 5 <> 4", "(n * 13) % 500 * (n % 3)"),
+        "IsConverted": "false",
+        "OwnerId": _OWNER,
+        "External_Id__c": "'LEAD-' || lpad(n::VARCHAR, 6, '0')",
+        **_system("Lead", 1_500),
+    },
+    "Task": {
+        "Id": "sf_id('00T', n)",
+        "WhoId": f"CASE n % 3 WHEN 0 THEN {_contact('n * 7')} WHEN 1 THEN {_LEAD} END",
+        "WhatId": f"CASE n % 4 WHEN 0 THEN {_account('n * 5')} WHEN 1 THEN {_SHIPMENT} END",
+        "Subject": "['Call', 'Email', 'Send \"quote\"', 'Other'][1 + n % 4]",
+        "ActivityDate": _some("n % 6 <> 5", "DATE '2019-01-01' + (n % 2500)::INTEGER"),
+        "Status": "['Not Started', 'In Progress', 'Completed'][1 + n % 3]",
+        "Priority": "['High', 'Normal', 'Low'][1 + n % 3]",
+        "Description": _long_text("Task", 900),
+        "CallDurationInSeconds": _some("n % 4 = 0", "(n * 17) % 3600"),
+        "IsClosed": "n % 3 = 2",
+        "IsArchived": "n % 10 = 5",
+        "OwnerId": _OWNER,
+        **_system("Task", 900),
+    },
+    "AccountShare": {
+        "Id": "sf_id('00r', n)",
+        "AccountId": _account("n * 3"),
+        "UserOrGroupId": _user("n * 11"),
+        "AccountAccessLevel": "['Read', 'Edit'][1 + n % 2]",
+        "RowCause": "'Manual'",
+        "LastModifiedDate": "TIMESTAMP '2021-01-04 08:00:00' + to_hours(n::INTEGER)",
+        "LastModifiedById": _user("n"),
+        "IsDeleted": "false",
+    },
+    "Reading__b": {
+        "Id": "sf_id('x01', n)",
+        "Sensor__c": "'S-' || (n % 7)::VARCHAR",
+        "Taken_At__c": "TIMESTAMP '2022-05-01 00:00:00' + to_minutes((n // 7 * 10)::INTEGER)",
+        "Celsius__c": "((n * 7919) % 4000) / 100.0",
     },
 }
 

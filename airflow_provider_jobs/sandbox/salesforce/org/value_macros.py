@@ -34,8 +34,12 @@ def text_of(field: Field, column: str) -> str:
     """
     if field.type == "datetime":
         return f"strftime({column}, '%Y-%m-%dT%H:%M:%S.%gZ')"
+    if field.type == "time":
+        return f"strftime(DATE '2000-01-01' + {column}, '%H:%M:%S.%gZ')"
     if field.type in ("double", "currency", "percent"):
         return f"sf_double({column})"
+    if field.decimal:
+        return f"sf_double({column}::DOUBLE)"
     if field.stored_as != "VARCHAR":
         return f"CAST({column} AS VARCHAR)"
     return column

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ class OrgBench:
         records = cursor.execute(f'SELECT * FROM "{object_name}" ORDER BY rowid')  # noqa: S608 - names of tests
         names = [each[0] for each in records.description]
         found = [dict(zip(names, row, strict=True)) for row in records.fetchall()]
-        return [row for row in found if deleted or not row["IsDeleted"]]
+        return [row for row in found if deleted or not row.get("IsDeleted")]
 
     def by_id(self, object_name: str) -> dict[str, dict[str, Any]]:
         """Give all records by their id, the deleted ones too."""
@@ -90,6 +90,8 @@ def spelled(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03}Z"
+    if isinstance(value, time):
+        return value.isoformat(timespec="milliseconds") + "Z"
     if isinstance(value, date):
         return value.isoformat()
     return java_double(value) if isinstance(value, float) else str(value)

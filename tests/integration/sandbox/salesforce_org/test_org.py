@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PREFIXES = {
-    "Account": "001", "Case": "500", "Contact": "003", "Opportunity": "006", "Shipment__c": "a01",
-    "User": "005",
+    "Account": "001", "AccountShare": "00r", "Case": "500", "Contact": "003", "Lead": "00Q",
+    "Opportunity": "006", "Reading__b": "x01", "Shipment__c": "a01", "Task": "00T", "User": "005",
 }  # fmt: skip
+# Filled by changes alone, or not open to the Bulk API.
+OTHERS = {"AccountHistory", "CaseStatus"}
 
 
 def test_checksum_of_documented_ids() -> None:
@@ -43,10 +45,10 @@ def test_references_lead_to_records_that_are_not_deleted(reading: OrgBench) -> N
     live = {name: {row["Id"] for row in rows} for name, rows in records.items()}
     for name, rows in records.items():
         for field in reading.org.fields(name):
-            if field.refers_to:
+            if field.refers_to and field.on_delete != "keep":
                 used = {row[field.name] for row in rows} - {None}
                 assert used
-                assert used <= live[field.refers_to]
+                assert used <= set().union(*(live[parent] for parent in field.refers_to))
 
 
 def test_two_orgs_are_the_same(reading: OrgBench, tmp_path: Path) -> None:
@@ -57,8 +59,8 @@ def test_two_orgs_are_the_same(reading: OrgBench, tmp_path: Path) -> None:
 
 
 def test_objects(reading: OrgBench) -> None:
-    assert reading.org.object_names() == sorted(PREFIXES)
-    for name in PREFIXES:
+    assert set(reading.org.object_names()) == PREFIXES.keys() | OTHERS
+    for name in PREFIXES.keys() - {"AccountShare", "Reading__b"}:
         names = {each.name for each in reading.org.fields(name.lower())}
         assert {
             "Id",

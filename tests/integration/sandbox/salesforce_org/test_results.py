@@ -23,7 +23,7 @@ OBJECTS = ["Account", "Case", "Contact", "Opportunity", "Shipment__c", "User"]
 @pytest.mark.parametrize("name", OBJECTS)
 def test_every_field_of_every_object(reading: OrgBench, name: str) -> None:
     """Also NUL, newlines, quotes, emoji and the longest texts arrive unchanged."""
-    fields = [each.name for each in reading.org.fields(name) if not each.compound]
+    fields = [each.name for each in reading.org.fields(name) if not each.compound and not each.formula]
     rows = [[row[field] for field in fields] for row in reading.rows(name)]
     assert len(rows) > 100
     assert reading.bytes_of(f"SELECT {', '.join(fields)} FROM {name}") == expected_csv([fields, *rows])  # noqa: S608 - SOQL

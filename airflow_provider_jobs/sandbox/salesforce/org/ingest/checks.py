@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import column_of
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.values import converted, given, literal, problems
-from airflow_provider_jobs.sandbox.salesforce.org.objects import find_object
 
 if TYPE_CHECKING:
     import duckdb
@@ -80,8 +79,9 @@ class Batch:
         self.fail(f"{key} IS NOT NULL AND n NOT IN ({first})", error)
 
     def _fail_if_deleted(self, of: SObject, column: str) -> None:
-        deleted = f'SELECT "Id" FROM {of.table} WHERE "IsDeleted"'  # noqa: S608 - our names
-        self.fail(f"{column} IN ({deleted})", _DELETED)
+        if "IsDeleted" in of.columns:
+            deleted = f'SELECT "Id" FROM {of.table} WHERE "IsDeleted"'  # noqa: S608 - our names
+            self.fail(f"{column} IN ({deleted})", _DELETED)
 
     # -- what is to be written --------------------------------------------------------------------
 
@@ -98,12 +98,10 @@ class Batch:
                 self._check_parent(column)
 
     def _check_parent(self, column: InputColumn) -> None:
-        parent = find_object(column.field.refers_to)
-        if parent is None:
-            raise KeyError(column.field.refers_to)
-        known = f'SELECT "Id" FROM {parent.table}'  # noqa: S608 - our names
+        known = " UNION ALL ".join(f'SELECT "Id" FROM {each.table}' for each in column.targets)  # noqa: S608 - our names
         self.fail(f"{column.value} IS NOT NULL AND {column.value} NOT IN ({known})", _UNKNOWN)
-        self._fail_if_deleted(parent, column.value)
+        for parent in column.targets:
+            self._fail_if_deleted(parent, column.value)
 
     def _find_parent(self, column: InputColumn) -> None:
         """Replace the parent's external id by its Id."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.model import TEXT_TYPES
-from airflow_provider_jobs.sandbox.salesforce.org.objects import find_object
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,13 @@ class InputColumn:
     """One column of the file.
 
     :param field: the field that it sets, or that tells which record is meant.
+    :param targets: the objects that a reference may point to.
     """
 
     place: int
     field: Field
     parent: Parent | None = None
+    targets: tuple[SObject, ...] = ()
 
     @property
     def raw(self) -> str:
@@ -48,34 +50,34 @@ class InputColumn:
         return f"v{self.place}" if self.converted else f"nullif(nullif({self.raw}, ''), '#N/A')"
 
 
-def columns_of(header: list[str], of: SObject) -> list[InputColumn]:
+def columns_of(header: list[str], of: SObject, schema: Schema) -> list[InputColumn]:
     """Find the field of each column.
 
     :raises IngestFailed: a column names none, or two name the same.
     """
     found: list[InputColumn] = []
     for place, name in enumerate(header):
-        column = _column(place, name, of)
+        column = _column(place, name, of, schema)
         if any(column.field is other.field for other in found):
             raise IngestFailed(f"InvalidBatch : Field name specified more than once : {name}")
         found.append(column)
     return found
 
 
-def _column(place: int, name: str, of: SObject) -> InputColumn:
+def _column(place: int, name: str, of: SObject, schema: Schema) -> InputColumn:
     relationship, dot, key = name.partition(".")
     field = of.field(name)
     if dot:
         field = of.relationships.get(relationship.lower())
     if field is None or field.compound:
         raise IngestFailed(f"InvalidBatch : Field name not found : {name}")
+    targets = tuple(found for each in field.refers_to if (found := schema.find(each)))
     if not dot:
-        return InputColumn(place, field)
-    parent = find_object(field.refers_to)
-    parent_key = parent.field(key) if parent else None
-    if parent is None or parent_key is None or not parent_key.external_id:
+        return InputColumn(place, field, targets=targets)
+    parent_key = targets[0].field(key) if len(targets) == 1 else None
+    if parent_key is None or not parent_key.external_id:
         raise IngestFailed(f"InvalidBatch : Field name not found : {name}")
-    return InputColumn(place, field, Parent(parent, parent_key))
+    return InputColumn(place, field, Parent(targets[0], parent_key), targets)
 
 
 def column_of(columns: list[InputColumn], name: str) -> InputColumn | None:

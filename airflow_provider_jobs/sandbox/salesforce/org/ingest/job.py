@@ -10,9 +10,12 @@ from airflow_provider_jobs.sandbox.salesforce.org.ingest.checks import Batch
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn, column_of, columns_of
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.reading import load
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.values import literal
-from airflow_provider_jobs.sandbox.salesforce.org.objects import children_of, find_object
 from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome
-from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed, SalesforceRefusal
+from airflow_provider_jobs.sandbox.salesforce.org.refusals import (
+    IngestFailed,
+    SalesforceRefusal,
+    not_for_bulk,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.sandbox.salesforce.org.csv_format import CsvFormat
     from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.schema import Schema
     from airflow_provider_jobs.sandbox.salesforce.org.store import Store
 
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
@@ -46,26 +50,30 @@ class IngestJob:
         """Whether records go."""
         return self.operation in ("delete", "hardDelete")
 
-    @property
-    def objects(self) -> set[SObject]:
+    def objects(self, schema: Schema) -> set[SObject]:
         """All objects that it may read or write."""
-        parents = {find_object(field.refers_to) for field in self.object.fields if field.refers_to}
-        related = {child for child, _ in children_of(self.object)} if self.deletes else parents
-        return {self.object, *(each for each in related if each is not None)}
+        if self.deletes:
+            return schema.family_of(self.object)
+        names = {name for field in self.object.fields for name in field.refers_to}
+        found = [schema.find(each) for each in (*names, f"{self.object.name}History")]
+        return {self.object, *(each for each in found if each is not None)}
 
 
-def checked_job(object_name: str, operation: str, external_id_field: str | None) -> IngestJob:
+def checked_job(schema: Schema, object_name: str, operation: str, external_id_field: str | None) -> IngestJob:
     """Check what the creation of a job names.
 
     :raises SalesforceRefusal: Salesforce would answer 400.
     """
-    found = find_object(object_name)
+    found = schema.find(object_name)
     if found is None:
         raise SalesforceRefusal("INVALIDENTITY", f"Unable to find object: {object_name}")
     if operation not in OPERATIONS:
         raise SalesforceRefusal("INVALIDOPERATION", f"Unsupported operation: {operation}")
-    if operation in ("delete", "hardDelete") and not found.deletable:
-        message = f"entity type {found.name} does not support delete"
+    if not found.bulk:
+        raise not_for_bulk(found.name)
+    verb = "delete" if operation == "hardDelete" else operation
+    if not (found.deletable if verb == "delete" else found.writable):
+        message = f"entity type {found.name} does not support {verb}"
         raise SalesforceRefusal("INVALID_TYPE_FOR_OPERATION", message)
     if operation != "upsert":
         return IngestJob(found, operation, "Id")
@@ -99,18 +107,17 @@ def run(
     :raises IngestFailed: it fails as a whole, and has changed nothing.
     """
     into.mkdir(parents=True, exist_ok=True)
-    with store.writing(job.objects) as cursor:
+    with store.writing(job.objects(store.schema)) as cursor:
         header = load(cursor, csv, form)
-        columns = columns_of(header, job.object)
+        columns = columns_of(header, job.object, store.schema)
         identifying = _identifying(job, columns)
         batch = Batch(cursor, job.object, columns)
         batch.build(limit)
         batch.fail(f"n < {locked[0]:d}", literal(locked[1]))
         if job.deletes:
-            _delete(batch, job, identifying, now)
+            _delete(batch, job, identifying, store.schema, now)
         else:
-            newest = _save(batch, job, identifying, store.newest(cursor, job.object), now)
-            store.set_newest(cursor, job.object, newest)
+            _save(batch, job, identifying, store, now)
         return _results(cursor, header, form, into)
 
 
@@ -127,24 +134,30 @@ def _identifying(job: IngestJob, columns: list[InputColumn]) -> InputColumn | No
     return found
 
 
-def _save(batch: Batch, job: IngestJob, identifying: InputColumn | None, newest: int, now: datetime) -> int:
+def _save(batch: Batch, job: IngestJob, identifying: InputColumn | None, store: Store, now: datetime) -> None:
     if identifying is not None and identifying.field.type == "id":
         batch.find_by_id(identifying, required=job.operation == "update")
     batch.check_values(identifying)
     if identifying is not None and identifying.field.type != "id":
         batch.find_by_key(identifying)
     batch.check_required()
-    newest = batch.number_new(newest)
+    store.set_newest(batch.cursor, job.object, batch.number_new(store.newest(batch.cursor, job.object)))
     batch.check_unique(identifying if job.operation == "upsert" else None)
     changes.insert(batch, now)
+    history = store.schema.find(f"{job.object.name}History")
+    if history is not None:
+        newest = store.newest(batch.cursor, history)
+        newest += changes.keep_history(batch, history, newest, now)
+        store.set_newest(batch.cursor, history, newest)
     changes.update(batch, now)
-    return newest
 
 
-def _delete(batch: Batch, job: IngestJob, identifying: InputColumn | None, now: datetime) -> None:
+def _delete(
+    batch: Batch, job: IngestJob, identifying: InputColumn | None, schema: Schema, now: datetime
+) -> None:
     if identifying is not None:
         batch.find_by_id(identifying, required=True)
-    changes.delete(batch, now, hard=job.operation == "hardDelete")
+    changes.delete(batch, schema, now, hard=job.operation == "hardDelete")
 
 
 def _results(

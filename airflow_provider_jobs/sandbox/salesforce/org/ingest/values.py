@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.model import ID_TYPES, TEXT_TYPES
-from airflow_provider_jobs.sandbox.salesforce.org.objects import find_object
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn
@@ -25,7 +24,8 @@ _EMAIL = r"^[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+$"
 
 _BAD_CHOICE = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST"
 
-_SCHEMA_TYPES = {"date": "date", "datetime": "dateTime", "boolean": "boolean"}
+_TIME = r"^\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z?$"
+_SCHEMA_TYPES = {"date": "date", "datetime": "dateTime", "time": "time", "boolean": "boolean"}
 
 
 def literal(text: str) -> str:
@@ -57,6 +57,7 @@ def _value(field: Field, raw: str) -> str:
         "currency": number,
         "percent": number,
         "date": (_DATE, f"TRY_CAST(substr({raw}, 1, 10) AS DATE)"),
+        "time": (_TIME, f"TRY_CAST(rtrim({raw}, 'Z') AS TIME)"),
         "datetime": (_DATETIME, f"date_trunc('millisecond', {moment})"),
     }
     if field.type not in readings:
@@ -92,10 +93,9 @@ def problems(column: InputColumn) -> list[tuple[str, str]]:
 
 
 def _reference_problems(column: InputColumn, unread: str) -> list[tuple[str, str]]:
-    parent = find_object(column.field.refers_to)
-    prefix = parent.key_prefix if parent else ""
+    prefixes = ", ".join(literal(each.key_prefix) for each in column.targets)
     start = f"MALFORMED_ID:{column.field.label}: id value of incorrect type: "
-    wrong = f"{given(column)} AND ({unread} OR substr({column.raw}, 1, 3) <> '{prefix}')"
+    wrong = f"{given(column)} AND ({unread} OR substr({column.raw}, 1, 3) NOT IN ({prefixes}))"
     return [(wrong, _about(start, column.raw, column.field))]
 
 

@@ -5,16 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.salesforce.org.objects import find_object
+from airflow_provider_jobs.sandbox.salesforce.org.field_kinds import read_only
+from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import refusal_at
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.model import Field
+    from airflow_provider_jobs.sandbox.salesforce.org.schema import Schema
     from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Name
 
 _REFERENCE = "Please reference your WSDL or the describe call for the appropriate names."
 
 _MOST_LEVELS = 5
+
+# What a polymorphic reference leads to, whatever it is:
+# https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_name.htm
+_NAME = SObject(
+    "Name",
+    "Name",
+    "",
+    (
+        read_only("Id", "Name ID", "id", 18),
+        read_only("Name", "Name", "string", 255),
+        read_only("Type", "Type", "picklist", 40),
+    ),
+    replicateable=False,
+)
 
 
 @dataclass(frozen=True)
@@ -30,12 +46,12 @@ class Column:
     sql: str
 
 
-def object_named(soql: str, name: Name) -> SObject:
+def object_named(soql: str, name: Name, schema: Schema) -> SObject:
     """Find an object.
 
     :raises SalesforceRefusal: INVALID_TYPE.
     """
-    found = find_object(name.text)
+    found = schema.find(name.text)
     if found is None:
         message = (
             f"sObject type '{name.text}' is not supported. If you are attempting to use a custom object, be "
@@ -51,9 +67,11 @@ class Scope:
     :param table: the name of the object's table in the statement; parents' names begin with it.
     """
 
-    def __init__(self, soql: str, of: SObject, alias: str | None, table: str) -> None:
+    def __init__(self, soql: str, of: SObject, alias: str | None, table: str, schema: Schema) -> None:
         self.soql = soql
         self.object = of
+        self.schema = schema
+        self.objects = {of}  # all that are read
         self._own_names = {alias.lower()} if alias else set()
         self._table = table
         self._joins: dict[tuple[str, ...], tuple[str, SObject, str]] = {}
@@ -76,7 +94,9 @@ class Scope:
         field = of.field(parts[-1])
         if field is None:
             raise self._no_column(parts[-1], of, name)
-        return Column(field, ".".join([*path, field.name]), f'{table}."{field.name}"')
+        if field.formula_reads:
+            self._read(field.formula_reads)
+        return Column(field, ".".join([*path, field.name]), field.sql(table))
 
     def _is_own(self, part: str) -> bool:
         lower = part.lower()
@@ -97,14 +117,21 @@ class Scope:
             raise refusal_at("INVALID_FIELD", self.soql, name.at, message)
         longer = (*path, reference.relationship)
         if longer not in self._joins:
-            parent = find_object(reference.refers_to)
-            if parent is None:
-                raise KeyError(reference.refers_to)
+            parents = [self._read(each) for each in reference.refers_to]
+            parent, source = (parents[0], parents[0].table) if len(parents) == 1 else (_NAME, _names(parents))
             alias = f"{self._table}_{len(self._joins) + 1}"
-            join = f'LEFT JOIN {parent.table} AS {alias} ON {alias}."Id" = {table}."{reference.name}"'
+            join = f'LEFT JOIN {source} AS {alias} ON {alias}."Id" = {table}."{reference.name}"'
             self._joins[longer] = (join, parent, alias)
         _, parent, alias = self._joins[longer]
         return parent, alias, longer
+
+    def _read(self, name: str) -> SObject:
+        """Note that an object of ours is read."""
+        found = self.schema.find(name)
+        if found is None:
+            raise KeyError(name)
+        self.objects.add(found)
+        return found
 
     def _no_column(self, part: str, of: SObject, name: Name) -> Exception:
         message = (
@@ -115,8 +142,8 @@ class Scope:
 
     @property
     def joined(self) -> bool:
-        """Whether any parent is needed."""
-        return bool(self._joins)
+        """Whether any parent is needed, by a formula too."""
+        return bool(self._joins) or len(self.objects) > 1
 
     @property
     def own_id(self) -> str:
@@ -129,9 +156,10 @@ class Scope:
         return f"{self._table}.rowid"
 
     @property
-    def own_deleted(self) -> str:
-        """Whether the object's record is in the bin."""
-        return f'{self._table}."IsDeleted"'
+    def own_live(self) -> list[str]:
+        """The conditions of a record that is neither in the bin nor archived."""
+        names = [name for name in ("IsDeleted", "IsArchived") if name in self.object.columns]
+        return [f'{self._table}."{name}" = false' for name in names]
 
     @property
     def source(self) -> str:
@@ -139,7 +167,11 @@ class Scope:
         joins = [join for join, _, _ in self._joins.values()]
         return " ".join([f"{self.object.table} AS {self._table}", *joins])
 
-    @property
-    def objects(self) -> set[SObject]:
-        """All objects that are read."""
-        return {self.object, *(parent for _, parent, _ in self._joins.values())}
+
+def _names(parents: list[SObject]) -> str:
+    """Give what polymorphic references lead to, as a table."""
+    parts = []
+    for each in parents:
+        name = next(wanted for wanted in ("Name", "CaseNumber", "Id") if wanted in each.columns)
+        parts.append(f'SELECT "Id", "{name}" AS "Name", \'{each.name}\' AS "Type" FROM {each.table}')  # noqa: S608 - our names
+    return f"({' UNION ALL '.join(parts)})"

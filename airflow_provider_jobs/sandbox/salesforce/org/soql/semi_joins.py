@@ -53,7 +53,8 @@ class SemiJoins:
 
     def _inner(self, join: SemiJoin, left: Column) -> str:
         query, soql = join.query, self._outer.soql
-        scope = Scope(soql, object_named(soql, query.object), query.alias, f"s{self._count}")
+        schema = self._outer.schema
+        scope = Scope(soql, object_named(soql, query.object, schema), query.alias, f"s{self._count}", schema)
         if scope.object is self._outer.object and left.field.type == "id":
             raise self._refused(join, "The inner and outer selects should not be on the same object type")
         if len(query.selected) != 1 or query.selected[0].function is not None:
@@ -61,7 +62,7 @@ class SemiJoins:
         if query.order or query.limit is not None:
             raise self._refused(join, "Semi join sub-selects cannot have ORDER BY or LIMIT")
         column = scope.column(query.selected[0].field)
-        if _target(column.field, scope.object) != _target(left.field, self._outer.object):
+        if not _targets(column.field, scope.object) & _targets(left.field, self._outer.object):
             message = (
                 f"The selected field '{column.path}' in the subquery and the left operand field in the where "
                 f"expression in the outer query '{left.path}' should point to the same object type"
@@ -69,7 +70,7 @@ class SemiJoins:
             raise self._refused(join, message)
         conditions = [f"{column.sql} IS NOT NULL"]
         if not self._all_rows:
-            conditions.append(f"{scope.own_deleted} = false")
+            conditions += scope.own_live
         if query.where is not None:
             filters = Filters(scope, self._parameters, self._now, self._nested)
             conditions.append(filters.sql(query.where))
@@ -84,6 +85,6 @@ class SemiJoins:
         return refusal_at("MALFORMED_QUERY", self._outer.soql, join.query.at, message)
 
 
-def _target(field: Field, of: SObject) -> str:
-    """Tell which object's ids a field holds."""
-    return of.name if field.type == "id" else field.refers_to
+def _targets(field: Field, of: SObject) -> set[str]:
+    """Tell which objects' ids a field holds."""
+    return {of.name} if field.type == "id" else set(field.refers_to)

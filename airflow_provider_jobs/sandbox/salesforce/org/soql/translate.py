@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.model import TEXT_TYPES
-from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal, refusal_at
+from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal, not_for_bulk, refusal_at
 from airflow_provider_jobs.sandbox.salesforce.org.soql.date_functions import applied
 from airflow_provider_jobs.sandbox.salesforce.org.soql.filters import Filters
 from airflow_provider_jobs.sandbox.salesforce.org.soql.names import Column, Scope, object_named
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.schema import Schema
     from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Ordering, Selected
 
 _NO_COMPOUND = "Selecting compound data not supported in Bulk Query"
@@ -42,20 +43,22 @@ class Statement:
     chunkable: bool
 
 
-def translate(soql: str, *, all_rows: bool, now: datetime) -> Statement:
+def translate(soql: str, schema: Schema, *, all_rows: bool, now: datetime) -> Statement:
     """Translate a query.
 
-    :param all_rows: with records in the bin.
+    :param all_rows: with records in the bin, and archived ones.
     :param now: what TODAY means.
     :raises SalesforceRefusal: in Salesforce's words.
     """
     query = parse(soql)
-    scope = Scope(soql, object_named(soql, query.object), query.alias, "t")
+    scope = Scope(soql, object_named(soql, query.object, schema), query.alias, "t", schema)
+    if not scope.object.bulk:
+        raise not_for_bulk(scope.object.name)
     columns = _select(scope, query.selected)
     parameters: list[object] = []
     semi_joins = SemiJoins(scope, parameters, all_rows=all_rows, now=now)
     filters = Filters(scope, parameters, now, semi_joins.sql)
-    conditions = [] if all_rows else [f"{scope.own_deleted} = false"]
+    conditions = [] if all_rows else scope.own_live
     if query.where is not None:
         conditions.append(filters.sql(query.where))
     order = _order(scope, query.order)
@@ -105,8 +108,8 @@ def _all_fields(scope: Scope, selected: Selected) -> list[tuple[str, Column]]:
     if which != "STANDARD":
         message = f"unexpected token: '{selected.field.text}'"
         raise refusal_at("MALFORMED_QUERY", scope.soql, selected.field.at, message)
-    fields = [each for each in scope.object.stored if not each.custom]
-    return [(each.name, Column(each, each.name, f"t.{each.column}")) for each in fields]
+    fields = [each for each in scope.object.visible if not each.custom and not each.compound]
+    return [(each.name, scope.column(replace(selected.field, text=each.name))) for each in fields]
 
 
 def _order(scope: Scope, order: tuple[Ordering, ...]) -> str:

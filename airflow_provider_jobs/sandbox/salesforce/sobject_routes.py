@@ -1,0 +1,80 @@
+"""Objects: what there is, and what was updated and deleted.
+
+See https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_sobject_describe.htm.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_provider_jobs.sandbox.replies import Reply
+from airflow_provider_jobs.sandbox.salesforce.org import SalesforceRefusal
+from airflow_provider_jobs.sandbox.salesforce.replies import bad, missing
+from airflow_provider_jobs.sandbox.salesforce.requests import is_denied
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
+
+    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
+
+BATCH = 200  # records of one call; part of the list of objects
+
+
+def routes(service: SalesforceState) -> list[Route]:
+    """Give the routes."""
+    methods = ObjectMethods(service)
+    handlers = {
+        "sobjects": ("sobjects.list", methods.list_all),
+        "sobjects/{object}/describe": ("sobjects.describe", methods.describe),
+        "sobjects/{object}/updated": ("sobjects.updated", methods.updated),
+        "sobjects/{object}/deleted": ("sobjects.deleted", methods.deleted),
+    }
+    return [
+        service.route("GET", path + end, name, handler)
+        for path, (name, handler) in handlers.items()
+        for end in ("", "/")
+    ]
+
+
+class ObjectMethods:
+    """The methods."""
+
+    def __init__(self, service: SalesforceState) -> None:
+        self._service = service
+        self._org = service.org
+
+    async def list_all(self, call: Call) -> Reply:
+        """Give all objects, without their fields."""
+        found = self._org.describe_global(call.path("version"))
+        seen = [each for each in found if not is_denied(self._service.settings, each["name"])]
+        return Reply({"encoding": "UTF-8", "maxBatchSize": BATCH, "sobjects": seen})
+
+    async def describe(self, call: Call) -> Reply:
+        """Give an object with its fields."""
+        return Reply(self._org.describe(self._named(call), call.path("version")))
+
+    async def updated(self, call: Call) -> Reply:
+        """Give the ids of what was made or changed in a span of time."""
+        return await self._changes(call, "updated")
+
+    async def deleted(self, call: Call) -> Reply:
+        """Give the ids of what was deleted in a span of time, and when."""
+        return await self._changes(call, "deleted")
+
+    async def _changes(self, call: Call, which: str) -> Reply:
+        name, span = self._named(call), [call.request.query_params.get(each) for each in ("start", "end")]
+        if not all(span):
+            raise bad("MISSING_ARGUMENT", "start and end have to be given")
+        most = self._service.settings.replication_ids
+        return Reply(await self._service.ask(self._org.changes, which, name, *map(str, span), most=most))
+
+    def _named(self, call: Call) -> str:
+        """Give an object that is there and may be seen, in its own spelling."""
+        try:
+            name = str(self._org.describe(call.path("object"), call.path("version"))["name"])
+        except SalesforceRefusal as refusal:
+            raise missing() from refusal
+        if is_denied(self._service.settings, name):
+            raise missing()
+        return name
