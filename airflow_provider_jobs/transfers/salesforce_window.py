@@ -24,8 +24,8 @@ VISIBLE_AFTER = dt.timedelta(minutes=1)
 OVERLAP = dt.timedelta(minutes=30)
 #: How far the mark may be after a window's end: of two runs at once the other may have come later.
 _MOST_AHEAD = dt.timedelta(hours=1)
-FULL, INCREMENTAL, WINDOW = "full", "incremental", "window"
-MODES = (FULL, INCREMENTAL, WINDOW)
+FULL, INCREMENTAL, WINDOW, FORMULAS = "full", "incremental", "window", "formulas"
+MODES = (FULL, INCREMENTAL, WINDOW, FORMULAS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,7 +174,13 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
 
     def request(self, client: BigQueryClient, context: Context) -> JobRequest:
         """Return the work to submit, its id derived from what it is."""
-        configuration = complete_query(self.configuration_of(client.table_project))
+        return self.request_of(client, context, self.configuration_of(client.table_project))
+
+    def request_of(
+        self, client: BigQueryClient, context: Context, configuration: Mapping[str, Any]
+    ) -> JobRequest:
+        """Return a configuration as work of this task, its id derived from it."""
+        configuration = complete_query(configuration)
         ti = context["ti"]
         readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"airflow_{ti.dag_id}_{ti.task_id}_{ti.run_id}")
         prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])

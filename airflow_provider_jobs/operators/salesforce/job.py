@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import MOST_LISTED, Several
-from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError, ResultsUnavailable
+from airflow_provider_jobs.errors import (
+    ConfigurationError,
+    JobFailed,
+    JobsError,
+    NotFoundError,
+    ResultsUnavailable,
+)
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.endings import nice_to_know, retry_follows
@@ -21,13 +28,14 @@ from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from logging import Logger
     from pathlib import Path
 
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
-    from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.jobs import JobRef, JobStatus
     from airflow_provider_jobs.operators.memory import TaskMemory
 
 _DAY = dt.timedelta(days=1)
@@ -37,6 +45,22 @@ SALESFORCE_JOBS = Several(
     shared=("kind", "api_version", "object", "operation"),
     summed=("record_count", "failed_record_count", "retries"),
 )
+
+
+def adoptable(client: SalesforceClient, ref: JobRef, log: Logger) -> JobStatus | None:
+    """Return the status of a query that an earlier attempt has created, None if a new one is needed."""
+    if ref.scope != client.scope:
+        log.warning("%s is of another org than the connection: it is left alone", ref)
+        return None
+    try:
+        status = client.status(ref)
+    except NotFoundError:
+        log.info("%s, of an earlier attempt, is gone", ref)
+        return None
+    if status.state in {JobState.FAILED, JobState.CANCELLED}:
+        log.info("%s, of an earlier attempt, is %s", ref, status.vendor_state)
+        return None
+    return status
 
 
 class SalesforceTask(ServiceTask):

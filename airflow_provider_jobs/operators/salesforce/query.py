@@ -10,8 +10,8 @@ from airflow_provider_jobs.clients.salesforce.results.download import MOST_WORKE
 from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
-from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.endings import retry_follows
 from airflow_provider_jobs.operators.files.places import opened
@@ -25,7 +25,7 @@ from airflow_provider_jobs.operators.files.results import (
 )
 from airflow_provider_jobs.operators.files.stores import sink_for
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
-from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, adoptable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
+    from airflow_provider_jobs.jobs import JobStatus
 
 #: Airflow's store takes 64 KB at most; a checkpoint of very many parts is longer, and is not kept.
 _MOST_STATE_BYTES = 60_000
@@ -135,7 +136,7 @@ class SalesforceQueryOperator(SalesforceOperator):
             context, "salesforce_job", [client.scope, version or client.version, body], self._since
         )
         kept = memory.recall()
-        if kept and (status := self._adoptable(client, JobRef.from_json(kept))):
+        if kept and (status := adoptable(client, JobRef.from_json(kept), self.log)):
             return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
         request = SalesforceRequest(
@@ -156,21 +157,6 @@ class SalesforceQueryOperator(SalesforceOperator):
             if self.delete_job:
                 self._delete(client, statuses)
         return statuses
-
-    def _adoptable(self, client: SalesforceClient, ref: JobRef) -> JobStatus | None:
-        """Return the status of the job that an earlier attempt has created, None if a new one is needed."""
-        if ref.scope != client.scope:
-            self.log.warning("%s is of another org than the connection: it is left alone", ref)
-            return None
-        try:
-            status = client.status(ref)
-        except NotFoundError:
-            self.log.info("%s, of an earlier attempt, is gone", ref)
-            return None
-        if status.state in {JobState.FAILED, JobState.CANCELLED}:
-            self.log.info("%s, of an earlier attempt, is %s", ref, status.vendor_state)
-            return None
-        return status
 
     def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(context, ref.id)

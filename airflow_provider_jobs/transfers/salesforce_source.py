@@ -1,0 +1,377 @@
+"""Records of Salesforce on their way to a target: which of them, and the one query that reads them.
+
+A run is planned once. What it reads is kept for its retries, and carried through its deferrals: a later
+attempt adopts the query, and goes on where the one before came to.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.salesforce import SalesforceHook
+from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.salesforce.job import SalesforceTask, adoptable
+from airflow_provider_jobs.transfers.bigquery_sql import Column
+from airflow_provider_jobs.transfers.salesforce_fields import (
+    IS_DELETED,
+    FieldChoice,
+    Selection,
+    parents_of,
+    select_fields,
+    select_query,
+)
+from airflow_provider_jobs.transfers.salesforce_soql import check_name, read_query
+from airflow_provider_jobs.transfers.salesforce_window import (
+    FORMULAS,
+    FULL,
+    INCREMENTAL,
+    OVERLAP,
+    WINDOW,
+    Cursor,
+    Window,
+    check_mode,
+    cursor_of,
+    explicit_window,
+    literal,
+    synced_to,
+    upper_bound,
+    window_query,
+    window_since,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.transfers.bigquery_target import Mark
+    from airflow_provider_jobs.transfers.salesforce_soql import SoqlQuery
+
+#: The stage that every transfer begins with; those of its target follow.
+QUERY = "query"
+#: What getUpdated is asked of: it tells of the oldest open transaction, whatever the span.
+_UPDATED_SPAN = dt.timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which records a run reads.
+
+    :param mode: That of the task; but ``full`` of an incremental one whose target tells of no mark.
+    :param window: None reads all.
+    :param synced_to: Up to when the target is complete after the run; None leaves its mark alone.
+    :param mark: That of the target before the run.
+    """
+
+    mode: str
+    window: Window | None = None
+    synced_to: dt.datetime | None = None
+    mark: dt.datetime | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that :meth:`from_json` reads."""
+        ends = (self.window.start, self.window.end) if self.window else (None, None)
+        times = dict(zip(("start", "end", "synced_to", "mark"), (*ends, self.synced_to, self.mark), strict=True))
+        return {"mode": self.mode, **{name: each and each.isoformat() for name, each in times.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Span:
+        """Read what :meth:`to_json` wrote."""
+        start, end, synced, mark = (
+            dt.datetime.fromisoformat(data[name]) if data[name] else None
+            for name in ("start", "end", "synced_to", "mark")
+        )
+        return cls(data["mode"], Window(start, end) if start and end else None, synced, mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a run reads.
+
+    :param operation: ``queryAll`` where deleted records say so of themselves, otherwise ``query``.
+    :param cursor: The field that tells which version of a record is the later one.
+    """
+
+    object_name: str
+    operation: str
+    soql: str
+    cursor: str | None
+    columns: tuple[Column, ...]
+    span: Span
+
+    @property
+    def digest(self) -> str:
+        """What tells the query from others."""
+        return hashlib.sha256(f"{self.operation}:{self.soql}".encode()).hexdigest()[:20]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON object that :meth:`from_json` reads; it may have ten thousand columns."""
+        return {
+            "object_name": self.object_name,
+            "operation": self.operation,
+            "soql": self.soql,
+            "cursor": self.cursor,
+            "columns": [astuple(column) for column in self.columns],
+            "span": self.span.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Reading:
+        """Read what :meth:`to_json` wrote."""
+        columns = tuple(Column(*column) for column in data["columns"])
+        return cls(**{**data, "columns": columns, "span": Span.from_json(data["span"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """An object, and what is wanted of it, as Salesforce shows them to this user now."""
+
+    describe: Mapping[str, Any]
+    cursor: Cursor
+    selection: Selection
+    query: SoqlQuery | None = None
+
+    def reading(self, span: Span, where: str | None, columns: Sequence[str] = ()) -> Reading:
+        """Return what a run reads.
+
+        :param columns: Names of those to refresh; none reads all that are selected.
+        """
+        selection, field = self.selection, self.cursor.field
+        if columns:
+            selection = selection.only([*columns, *([field] if field else [])])
+        elif span.mode == FORMULAS:
+            selection = selection.refreshed(field)
+        deletions = span.mode != FORMULAS and any(each.path == IS_DELETED for each in selection.columns)
+        soql = (
+            self.query.text
+            if self.query
+            else window_query(
+                selection.object_name, selection.paths, cursor=field, window=span.window, where=where
+            )
+        )
+        operation = "queryAll" if deletions else "query"
+        return Reading(selection.object_name, operation, soql, field, selection.columns, span)
+
+
+class SalesforceSource(SalesforceTask, JobOperator):
+    """What all transfers from Salesforce share; see :class:`.JobOperator` for how they wait.
+
+    The object is described in every run: fields that are new are read, those that are gone or hidden are not.
+
+    :param object_name: The object whose records are read, such as ``Account``; or give ``soql``.
+    :param soql: A query of one object whose select list has fields and fields of parents alone, Id among
+        them; or a .soql file. With mode ``full``.
+    :param mode: ``full`` reads all records, ``incremental`` those that changed since the target's mark,
+        ``window`` those that changed in ``window``, and leaves the mark alone; ``formulas`` reads formulas
+        and fields of parents of all records, since no stamp of a record moves with these.
+    :param window: A start and an end, of which the end is not in it: times with a zone, or texts of them.
+    :param fields: Fields to read, and fields of parents such as ``Owner.Name``; ``*`` stands for all of the
+        object. Default is all that the user may read and the Bulk API gives.
+    :param exclude_fields: Fields of the object to leave out.
+    :param where: A condition of SOQL that records have to meet, besides the window.
+    :param formulas: ``include`` or ``exclude``: formulas are as true as when their record was read.
+    :param overlap: How far before the mark an incremental run reads again.
+    :param api_version: The API version, such as ``59.0``, by which fields may differ; default is the
+        connection's.
+    """
+
+    template_fields: Sequence[str] = (
+        *("object_name", "soql", "mode", "window", "fields", "exclude_fields", "where", "api_version"),
+        *SalesforceTask.template_fields,
+    )
+    template_ext: Sequence[str] = (".soql", ".sql")
+    file_fields = ("soql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
+
+    def __init__(
+        self,
+        *,
+        object_name: str | None = None,
+        soql: str | None = None,
+        mode: str = FULL,
+        window: Sequence[Any] | None = None,
+        fields: Sequence[str] | None = None,
+        exclude_fields: Sequence[str] = (),
+        where: str | None = None,
+        formulas: str = "include",
+        overlap: dt.timedelta = OVERLAP,
+        api_version: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not self.wait:
+            raise ValueError("wait=False is not for a transfer: it has several jobs, one after another")
+        self.object_name = object_name
+        self.soql = soql
+        self.mode = mode
+        self.window = window
+        self.fields = fields
+        self.exclude_fields = exclude_fields
+        self.where = where
+        self.formulas = formulas
+        self.overlap = overlap
+        self.api_version = api_version
+
+    # What a target adds.
+
+    def field_choice(self) -> FieldChoice:
+        """Return which fields are wanted, and how."""
+        return FieldChoice(self.fields, self.exclude_fields or (), self.formulas)
+
+    def target_mark(self, context: Context) -> Mark:
+        """Return up to when the target is complete."""
+        raise NotImplementedError
+
+    def check_target(self, context: Context, described: Described, reading: Reading) -> None:
+        """See that the target can take what is read, before anything is.
+
+        :raises ConfigurationError: it cannot.
+        """
+        raise NotImplementedError
+
+    # What is the same for all targets.
+
+    @property
+    def stage(self) -> str:
+        """What the task is at."""
+        return str(self._carried.get("stage", QUERY))
+
+    def enter(self, stage: str) -> Any:
+        """Begin a stage, with the client of its service, and return that; jobs of the one before have ended."""
+        self._carried["stage"] = stage
+        self._carried.pop("shared", None)
+        self._refs = []
+        self._client = self.client()
+        return self._client
+
+    def ends_in_trigger(self) -> bool:
+        """Return False: what is read has to be taken somewhere."""
+        return False
+
+    @property
+    def reading(self) -> Reading:
+        """What the run reads, once that is decided."""
+        return Reading.from_json(self._carried["reading"])
+
+    def source_client(self) -> SalesforceClient:
+        """Return the client of the org."""
+        return SalesforceHook(self.salesforce_conn_id).get_conn()
+
+    def kept_run(self, client: SalesforceClient, context: Context) -> TaskMemory:
+        """Return where the run is kept for its retries."""
+        wanted = {name: getattr(self, name) for name in SalesforceSource.template_fields}
+        refresh = self._carried.get("refresh", ())
+        work = [client.scope, self.api_version or client.version, wanted, str(self.overlap), self.formulas, refresh]
+        return TaskMemory(context, f"salesforce_transfer{'_refresh' if refresh else ''}", work, self._since)
+
+    def query(self, client: SalesforceClient, context: Context) -> list[Submission]:
+        """Create the query's job, or go on with that of an earlier attempt."""
+        memory = self.kept_run(client, context)
+        kept, described = memory.recall(), self.described(client)
+        refresh = self._carried.get("refresh", ())
+        if kept:
+            reading = described.reading(Span.from_json(kept["span"]), self.where, refresh)
+            status = adoptable(client, JobRef.from_json(kept["job"]), self.log)
+            if status and kept["digest"] == reading.digest:
+                self._carried |= {"reading": reading.to_json(), "round": kept["round"]}
+                return [Submission(status, adopted=True)]
+        span = Span(FORMULAS) if refresh else self._span(client, context, described)
+        reading = described.reading(span, self.where, refresh)
+        if not refresh:
+            self.check_target(context, described, reading)
+        self._carried |= {"reading": reading.to_json(), "round": 0}
+        kept = {"span": reading.span.to_json(), "digest": reading.digest, "round": 0}
+        request = SalesforceRequest(
+            body={"operation": reading.operation, "query": reading.soql, "contentType": "CSV"},
+            version=self.api_version or None,
+            on_created=lambda ref: self._keep(ref, lambda: memory.remember({**kept, "job": ref.to_json()})),
+        )
+        return [self._submitted(client, request)]
+
+    def next_round(self, client: SalesforceClient, context: Context) -> None:
+        """Have the next attempt send all that was read again: what was sent cannot be used."""
+        memory = self.kept_run(client, context)
+        if kept := memory.recall():
+            memory.remember({**kept, "round": kept["round"] + 1})
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return the query, or what the target's job does, for the log."""
+        if "operation" in body:
+            return str(body["operation"]), str(body["query"])
+        return super().work_of(body)
+
+    def described(self, client: SalesforceClient) -> Described:
+        """Ask for the object, and for those whose fields are read besides; log what is not read.
+
+        :raises ConfigurationError: what is wanted does not fit them.
+        """
+        if bool(self.object_name) == bool(self.soql):
+            raise ConfigurationError("give object_name or soql, one of them")
+        version, choice = self.api_version or None, self.field_choice()
+        query = read_query(self.soql) if self.soql else None
+        if query and self.where:
+            raise ConfigurationError("where clashes with soql: the query has its own")
+        name = query.object_name if query else check_name(str(self.object_name), "object_name")
+        describe = client.describe(name, version)
+        paths = query.paths if query else choice.fields or ()
+        parents: dict[str, Mapping[str, Any]] = {}
+        while missing := parents_of(describe, paths, parents):
+            parents |= {each: client.describe(each, version) for each in sorted(missing)}
+        cursor = cursor_of(describe)
+        check_mode(self.mode, name, cursor, is_query=bool(query))
+        selection = (
+            select_query(query, describe, choice, parents)
+            if query
+            else select_fields(describe, choice, cursor=cursor.field, parents=parents)
+        )
+        return Described(describe, cursor, selection, query)
+
+    def _span(self, client: SalesforceClient, context: Context, described: Described) -> Span:
+        """Decide which records are read."""
+        if (self.window is not None) != (self.mode == WINDOW):
+            raise ConfigurationError(f'window is for mode "{WINDOW}", which needs it; mode is {self.mode!r}')
+        if self.mode == WINDOW:
+            return Span(WINDOW, explicit_window(self.window))
+        if self.mode == FORMULAS:
+            return Span(FORMULAS)
+        mark = self.target_mark(context)
+        upper = upper_bound(dt.datetime.fromtimestamp(client.service_time(client.timing.now()), dt.UTC))
+        complete = None
+        if described.cursor.field and not described.query:
+            complete = synced_to(upper, self._covered(client, described, upper))
+        if self.mode == INCREMENTAL and mark.at:
+            return Span(INCREMENTAL, window_since(mark.at, upper, self.overlap), complete, mark.at)
+        if self.mode == INCREMENTAL:
+            self.log.info("all records are read: %s", mark.reason)
+        return Span(FULL, None, complete, mark.at)
+
+    def _covered(
+        self, client: SalesforceClient, described: Described, upper: dt.datetime
+    ) -> dt.datetime | None:
+        """Return the beginning of the oldest transaction that is open; None if Salesforce does not tell."""
+        if not described.describe.get("replicateable"):
+            return None
+        name = described.selection.object_name
+        told = client.get_updated(name, upper - _UPDATED_SPAN, upper, self.api_version or None)
+        return dt.datetime.fromisoformat(str(told["latestDateCovered"]))
+
+    def tell_reading(self, described: Described, reading: Reading) -> None:
+        """Say in the log which records are read, and which fields are not."""
+        span, left_out = reading.span, described.selection.left_out
+        window = span.window
+        when = f"from {literal(window.start)} to {literal(window.end)}" if window else "all records"
+        self.log.info(
+            "%s, mode %s: %s by %s, %s fields", reading.object_name, span.mode, when, reading.cursor,
+            len(reading.columns),
+        )
+        if told := [f"{name} ({why})" for name, why in left_out.items() if why != "not in fields"]:
+            self.log.info("fields that are not read: %s", ", ".join(told))
