@@ -122,12 +122,12 @@ def merge_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) ->
     dml = f"""{_merge_into(merge)}
 {deletion}WHEN MATCHED THEN UPDATE SET {_assignments(values)}
 WHEN NOT MATCHED THEN INSERT ({", ".join(values)}) VALUES ({", ".join(values.values())})"""  # noqa: S608 - checked names
-    return _script(merge, _changes(merge, cases, "update", joined=True), dml, loaded, synced_to)
+    changes = _changes(merge, cases, "update", table_path(merge.target))
+    return _script(merge, changes, dml, loaded, synced_to)
 
 
 def replace_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) -> Statement:
-    """Return the script that makes an object's records all that the target has; until its end the old ones
-    are there.
+    """Return the script that makes an object's records all that the target has, at its end and at once.
 
     Columns that the run does not read keep their values, where the record had a row before.
 
@@ -136,7 +136,7 @@ def replace_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) 
     """
     gone = _gone(merge)
     cases = [f"{gone} THEN 'absent'"] if gone else []
-    changes = _changes(merge, cases, "insert", joined=bool(merge.kept), kept=merge.kept)
+    changes = _changes(merge, cases, "insert", _kept_values(merge), merge.kept)
     values = {name: name for name in (*_names(merge), *map(quoted, merge.kept))}
     values |= _own_values(with_mark=synced_to is not None)
     target = table_path(merge.target)
@@ -161,7 +161,7 @@ def refresh_script(merge: Merge, *, loaded: int) -> Statement:
     cases = [f"T.{quoted(ID)} IS NULL THEN 'absent'", f"{_is_older(cursor)} THEN 'older'"]
     values = {name: f"S.{name}" for name in names}
     dml = f"{_merge_into(merge)}\nWHEN MATCHED THEN UPDATE SET {_assignments(values)}"
-    return _script(merge, _changes(merge, cases, "update", joined=True), dml, loaded)
+    return _script(merge, _changes(merge, cases, "update", table_path(merge.target)), dml, loaded)
 
 
 def bad_values_query(merge: Merge) -> Statement | None:
@@ -196,8 +196,8 @@ def bad_values_report(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 _NOT_CHANGED = (
-    "the target was not changed, since rows do not add up: %d were loaded, %d are staged, %d after they "
-    "have met the target (if more, it has an Id twice), %d have no Id"
+    "the target was not changed, since rows do not add up: %d were loaded, %d are staged, %d after they have "
+    "met the target (if more, it has an Id twice: a full run mends it), %d have no Id"
 )
 _UNDONE = (
     "the changes were undone, since rows do not add up: the target had %d, %d were to be inserted and %d "
@@ -206,24 +206,40 @@ _UNDONE = (
 _CHANGED = "(SELECT * FROM changes WHERE _action IN ('insert', 'update', 'delete'))"
 
 
+def _count_of(conditions: Sequence[str]) -> str:
+    """Return the SQL of how many of some conditions hold."""
+    if not conditions:
+        return "0"
+    return f"(SELECT COUNTIF(holds) FROM UNNEST([{', '.join(conditions)}]) AS holds)"  # noqa: S608 - ours
+
+
 def _merge_into(merge: Merge) -> str:
     return f"MERGE {table_path(merge.target)} AS T USING {_CHANGED} AS S ON T.{quoted(ID)} = S.{quoted(ID)}"
 
 
+def _kept_values(merge: Merge) -> str | None:
+    """Return the query of what a full run keeps, a row an Id; None if that is nothing."""
+    if not merge.kept:
+        return None
+    names = ", ".join(map(quoted, (ID, *merge.kept)))
+    one = f"QUALIFY ROW_NUMBER() OVER (PARTITION BY {quoted(ID)}) = 1"
+    return f"(SELECT {names} FROM {table_path(merge.target)} WHERE TRUE {one})"  # noqa: S608 - checked names
+
+
 def _changes(
-    merge: Merge, cases: Sequence[str], otherwise: str, *, joined: bool, kept: Sequence[str] = ()
+    merge: Merge, cases: Sequence[str], otherwise: str, rows: str | None, kept: Sequence[str] = ()
 ) -> str:
     """Return the statement that makes the table of staged rows, cast, each with its action.
 
     :param cases: Conditions and actions, of S, the staged row, and T, the target's.
-    :param joined: The conditions look at the target.
+    :param rows: The target's rows, if they count.
     """
     safe = merge.bad_values == NULL
     casts = [f"{cast(column, safe=safe)} AS {quoted(column.name)}" for column in merge.columns]
-    bad = [f"IF({condition}, 1, 0)" for column in merge.columns if safe and (condition := is_bad(column))]
-    casts.append(f"{' + '.join(bad) or '0'} AS _nulled")
+    bad = [condition for column in merge.columns if safe and (condition := is_bad(column))]
+    casts.append(f"{_count_of(bad)} AS _nulled")
     latest = f" ORDER BY {quoted(merge.cursor)} DESC" if merge.cursor else ""
-    join = f"LEFT JOIN {table_path(merge.target)} AS T ON T.{quoted(ID)} = S.{quoted(ID)}" if joined else ""
+    join = f"LEFT JOIN {rows} AS T ON T.{quoted(ID)} = S.{quoted(ID)}" if rows else ""
     columns = ", ".join(("S.*", *(f"T.{quoted(name)}" for name in kept)))
     decided = "\n  ".join(f"WHEN {case}" for case in ("S._copy > 1 THEN 'duplicate'", *cases))
     return f"""CREATE TEMP TABLE changes AS
@@ -305,4 +321,4 @@ def _own_values(*, with_mark: bool) -> dict[str, str]:
 
 
 def _assignments(values: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in values.items())
+    return ", ".join(f"{name} = {value}" for name, value in values.items() if name != quoted(ID))

@@ -29,7 +29,7 @@ KINDS = describe(
     "Kinds",
     *SYSTEM,
     field("Text__c", "textarea"),
-    field("Any__c", "anyType"),
+    field("Order", "anyType"),
     field("Flag__c", "boolean"),
     field("Whole__c", "int"),
     field("Long__c", "long"),
@@ -81,10 +81,10 @@ def test_values_are_what_they_were(warehouse: Warehouse) -> None:
     more = {"Money__c": "0.123456789012", "Day__c": "4000-12-31", "WhoId": "003000000000001AAA"}
     texts = [*TEXTS, "x\0y", "\0"]
     records = [record(900, **SENT), record(901, **more), record(902)]
-    records += [record(n, Text__c=text, Any__c=text) for n, text in enumerate(texts)]
+    records += [record(n, Text__c=text, Order=text) for n, text in enumerate(texts)]
     assert copy.merge(*records, until=UNTIL).inserted == len(records)
     *found, first, second, third = copy.rows()
-    assert [(row.get("Text__c"), row.get("Any__c")) for row in found] == [
+    assert [(row.get("Text__c"), row.get("Order")) for row in found] == [
         (text, text) for text in [*TEXTS, "xy", None]
     ]
     stamps = {"IsDeleted": False, "SystemModstamp": UNTIL - dt.timedelta(seconds=7202)}

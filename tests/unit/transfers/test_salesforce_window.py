@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -141,3 +142,46 @@ def test_times_are_written_in_utc(moment: dt.datetime) -> None:
     """Whole seconds, four digits of the year, whatever the zone."""
     read = dt.datetime.strptime(literal(moment), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC)
     assert read == moment.replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """When one begins and ends, when its records are stamped, and seen: seconds after noon."""
+
+    begin: int
+    end: int
+    stamps: tuple[int, ...]
+    seen: int
+
+
+@st.composite
+def transactions(draw: st.DrawFn, overlap: int) -> Transaction:
+    """Return one whose records are seen up to a minute after its end, if the overlap is longer than it."""
+    begin, length = draw(st.integers(0, 4000)), draw(st.sampled_from([0, 1, 30]) | st.integers(0, 2000))
+    stamps = draw(st.lists(st.integers(begin, begin + length), min_size=1, max_size=3))
+    late = draw(st.integers(0, 59)) if length <= max(0, overlap - 60) else 0
+    return Transaction(begin, begin + length, tuple(stamps), begin + length + late)
+
+
+@given(data=st.data(), overlap=st.sampled_from([0, 1800]))
+def test_no_record_is_missed(data: st.DataObject, overlap: int) -> None:
+    """Those that are seen late, since a transaction is long or Salesforce slow, one of the next runs reads.
+
+    ``latestDateCovered`` is the beginning of the oldest transaction that runs.
+    """
+    written = data.draw(st.lists(transactions(overlap), max_size=8))
+    pauses = data.draw(st.lists(st.integers(1, 3000), min_size=1, max_size=6))
+    mark, now, read = NOON, 0, set()
+    for pause in [*pauses, 10_000]:
+        now += pause
+        upper = upper_bound(after(now))
+        covered = after(min((each.begin for each in written if each.begin <= now < each.end), default=now))
+        window = window_since(mark, upper, dt.timedelta(seconds=overlap))
+        seen = {(each, stamp) for each in written if each.seen <= now for stamp in each.stamps}
+        read |= {found for found in seen if window.start <= after(found[1]) < window.end}
+        mark = synced_to(upper, covered)
+    assert read == {(each, stamp) for each in written for stamp in each.stamps}
+
+
+def after(seconds: int) -> dt.datetime:
+    return NOON + dt.timedelta(seconds=seconds)
