@@ -48,7 +48,7 @@ def bin_records(
     """
     cursor.execute("CREATE OR REPLACE TEMP TABLE going (object VARCHAR, id VARCHAR, root VARCHAR)")
     cursor.execute(
-        "INSERT INTO going SELECT ?, id, id FROM unnest(?::VARCHAR[]) AS given(id)", [of.name, ids]
+        "INSERT INTO going SELECT DISTINCT ?, id, id FROM unnest(?::VARCHAR[]) AS given(id)", [of.name, ids]
     )
     waiting = [of]
     while waiting:
@@ -116,7 +116,9 @@ def merge_records(
     for child, field in schema.children_of(of):
         if field.on_delete != "keep" and child.writable:
             changes = [f"{field.column} = '{winner}'", *moved_stamps(child)]
-            _change(cursor, child, changes, f'{field.column} IN ({gone}) AND NOT "IsDeleted"', now)
+            # The winner itself, whose parent may be one of them, loses it when they go.
+            where = f'{field.column} IN ({gone}) AND NOT "IsDeleted" AND "Id" <> \'{winner}\''
+            _change(cursor, child, changes, where, now)
     _change(cursor, of, [f"\"MasterRecordId\" = '{winner}'"], f'"Id" IN ({gone})', now)
     _change(cursor, of, moved_stamps(of), f"\"Id\" = '{winner}'", now)
     bin_records(cursor, schema, of, losers, now)

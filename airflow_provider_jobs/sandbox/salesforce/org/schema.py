@@ -58,13 +58,13 @@ class Schema:
 
     def family_of(self, parent: SObject) -> set[SObject]:
         """All objects that may change when a record is deleted: children, and those of deleted children."""
-        found, waiting = {parent}, [parent]
+        found, deleted, waiting = {parent}, {parent}, [parent]
         while waiting:
             for child, field in self.children_of(waiting.pop()):
-                if child not in found:
-                    found.add(child)
-                    if field.on_delete == "cascade":
-                        waiting.append(child)
+                found.add(child)
+                if field.on_delete == "cascade" and child not in deleted:
+                    deleted.add(child)
+                    waiting.append(child)
         return found
 
     def put(self, of: SObject, old: Field | None, new: Field) -> None:

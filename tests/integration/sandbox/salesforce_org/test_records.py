@@ -72,8 +72,12 @@ def test_merged_records_name_the_winner_which_gets_their_children(shared: OrgBen
     winner, loser = (row["Id"] for row in shared.rows("Account")[30:32])
     deals = children(shared, "Opportunity", "AccountId", loser)
     assert deals
-    shared.org.merge("Account", winner, [loser])
+    shared.ingest("Account", "update", [["Id", "ParentId"], [winner, loser]])
+    shared.org.merge("Account", winner, [loser, loser])
     rows = shared.by_id("Account")
+    assert rows[winner]["ParentId"] is None
+    logged = [each["id"] for each in changes(shared, "deleted", "Account")["deletedRecords"]]
+    assert logged.count(loser) == 1
     assert (rows[loser]["IsDeleted"], rows[loser]["MasterRecordId"]) == (True, winner)
     assert (rows[winner]["IsDeleted"], rows[winner]["MasterRecordId"]) == (False, None)
     moved = shared.by_id("Opportunity")
