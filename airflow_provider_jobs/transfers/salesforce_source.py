@@ -17,7 +17,7 @@ from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.base import JobOperator
-from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask, adoptable
 from airflow_provider_jobs.transfers.bigquery_sql import Column
 from airflow_provider_jobs.transfers.salesforce_fields import (
@@ -77,10 +77,25 @@ class Span:
     synced_to: dt.datetime | None = None
     mark: dt.datetime | None = None
 
+    def told(self, *, changed: bool) -> dict[str, Any]:
+        """Return what a result says of it.
+
+        :param changed: The run has changed the target, and with it perhaps the mark.
+        """
+        marks = [each.isoformat() for each in (self.mark, self.synced_to if changed else None) if each]
+        window = self.window
+        return {
+            "window": [window.start.isoformat(), window.end.isoformat()] if window else None,
+            "mark_before": self.mark and self.mark.isoformat(),
+            "mark_after": max(marks, default=None),
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""
         ends = (self.window.start, self.window.end) if self.window else (None, None)
-        times = dict(zip(("start", "end", "synced_to", "mark"), (*ends, self.synced_to, self.mark), strict=True))
+        times = dict(
+            zip(("start", "end", "synced_to", "mark"), (*ends, self.synced_to, self.mark), strict=True)
+        )
         return {"mode": self.mode, **{name: each and each.isoformat() for name, each in times.items()}}
 
     @classmethod
@@ -262,6 +277,11 @@ class SalesforceSource(SalesforceTask, JobOperator):
         """What the run reads, once that is decided."""
         return Reading.from_json(self._carried["reading"])
 
+    @property
+    def refreshes(self) -> bool:
+        """True if the run is past its changes, and reads fields that are new of all records."""
+        return "refresh" in self._carried
+
     def source_client(self) -> SalesforceClient:
         """Return the client of the org."""
         return SalesforceHook(self.salesforce_conn_id).get_conn()
@@ -270,7 +290,14 @@ class SalesforceSource(SalesforceTask, JobOperator):
         """Return where the run is kept for its retries."""
         wanted = {name: getattr(self, name) for name in SalesforceSource.template_fields}
         refresh = self._carried.get("refresh", ())
-        work = [client.scope, self.api_version or client.version, wanted, str(self.overlap), self.formulas, refresh]
+        work = [
+            client.scope,
+            self.api_version or client.version,
+            wanted,
+            str(self.overlap),
+            self.formulas,
+            refresh,
+        ]
         return TaskMemory(context, f"salesforce_transfer{'_refresh' if refresh else ''}", work, self._since)
 
     def query(self, client: SalesforceClient, context: Context) -> list[Submission]:
@@ -282,14 +309,15 @@ class SalesforceSource(SalesforceTask, JobOperator):
             reading = described.reading(Span.from_json(kept["span"]), self.where, refresh)
             status = adoptable(client, JobRef.from_json(kept["job"]), self.log)
             if status and kept["digest"] == reading.digest:
-                self._carried |= {"reading": reading.to_json(), "round": kept["round"]}
+                self._carried |= {"reading": reading.to_json(), "round": kept["round"], **kept["facts"]}
                 return [Submission(status, adopted=True)]
         span = Span(FORMULAS) if refresh else self._span(client, context, described)
         reading = described.reading(span, self.where, refresh)
         if not refresh:
             self.check_target(context, described, reading)
         self._carried |= {"reading": reading.to_json(), "round": 0}
-        kept = {"span": reading.span.to_json(), "digest": reading.digest, "round": 0}
+        facts = {"added": self._carried["added"]} if "added" in self._carried else {}
+        kept = {"span": reading.span.to_json(), "digest": reading.digest, "round": 0, "facts": facts}
         request = SalesforceRequest(
             body={"operation": reading.operation, "query": reading.soql, "contentType": "CSV"},
             version=self.api_version or None,
@@ -302,6 +330,16 @@ class SalesforceSource(SalesforceTask, JobOperator):
         memory = self.kept_run(client, context)
         if kept := memory.recall():
             memory.remember({**kept, "round": kept["round"] + 1})
+
+    def note_done(self, context: Context, facts: Mapping[str, Any]) -> None:
+        """Let a retry know what is done, whatever becomes of this attempt.
+
+        :param facts: What is carried from then on.
+        """
+        memory = self.kept_run(self.source_client(), context)
+        with left_out("what the run has done"):
+            if kept := memory.recall():
+                memory.remember({**kept, "facts": {**kept["facts"], **facts}})
 
     def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
         """Return the query, or what the target's job does, for the log."""
@@ -370,7 +408,11 @@ class SalesforceSource(SalesforceTask, JobOperator):
         window = span.window
         when = f"from {literal(window.start)} to {literal(window.end)}" if window else "all records"
         self.log.info(
-            "%s, mode %s: %s by %s, %s fields", reading.object_name, span.mode, when, reading.cursor,
+            "%s, mode %s: %s by %s, %s fields",
+            reading.object_name,
+            span.mode,
+            when,
+            reading.cursor,
             len(reading.columns),
         )
         if told := [f"{name} ({why})" for name, why in left_out.items() if why != "not in fields"]:

@@ -6,37 +6,13 @@ the end, or not at all.
 
 from __future__ import annotations
 
-import tempfile
-import time
-from contextlib import closing
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.names import table_reference
-from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
-from airflow_provider_jobs.clients.salesforce.results.places import StreamProgress
-from airflow_provider_jobs.clients.salesforce.results.stream import SPOOL_PAGES
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.sources.source import Media
-from airflow_provider_jobs.core.wait.single import ask_each
-from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import (
-    ConfigurationError,
-    ConflictError,
-    NotFoundError,
-    ProtocolError,
-    SourceChanged,
-)
-from airflow_provider_jobs.hooks.bigquery import BigQueryHook
-from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from airflow_provider_jobs.links.transfers import TransferJobLink
-from airflow_provider_jobs.operators.attempts import lasting_digest
-from airflow_provider_jobs.operators.bigquery.job import BIGQUERY_JOBS, BigQueryJobOperator, BigQueryTask
+from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.endings import nice_to_know
-from airflow_provider_jobs.operators.memory import TaskMemory, TaskSession
-from airflow_provider_jobs.operators.progress import ProgressLog
-from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
 from airflow_provider_jobs.transfers.bigquery_merge import (
     Counts,
     Merge,
@@ -46,19 +22,16 @@ from airflow_provider_jobs.transfers.bigquery_merge import (
     refresh_script,
     replace_script,
 )
+from airflow_provider_jobs.transfers.bigquery_staging import BigQueryStaging, found_table, rows_of_job
 from airflow_provider_jobs.transfers.bigquery_target import (
-    STAGING_DAYS,
     Layout,
     Mark,
     has_mark,
     mark_of,
     mark_query,
     plan_target,
-    staging_load,
-    staging_table,
 )
-from airflow_provider_jobs.transfers.salesforce_fields import FieldChoice
-from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource
+from airflow_provider_jobs.transfers.salesforce_source import QUERY, Reading
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
 
 if TYPE_CHECKING:
@@ -67,36 +40,38 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
-    from airflow_provider_jobs.clients.salesforce.results.stream import ResultPart
-    from airflow_provider_jobs.core.work import JobRequest
-    from airflow_provider_jobs.operators.bigquery.job import Table
+    from airflow_provider_jobs.core.work import Submission
     from airflow_provider_jobs.transfers.bigquery_sql import Statement
     from airflow_provider_jobs.transfers.bigquery_target import TargetPlan
-    from airflow_provider_jobs.transfers.salesforce_source import Described, Reading
+    from airflow_provider_jobs.transfers.salesforce_fields import FieldChoice
+    from airflow_provider_jobs.transfers.salesforce_source import Described
 
-#: After the query: pages are sent and loaded, the target's schema follows the object's, its rows follow.
-LOAD, SCHEMA, MERGE = "load", "schema", "merge"
+#: The stages after the load: the target's schema follows the object's, and its rows follow the records.
+SCHEMA, MERGE = "schema", "merge"
 WARN, BACKFILL = "warn", "backfill"
-_DAY_MS = 24 * 3600 * 1000
+#: What the result of a run that read nothing says, too.
+_COUNTS = ("loaded", "inserted", "updated", "deleted", "duplicates", "older", "absent", "nulled")
 
 
-class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
+class SalesforceToBigQueryOperator(BigQueryStaging):
     """Copy records of a Salesforce object into a BigQuery table, all of them or those that have changed.
 
     Records are read by one Bulk API 2.0 query, deleted ones among them, and go page by page into a staging
     table; one script merges them into the target, in a transaction. A worker is held only while bytes flow.
     Rows are counted at every station: if they do not add up, the task fails, and the target is as it was.
 
-    Besides the fields' columns the target has ``_synced_to``, the instant up to which its run was complete,
-    of which the largest is the mark that an incremental run goes on from; ``_loaded_at``; and ``_deleted_at``,
-    which a :class:`.SalesforceSweepOperator` sets.
+    Besides the columns of fields the target has ``_synced_to``, the instant up to which a row's run was
+    complete, of which the largest is the mark that an incremental run goes on from; ``_loaded_at``; and
+    ``_deleted_at``, which a :class:`.SalesforceSweepOperator` sets.
 
     The result is a dict: ``object``, ``mode``, ``operation``, ``window``, ``mark_before``, ``mark_after``,
     ``record_count`` (read), ``size_bytes``, ``loaded``, ``inserted``, ``updated``, ``deleted``, what was set
     aside (``duplicates``, ``older``, ``absent``), ``nulled``, ``rows_before`` and ``rows_after`` of the
-    target, ``destination_table``, ``seconds`` of each station, and ``job_ids``.
+    target, ``destination_table``, ``seconds`` and ``job_ids`` of each stage, and ``refreshed``, the counts of
+    what was read of new fields.
 
-    :param destination_table: The target, as :data:`.Table` has it; it is made if it is not there.
+    See the base classes for the other parameters.
+
     :param numbers: ``numeric`` keeps decimals exact, ``float64`` makes double and percent floating.
     :param multipicklists: ``string`` keeps ``a;b`` as it is, ``array`` makes an ARRAY of it.
     :param deleted: ``keep`` leaves deleted records in the target, with IsDeleted; ``remove`` takes them out.
@@ -106,23 +81,11 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
     :param time_partitioning: Of a target that is made: the API's TimePartitioning, such as
         ``{"type": "MONTH", "field": "CreatedDate"}``.
     :param cluster_fields: Of a target that is made; default is Id, by which rows are looked for.
-    :param spool_pages: Pages on the worker's disk at most.
     """
-
-    can_begin_in_trigger = False
-    found_without_store = False
-    together = BIGQUERY_JOBS
-    operator_extra_links = (TransferJobLink(),)
-    template_fields: Sequence[str] = (
-        "destination_table",
-        *SalesforceSource.template_fields,
-        *BigQueryJobOperator.template_fields,
-    )
 
     def __init__(
         self,
         *,
-        destination_table: Table,
         numbers: str = "numeric",
         multipicklists: str = "string",
         deleted: str = "keep",
@@ -130,13 +93,11 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
         on_new_field: str = WARN,
         time_partitioning: Mapping[str, Any] | None = None,
         cluster_fields: Sequence[str] = ("Id",),
-        spool_pages: int = SPOOL_PAGES,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if on_new_field not in (WARN, BACKFILL):
             raise ValueError(f"on_new_field is {on_new_field!r}: it is {WARN} or {BACKFILL}")
-        self.destination_table = destination_table
         self.numbers = numbers
         self.multipicklists = multipicklists
         self.deleted = deleted
@@ -144,29 +105,6 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
         self.on_new_field = on_new_field
         self.time_partitioning = time_partitioning
         self.cluster_fields = cluster_fields
-        self.spool_pages = spool_pages
-
-    # Which service a stage is of.
-
-    def hook_args(self) -> dict[str, Any]:
-        """Return the keyword arguments of the hook of the stage's service."""
-        if self.stage == QUERY:
-            return {SalesforceHook.conn_name_attr: self.salesforce_conn_id}
-        return {
-            BigQueryHook.conn_name_attr: self.gcp_conn_id,
-            "project_id": self.project_id or None,
-            "impersonation_chain": self.impersonation_chain or None,
-        }
-
-    def client(self) -> Any:
-        """Return the client of the stage's service."""
-        return (SalesforceHook if self.stage == QUERY else BigQueryHook)(**self.hook_args()).get_conn()
-
-    @classmethod
-    def summary(cls, status: JobStatus) -> dict[str, Any]:
-        """Return what the XCom ``job`` says about the job of a stage."""
-        of_salesforce = status.ref.service == SalesforceTask.service
-        return (SalesforceTask if of_salesforce else BigQueryTask).summary(status)
 
     # Before anything is read.
 
@@ -176,26 +114,24 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
 
     def target_mark(self, context: Context) -> Mark:
         """Ask the target how far it is complete."""
-        client, target = self._target()
-        table = _found(client, target)
+        client = self.target_client()
+        table = found_table(client, self.target(client))
         if table is None or not has_mark(table):
             return mark_of(table, None)
-        request = self._query_request(client, context, mark_query(target))
-        ref = client.submit(request).status.ref
-        [row] = client.get_query_results(ref.id, ref.scope, location=ref.location)
+        [row] = self.rows_of(client, context, mark_query(self.target(client)))
         return mark_of(table, row)
 
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that the target can take what is read; tell what will become of its schema."""
         self._merge(reading)  # its words
-        client, target = self._target()
-        plan = self._plan(client, target, reading)
+        plan = self._plan(self.target_client(), reading)
         if plan.is_new and reading.span.mode == FORMULAS:
             raise ConfigurationError(f'mode "{FORMULAS}" is for a target that is there: read it whole first')
         self.tell_reading(described, reading)
         if gone := plan.gone(described.selection.left_out):
+            told = ", ".join(gone)
             self.log.warning(
-                "columns whose fields are gone, or hidden from this user, keep their values: %s", ", ".join(gone)
+                "columns whose fields are gone, or hidden from this user, keep their values: %s", told
             )
         if plan.added:
             self._carried["added"] = list(plan.added)
@@ -204,151 +140,52 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
 
     # The stages.
 
-    def submissions(self, client: Any, context: Context) -> list[Submission]:
-        """Submit the jobs of the stage, or adopt those of an earlier attempt."""
-        self._carried["since"] = time.time()
-        match self.stage:
-            case "load":
-                return self._send(client, context)
-            case "schema":
-                return self._follow_schema(client, context)
-            case "merge":
-                return [self._change(client, context)]
-            case _:
-                return self.query(client, context)
+    def change(self, client: BigQueryClient, context: Context) -> list[Submission]:
+        """Submit the job that brings the target's schema up to date, or the one that changes its rows."""
+        plan = self._plan(client, self.reading)
+        if self.stage == SCHEMA and plan.statements:
+            sql = ";\n".join(each.sql for each in plan.statements)
+            return [self._submit(client, self.request_of(client, context, {"query": {"query": sql}}))]
+        if self.stage == SCHEMA:  # another run has just done it
+            return self.begin(MERGE, context)
+        statement = self._script(client, context, plan)
+        return [self._submit(client, self.statement_request(client, context, statement))]
 
-    def following(
-        self, client: Any, context: Context, statuses: list[JobStatus]
-    ) -> tuple[list[JobStatus], Sequence[Submission]]:
-        """Return the jobs of the stage after one that has succeeded."""
-        if several.state_of(statuses) is not JobState.SUCCEEDED:
-            return statuses, ()
-        self._note(statuses)
-        match self.stage:
-            case "query":
-                following = self._after_query(context, statuses[0])
-            case "load":
-                following = self._after_load(context, statuses)
-            case "schema":
-                following = self._begin(MERGE, context)
-            case _:
-                following = self._after_merge(client, context, statuses[0])
-        return statuses, following
+    def after_load(self, client: BigQueryClient, context: Context) -> list[Submission]:
+        """Return the job that brings the target's schema up to date, or the one that changes its rows."""
+        return self.begin(SCHEMA if self._plan(client, self.reading).statements else MERGE, context)
 
-    def _begin(self, stage: str, context: Context) -> list[Submission]:
-        return self.submissions(self.enter(stage), context)
+    def after_change(self, client: BigQueryClient, context: Context, status: JobStatus) -> list[Submission]:
+        """Return the merge after the schema; after the merge the query of fields that are new, if wanted."""
+        if self.stage == SCHEMA:
+            return self.begin(MERGE, context)
+        [row] = rows_of_job(client, status)
+        self._carried["refreshed" if self.refreshes else "counts"] = asdict(Counts(**row))
+        if not self.refreshes:
+            names = ("counts", "size_bytes", "seconds", "job_ids")
+            self.note_done(context, {name: self._carried[name] for name in names})
+        self.drop_staging(client, context)
+        return self.after_counts(context)
 
-    def _note(self, statuses: Sequence[JobStatus]) -> None:
-        """Remember how long a stage took, and its jobs."""
-        seconds = round(time.time() - self._carried.get("since", time.time()), 1)
-        name = f"refresh_{self.stage}" if "refresh" in self._carried else self.stage
-        self._carried["seconds"] = {**self._carried.get("seconds", {}), name: seconds}
-        ids = several.joined_ids([status.ref for status in statuses])
-        self._carried["job_ids"] = {**self._carried.get("job_ids", {}), name: ids}
-
-    def _after_query(self, context: Context, status: JobStatus) -> list[Submission]:
-        records = status.statistics.get("record_count") or 0
-        if "refresh" not in self._carried:
-            self._carried["record_count"] = records
-        self._carried["read"] = status.ref.to_json()
-        if not records and self.reading.span.mode != FULL:
-            self.log.info("no record has changed: the target is as it was")
+    def after_counts(self, context: Context) -> list[Submission]:
+        """Return the query of fields that are new, if they are wanted of all records."""
+        added, reading = self._carried.get("added"), self.reading
+        whole = reading.span.mode == FULL or not reading.cursor
+        if self.refreshes or not added or self.on_new_field != BACKFILL or whole:
             return []
-        return self._begin(LOAD, context)
+        self._carried |= {"refresh": added, "first": {**reading.to_json(), "columns": []}}
+        return self.begin(QUERY, context)
 
-    def _send(self, client: BigQueryClient, context: Context) -> list[Submission]:
-        """Send the query's results in parts, and return the jobs that load them."""
-        ref = JobRef.from_json(self._carried["read"])
-        staging = self._make_staging(client, context)
-        memory = TaskMemory(context, "salesforce_transfer_parts", [ref.id, self._carried["round"]], self._since)
-        kept = memory.recall() or {"progress": None, "jobs": []}
-        jobs = [JobRef.from_json(each) for each in kept["jobs"]]
-        progress = StreamProgress.from_json(kept["progress"]) if kept["progress"] else None
-
-        def remember(progress: StreamProgress) -> None:
-            document = {"progress": progress.to_json(), "jobs": [each.to_json() for each in jobs]}
-            memory.remember(document)
-
-        submissions = [
-            Submission(status, adopted=True) for status in ask_each(client.status, jobs)
-        ]
-        sink = LocalSink(tempfile.gettempdir())
-        try:
-            with self.source_client().stream_results(
-                ref, sink, spool_pages=self.spool_pages, progress=progress, on_progress=remember
-            ) as stream:
-                for part in stream.parts():
-                    submission = self._send_part(client, context, staging, part)
-                    submissions.append(submission)
-                    self._carried["size_bytes"] = self._carried.get("size_bytes", 0) + part.end.size_bytes
-                    if part.end.following:
-                        jobs.append(submission.status.ref)
-                self._carried["sent"] = stream.total
-        except (ProtocolError, SourceChanged):
-            self.next_round(self.source_client(), context)
-            raise
-        finally:
-            sink.clear()
-        return submissions
-
-    def _send_part(
-        self, client: BigQueryClient, context: Context, staging: Mapping[str, str], part: ResultPart
-    ) -> Submission:
-        load = {"load": staging_load(staging, self.reading.columns, is_first=False)}
-        whole = self.request_of(client, context, load)
-        key = f"{whole.key}_{part.number}"
-        media = Media(part, TaskSession(context, key), ProgressLog(self.log, part.name))
-        submission = self._submit(client, replace(whole, key=key, key_before=None, media=media))
-        if part.number:
-            self._parts[submission.status.ref.id] = part.name
-        return submission
-
-    def _after_load(self, context: Context, statuses: Sequence[JobStatus]) -> list[Submission]:
-        loaded, sent = sum(status.statistics.get("row_count") or 0 for status in statuses), self._carried["sent"]
-        if loaded != sent:
-            self.next_round(self.source_client(), context)
-            raise ProtocolError(
-                f"{sent} records were sent to BigQuery, and {loaded} rows were loaded: the target is as it was"
-            )
-        self._carried["loaded"] = loaded
-        client, target = self._target()
-        return self._begin(SCHEMA if self._plan(client, target, self.reading).statements else MERGE, context)
-
-    def _follow_schema(self, client: BigQueryClient, context: Context) -> list[Submission]:
-        statements = self._plan(client, self._target_reference(client), self.reading).statements
-        if not statements:  # another run has just done it
-            return self._begin(MERGE, context)
-        sql = ";\n".join(each.sql for each in statements)
-        return [self._submit(client, self.request_of(client, context, {"query": {"query": sql}}))]
-
-    def _change(self, client: BigQueryClient, context: Context) -> Submission:
-        reading, target = self.reading, self._target_reference(client)
-        plan, loaded = self._plan(client, target, reading), self._carried["loaded"]
-        merge = replace(
-            self._merge(reading), columns=plan.columns, kept=plan.kept, target=target, staging=self._staging(client, context)
-        )
-        synced_to = reading.span.synced_to
+    def _script(self, client: BigQueryClient, context: Context, plan: TargetPlan) -> Statement:
+        reading, loaded = self.reading, self._carried["loaded"]
+        tables = {"target": self.target(client), "staging": self.staging(client, context)}
+        merge = replace(self._merge(reading), columns=plan.columns, kept=plan.kept, **tables)
         if reading.span.mode == FORMULAS:
-            statement = refresh_script(merge, loaded=loaded)
-        elif reading.span.mode == FULL:
-            statement = replace_script(merge, loaded=loaded, synced_to=synced_to)
-        else:
-            statement = merge_script(merge, loaded=loaded, synced_to=synced_to)
-        return self._submit(client, self._query_request(client, context, statement))
+            return refresh_script(merge, loaded=loaded)
+        script = replace_script if reading.span.mode == FULL else merge_script
+        return script(merge, loaded=loaded, synced_to=reading.span.synced_to)
 
-    def _after_merge(self, client: BigQueryClient, context: Context, status: JobStatus) -> list[Submission]:
-        [row] = client.get_query_results(status.ref.id, status.ref.scope, location=status.ref.location)
-        counts = Counts(**row)
-        key = "refreshed" if "refresh" in self._carried else "counts"
-        self._carried[key] = asdict(counts)
-        staging = self._staging(client, context)
-        nice_to_know("whether the staging table is dropped", lambda: client.delete_table(staging), None)
-        if "refresh" in self._carried or self.on_new_field != BACKFILL or not self._carried.get("added"):
-            return []
-        if self.reading.span.mode == FULL or self.reading.cursor is None:
-            return []
-        self._carried["refresh"] = self._carried["added"]
-        return self._begin(QUERY, context)
+    # The end.
 
     def ended(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses; what was wrong with values is told where a script has failed."""
@@ -357,30 +194,27 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
         return statuses
 
     def _tell_bad_values(self, client: BigQueryClient, context: Context) -> None:
-        statement = bad_values_query(replace(self._merge(self.reading), staging=self._staging(client, context)))
-        if statement is None:
-            return
-        ref = client.submit(self._query_request(client, context, statement)).status.ref
-        rows = list(client.get_query_results(ref.id, ref.scope, location=ref.location))
-        if rows:
+        statement = bad_values_query(
+            replace(self._merge(self.reading), staging=self.staging(client, context))
+        )
+        if statement and (rows := self.rows_of(client, context, statement)):
             self.log.error("%s: %s", self.reading.object_name, bad_values_report(rows))
 
     def result(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         """Return what was read, and what has become of it."""
-        reading, carried = self.reading, self._carried
-        span, counts = reading.span, dict.fromkeys(_COUNTS, 0) | carried.get("counts", {})
-        window = span.window
-        after = span.synced_to if carried.get("counts") else None
+        carried = self._carried
+        reading = Reading.from_json(carried["first"]) if self.refreshes else self.reading
+        span, counts = reading.span, carried.get("counts", {})
         return {
             "object": reading.object_name,
             "mode": span.mode,
             "operation": reading.operation,
-            "window": [each.isoformat() for each in (window.start, window.end)] if window else None,
-            "mark_before": span.mark and span.mark.isoformat(),
-            "mark_after": max((each for each in (span.mark, after) if each), default=None),
+            **span.told(changed=bool(counts)),
             "record_count": carried["record_count"],
             "size_bytes": carried.get("size_bytes", 0),
+            **dict.fromkeys(_COUNTS, 0),
             **counts,
+            **({"refreshed": carried["refreshed"]} if "refreshed" in carried else {}),
             "destination_table": self.destination_table,
             "seconds": carried.get("seconds", {}),
             "job_ids": carried.get("job_ids", {}),
@@ -388,55 +222,11 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryJobOperator):
 
     # The target.
 
-    def _target(self) -> tuple[BigQueryClient, dict[str, str]]:
-        client = BigQueryHook(
-            self.gcp_conn_id,
-            project_id=self.project_id or None,
-            impersonation_chain=self.impersonation_chain or None,
-        ).get_conn()
-        return client, self._target_reference(client)
-
-    def _target_reference(self, client: BigQueryClient) -> dict[str, str]:
-        return table_reference(self.destination_table, client.table_project, "destination_table")
-
-    def _plan(self, client: BigQueryClient, target: Mapping[str, str], reading: Reading) -> TargetPlan:
+    def _plan(self, client: BigQueryClient, reading: Reading) -> TargetPlan:
         partition = dict(self.time_partitioning or {})
         layout = Layout(partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields))
-        return plan_target(target, _found(client, target), reading.columns, layout)
+        target = self.target(client)
+        return plan_target(target, found_table(client, target), reading.columns, layout)
 
     def _merge(self, reading: Reading) -> Merge:
         return Merge({}, {}, reading.columns, reading.cursor, (), self.deleted, self.bad_values)
-
-    def _staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
-        """Return the table that the results of this query go to, and of no other."""
-        dataset, query = self._target_reference(client), self._carried["read"]["id"]
-        work = (lasting_digest(context), query, self._carried["round"])
-        return staging_table(dataset, self.reading.object_name, *work)
-
-    def _make_staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
-        staging = self._staging(client, context)
-        fields = [{"name": column.name, "type": "STRING"} for column in self.reading.columns]
-        expires = int((client.service_time(client.timing.now())) * 1000) + STAGING_DAYS * _DAY_MS
-        table = {"tableReference": staging, "schema": {"fields": fields}, "expirationTime": str(expires)}
-        try:
-            client.insert_table(table)
-        except ConflictError:
-            self.log.info("going on with the staging table %s", staging["tableId"])
-        return staging
-
-    def _query_request(
-        self, client: BigQueryClient, context: Context, statement: Statement
-    ) -> JobRequest:
-        return self.request_of(client, context, {"query": statement.query()})
-
-
-#: What the result of a run that read nothing says, too.
-_COUNTS = ("loaded", "inserted", "updated", "deleted", "duplicates", "older", "absent", "nulled")
-
-
-def _found(client: BigQueryClient, table: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return a table, None if there is none."""
-    try:
-        return client.get_table(table)
-    except NotFoundError:
-        return None
