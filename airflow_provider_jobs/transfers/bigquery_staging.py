@@ -65,9 +65,7 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         *BigQueryJobOperator.template_fields,
     )
 
-    def __init__(
-        self, *, destination_table: Table, spool_pages: int = SPOOL_PAGES, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, destination_table: Table, spool_pages: int = SPOOL_PAGES, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.destination_table = destination_table
         self.spool_pages = spool_pages
@@ -82,7 +80,9 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         """Return the jobs that follow once all rows are staged."""
         raise NotImplementedError
 
-    def after_change(self, client: BigQueryClient, context: Context, status: JobStatus) -> Sequence[Submission]:
+    def after_change(
+        self, client: BigQueryClient, context: Context, status: JobStatus
+    ) -> Sequence[Submission]:
         """Return the jobs that follow those of :meth:`change`."""
         raise NotImplementedError
 
@@ -248,15 +248,11 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         staging = self.staging(client, context)
         nice_to_know("whether the staging table is dropped", lambda: client.delete_table(staging), None)
 
-    def statement_request(
-        self, client: BigQueryClient, context: Context, statement: Statement
-    ) -> JobRequest:
+    def statement_request(self, client: BigQueryClient, context: Context, statement: Statement) -> JobRequest:
         """Return a statement as work of this task."""
         return self.request_of(client, context, {"query": statement.query()})
 
-    def rows_of(
-        self, client: BigQueryClient, context: Context, statement: Statement
-    ) -> list[dict[str, Any]]:
+    def rows_of(self, client: BigQueryClient, context: Context, statement: Statement) -> list[dict[str, Any]]:
         """Run a query that changes nothing, and return its rows."""
         return rows_of_job(client, client.submit(self.statement_request(client, context, statement)).status)
 

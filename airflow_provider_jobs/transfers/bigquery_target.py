@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.transfers.bigquery_sql import OWN_COLUMNS, SYNCED_TO, Statement, quoted, table_path
+from airflow_provider_jobs.transfers.salesforce_window import Mark
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_jobs.transfers.bigquery_sql import Column
@@ -77,18 +77,6 @@ class TargetPlan:
         """
         there = {name.lower() for name in left_out}
         return tuple(name for name in self.kept if name.lower() not in there)
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Up to when a target is complete.
-
-    :param at: None if it tells of no such time.
-    :param reason: Then why a run has to be a full one.
-    """
-
-    at: dt.datetime | None
-    reason: str = ""
 
 
 def staging_table(dataset: Mapping[str, str], object_name: str, *work: object) -> dict[str, str]:

@@ -25,13 +25,13 @@ from airflow_provider_jobs.transfers.bigquery_merge import (
 from airflow_provider_jobs.transfers.bigquery_staging import BigQueryStaging, found_table, rows_of_job
 from airflow_provider_jobs.transfers.bigquery_target import (
     Layout,
-    Mark,
     has_mark,
     mark_of,
     mark_query,
     plan_target,
 )
-from airflow_provider_jobs.transfers.salesforce_source import QUERY, Reading
+from airflow_provider_jobs.transfers.salesforce_reading import Reading
+from airflow_provider_jobs.transfers.salesforce_source import QUERY
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.transfers.bigquery_sql import Statement
     from airflow_provider_jobs.transfers.bigquery_target import TargetPlan
     from airflow_provider_jobs.transfers.salesforce_fields import FieldChoice
-    from airflow_provider_jobs.transfers.salesforce_source import Described
+    from airflow_provider_jobs.transfers.salesforce_reading import Described
+    from airflow_provider_jobs.transfers.salesforce_window import Mark
 
 #: The stages after the load: the target's schema follows the object's, and its rows follow the records.
 SCHEMA, MERGE = "schema", "merge"

@@ -41,6 +41,18 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """Up to when a target is complete.
+
+    :param at: None if it tells of no such time.
+    :param reason: Then why a run has to be a full one.
+    """
+
+    at: dt.datetime | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """A span of time from its start on, before its end; both in UTC, whole seconds.
 

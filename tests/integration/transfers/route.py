@@ -1,4 +1,4 @@
-"""A Salesforce object and the BigQuery table that it is copied to: each test has records and a project of its own."""
+"""A Salesforce object, and the BigQuery table that it is copied to: each test has its own."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Route:
         return result
 
     def write(self, operation: str, records: Sequence[Mapping[str, Any]], **changes: Any) -> None:
-        """Write records to the org; ``External_Id__c`` may be a number, which the test's mark makes its own."""
+        """Write records to the org."""
         path = self._folder / f"{uuid.uuid4().hex}.csv"
         names = list(records[0])
         lines = [names, *([str(each[name]) for name in names] for each in records)]
@@ -81,7 +81,7 @@ class Route:
 
     def ids(self) -> dict[int, str]:
         """Return the ids of this test's accounts by number, deleted ones left out."""
-        soql = f"SELECT Id, External_Id__c FROM Account WHERE External_Id__c LIKE '{self.mark}%'"
+        soql = f"SELECT Id, External_Id__c FROM Account WHERE External_Id__c LIKE '{self.mark}%'"  # noqa: S608 - a test's own mark
         rows = csv_rows(b"".join(self.lab.client.open_results(self.lab.finished(soql))))
         return {int(row["External_Id__c"].rpartition("-")[2]): row["Id"] for row in rows}
 

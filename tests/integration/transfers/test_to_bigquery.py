@@ -18,4 +18,3 @@ def test_all_records_of_an_object(route: Route) -> None:
     assert rows[1]["AnnualRevenue"] == Decimal(80_000_000)
     assert rows[1]["Description"] == 'a "b",\nc'
     assert rows[1]["IsDeleted"] is False
-    print(result)

@@ -61,7 +61,7 @@ def test_modes_that_are_not_possible_are_refused_with_the_reason() -> None:
         ("incremental", none, False, "has only CreatedDate, which does not move"),
         ("window", Cursor(None, "has none"), False, 'mode "full" reads it whole'),
         ("incremental", cursor_of(ACCOUNT), True, "give object_name, fields and where instead"),
-        ("delta", none, False, "give full, incremental or window"),
+        ("delta", none, False, "give full, incremental, window or formulas"),
     ):
         with pytest.raises(ConfigurationError) as caught:
             check_mode(mode, "Thing", cursor, is_query=is_query)
