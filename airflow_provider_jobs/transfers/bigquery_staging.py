@@ -59,7 +59,7 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
     found_without_store = False
     together = BIGQUERY_JOBS
     operator_extra_links = (TransferJobLink(),)
-    template_fields: Sequence[str] = (
+    template_fields = (
         "destination_table",
         *SalesforceSource.template_fields,
         *BigQueryJobOperator.template_fields,
@@ -155,7 +155,7 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         ids = several.joined_ids([status.ref for status in statuses])
         self._carried["job_ids"] = {**self._carried.get("job_ids", {}), name: ids}
 
-    def _after_query(self, context: Context, status: JobStatus) -> list[Submission]:
+    def _after_query(self, context: Context, status: JobStatus) -> Sequence[Submission]:
         records = status.statistics.get("record_count") or 0
         self._carried.setdefault("record_count", records)
         self._carried["read"] = status.ref.to_json()

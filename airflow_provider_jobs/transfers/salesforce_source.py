@@ -81,7 +81,7 @@ class SalesforceSource(SalesforceTask, JobOperator):
         *SalesforceTask.template_fields,
     )
     template_ext: Sequence[str] = (".soql", ".sql")
-    file_fields = ("soql",)
+    file_fields: ClassVar[tuple[str, ...] | None] = ("soql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
 
     def __init__(
@@ -184,11 +184,11 @@ class SalesforceSource(SalesforceTask, JobOperator):
         refresh = self._carried.get("refresh", ())
         if kept:
             reading = described.reading(Span.from_json(kept["span"]), self.where, refresh)
-            status = adoptable(client, JobRef.from_json(kept["job"]), self.log)
+            status = adoptable(client, JobRef.from_json(kept["job"]))
             if status and kept["digest"] == reading.digest:
                 self._carried |= {"reading": reading.to_json(), "round": kept["round"], **kept["facts"]}
                 return [Submission(status, adopted=True)]
-        span = Span(FORMULAS) if refresh else self._span(client, context, described)
+        span = Span(FORMULAS) if refresh else self.span_of(client, context, described)
         reading = described.reading(span, self.where, refresh)
         if not refresh:
             self.check_target(context, described, reading)
@@ -250,7 +250,7 @@ class SalesforceSource(SalesforceTask, JobOperator):
         )
         return Described(describe, cursor, selection, query)
 
-    def _span(self, client: SalesforceClient, context: Context, described: Described) -> Span:
+    def span_of(self, client: SalesforceClient, context: Context, described: Described) -> Span:
         """Decide which records are read."""
         if (self.window is not None) != (self.mode == WINDOW):
             raise ConfigurationError(f'window is for mode "{WINDOW}", which needs it; mode is {self.mode!r}')

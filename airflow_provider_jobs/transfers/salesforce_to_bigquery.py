@@ -179,8 +179,13 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
 
     def _script(self, client: BigQueryClient, context: Context, plan: TargetPlan) -> Statement:
         reading, loaded = self.reading, self._carried["loaded"]
-        tables = {"target": self.target(client), "staging": self.staging(client, context)}
-        merge = replace(self._merge(reading), columns=plan.columns, kept=plan.kept, **tables)
+        merge = replace(
+            self._merge(reading),
+            target=self.target(client),
+            staging=self.staging(client, context),
+            columns=plan.columns,
+            kept=plan.kept,
+        )
         if reading.span.mode == FORMULAS:
             return refresh_script(merge, loaded=loaded)
         script = replace_script if reading.span.mode == FULL else merge_script

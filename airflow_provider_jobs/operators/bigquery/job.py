@@ -27,11 +27,13 @@ from airflow_provider_jobs.operators.endings import nice_to_know
 from airflow_provider_jobs.operators.task import ServiceTask, start_args, why_on_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from airflow.providers.common.compat.sdk import BaseOperatorLink
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.hooks.base import JobsHook
     from airflow_provider_jobs.jobs import JobStatus
 
 #: What is told of several jobs together.
@@ -59,7 +61,7 @@ class BigQueryTask(ServiceTask):
     """
 
     service = "bigquery"
-    hook_class = BigQueryHook
+    hook_class: ClassVar[type[JobsHook[Any]]] = BigQueryHook
     together = BIGQUERY_JOBS
     template_fields: Sequence[str] = ("project_id", "gcp_conn_id", "impersonation_chain")
 
@@ -119,7 +121,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     file_fields: ClassVar[tuple[str, ...] | None] = ()
     #: False if a worker has to submit the job.
     can_begin_in_trigger: ClassVar[bool] = True
-    operator_extra_links = (BigQueryJobLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (BigQueryJobLink(),)
     found_without_store = True
     ui_color = "#4285f4"
 

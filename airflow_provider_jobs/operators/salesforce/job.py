@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,15 +29,17 @@ from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from logging import Logger
     from pathlib import Path
 
     from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
+    from airflow_provider_jobs.hooks.base import JobsHook
     from airflow_provider_jobs.jobs import JobRef, JobStatus
     from airflow_provider_jobs.operators.memory import TaskMemory
+
+log = logging.getLogger(__name__)
 
 _DAY = dt.timedelta(days=1)
 #: What is told of several jobs together.
@@ -47,7 +50,7 @@ SALESFORCE_JOBS = Several(
 )
 
 
-def adoptable(client: SalesforceClient, ref: JobRef, log: Logger) -> JobStatus | None:
+def adoptable(client: SalesforceClient, ref: JobRef) -> JobStatus | None:
     """Return the status of a query that an earlier attempt has created, None if a new one is needed."""
     if ref.scope != client.scope:
         log.warning("%s is of another org than the connection: it is left alone", ref)
@@ -70,7 +73,7 @@ class SalesforceTask(ServiceTask):
     """
 
     service = "salesforce"
-    hook_class = SalesforceHook
+    hook_class: ClassVar[type[JobsHook[Any]]] = SalesforceHook
     together = SALESFORCE_JOBS
     template_fields: Sequence[str] = ("salesforce_conn_id",)
 

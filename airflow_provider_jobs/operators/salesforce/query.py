@@ -136,7 +136,7 @@ class SalesforceQueryOperator(SalesforceOperator):
             context, "salesforce_job", [client.scope, version or client.version, body], self._since
         )
         kept = memory.recall()
-        if kept and (status := adoptable(client, JobRef.from_json(kept), self.log)):
+        if kept and (status := adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]
         self._say_if_forgetful(memory)
         request = SalesforceRequest(
