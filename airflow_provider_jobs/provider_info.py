@@ -118,5 +118,6 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "airflow_provider_jobs.links.bigquery.BigQueryJobLink",
             "airflow_provider_jobs.links.salesforce.SalesforceJobLink",
+            "airflow_provider_jobs.links.transfers.TransferJobLink",
         ],
     }

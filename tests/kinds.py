@@ -7,12 +7,17 @@ import pkgutil
 
 import airflow_provider_jobs.operators
 import airflow_provider_jobs.sensors
+import airflow_provider_jobs.transfers
 from airflow_provider_jobs.operators.task import ServiceTask
 
 
 def _kinds() -> list[type[ServiceTask]]:
     found: set[type[ServiceTask]] = set()
-    for package in (airflow_provider_jobs.operators, airflow_provider_jobs.sensors):
+    for package in (
+        airflow_provider_jobs.operators,
+        airflow_provider_jobs.sensors,
+        airflow_provider_jobs.transfers,
+    ):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             found |= {
                 each

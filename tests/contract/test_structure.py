@@ -34,6 +34,7 @@ STANDING = {
     "operators": {"following", "memory", "progress", "side_by_side", "task"},
     "operators.files": {"places", "results", "sources"},
     "operators.salesforce": {"parts", "rejections", "rounds"},
+    "transfers": {"bigquery_sweep"},  # SQL alone, beside bigquery_merge
     "triggers": {"metrics", "sharing"},
     "testing": {"effects", "jobs_sandbox", "seeds"},
 }

@@ -64,6 +64,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "object_name": "Account",
         "operation": "insert",
     },
+    "SalesforceToBigQueryOperator": {"object_name": "User", "destination_table": "canary.users"},
+    "SalesforceSweepOperator": {"object_name": "User", "destination_table": "canary.users"},
     "SalesforceJobSensor": {
         "job": "{{ (ti.xcom_pull('SalesforceQueryOperator') or {}).get('job_id', '750000000000001') }}",
     },
