@@ -102,6 +102,12 @@ class Counts:
         """Rows that were loaded and changed nothing."""
         return self.duplicates + self.older + self.absent
 
+    def __str__(self) -> str:
+        return (
+            f"{self.loaded:,} rows loaded: {self.inserted:,} inserted, {self.updated:,} updated, "
+            f"{self.deleted:,} deleted, {self.set_aside:,} set aside; the target has {self.rows_after:,}"
+        )
+
 
 def merge_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) -> Statement:
     """Return the script that merges a window's records.
