@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from urllib3.exceptions import HTTPError
@@ -23,6 +23,7 @@ READ_BYTES = 256 * 1024
 #: Bytes that one block may grow to when it is decompressed.
 _MOST_BYTES = READ_BYTES
 _GZIP_FORMAT = 31
+_GZIP = frozenset({"gzip", "x-gzip"})
 #: Gzip members of one body: each of them costs a copy of what is left of its block.
 _MOST_MEMBERS = 10_000
 
@@ -33,12 +34,24 @@ class StreamedReply:
 
     :param blocks: The body, decompressed, read once; raises what cuts it short.
     :param close: Lets go of the connection, whatever is left in it.
+    :param packed: The body as it is sent, if gzip compresses it: read in place of ``blocks``, see
+        :meth:`keeping`.
     """
 
     status: int
     headers: Mapping[str, str]
     blocks: Iterator[bytes]
     close: Callable[[], None] = field(default=lambda: None)
+    packed: Iterator[bytes] | None = None
+
+    def keeping(self, keep: Callable[[bytes], None]) -> StreamedReply:
+        """Return the reply in the form that hands over its body as it is sent, while its blocks are read.
+
+        One that is not compressed hands over nothing.
+        """
+        if self.packed is None:
+            return self
+        return replace(self, blocks=_inflated(_handed_over(self.packed, keep)), packed=None)
 
 
 def blocks_of(response: requests.Response) -> Iterator[bytes]:
@@ -47,13 +60,21 @@ def blocks_of(response: requests.Response) -> Iterator[bytes]:
     :raises TransportError: it is cut short, or has not come to its end in time.
     :raises ProtocolError: it is not encoded as its headers say, or in a way that nobody asked for.
     """
-    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if coding in {"gzip", "x-gzip"}:
+    coding = _coding(response)
+    if coding in _GZIP:
         yield from _inflated(_raw(response))
     elif coding == "identity":
         yield from _raw(response)
     else:
         raise ProtocolError(f"the body is in the encoding {shown(coding, 50)!r}, which nobody asked for")
+
+
+def streamed(response: requests.Response) -> StreamedReply:
+    """Return a reply, its body unread."""
+    packed = _raw(response) if _coding(response) in _GZIP else None
+    return StreamedReply(
+        response.status_code, response.headers, blocks_of(response), response.close, packed
+    )
 
 
 def whole(response: requests.Response, most_bytes: int) -> bytes:
@@ -80,6 +101,16 @@ def _raw(response: requests.Response) -> Iterator[bytes]:
     except (HTTPError, OSError) as error:
         method = response.request.method or "a request"
         raise transport_error(method, response.url, error, "only a part of the reply") from None
+
+
+def _coding(response: requests.Response) -> str:
+    return response.headers.get("Content-Encoding", "identity").strip().lower()
+
+
+def _handed_over(blocks: Iterator[bytes], keep: Callable[[bytes], None]) -> Iterator[bytes]:
+    for block in blocks:
+        keep(block)
+        yield block
 
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:

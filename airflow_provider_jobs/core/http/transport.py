@@ -27,7 +27,7 @@ from airflow_provider_jobs.core.http.messages import (
     refusal_body,
 )
 from airflow_provider_jobs.core.http.retry import LATER_SECONDS, RetryPolicy, Timing, seconds_of_date
-from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of, whole
+from airflow_provider_jobs.core.http.stream import StreamedReply, blocks_of, streamed, whole
 from airflow_provider_jobs.core.http.timed import BoundedAdapter, Bounds, bounds
 from airflow_provider_jobs.errors import ConfigurationError, JobsError, MovedError
 from airflow_provider_jobs.words import keep_secret, shown
@@ -152,7 +152,7 @@ class Transport:
         response = self._exchange(
             request, headers, self._bounds(request, limits.page_seconds, limits.page_bytes)
         )
-        return StreamedReply(response.status_code, response.headers, blocks_of(response), response.close)
+        return streamed(response)
 
     def send(self, request: Request, headers: Mapping[str, str]) -> Reply:
         """Send a request once and return the reply, read to its end; of a long refusal the beginning."""

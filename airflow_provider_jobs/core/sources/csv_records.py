@@ -24,6 +24,8 @@ _LINE_ENDS = (b"\n", b"\r")
 MOST_FIELD_CHARACTERS = 2**31 - 1
 _TABS = frozenset({"tab", "\\t"})
 _NEITHER_QUOTE_NOR_LINE_END = bytes(byte for byte in range(256) if byte not in b'"\n')
+#: Quotes become the digit 1, all else 0.
+_QUOTES_AS_DIGITS = bytes(ord("1") if byte == ord('"') else ord("0") for byte in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,9 @@ class CsvForm:
 class RecordCounter:
     """Counts the line ends outside of quotes, in a text that comes in blocks.
 
-    All but quotes and line ends is deleted first, then pairs of quotes, which change nothing: what is left
-    between every other quote is inside. Several times faster than a parser.
+    All but quotes and line ends is deleted first; what is left becomes a number with a bit for each, 1 for a
+    quote. Added up from the left without carrying, the bits of a number tell what is inside: behind an odd
+    number of quotes. Many times faster than a parser.
 
     :ivar ends: Records that have ended.
     :ivar quoted: The text ends inside quotes.
@@ -66,13 +69,20 @@ class RecordCounter:
 
     def take(self, block: bytes) -> None:
         """Count what is in a block."""
-        marks = block.translate(None, _NEITHER_QUOTE_NOR_LINE_END)
-        if self.quoted:
-            marks = b'"' + marks
-        pieces = marks.replace(b'""', b"").split(b'"')
-        self.ends += sum(map(len, pieces[::2]))
-        self.quoted = len(pieces) % 2 == 0
         self._tail = block[-1:] or self._tail
+        digits = block.translate(_QUOTES_AS_DIGITS, _NEITHER_QUOTE_NOR_LINE_END)
+        if not digits:
+            return
+        count = len(digits)
+        quotes = inside = int(digits, 2)
+        distance = 1
+        while distance < count:
+            inside ^= inside >> distance
+            distance *= 2
+        if self.quoted:
+            inside ^= (1 << count) - 1
+        self.ends += count - (quotes | inside).bit_count()
+        self.quoted = bool(inside & 1)
 
     @property
     def complete(self) -> bool:

@@ -28,7 +28,8 @@ class Output:
 
     :param name: The file's name; of parts, each has its number before the suffixes: ``a-00000.csv``.
     :param split: A file for each page of the results, each with the header; otherwise one file.
-    :param compress: By gzip; equal results give equal bytes. The name is left as it is.
+    :param compress: By gzip: a whole page that comes compressed is kept as it came, others are compressed
+        here. The name is left as it is.
     """
 
     name: str
@@ -211,6 +212,11 @@ class Draft:
     def write(self, block: bytes) -> None:
         """Add text."""
         self._append(self._compressor.compress(block) if self._compressor else block)
+
+    def keep(self, packed: bytes) -> None:
+        """Add what is compressed already, and with it all of the file."""
+        self._compressor = None
+        self._append(packed)
 
     def end(self) -> None:
         """Add what the compressor still holds."""

@@ -143,11 +143,7 @@ class Page:
                     raise MiscountedPage(f"a page of results has {found} records, and {most} were announced")
             if self._bytes > MOST_HEADER_BYTES + counter.records * MOST_RECORD_BYTES:
                 raise PageTooLarge(f"a record of results has more than {MOST_RECORD_BYTES} bytes, and no end")
-            if self._bytes > self._most_bytes:
-                raise PageTooLarge(
-                    f"a page of results has more than {self._most_bytes} bytes: if that is right, raise "
-                    "max_page_mb of the connection, or set page_records"
-                )
+            _check_bytes(self._bytes, self._most_bytes)
             yield block
 
     def _check_headers(self, reply: StreamedReply) -> None:
@@ -245,9 +241,18 @@ class PageFetcher:
             opened = self._sink.begin(name)
         with opened as file, self._api.csv(path, params) as reply:
             draft = Draft(file, compress=self._output.compress, hashed=self._output.split)
-            for block in page.blocks(reply):
+
+            def keep(packed: bytes) -> None:
                 self._check_stop()
-                draft.write(block)
+                draft.keep(packed)
+                _check_bytes(file.tell(), self._api.most_page_bytes)
+
+            # Its header cannot be cut from what is compressed: what follows refers to it.
+            is_kept = self._output.compress and page.begins_with_header and reply.packed is not None
+            for block in page.blocks(reply.keeping(keep) if is_kept else reply):
+                self._check_stop()
+                if not is_kept:
+                    draft.write(block)
             draft.end()
             return Part(name, page.records, file.tell(), draft.sha256)
 
@@ -298,6 +303,14 @@ def listed_pages(api: SalesforceApi, ref: JobRef, list_locator: str | None = Non
             seen.add(locator)
             yield ListedPage(locator, list_locator)
         list_locator = following(document)
+
+
+def _check_bytes(count: int, most: int) -> None:
+    if count > most:
+        raise PageTooLarge(
+            f"a page of results has more than {most} bytes: if that is right, raise max_page_mb of the "
+            "connection, or set page_records"
+        )
 
 
 def _words(line: bytes) -> str:
