@@ -2,7 +2,7 @@
 
     python benchmarks/download_clients.py CLIENT URL JOB_ID FOLDER
 
-CLIENT is `ours` or `simple-salesforce`; the job has ended. Prints the seconds of
+CLIENT is one of `CLIENTS`; the job has ended. Prints the seconds of
 the download alone, how many megabytes the process grew by, and how many records it counted.
 """
 
@@ -13,6 +13,8 @@ import os
 import sys
 import tempfile
 import time
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +22,36 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def ours(url: str, job_id: str, folder: str) -> Callable[[], int]:
-    """Download with this package's client, into one file."""
-    from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-    from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
-    from airflow_provider_jobs.core.http.transport import Transport
-    from airflow_provider_jobs.hooks.base import StaticToken
+#: What a download takes, and where it is.
+HERE = [
+    ("SalesforceClient", "clients.salesforce.client"),
+    ("LocalSink", "clients.salesforce.results.files"),
+    ("Output", "clients.salesforce.results.files"),
+    ("Transport", "core.http.transport"),
+    ("StaticToken", "hooks.base"),
+]
+#: Where commit 82cf138 has it.
+BEFORE = [
+    ("SalesforceClient", "clients.salesforce"),
+    ("LocalSink", "clients.salesforce_output"),
+    ("Output", "clients.salesforce_output"),
+    ("Transport", "core.transport"),
+    ("StaticToken", "hooks.bigquery_credentials"),
+]
 
-    client = SalesforceClient(Transport(StaticToken("t", None), user_agent="benchmark"), url)
-    return lambda: client.download(job_id, Output("contacts.csv"), LocalSink(folder)).record_count
+
+def ours(url: str, job_id: str, folder: str, **output: bool) -> Callable[[], int]:
+    """Download with this package's client, into one plain file if the output is not another."""
+    try:
+        found = {name: getattr(import_module(f"airflow_provider_jobs.{place}"), name) for name, place in HERE}
+    except ImportError:
+        found = {
+            name: getattr(import_module(f"airflow_provider_jobs.{place}"), name) for name, place in BEFORE
+        }
+    transport = found["Transport"](found["StaticToken"]("t", None), user_agent="benchmark")
+    client, sink = found["SalesforceClient"](transport, url), found["LocalSink"](folder)
+    to = found["Output"]("contacts.csv", **output)
+    return lambda: int(client.download(job_id, to, sink).record_count)
 
 
 def simple_salesforce(url: str, job_id: str, folder: str) -> Callable[[], int]:
@@ -49,6 +72,14 @@ def simple_salesforce(url: str, job_id: str, folder: str) -> Callable[[], int]:
     return download
 
 
+CLIENTS: dict[str, Callable[[str, str, str], Callable[[], int]]] = {
+    "ours": ours,
+    "ours, gzip parts": partial(ours, split=True, compress=True),
+    "ours, one gzip file": partial(ours, compress=True),
+    "simple-salesforce": simple_salesforce,
+}
+
+
 def memory(name: str) -> float:
     """Return a figure of the process in megabytes; getrusage's begins with that of its parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -59,7 +90,7 @@ def main() -> None:
     """Download, and print the figures."""
     name, url, job_id, parent = sys.argv[1:]
     with tempfile.TemporaryDirectory(dir=parent) as folder:
-        download = {"ours": ours, "simple-salesforce": simple_salesforce}[name](url, job_id, folder)
+        download = CLIENTS[name](url, job_id, folder)
         before, began = memory("VmRSS"), time.perf_counter()
         records = download()
         seconds = time.perf_counter() - began

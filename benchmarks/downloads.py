@@ -6,7 +6,10 @@ is a process of its own, and the two take turns. A speed, in megabytes of CSV, i
 ratio is the median of the rounds' ratios. Ours counts and hashes every record, and joins the pages to one
 file; the other leaves a file for each.
 
-    python -m benchmarks.downloads [--pages 20] [--mebibytes 52] [--runs 2]
+    python -m benchmarks.downloads [--pages 20] [--mebibytes 52] [--runs 2] [--before ../a-checkout]
+
+With ``--before`` a second table has an earlier build, of which a checkout is there, in turns with this one:
+what the server sends compressed becomes files that are compressed, and a plain one, on loopback.
 """
 
 from __future__ import annotations
@@ -15,26 +18,38 @@ import argparse
 import contextlib
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.download_server import JOB_ID, make_page
 from benchmarks.side_by_side import HERE, round_ratio, server_process
 from benchmarks.slow_link import Shape
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 CLIENTS = ("ours", "simple-salesforce")
 #: Rows of the table: 6 MB under way in 200 ms are 30 MB/s; the link itself carries more than all of them.
 LINKS = {"loopback": None, "200 ms, 30 MB/s a connection": Shape(1e10, 0.2, 6_000_000)}
+#: What the second table measures: files of a client.
+KEPT = {
+    "ours, gzip parts": "a gzip file a page",
+    "ours, one gzip file": "one gzip file",
+    "ours": "one plain file",
+}
 ENCODINGS = {"plain": False, "gzip": True}
 
 
-def receive(client: str, url: str, folder: Path) -> dict[str, float]:
-    """Run one download, and return its figures."""
+def receive(client: str, url: str, folder: Path, package: Path = HERE.parent) -> dict[str, float]:
+    """Run one download, by the package in a checkout, and return its figures."""
     command = [sys.executable, str(HERE / "download_clients.py"), client, url, JOB_ID, str(folder)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(package)}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -56,28 +71,60 @@ def row(name: str, url: str, folder: Path, runs: int, records: int) -> str:
     return f"| {name} | {megabytes:.0f} | {rates} | {ratio:.1f} | {grown} |"
 
 
+def beside(before: Path, url: str, folder: Path, runs: int, size: float) -> Iterator[str]:
+    """Let this build and one before it take turns, and yield the rows of the second table.
+
+    :param size: Megabytes of CSV.
+    """
+    for client, name in KEPT.items():
+        seconds: dict[Path, list[float]] = {HERE.parent: [], before: []}
+        for _ in range(runs):
+            for package, taken in seconds.items():
+                taken.append(receive(client, url, folder, package)["seconds"])
+        rates = " | ".join(f"{size / statistics.median(taken):.0f}" for taken in seconds.values())
+        yield f"| {name} | {rates} | {round_ratio(seconds[before], seconds[HERE.parent]):.1f} |"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(epilog=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=20)
     parser.add_argument("--mebibytes", type=int, default=52)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--before", type=Path)
+    parser.add_argument("--only-before", action="store_true", help="the second table alone")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         records = make_page(folder, arguments.mebibytes)
-        print("| link | MB | MB/s ours | simple-salesforce | ratio | MB grown ours | simple-salesforce |")
-        print("|---|---|---|---|---|---|---|")
-        for (link, shape), (encoding, compresses) in itertools.product(LINKS.items(), ENCODINGS.items()):
-            with contextlib.ExitStack() as stack:
-                facts = f"{name!r}, {arguments.pages}, {records}, compresses={compresses}"
-                org = f"from download_server import Org; s = Org({facts})"
-                url = stack.enter_context(server_process(org))
-                if shape:
-                    program = f"from slow_link import *; s = SlowLink({url!r}, {shape!r})"
-                    url = stack.enter_context(server_process(program))
-                total = records * arguments.pages
-                print(row(f"{link}, {encoding}", url, folder, arguments.runs, total), flush=True)
+        if not arguments.only_before:
+            links(folder, arguments.pages, records, arguments.runs)
+        if arguments.before:
+            print("\n| from gzip on loopback to | MB/s of CSV | before | ratio |\n|---|---|---|---|")
+            size = (folder / "page.csv").stat().st_size * arguments.pages / 1e6
+            with server_process(org(folder, arguments.pages, records, compresses=True)) as url:
+                for line in beside(arguments.before.resolve(), url, folder, arguments.runs, size):
+                    print(line, flush=True)
+
+
+def org(folder: Path, pages: int, records: int, *, compresses: bool) -> str:
+    """Return the program of a server."""
+    facts = f"{str(folder)!r}, {pages}, {records}, compresses={compresses}"
+    return f"from download_server import Org; s = Org({facts})"
+
+
+def links(folder: Path, pages: int, records: int, runs: int) -> None:
+    """Print the first table."""
+    print("| link | MB | MB/s ours | simple-salesforce | ratio | MB grown ours | simple-salesforce |")
+    print("|---|---|---|---|---|---|---|")
+    for (link, shape), (encoding, compresses) in itertools.product(LINKS.items(), ENCODINGS.items()):
+        with contextlib.ExitStack() as stack:
+            program = org(folder, pages, records, compresses=compresses)
+            url = stack.enter_context(server_process(program))
+            if shape:
+                program = f"from slow_link import *; s = SlowLink({url!r}, {shape!r})"
+                url = stack.enter_context(server_process(program))
+            print(row(f"{link}, {encoding}", url, folder, runs, records * pages), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,18 +18,17 @@ HERE = Path(__file__).parent
 @contextlib.contextmanager
 def server_process(program: str) -> Iterator[str]:
     """Run what makes a server `s`, and give its URL."""
-    server = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", f"{program}; print(s.url, flush=True); input()"],
         cwd=HERE,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    )
-    try:
-        yield (server.stdout or sys.stdin).readline().strip()
-    finally:
-        server.terminate()
-        server.wait()
+    ) as server:
+        try:
+            yield (server.stdout or sys.stdin).readline().strip()
+        finally:
+            server.terminate()
 
 
 def round_ratio(theirs: list[float], ours: list[float]) -> float:
