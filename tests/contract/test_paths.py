@@ -22,6 +22,7 @@ from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.clients.redivis.transfer import Transfers
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
+from airflow_provider_jobs.clients.salesforce.results.stream import ResultStream
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.http.path import checked_path, path_of
 from airflow_provider_jobs.core.http.retry import RetryPolicy
@@ -294,7 +295,11 @@ class Case:
         raise AssertionError(f"how a {self.owner.__name__} is made is not known here: add it")
 
     def _read(self, returned: Any) -> None:
-        if isinstance(returned, AbstractContextManager):
+        if isinstance(returned, ResultStream):
+            with returned:
+                for part in itertools.islice(returned.parts(), 1):
+                    part.open().read()
+        elif isinstance(returned, AbstractContextManager):
             with returned as lent:
                 self._read(lent)
         elif isinstance(returned, Iterator):

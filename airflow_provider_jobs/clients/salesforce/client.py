@@ -13,6 +13,7 @@ from airflow_provider_jobs.clients.salesforce.results.download import (
     download_ingested,
     open_results,
 )
+from airflow_provider_jobs.clients.salesforce.results.stream import ResultStream
 from airflow_provider_jobs.clients.salesforce.submit import submit_once
 from airflow_provider_jobs.clients.salesforce.watch import OrgJobs, one_look
 from airflow_provider_jobs.core.sources.source import Media, source_of
@@ -124,6 +125,13 @@ class SalesforceClient(SalesforceApi):
         :raises ProtocolError: records are missing, or more than the job has.
         """
         return open_results(self, self.ref(job, QUERY, version), page_records)
+
+    def stream_results(self, job: str | JobRef, sink: LocalSink, **how: Any) -> ResultStream:
+        """Return a query's results as sources for uploads; see :class:`.ResultStream` for the rest.
+
+        :param sink: A folder for a few pages at a time.
+        """
+        return ResultStream(self, self.ref(job, QUERY), sink, **how)
 
     def download(self, job: str | JobRef, output: Output, sink: LocalSink, **how: Any) -> Downloaded:
         """Write a query's results to files; see :func:`.results.download.download` for the rest."""

@@ -154,8 +154,8 @@ Piece = Callable[[ResumableUpload], AbstractContextManager[tuple[Reader, int]]]
 def _pieces(source: Source, window_bytes: int) -> Iterator[Piece]:
     """Lend what opens pieces: windows of a source of unknown size, otherwise all that is left of it."""
     if source.size is None:
-        with tempfile.TemporaryFile() as kept, closing(source.open()) as reader:
-            yield _Window(reader, kept, window_bytes).piece
+        with tempfile.TemporaryFile() as kept, closing(_Window(source, kept, window_bytes)) as window:
+            yield window.piece
     else:
         yield functools.partial(_rest, source)
 
@@ -167,10 +167,14 @@ def _rest(source: Source, upload: ResumableUpload) -> Iterator[tuple[Reader, int
 
 
 class _Window:
-    """The part of a source of unknown size that is being sent, kept on disk until it is confirmed."""
+    """The part of a source of unknown size that is being sent, kept on disk until it is confirmed.
 
-    def __init__(self, reader: Reader, kept: IO[bytes], window_bytes: int) -> None:
-        self._reader = reader
+    The source is opened where the service is: what an earlier attempt sent may cost much to read again.
+    """
+
+    def __init__(self, source: Source, kept: IO[bytes], window_bytes: int) -> None:
+        self._source = source
+        self._reader: Reader | None = None
         self._kept = kept
         self._window_bytes = window_bytes
         self._start = self._end = 0
@@ -190,6 +194,10 @@ class _Window:
 
     def _slide(self, offset: int) -> None:
         """Move the window to an offset: inside of what is kept, or where an earlier attempt has come to."""
+        if self._reader is None:
+            # From the byte before on: a source that ends sooner now cannot give it.
+            self._start = self._end = max(0, offset - 1)
+            self._reader = self._source.open(self._end)
         drop(self._reader, max(0, offset - self._end))
         self._kept.seek(max(0, offset - self._start))
         rest = self._kept.read()
@@ -202,3 +210,8 @@ class _Window:
         ):
             self._kept.write(block)
             self._end += len(block)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if self._reader is not None:
+            self._reader.close()

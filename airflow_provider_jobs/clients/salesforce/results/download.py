@@ -7,12 +7,9 @@ when.
 
 from __future__ import annotations
 
-import itertools
 import logging
 import tempfile
-from collections import deque
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import (
@@ -21,7 +18,11 @@ from airflow_provider_jobs.clients.salesforce.names import (
     QUERY,
     job_path,
     kind_of,
-    lists_pages,
+)
+from airflow_provider_jobs.clients.salesforce.results.ahead import (
+    listed_if_possible,
+    one_after_another,
+    side_by_side,
 )
 from airflow_provider_jobs.clients.salesforce.results.files import (
     Assembly,
@@ -41,20 +42,17 @@ from airflow_provider_jobs.clients.salesforce.results.page import (
 )
 from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, leave_out_locked, settled
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
-from airflow_provider_jobs.core.http.messages import pages
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
     JobsError,
-    NotFoundError,
     ProtocolError,
 )
 from airflow_provider_jobs.jobs import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
     from typing import Any
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
@@ -77,23 +75,21 @@ INGESTED = {
     "failedResults": "failed",
     "unprocessedrecords": "unprocessed",
 }
-#: Each page names the next one.
-_CHAIN = "the chain of result pages"
 
 
 def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> Iterator[bytes]:
     """Yield a query's results, one whole page after another, the header once; see that all records came."""
-    total, sink = _finished_total(api, ref), LocalSink(tempfile.gettempdir())
+    total, sink = finished_total(api, ref), LocalSink(tempfile.gettempdir())
     try:
         fetcher = PageFetcher(api, sink, Output("page"))
         wanted = Wanted(f"{job_path(ref)}/results", some=total > 0, most_records=total)
 
-        def fetch(locator: str | None) -> Page:
+        def fetch(_: int, locator: str | None) -> Page:
             params = {"locator": locator, "maxRecords": page_records}
             return fetcher.fetch(wanted, params, "page", with_header=locator is None)
 
         found, ends_a_line = 0, True
-        for page in pages(fetch, _next_locator, _CHAIN, most_pages=total + MOST_PAGES):
+        for _, page in one_after_another(fetch, 0, None, total + MOST_PAGES):
             fetcher.header = fetcher.header or page.header
             if not ends_a_line:
                 yield b"\n"
@@ -101,7 +97,7 @@ def open_results(api: SalesforceApi, ref: JobRef, page_records: int | None) -> I
             found, ends_a_line = found + page.records, page.ends_a_line
             if found > total:
                 break
-        _check_total(ref, found, total)
+        check_total(ref, found, total)
     finally:
         sink.clear()
 
@@ -167,7 +163,7 @@ class _Download:
 
     def run(self) -> Downloaded:
         """Read all pages, check the total, publish."""
-        self.total = _finished_total(self.api, self.ref)
+        self.total = finished_total(self.api, self.ref)
         if not self.assembly.recall(self.done):
             log.info("what was downloaded of %s is not on this machine: it begins anew", self.ref)
             self._begin_anew()
@@ -179,7 +175,7 @@ class _Download:
         found = sum(part.record_count for part in files)
         if found != self.total:
             self._remember(None)  # no other attempt may go on with this
-        _check_total(self.ref, found, self.total)
+        check_total(self.ref, found, self.total)
         done = published(self.sink, files, page_count)
         self._remember(None)
         log.info("%s records of %s pages are in %s files", found, page_count, len(files))
@@ -203,21 +199,15 @@ class _Download:
             return
         if self.done.next_locator != END:
             first, most = self.done.next_locator, self.total + MOST_PAGES
-            for page in pages(self._fetch_next, _next_locator, _CHAIN, first, most_pages=most):
+            for _, page in one_after_another(self._fetch, self.done.page_count, first, most):
                 self._take(page, next_locator=page.locator)
 
     def _listed(self) -> Iterator[ListedPage] | None:
         """Return all pages, None if they have to be followed one by one."""
         wanted = self.page_records is None and self.workers > 1 and self.total > 0
-        if self.done.page_count or not wanted or not lists_pages(self.ref):
+        if self.done.page_count or not wanted:
             return None
-        listed = listed_pages(self.api, self.ref)
-        try:
-            first = next(listed, None)
-        except NotFoundError:
-            self.api.get_job(self.ref)  # says so itself if it is the job that is gone
-            return None
-        return itertools.chain([first], listed) if first else None
+        return listed_if_possible(self.api, self.ref)
 
     def _listed_after(self) -> Iterator[ListedPage] | None:
         """Return the pages after the last whole one; all, if it is not listed as it was."""
@@ -230,26 +220,11 @@ class _Download:
         return self._listed()
 
     def _side_by_side(self, places: Iterator[ListedPage]) -> None:
-        waiting: deque[tuple[ListedPage, Future[Page]]] = deque()
-
-        def take_first() -> None:
-            place, future = waiting.popleft()
-            page = pool.result(future)
-            if self.fetcher.header and page.header not in {None, self.fetcher.header}:
-                page = self._fetch_next(place.locator)  # it came before the first page did
-            self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
-
         with Pool(self.workers) as pool:
             self.fetcher.stopped = pool.stopped
-            for page_number, place in enumerate(places, self.done.page_count):
-                waiting.append((place, pool.submit(partial(self._fetch, page_number, place.locator))))
-                while waiting and (len(waiting) >= 2 * self.workers or waiting[0][1].done()):
-                    take_first()
-            while waiting:
-                take_first()
-
-    def _fetch_next(self, locator: str | None) -> Page:
-        return self._fetch(self.done.page_count, locator)
+            numbered = enumerate(places, self.done.page_count)
+            for place, page in side_by_side(pool, self.fetcher, self._fetch, numbered, 2 * self.workers):
+                self._take(page, listed=True, list_locator=place.list_locator, last_locator=place.locator)
 
     def _fetch(self, page_number: int, locator: str | None) -> Page:
         return self.fetcher.fetch(
@@ -265,7 +240,7 @@ class _Download:
         found = sum(part.record_count for part in self.assembly.parts)
         if found > self.total:
             self._remember(None)  # no other attempt may go on with this
-            _check_total(self.ref, found, self.total)
+            check_total(self.ref, found, self.total)
         if self.done.page_count > self.total + MOST_PAGES:
             raise ProtocolError(f"{self.ref} has {self.total} records, and its list of pages has no end")
         self._remember(
@@ -353,7 +328,7 @@ def _with_all_columns(
         leave_out_locked(sink, pages_of_jobs[-1], delimiters.get(refs[job_number].id))
     delimiter = _delimiter(api, refs[0])
     part = join_columns(sink, output, [page.part.name for page in pages_of_jobs], delimiter)
-    _check_total(refs[0], part.record_count, sum(page.records for page in pages_of_jobs))
+    check_total(refs[0], part.record_count, sum(page.records for page in pages_of_jobs))
     log.info("%s: %s jobs have different columns, the file has those of all", output.name, len(refs))
     return published(sink, [part], len(refs))
 
@@ -371,7 +346,7 @@ def _wanted(api: SalesforceApi, ref: JobRef, which: str, known: Sequence[JobStat
     return Wanted(f"{job_path(ref)}/{which}/", located=False, records=records)
 
 
-def _finished_total(api: SalesforceApi, ref: JobRef) -> int:
+def finished_total(api: SalesforceApi, ref: JobRef) -> int:
     """Return how many records a query has that ended with success; :class:`.JobFailed` of another."""
     status = _finished(api, ref)
     if status.state is not JobState.SUCCEEDED:
@@ -390,10 +365,7 @@ def _finished(api: SalesforceApi, ref: JobRef) -> JobStatus:
     return status
 
 
-def _check_total(ref: JobRef, found: int, total: int) -> None:
+def check_total(ref: JobRef, found: int, total: int) -> None:
+    """See that all records came; :class:`.ProtocolError` if not."""
     if found != total:
         raise ProtocolError(f"{ref} has {total} records, and its results have {found}: they cannot be used")
-
-
-def _next_locator(page: Page) -> str | None:
-    return None if page.locator == END else page.locator

@@ -82,6 +82,7 @@ class Page:
     :param wanted_header: The SHA-256 of the header that it must have; None if no page had one so far.
     :param with_header: Yield its header too.
     :ivar begins_with_header: Its draft does.
+    :ivar header_bytes: Of its own header, with the line end.
     :ivar header: The SHA-256 of its own header, None if it is empty.
     :ivar records: How many it has, once it was read to its end.
     :ivar locator: Of the next page; :data:`END` after the last.
@@ -110,6 +111,7 @@ class Page:
         self.locator = END
         self.ends_a_line = True
         self.header: str | None = None
+        self.header_bytes = 0
 
     def blocks(self, reply: StreamedReply) -> Iterator[bytes]:
         """Yield the page in blocks; complete once this has ended without an error.
@@ -167,7 +169,7 @@ class Page:
                 raise ProtocolError(f"a page of results says that it has {shown(declared, 50)!r} records")
 
     def _after_header(self, text: bytes, end: int) -> bytes:
-        line = text[:end].rstrip(b"\r\n")
+        line, self.header_bytes = text[:end].rstrip(b"\r\n"), end
         self.header = hashlib.sha256(line).hexdigest()
         if self._wanted_header not in {None, self.header}:
             raise ProtocolError(f"a page of results begins with another header: {_words(line)!r}")
@@ -202,7 +204,7 @@ class PageFetcher:
     ) -> None:
         self._api = api
         self._sink = sink
-        self._output = output
+        self.output = output
         self._opening = threading.RLock()
         self.header = header
         self.stopped = threading.Event()
@@ -240,7 +242,7 @@ class PageFetcher:
             self._check_stop()
             opened = self._sink.begin(name)
         with opened as file, self._api.csv(path, params) as reply:
-            draft = Draft(file, compress=self._output.compress, hashed=self._output.split)
+            draft = Draft(file, compress=self.output.compress, hashed=self.output.split)
 
             def keep(packed: bytes) -> None:
                 self._check_stop()
@@ -248,7 +250,7 @@ class PageFetcher:
                 _check_bytes(file.tell(), self._api.most_page_bytes)
 
             # Its header cannot be cut from what is compressed: what follows refers to it.
-            is_kept = self._output.compress and page.begins_with_header and reply.packed is not None
+            is_kept = self.output.compress and page.begins_with_header and reply.packed is not None
             for block in page.blocks(reply.keeping(keep) if is_kept else reply):
                 self._check_stop()
                 if not is_kept:
