@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
@@ -30,7 +30,7 @@ def test_a_formula_that_its_parent_has_changed_is_refreshed_alone(route: Route) 
     child = f"{route.mark}-c"
     contact = {"LastName": "Moss", "AccountId": account, "Email": "a@example.com", "External_Id__c": child}
     route.write("insert", [contact], object_name="Contact")
-    of_contacts = {
+    of_contacts: dict[str, Any] = {
         "object_name": "Contact",
         "fields": ["LastName", "Email", "Account_Industry__c", "Account.Name"],
         "where": f"External_Id__c = '{child}'",
