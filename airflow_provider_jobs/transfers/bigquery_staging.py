@@ -18,7 +18,15 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.wait.single import ask_each
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConflictError, NotFoundError, ProtocolError, SourceChanged
+from airflow_provider_jobs.errors import (
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ResultsUnavailable,
+    ServiceError,
+    SourceChanged,
+    TransportError,
+)
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -258,9 +266,19 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
 
 
 def rows_of_job(client: BigQueryClient, status: JobStatus) -> list[dict[str, Any]]:
-    """Return the rows of a query, of a script those of its last statement."""
+    """Return the rows of a query, of a script those of its last statement.
+
+    :raises ResultsUnavailable: it is known to have succeeded, and they cannot be read: a retry finds it done.
+    """
     ref = status.ref
-    return list(client.get_query_results(ref.id, ref.scope, location=ref.location))
+    try:
+        return list(client.get_query_results(ref.id, ref.scope, location=ref.location))
+    except (TransportError, ServiceError) as error:
+        if status.state is not JobState.SUCCEEDED:
+            raise
+        unread = ResultsUnavailable(f"{ref} has succeeded, and its rows could not be read: {error}")
+        unread.retry_after = error.retry_after
+        raise unread from None
 
 
 def found_table(client: BigQueryClient, table: Mapping[str, str]) -> dict[str, Any] | None:
