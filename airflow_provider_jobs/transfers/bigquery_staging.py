@@ -235,9 +235,13 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         """Return the TableReference of the target."""
         return table_reference(self.destination_table, client.table_project, "destination_table")
 
-    def staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
-        """Return the table that the results of this query go to, and of no other."""
-        work = (lasting_digest(context), self._carried["read"]["id"], self._carried["round"])
+    def staging(self, client: BigQueryClient, context: Context, number: int | None = None) -> dict[str, str]:
+        """Return the table that the results of this query go to, and of no other.
+
+        :param number: Of the round; default is the one that the task is in.
+        """
+        number = self._carried["round"] if number is None else number
+        work = (lasting_digest(context), self._carried["read"]["id"], number)
         return staging_table(self.target(client), self.reading.object_name, *work)
 
     def _make_staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
@@ -252,9 +256,13 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         return staging
 
     def drop_staging(self, client: BigQueryClient, context: Context) -> None:
-        """Drop the staging table; BigQuery does it in some days if this cannot."""
-        staging = self.staging(client, context)
-        nice_to_know("whether the staging table is dropped", lambda: client.delete_table(staging), None)
+        """Drop the staging table, and those of earlier rounds; BigQuery does it in days if this cannot."""
+
+        def drop() -> None:
+            for number in range(self._carried["round"] + 1):
+                client.delete_table(self.staging(client, context, number))
+
+        nice_to_know("whether the staging table is dropped", drop, None)
 
     def statement_request(self, client: BigQueryClient, context: Context, statement: Statement) -> JobRequest:
         """Return a statement as work of this task."""
