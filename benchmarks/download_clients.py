@@ -91,12 +91,12 @@ def main() -> None:
     name, url, job_id, parent = sys.argv[1:]
     with tempfile.TemporaryDirectory(dir=parent) as folder:
         download = CLIENTS[name](url, job_id, folder)
-        before, began = memory("VmRSS"), time.perf_counter()
+        before, used, began = memory("VmRSS"), sum(os.times()[:2]), time.perf_counter()
         records = download()
-        seconds = time.perf_counter() - began
+        seconds, used = time.perf_counter() - began, sum(os.times()[:2]) - used
         size = sum(each.stat().st_size for each in Path(folder).iterdir())
     figures = {"seconds": seconds, "grown_mb": memory("VmHWM") - before, "records": records, "bytes": size}
-    print(json.dumps(figures | {"cpu_seconds": sum(os.times()[:2])}))
+    print(json.dumps(figures | {"cpu_seconds": used}))
 
 
 if __name__ == "__main__":

@@ -77,12 +77,17 @@ def beside(before: Path, url: str, folder: Path, runs: int, size: float) -> Iter
     :param size: Megabytes of CSV.
     """
     for client, name in KEPT.items():
-        seconds: dict[Path, list[float]] = {HERE.parent: [], before: []}
+        rounds: dict[Path, list[dict[str, float]]] = {HERE.parent: [], before: []}
         for _ in range(runs):
-            for package, taken in seconds.items():
-                taken.append(receive(client, url, folder, package)["seconds"])
-        rates = " | ".join(f"{size / statistics.median(taken):.0f}" for taken in seconds.values())
-        yield f"| {name} | {rates} | {round_ratio(seconds[before], seconds[HERE.parent]):.1f} |"
+            for package, figures in rounds.items():
+                figures.append(receive(client, url, folder, package))
+        now, then = ([each["seconds"] for each in figures] for figures in rounds.values())
+        rates = " | ".join(f"{size / statistics.median(seconds):.0f}" for seconds in (now, then))
+        work = " | ".join(
+            f"{1000 * statistics.median(each['cpu_seconds'] for each in figures) / size:.1f}"
+            for figures in rounds.values()
+        )
+        yield f"| {name} | {rates} | {round_ratio(then, now):.1f} | {work} |"
 
 
 def main() -> None:
@@ -100,7 +105,8 @@ def main() -> None:
         if not arguments.only_before:
             links(folder, arguments.pages, records, arguments.runs)
         if arguments.before:
-            print("\n| from gzip on loopback to | MB/s of CSV | before | ratio |\n|---|---|---|---|")
+            print("\n| from gzip on loopback to | MB/s of CSV | before | ratio | CPU ms a MB | before |")
+            print("|---|---|---|---|---|---|")
             size = (folder / "page.csv").stat().st_size * arguments.pages / 1e6
             with server_process(org(folder, arguments.pages, records, compresses=True)) as url:
                 for line in beside(arguments.before.resolve(), url, folder, arguments.runs, size):

@@ -1,5 +1,4 @@
-"""What is staged becomes the target's rows: one script in a transaction, which counts before it changes
-anything.
+"""What is staged becomes the target's rows: one script, which counts before it changes anything.
 
 Each staged row gets one action; the counts, the checks and the changes all go by it. What does not add up
 undoes the transaction. The script's last statement selects the counts as one row, which getQueryResults
@@ -122,7 +121,7 @@ def merge_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) ->
     dml = f"""{_merge_into(merge)}
 {deletion}WHEN MATCHED THEN UPDATE SET {_assignments(values)}
 WHEN NOT MATCHED THEN INSERT ({", ".join(values)}) VALUES ({", ".join(values.values())})"""  # noqa: S608 - checked names
-    changes = _changes(merge, cases, "update", table_path(merge.target))
+    changes = _changes(cases, "update", table_path(merge.target))
     return _script(merge, changes, dml, loaded, synced_to)
 
 
@@ -136,7 +135,7 @@ def replace_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) 
     """
     gone = _gone(merge)
     cases = [f"{gone} THEN 'absent'"] if gone else []
-    changes = _changes(merge, cases, "insert", _kept_values(merge), merge.kept)
+    changes = _changes(cases, "insert", _kept_values(merge), merge.kept)
     values = {name: name for name in (*_names(merge), *map(quoted, merge.kept))}
     values |= _own_values(with_mark=synced_to is not None)
     target = table_path(merge.target)
@@ -161,7 +160,7 @@ def refresh_script(merge: Merge, *, loaded: int) -> Statement:
     cases = [f"T.{quoted(ID)} IS NULL THEN 'absent'", f"{_is_older(cursor)} THEN 'older'"]
     values = {name: f"S.{name}" for name in names}
     dml = f"{_merge_into(merge)}\nWHEN MATCHED THEN UPDATE SET {_assignments(values)}"
-    return _script(merge, _changes(merge, cases, "update", table_path(merge.target)), dml, loaded)
+    return _script(merge, _changes(cases, "update", table_path(merge.target)), dml, loaded)
 
 
 def bad_values_query(merge: Merge) -> Statement | None:
@@ -203,7 +202,11 @@ _UNDONE = (
     "the changes were undone, since rows do not add up: the target had %d, %d were to be inserted and %d "
     "deleted, and it had %d then"
 )
-_CHANGED = "(SELECT * FROM changes WHERE _action IN ('insert', 'update', 'delete'))"
+#: The rows that change something, each with its action.
+_CHANGED = f"""(
+  SELECT S.*, C.* EXCEPT ({quoted(ID)}, _copy)
+  FROM typed AS S JOIN changes AS C ON C.{quoted(ID)} = S.{quoted(ID)} AND C._copy = S._copy
+  WHERE C._action IN ('insert', 'update', 'delete'))"""  # noqa: S608 - ours
 
 
 def _count_of(conditions: Sequence[str]) -> str:
@@ -226,32 +229,33 @@ def _kept_values(merge: Merge) -> str | None:
     return f"(SELECT {names} FROM {table_path(merge.target)} WHERE TRUE {one})"  # noqa: S608 - checked names
 
 
-def _changes(
-    merge: Merge, cases: Sequence[str], otherwise: str, rows: str | None, kept: Sequence[str] = ()
-) -> str:
-    """Return the statement that makes the table of staged rows, cast, each with its action.
-
-    :param cases: Conditions and actions, of S, the staged row, and T, the target's.
-    :param rows: The target's rows, if they count.
-    """
+def _typed(merge: Merge) -> str:
+    """Return the statement that makes the table of staged rows, cast, the versions of an Id numbered."""
     safe = merge.bad_values == NULL
     casts = [f"{cast(column, safe=safe)} AS {quoted(column.name)}" for column in merge.columns]
     bad = [condition for column in merge.columns if safe and (condition := is_bad(column))]
     casts.append(f"{_count_of(bad)} AS _nulled")
     latest = f" ORDER BY {quoted(merge.cursor)} DESC" if merge.cursor else ""
-    join = f"LEFT JOIN {rows} AS T ON T.{quoted(ID)} = S.{quoted(ID)}" if rows else ""
-    columns = ", ".join(("S.*", *(f"T.{quoted(name)}" for name in kept)))
+    return f"""CREATE TEMP TABLE typed AS
+SELECT *, ROW_NUMBER() OVER (PARTITION BY {quoted(ID)}{latest}) AS _copy
+FROM (SELECT {", ".join(casts)} FROM {table_path(merge.staging)})"""  # noqa: S608 - checked names
+
+
+def _changes(cases: Sequence[str], otherwise: str, rows: str | None, kept: Sequence[str] = ()) -> str:
+    """Return the statement that makes the table of what becomes of each row.
+
+    :param cases: Conditions and actions, of S, the typed row, and T, the target's.
+    :param rows: The target's rows, if they count.
+    """
+    join = f"\nLEFT JOIN {rows} AS T ON T.{quoted(ID)} = S.{quoted(ID)}" if rows else ""
+    columns = ", ".join((f"S.{quoted(ID)}", "S._copy", *(f"T.{quoted(name)}" for name in kept)))
     decided = "\n  ".join(f"WHEN {case}" for case in ("S._copy > 1 THEN 'duplicate'", *cases))
     return f"""CREATE TEMP TABLE changes AS
 SELECT {columns}, CASE
   {decided}
   ELSE '{otherwise}'
 END AS _action
-FROM (
-  SELECT *, ROW_NUMBER() OVER (PARTITION BY {quoted(ID)}{latest}) AS _copy
-  FROM (SELECT {", ".join(casts)} FROM {table_path(merge.staging)})
-) AS S
-{join}"""  # noqa: S608 - checked names
+FROM typed AS S{join}"""  # noqa: S608 - checked names
 
 
 def _script(
@@ -264,17 +268,22 @@ def _script(
     keeps_rows: bool = True,
 ) -> Statement:
     """Return the script around the changes: what it counts, and what undoes it."""
-    target, staging = table_path(merge.target), table_path(merge.staging)
-    counted = ", ".join(f"COUNTIF(_action = '{action}')" for action in _ACTIONS)
+    target = table_path(merge.target)
+    counted = ", ".join(f"COUNTIF(_action = '{action}') AS {name}" for action, name in _ACTIONS.items())
     names = ", ".join(_ACTIONS.values())
     before = "rows_before" if keeps_rows else "0"
     sql = f"""DECLARE staged, classified, without_id, nulled, rows_before, rows_after, {names} INT64;
+DECLARE loaded_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+{_typed(merge)};
 BEGIN TRANSACTION;
 {changes};
-SET (staged, rows_before, classified, without_id, nulled, {names}) = (
-  SELECT AS STRUCT (SELECT COUNT(*) FROM {staging}), (SELECT COUNT(*) FROM {target}), COUNT(*),
-    COUNTIF({quoted(ID)} IS NULL), COALESCE(SUM(_nulled), 0), {counted}
-  FROM changes);
+CREATE TEMP TABLE counts AS
+SELECT (SELECT COUNT(*) FROM typed) AS staged, (SELECT COALESCE(SUM(_nulled), 0) FROM typed) AS nulled,
+  (SELECT COUNT(*) FROM {target}) AS rows_before, COUNT(*) AS classified,
+  COUNTIF({quoted(ID)} IS NULL) AS without_id, {counted}
+FROM changes;
+SET (staged, nulled, rows_before, classified, without_id, {names}) = (
+  SELECT AS STRUCT staged, nulled, rows_before, classified, without_id, {names} FROM counts);
 IF staged != @loaded OR classified != staged OR without_id > 0 OR staged != {" + ".join(_ACTIONS.values())}
   THEN ROLLBACK TRANSACTION;
   RAISE USING MESSAGE = FORMAT('{_NOT_CHANGED}', @loaded, staged, classified, without_id);
@@ -316,7 +325,7 @@ def _is_older(cursor: str) -> str:
 
 def _own_values(*, with_mark: bool) -> dict[str, str]:
     """Return what is written into this package's columns; the mark stays as it is where it is not moved."""
-    values = {quoted(LOADED_AT): "CURRENT_TIMESTAMP()", quoted(DELETED_AT): "CAST(NULL AS TIMESTAMP)"}
+    values = {quoted(LOADED_AT): "loaded_at", quoted(DELETED_AT): "CAST(NULL AS TIMESTAMP)"}
     return values | ({quoted(SYNCED_TO): "@synced_to"} if with_mark else {})
 
 

@@ -30,7 +30,7 @@ from airflow_provider_jobs.operators.memory import TaskMemory, TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
 from airflow_provider_jobs.transfers.bigquery_target import STAGING_DAYS, staging_load, staging_table
-from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource
+from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceTransfer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ LOAD = "load"
 _DAY_MS = 24 * 3600 * 1000
 
 
-class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
+class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
     """What transfers from Salesforce to BigQuery share.
 
     :param destination_table: The target, as :data:`.Table` has it.
@@ -61,7 +61,7 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
     operator_extra_links = (TransferJobLink(),)
     template_fields = (
         "destination_table",
-        *SalesforceSource.template_fields,
+        *SalesforceTransfer.template_fields,
         *BigQueryJobOperator.template_fields,
     )
 

@@ -92,11 +92,14 @@ def sweep_script(sweep: Sweep, *, loaded: int, read_from: dt.datetime) -> Statem
 BEGIN TRANSACTION;
 CREATE TEMP TABLE changes AS
 {_changes(sweep)};
+CREATE TEMP TABLE counts AS
+SELECT (SELECT COUNT(*) FROM {staging}) AS staged,
+  (SELECT COUNTIF(NULLIF({quoted(ID)}, '') IS NULL) FROM {staging}) AS without_id,
+  (SELECT COUNT(*) FROM {target}) AS rows_before, COUNTIF(_live) AS live, COUNTIF(_action = 'gone') AS gone,
+  COUNTIF(_action = 'returned') AS returned, COUNTIF(_action = 'cleared') AS cleared
+FROM changes;
 SET (staged, without_id, rows_before, live, gone, returned, cleared) = (
-  SELECT AS STRUCT (SELECT COUNT(*) FROM {staging}), (SELECT COUNTIF(NULLIF({quoted(ID)}, '') IS NULL) FROM
-    {staging}), (SELECT COUNT(*) FROM {target}), COUNTIF(_live), COUNTIF(_action = 'gone'), COUNTIF(_action =
-    'returned'), COUNTIF(_action = 'cleared')
-  FROM changes);
+  SELECT AS STRUCT staged, without_id, rows_before, live, gone, returned, cleared FROM counts);
 IF staged != @loaded OR without_id > 0 THEN
   ROLLBACK TRANSACTION;
   RAISE USING MESSAGE = FORMAT('{_NOT_CHANGED}', @loaded, staged, without_id);
@@ -123,7 +126,7 @@ SELECT staged AS loaded, live, gone, returned, {"cleared" if sweep.remove else "
 
 def _changes(sweep: Sweep) -> str:
     """Return the query of the target's rows that a sweep looks at, each with its action."""
-    is_deleted = f"CAST(NULLIF({quoted(IS_DELETED)}, '') AS BOOL)" if sweep.has_is_deleted else "FALSE"
+    is_there = f"COALESCE({quoted(IS_DELETED)} != 'true', TRUE)" if sweep.has_is_deleted else "TRUE"
     marked = f" AND NOT COALESCE(T.{quoted(IS_DELETED)}, FALSE)" if sweep.has_is_deleted else ""
     return f"""SELECT {quoted(ID)}, _live, CASE
     WHEN _live AND NOT _there THEN 'gone'
@@ -135,7 +138,7 @@ FROM (
   SELECT T.{quoted(ID)}, T.{quoted(DELETED_AT)} IS NULL{marked} AS _live, COALESCE(S._there, FALSE) AS _there
   FROM {table_path(sweep.target)} AS T
   LEFT JOIN (
-    SELECT {quoted(ID)}, LOGICAL_OR(NOT COALESCE({is_deleted}, FALSE)) AS _there
+    SELECT {quoted(ID)}, LOGICAL_OR({is_there}) AS _there
     FROM {table_path(sweep.staging)} GROUP BY {quoted(ID)}
   ) AS S ON T.{quoted(ID)} = S.{quoted(ID)}
   WHERE COALESCE(T.{quoted(LOADED_AT)} < @read_from, TRUE)

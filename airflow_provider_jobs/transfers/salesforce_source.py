@@ -54,48 +54,25 @@ QUERY = "query"
 _UPDATED_SPAN = dt.timedelta(minutes=2)
 
 
-class SalesforceSource(SalesforceTask, JobOperator):
+class SalesforceTransfer(SalesforceTask, JobOperator):
     """What all transfers from Salesforce share; see :class:`.JobOperator` for how they wait.
 
-    The object is described in every run: fields that are new are read, those that are gone or hidden are not.
-
-    :param object_name: The object whose records are read, such as ``Account``; or give ``soql``.
-    :param soql: A query of one object whose select list has fields and fields of parents alone, Id among
-        them; or a .soql file. With mode ``full``.
-    :param mode: ``full`` reads all records, ``incremental`` those that changed since the target's mark,
-        ``window`` those that changed in ``window``, and leaves the mark alone; ``formulas`` reads formulas
-        and fields of parents of all records, since no stamp of a record moves with these.
-    :param window: A start and an end, of which the end is not in it: times with a zone, or texts of them.
-    :param fields: Fields to read, and fields of parents such as ``Owner.Name``; ``*`` stands for all of the
-        object. Default is all that the user may read and the Bulk API gives.
-    :param exclude_fields: Fields of the object to leave out.
-    :param where: A condition of SOQL that records have to meet, besides the window.
-    :param formulas: ``include`` or ``exclude``: formulas are as true as when their record was read.
-    :param overlap: How far before the mark an incremental run reads again.
+    :param object_name: The object whose records are read, such as ``Account``.
+    :param where: A condition of SOQL that records have to meet.
     :param api_version: The API version, such as ``59.0``, by which fields may differ; default is the
         connection's.
     """
 
     template_fields: Sequence[str] = (
-        *("object_name", "soql", "mode", "window", "fields", "exclude_fields", "where", "api_version"),
+        *("object_name", "where", "api_version"),
         *SalesforceTask.template_fields,
     )
-    template_ext: Sequence[str] = (".soql", ".sql")
-    file_fields: ClassVar[tuple[str, ...] | None] = ("soql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
 
     def __init__(
         self,
         *,
         object_name: str | None = None,
-        soql: str | None = None,
-        mode: str = FULL,
-        window: Sequence[Any] | None = None,
-        fields: Sequence[str] | None = None,
-        exclude_fields: Sequence[str] = (),
         where: str | None = None,
-        formulas: str = "include",
-        overlap: dt.timedelta = OVERLAP,
         api_version: str | None = None,
         **kwargs: Any,
     ) -> None:
@@ -103,24 +80,24 @@ class SalesforceSource(SalesforceTask, JobOperator):
         if not self.wait:
             raise ValueError("wait=False is not for a transfer: it has several jobs, one after another")
         self.object_name = object_name
-        self.soql = soql
-        self.mode = mode
-        self.window = window
-        self.fields = fields
-        self.exclude_fields = exclude_fields
         self.where = where
-        self.formulas = formulas
-        self.overlap = overlap
         self.api_version = api_version
 
-    # What a target adds.
+    # What a transfer adds.
 
-    def field_choice(self) -> FieldChoice:
-        """Return which fields are wanted, and how."""
-        return FieldChoice(self.fields, self.exclude_fields or (), self.formulas)
+    def wanted(self) -> dict[str, Any]:
+        """Return what the user asks for: a retry goes on with what was made for the same."""
+        return {name: getattr(self, name) for name in SalesforceTransfer.template_fields}
 
-    def target_mark(self, context: Context) -> Mark:
-        """Return up to when the target is complete."""
+    def described(self, client: SalesforceClient) -> Described:
+        """Ask for the object, and decide which of its fields are read.
+
+        :raises ConfigurationError: what is wanted does not fit it.
+        """
+        raise NotImplementedError
+
+    def span_of(self, client: SalesforceClient, context: Context, described: Described) -> Span:
+        """Decide which records are read."""
         raise NotImplementedError
 
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
@@ -130,7 +107,7 @@ class SalesforceSource(SalesforceTask, JobOperator):
         """
         raise NotImplementedError
 
-    # What is the same for all targets.
+    # What is the same for all.
 
     @property
     def stage(self) -> str:
@@ -165,16 +142,8 @@ class SalesforceSource(SalesforceTask, JobOperator):
 
     def kept_run(self, client: SalesforceClient, context: Context) -> TaskMemory:
         """Return where the run is kept for its retries."""
-        wanted = {name: getattr(self, name) for name in SalesforceSource.template_fields}
         refresh = self._carried.get("refresh", ())
-        work = [
-            client.scope,
-            self.api_version or client.version,
-            wanted,
-            str(self.overlap),
-            self.formulas,
-            refresh,
-        ]
+        work = [client.scope, self.api_version or client.version, self.wanted(), refresh]
         return TaskMemory(context, f"salesforce_transfer{'_refresh' if refresh else ''}", work, self._since)
 
     def query(self, client: SalesforceClient, context: Context) -> list[Submission]:
@@ -223,6 +192,71 @@ class SalesforceSource(SalesforceTask, JobOperator):
         if "operation" in body:
             return str(body["operation"]), str(body["query"])
         return super().work_of(body)
+
+
+class SalesforceSource(SalesforceTransfer):
+    """Which records and fields a transfer reads.
+
+    The object is described in every run: fields that are new are read, those that are gone or hidden are not.
+
+    :param soql: In place of ``object_name``: a query of one object whose select list has fields and fields of
+        parents alone, Id among them; or a .soql file. With mode ``full``.
+    :param mode: ``full`` reads all records, ``incremental`` those that changed since the target's mark,
+        ``window`` those that changed in ``window``, and leaves the mark alone; ``formulas`` reads formulas
+        and fields of parents of all records, since no stamp of a record moves with these.
+    :param window: A start and an end, of which the end is not in it: times with a zone, or texts of them.
+    :param fields: Fields to read, and fields of parents such as ``Owner.Name``; ``*`` stands for all of the
+        object. Default is all that the user may read and the Bulk API gives.
+    :param exclude_fields: Fields of the object to leave out.
+    :param formulas: ``include`` or ``exclude``: formulas are as true as when their record was read.
+    :param overlap: How far before the mark an incremental run reads again.
+    """
+
+    template_fields: Sequence[str] = (
+        *("soql", "mode", "window", "fields", "exclude_fields"),
+        *SalesforceTransfer.template_fields,
+    )
+    template_ext: Sequence[str] = (".soql", ".sql")
+    file_fields: ClassVar[tuple[str, ...] | None] = ("soql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"soql": "sql"}
+
+    def __init__(
+        self,
+        *,
+        soql: str | None = None,
+        mode: str = FULL,
+        window: Sequence[Any] | None = None,
+        fields: Sequence[str] | None = None,
+        exclude_fields: Sequence[str] = (),
+        formulas: str = "include",
+        overlap: dt.timedelta = OVERLAP,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.soql = soql
+        self.mode = mode
+        self.window = window
+        self.fields = fields
+        self.exclude_fields = exclude_fields
+        self.formulas = formulas
+        self.overlap = overlap
+
+    # What a target adds.
+
+    def target_mark(self, context: Context) -> Mark:
+        """Return up to when the target is complete."""
+        raise NotImplementedError
+
+    # What is the same for all targets.
+
+    def field_choice(self) -> FieldChoice:
+        """Return which fields are wanted, and how."""
+        return FieldChoice(self.fields, self.exclude_fields or (), self.formulas)
+
+    def wanted(self) -> dict[str, Any]:
+        """Return what the user asks for: a retry goes on with what was made for the same."""
+        own = (*SalesforceSource.template_fields, "formulas", "overlap")
+        return {name: getattr(self, name) for name in own}
 
     def described(self, client: SalesforceClient) -> Described:
         """Ask for the object, and for those whose fields are read besides; log what is not read.

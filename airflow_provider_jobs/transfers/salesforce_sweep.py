@@ -5,7 +5,7 @@ The Ids of all records are read and compared with the target's rows.
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import ConfigurationError
@@ -13,9 +13,10 @@ from airflow_provider_jobs.transfers.bigquery_sql import Statement
 from airflow_provider_jobs.transfers.bigquery_staging import BigQueryStaging, found_table, rows_of_job
 from airflow_provider_jobs.transfers.bigquery_sweep import MOST_SHARE, Sweep, SweepCounts, sweep_script
 from airflow_provider_jobs.transfers.bigquery_target import Layout, plan_target
-from airflow_provider_jobs.transfers.salesforce_fields import ID, IS_DELETED
-from airflow_provider_jobs.transfers.salesforce_reading import Span
-from airflow_provider_jobs.transfers.salesforce_window import FULL, Cursor, Mark
+from airflow_provider_jobs.transfers.salesforce_fields import ID, IS_DELETED, FieldChoice, select_fields
+from airflow_provider_jobs.transfers.salesforce_reading import Described, Span
+from airflow_provider_jobs.transfers.salesforce_soql import check_name
+from airflow_provider_jobs.transfers.salesforce_window import FULL, Cursor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +27,11 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.core.work import Submission
     from airflow_provider_jobs.jobs import JobStatus
-    from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading
+    from airflow_provider_jobs.transfers.salesforce_reading import Reading
 
 #: The stage after the load.
 SWEEP = "sweep"
 _NOW = Statement("SELECT CURRENT_TIMESTAMP() AS now")
-#: What is for the copy alone.
-_OF_A_COPY = ("soql", "mode", "window", "fields", "exclude_fields", "formulas", "overlap")
 
 
 class SalesforceSweepOperator(BigQueryStaging):
@@ -46,7 +45,7 @@ class SalesforceSweepOperator(BigQueryStaging):
     ``gone`` (marked or removed now), ``returned`` (their marks are taken off), ``cleared`` (marked before,
     removed now), ``rows_before``, ``rows_after``, ``destination_table``, ``seconds`` and ``job_ids``.
 
-    See the base classes for the other parameters; those that choose fields or a window are not for a sweep.
+    See the base classes for the other parameters.
 
     :param destination_table: The copy.
     :param where: The condition that the copy was made with, if there was one.
@@ -54,14 +53,8 @@ class SalesforceSweepOperator(BigQueryStaging):
     :param most_share: The share of live rows, 0 to 1, that one sweep may take out.
     """
 
-    template_fields = tuple(name for name in BigQueryStaging.template_fields if name not in _OF_A_COPY)
-
-    def __init__(
-        self, *, object_name: str, remove: bool = False, most_share: float = MOST_SHARE, **kwargs: Any
-    ) -> None:
-        if others := sorted(set(_OF_A_COPY) & set(kwargs)):
-            raise TypeError(f"{', '.join(others)} is not for a sweep: it reads the Ids of all records")
-        super().__init__(object_name=object_name, mode=FULL, fields=[ID], **kwargs)
+    def __init__(self, *, remove: bool = False, most_share: float = MOST_SHARE, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         if not 0 <= most_share <= 1:
             raise ValueError(f"most_share is {most_share}: it is a share from 0 to 1")
         self.remove = remove
@@ -69,10 +62,10 @@ class SalesforceSweepOperator(BigQueryStaging):
 
     def described(self, client: SalesforceClient) -> Described:
         """Ask for the object; of its fields Id is read, and IsDeleted where there is one."""
-        described = super().described(client)
-        return replace(
-            described, cursor=Cursor(None, "is swept"), selection=described.selection.only([IS_DELETED])
-        )
+        name = check_name(str(self.object_name or ""), "object_name")
+        describe = client.describe(name, self.api_version or None)
+        selection = select_fields(describe, FieldChoice([ID])).only([IS_DELETED])
+        return Described(describe, Cursor(None, "is swept"), selection)
 
     def span_of(self, client: SalesforceClient, context: Context, described: Described) -> Span:
         """Return the span of all records, complete up to now by BigQuery's clock.
@@ -81,10 +74,6 @@ class SalesforceSweepOperator(BigQueryStaging):
         """
         [row] = self.rows_of(self.target_client(), context, _NOW)
         return Span(FULL, synced_to=row["now"])
-
-    def target_mark(self, context: Context) -> Mark:
-        """Return nothing: a sweep does not move the mark, nor look at it."""
-        return Mark(None)
 
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that the copy is there, with the columns that a sweep writes."""

@@ -31,7 +31,7 @@ from airflow_provider_jobs.transfers.bigquery_target import (
     plan_target,
 )
 from airflow_provider_jobs.transfers.salesforce_reading import Reading
-from airflow_provider_jobs.transfers.salesforce_source import QUERY
+from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ WARN, BACKFILL = "warn", "backfill"
 _COUNTS = ("loaded", "inserted", "updated", "deleted", "duplicates", "older", "absent", "nulled")
 
 
-class SalesforceToBigQueryOperator(BigQueryStaging):
+class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
     """Copy records of a Salesforce object into a BigQuery table, all of them or those that have changed.
 
     Records are read by one Bulk API 2.0 query, deleted ones among them, and go page by page into a staging
@@ -83,6 +83,16 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
         ``{"type": "MONTH", "field": "CreatedDate"}``.
     :param cluster_fields: Of a target that is made; default is Id, by which rows are looked for.
     """
+
+    template_fields = tuple(
+        dict.fromkeys(
+            (
+                *("time_partitioning", "cluster_fields"),
+                *SalesforceSource.template_fields,
+                *BigQueryStaging.template_fields,
+            )
+        )
+    )
 
     def __init__(
         self,

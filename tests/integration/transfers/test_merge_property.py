@@ -91,7 +91,7 @@ def histories(draw: st.DrawFn) -> list[Batch]:
     """Batches of versions, some of them more than once."""
     places = [(record, second) for record in range(MOST_RECORDS) for second in range(MOST_STAMPS)]
     versions = [Version(*place, draw(NAMES), draw(AMOUNTS), draw(st.booleans())) for place in places]
-    some = st.lists(st.sampled_from(versions), max_size=20).map(tuple)
+    some = st.lists(st.sampled_from(versions), min_size=6, max_size=20).map(tuple)
     batch = st.builds(Batch, some, st.none() | st.integers(0, 23), st.booleans())
     made = draw(st.lists(batch, min_size=2, max_size=2))
     return draw(st.permutations([*made, draw(st.sampled_from(made))]))
@@ -132,7 +132,7 @@ def until(hour: int | None) -> dt.datetime | None:
 
 
 @settings(
-    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(history=histories())
 def test_batches_in_any_order_make_the_models_table(jobs_sandbox: Sandbox, history: list[Batch]) -> None:

@@ -44,7 +44,8 @@ def test_fields_come_and_go(warehouse: Warehouse) -> None:
     first = selected(field("Old__c"), field("Size__c", "int"))
     then = selected(field("New__c"), field("Size__c", "double", scale=2))
     copy = Copy(warehouse, first, CURSOR)
-    copy.merge(thing("a", Old__c="kept", Size__c="1"), thing("b", Old__c="too", Size__c="2"), until=UNTIL)
+    old = [thing("a", Old__c="kept", Size__c="1"), thing("b", Old__c="too", Size__c="2")]
+    assert copy.merge(*old, until=UNTIL, deleted="remove").inserted == 2  # nothing can be deleted here
     plan = warehouse.plan(then)
     assert (plan.added, dict(plan.widened or {}), plan.kept) == (
         ("New__c",),

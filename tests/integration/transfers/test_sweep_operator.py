@@ -70,10 +70,3 @@ def test_what_is_no_copy_is_refused_before_anything_is_read(route: Route) -> Non
     ):
         sweep(route)
     assert route.lab.jobs("query") == []
-
-
-def test_what_is_for_the_copy_is_refused() -> None:
-    with pytest.raises(TypeError, match="mode, window is not for a sweep"):
-        SalesforceSweepOperator(
-            task_id="t", object_name="Account", destination_table="d.t", mode="full", window=()
-        )

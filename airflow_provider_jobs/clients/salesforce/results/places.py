@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.results.page import Page
 
 #: Places that are remembered of one part besides its beginning: as JSON they are below 10 kB.
-_MOST_PLACES = 32
+_MOST_PLACES = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ class StreamProgress:
         elif here.size_bytes > self.places[-1].size_bytes:
             others.append(here)
         if len(others) >= _MOST_PLACES:
-            others = others[1::2]
+            older, younger = others[: _MOST_PLACES // 2], others[_MOST_PLACES // 2 :]
+            others = [*older[1::2], *younger]  # an upload is not far behind what was read
         return replace(self, places=(first, *others), header=self.header or header)
 
     def to_json(self) -> dict[str, Any]:
