@@ -136,4 +136,5 @@ class Described:
             )
         )
         operation = "queryAll" if deletions else "query"
-        return Reading(selection.object_name, operation, soql, field, selection.columns, span)
+        cursor = field if field in selection.paths else None  # a query of the user may not select it
+        return Reading(selection.object_name, operation, soql, cursor, selection.columns, span)
