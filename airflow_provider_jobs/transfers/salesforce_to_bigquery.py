@@ -174,7 +174,7 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
         whole = reading.span.mode == FULL or not reading.cursor
         if self.refreshes or not added or self.on_new_field != BACKFILL or whole:
             return []
-        self._carried |= {"refresh": added, "first": {**reading.to_json(), "columns": []}}
+        self._carried |= {"refresh": added, "first": replace(reading, columns=()).to_json()}
         return self.begin(QUERY, context)
 
     def _script(self, client: BigQueryClient, context: Context, plan: TargetPlan) -> Statement:
