@@ -129,7 +129,9 @@ class Described:
             selection = selection.only([*columns, *([field] if field else [])])
         elif span.mode == FORMULAS:
             selection = selection.refreshed(field)
-        deletions = span.mode != FORMULAS and any(each.path == IS_DELETED for each in selection.columns)
+        # Of a refresh, too: archived activities are seen by it alone, and the target has deleted records.
+        deletions = any(each.path == IS_DELETED for each in self.selection.columns)
+        stamp = field if any(each.path == field for each in selection.columns) else None
         soql = (
             self.query.text
             if self.query
@@ -138,4 +140,4 @@ class Described:
             )
         )
         operation = "queryAll" if deletions else "query"
-        return Reading(selection.object_name, operation, soql, field, selection.columns, span)
+        return Reading(selection.object_name, operation, soql, stamp, selection.columns, span)
