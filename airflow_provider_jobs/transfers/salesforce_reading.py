@@ -38,7 +38,7 @@ class Span:
     def told(self, *, changed: bool) -> dict[str, Any]:
         """Return what a result says of it.
 
-        :param changed: The run has changed the target, and with it perhaps the mark.
+        :param changed: The run has written rows, and its mark with them.
         """
         marks = [each.isoformat() for each in (self.mark, self.synced_to if changed else None) if each]
         window = self.window

@@ -210,7 +210,7 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
             "object": reading.object_name,
             "mode": span.mode,
             "operation": reading.operation,
-            **span.told(changed=bool(counts)),
+            **span.told(changed=bool(counts.get("inserted") or counts.get("updated"))),
             "record_count": carried["record_count"],
             "size_bytes": carried.get("size_bytes", 0),
             **dict.fromkeys(_COUNTS, 0),
