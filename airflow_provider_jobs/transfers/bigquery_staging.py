@@ -18,7 +18,13 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.wait.single import ask_each
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConflictError, NotFoundError, ProtocolError, SourceChanged
+from airflow_provider_jobs.errors import (
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ResultsUnavailable,
+    SourceChanged,
+)
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -193,6 +199,8 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         except (ProtocolError, SourceChanged):
             self.next_round(self.source_client(), context)
             raise
+        except NotFoundError as error:  # Salesforce has the query no more: a retry makes another
+            raise ResultsUnavailable(f"the results of {ref} could not be read: {error}") from error
         finally:
             sink.clear()
         return submissions
