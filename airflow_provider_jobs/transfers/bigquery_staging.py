@@ -167,6 +167,7 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         self._carried["read"] = status.ref.to_json()
         if "counts" in self._carried and not self.refreshes:
             self.log.info("an earlier attempt has changed the target already")
+            self.drop_staging(self.target_client(), context)
             return self.after_counts(context)
         if not records and self.reading.span.window:
             self.log.info("no record has changed: the target is as it was")
@@ -176,17 +177,21 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
     def _send(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the query's results in parts, and return the jobs that load them."""
         ref = JobRef.from_json(self._carried["read"])
-        staging = self._make_staging(client, context)
-        work = [ref.id, self._carried["round"]]
-        memory = TaskMemory(context, "salesforce_transfer_parts", work, self._since)
+        memory = self._kept_parts(client, context)
         kept = memory.recall() or {"progress": None, "jobs": []}
         jobs = [JobRef.from_json(each) for each in kept["jobs"]]
+        loads = ask_each(client.status, jobs)
+        if any(load.state in {JobState.FAILED, JobState.CANCELLED} for load in loads):
+            self.log.info("a part was not loaded by an earlier attempt: all are sent again, to another table")
+            self.next_round(self.source_client(), context)
+            return self._send(client, context)
+        staging = self._make_staging(client, context)
         progress = StreamProgress.from_json(kept["progress"]) if kept["progress"] else None
 
         def remember(progress: StreamProgress) -> None:
             memory.remember({"progress": progress.to_json(), "jobs": [each.to_json() for each in jobs]})
 
-        submissions = [Submission(each, adopted=True) for each in ask_each(client.status, jobs)]
+        submissions = [Submission(load, adopted=True) for load in loads]
         sink = LocalSink(tempfile.gettempdir())
         try:
             with self.source_client().stream_results(
@@ -204,6 +209,11 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         finally:
             sink.clear()
         return submissions
+
+    def _kept_parts(self, client: BigQueryClient, context: Context) -> TaskMemory:
+        """Return where it is kept which parts are in the staging table, and how far the next one is."""
+        work = [client.project, self.staging(client, context)]
+        return TaskMemory(context, "salesforce_transfer_parts", work, self._since)
 
     def _send_part(
         self, client: BigQueryClient, context: Context, staging: Mapping[str, str], part: ResultPart
@@ -235,9 +245,15 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         """Return the TableReference of the target."""
         return table_reference(self.destination_table, client.table_project, "destination_table")
 
-    def staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
-        """Return the table that the results of this query go to, and of no other."""
-        work = (lasting_digest(context), self._carried["read"]["id"], self._carried["round"])
+    def staging(
+        self, client: BigQueryClient, context: Context, round_number: int | None = None
+    ) -> dict[str, str]:
+        """Return the table that the results of this query go to, and of no other.
+
+        :param round_number: How often all was sent before; default is what holds now.
+        """
+        number = self._carried["round"] if round_number is None else round_number
+        work = (lasting_digest(context), self._carried["read"]["id"], number)
         return staging_table(self.target(client), self.reading.object_name, *work)
 
     def _make_staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
@@ -252,9 +268,13 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         return staging
 
     def drop_staging(self, client: BigQueryClient, context: Context) -> None:
-        """Drop the staging table; BigQuery does it in some days if this cannot."""
-        staging = self.staging(client, context)
-        nice_to_know("whether the staging table is dropped", lambda: client.delete_table(staging), None)
+        """Drop the staging table, and those of earlier rounds; BigQuery does it in some days if this cannot."""
+
+        def drop() -> None:
+            for number in range(self._carried["round"] + 1):
+                client.delete_table(self.staging(client, context, number))
+
+        nice_to_know("whether the staging table is dropped", drop, None)
 
     def statement_request(self, client: BigQueryClient, context: Context, statement: Statement) -> JobRequest:
         """Return a statement as work of this task."""

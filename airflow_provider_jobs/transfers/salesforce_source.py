@@ -203,10 +203,11 @@ class SalesforceSource(SalesforceTask, JobOperator):
         return [self._submitted(client, request)]
 
     def next_round(self, client: SalesforceClient, context: Context) -> None:
-        """Have the next attempt send all that was read again: what was sent cannot be used."""
+        """Have all that was read sent again, by the next attempt or this one: what was sent is of no use."""
+        self._carried["round"] += 1
         memory = self.kept_run(client, context)
         if kept := memory.recall():
-            memory.remember({**kept, "round": kept["round"] + 1})
+            memory.remember({**kept, "round": self._carried["round"]})
 
     def note_done(self, context: Context, facts: Mapping[str, Any]) -> None:
         """Let a retry know what is done, whatever becomes of this attempt.
