@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
 from airflow_provider_jobs.clients.salesforce.results.places import StreamProgress
-from airflow_provider_jobs.clients.salesforce.results.stream import SPOOL_PAGES
+from airflow_provider_jobs.clients.salesforce.results.stream import FEWEST_SPOOLED, SPOOL_PAGES
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.wait.single import ask_each
@@ -35,6 +35,7 @@ from airflow_provider_jobs.operators.endings import nice_to_know
 from airflow_provider_jobs.operators.memory import TaskMemory, TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
+from airflow_provider_jobs.transfers.bigquery_sql import table_path
 from airflow_provider_jobs.transfers.bigquery_target import STAGING_DAYS, staging_load, staging_table
 from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource
 
@@ -73,6 +74,8 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
 
     def __init__(self, *, destination_table: Table, spool_pages: int = SPOOL_PAGES, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if spool_pages < FEWEST_SPOOLED:
+            raise ValueError(f"spool_pages is {spool_pages}: it is at least {FEWEST_SPOOLED}")
         self.destination_table = destination_table
         self.spool_pages = spool_pages
 
@@ -95,6 +98,18 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
     def after_counts(self, context: Context) -> Sequence[Submission]:
         """Return what follows once the target is changed, and the counts of that are carried."""
         return ()
+
+    def into(self) -> object:
+        """Return what names the target."""
+        return [self.project_id, self.destination_table]
+
+    def check_parameters(self) -> None:
+        """See that parameters are right and fit together, before any request is sent.
+
+        :raises ConfigurationError: they do not.
+        """
+        super().check_parameters()
+        table_path(self.target(self.target_client()))
 
     # Which service a stage is of.
 

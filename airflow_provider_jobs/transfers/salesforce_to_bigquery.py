@@ -122,12 +122,22 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
         [row] = self.rows_of(client, context, mark_query(self.target(client)))
         return mark_of(table, row)
 
+    def check_parameters(self) -> None:
+        """See that parameters are right and fit together, before any request is sent.
+
+        :raises ConfigurationError: they do not.
+        """
+        super().check_parameters()
+        Merge({}, {}, (), deleted=self.deleted, bad_values=self.bad_values)
+        self._layout()
+
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that the target can take what is read; tell what will become of its schema."""
-        self._merge(reading)  # its words
-        plan = self._plan(self.target_client(), reading)
+        client = self.target_client()
+        plan = self._plan(client, reading)
         if plan.is_new and reading.span.mode == FORMULAS:
             raise ConfigurationError(f'mode "{FORMULAS}" is for a target that is there: read it whole first')
+        self._statement(reading, plan, target=self.target(client), staging=self.target(client))
         self.tell_reading(described, reading)
         if gone := plan.gone(described.selection.left_out):
             told = ", ".join(gone)
@@ -178,8 +188,16 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
         return self.begin(QUERY, context)
 
     def _script(self, client: BigQueryClient, context: Context, plan: TargetPlan) -> Statement:
-        reading, loaded = self.reading, self._carried["loaded"]
         tables = {"target": self.target(client), "staging": self.staging(client, context)}
+        return self._statement(self.reading, plan, self._carried["loaded"], **tables)
+
+    def _statement(
+        self, reading: Reading, plan: TargetPlan, loaded: int = 0, **tables: Mapping[str, str]
+    ) -> Statement:
+        """Return the script that changes the target's rows.
+
+        :raises ConfigurationError: there is nothing to change, or it would be too long for BigQuery.
+        """
         merge = replace(self._merge(reading), columns=plan.columns, kept=plan.kept, **tables)
         if reading.span.mode == FORMULAS:
             return refresh_script(merge, loaded=loaded)
@@ -224,10 +242,15 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
     # The target.
 
     def _plan(self, client: BigQueryClient, reading: Reading) -> TargetPlan:
-        partition = dict(self.time_partitioning or {})
-        layout = Layout(partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields))
         target = self.target(client)
-        return plan_target(target, found_table(client, target), reading.columns, layout)
+        return plan_target(target, found_table(client, target), reading.columns, self._layout())
+
+    def _layout(self) -> Layout:
+        partition = dict(self.time_partitioning or {})
+        if partition and not {"field"} <= partition.keys() <= {"field", "type"}:
+            given = ", ".join(sorted(map(str, partition)))
+            raise ConfigurationError(f"time_partitioning has {given}: give field, and type besides or not")
+        return Layout(partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields))
 
     def _merge(self, reading: Reading) -> Merge:
         return Merge({}, {}, reading.columns, reading.cursor, (), self.deleted, self.bad_values)
