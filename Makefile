@@ -104,6 +104,7 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(PEER)/bin/python benchmarks/weight.py apache-airflow-providers-google
 	$(BIN)/python -m benchmarks.uploads
 	$(BIN)/python -m benchmarks.downloads
+	$(BIN)/python -m benchmarks.transfers
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.many --peer $(PEER)/bin/python
 

@@ -31,6 +31,8 @@ TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
 #: A trigger of a task that began without a worker knows its task, its DAG and its run (3.3).
 STARTS_FROM_TRIGGER = _RELEASE >= (3, 3)
+#: Airflow keeps the state of an asset, across runs (3.3).
+KEEPS_ASSET_STATE = _RELEASE >= (3, 3)
 #: How long Airflow may take to answer a worker that is told to stop, in seconds: it leaves five in all.
 AWAY_SECONDS = 1.5
 #: A clear leaves alone what a task keeps in the state store (3.3); 3.4 discards it if one task is cleared.

@@ -102,6 +102,12 @@ class Counts:
         """Rows that were loaded and changed nothing."""
         return self.duplicates + self.older + self.absent
 
+    def __str__(self) -> str:
+        return (
+            f"{self.loaded:,} rows loaded: {self.inserted:,} inserted, {self.updated:,} updated, "
+            f"{self.deleted:,} deleted, {self.set_aside:,} set aside; the target has {self.rows_after:,}"
+        )
+
 
 def merge_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) -> Statement:
     """Return the script that merges a window's records.
@@ -209,13 +215,6 @@ _CHANGED = f"""(
   WHERE C._action IN ('insert', 'update', 'delete'))"""  # noqa: S608 - ours
 
 
-def _count_of(conditions: Sequence[str]) -> str:
-    """Return the SQL of how many of some conditions hold."""
-    if not conditions:
-        return "0"
-    return f"(SELECT COUNTIF(holds) FROM UNNEST([{', '.join(conditions)}]) AS holds)"  # noqa: S608 - ours
-
-
 def _merge_into(merge: Merge) -> str:
     return f"MERGE {table_path(merge.target)} AS T USING {_CHANGED} AS S ON T.{quoted(ID)} = S.{quoted(ID)}"
 
@@ -229,12 +228,18 @@ def _kept_values(merge: Merge) -> str | None:
     return f"(SELECT {names} FROM {table_path(merge.target)} WHERE TRUE {one})"  # noqa: S608 - checked names
 
 
+def _bad_conditions(merge: Merge) -> list[str]:
+    """Return the conditions that a text becomes NULL since it is not a value; none if it would fail."""
+    found = map(is_bad, merge.columns) if merge.bad_values == NULL else ()
+    return [condition for condition in found if condition]
+
+
 def _typed(merge: Merge) -> str:
     """Return the statement that makes the table of staged rows, cast, the versions of an Id numbered."""
     safe = merge.bad_values == NULL
     casts = [f"{cast(column, safe=safe)} AS {quoted(column.name)}" for column in merge.columns]
-    bad = [condition for column in merge.columns if safe and (condition := is_bad(column))]
-    casts.append(f"{_count_of(bad)} AS _nulled")
+    if bad := _bad_conditions(merge):
+        casts.append(f"(SELECT COUNTIF(bad) FROM UNNEST([{', '.join(bad)}]) AS bad) AS _nulled")  # noqa: S608
     latest = f" ORDER BY {quoted(merge.cursor)} DESC" if merge.cursor else ""
     return f"""CREATE TEMP TABLE typed AS
 SELECT *, ROW_NUMBER() OVER (PARTITION BY {quoted(ID)}{latest}) AS _copy
@@ -272,13 +277,14 @@ def _script(
     counted = ", ".join(f"COUNTIF(_action = '{action}') AS {name}" for action, name in _ACTIONS.items())
     names = ", ".join(_ACTIONS.values())
     before = "rows_before" if keeps_rows else "0"
+    nulled = "(SELECT COALESCE(SUM(_nulled), 0) FROM typed)" if _bad_conditions(merge) else "0"
     sql = f"""DECLARE staged, classified, without_id, nulled, rows_before, rows_after, {names} INT64;
 DECLARE loaded_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 {_typed(merge)};
 BEGIN TRANSACTION;
 {changes};
 CREATE TEMP TABLE counts AS
-SELECT (SELECT COUNT(*) FROM typed) AS staged, (SELECT COALESCE(SUM(_nulled), 0) FROM typed) AS nulled,
+SELECT (SELECT COUNT(*) FROM typed) AS staged, {nulled} AS nulled,
   (SELECT COUNT(*) FROM {target}) AS rows_before, COUNT(*) AS classified,
   COUNTIF({quoted(ID)} IS NULL) AS without_id, {counted}
 FROM changes;

@@ -143,25 +143,13 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         """Return the jobs of the stage after one that has succeeded."""
         if several.state_of(statuses) is not JobState.SUCCEEDED:
             return statuses, ()
-        self._note(statuses)
+        self.note(statuses)
         if self.stage == QUERY:
             return statuses, self._after_query(context, statuses[0])
         if self.stage == LOAD:
             self._check_loaded(context, statuses)
             return statuses, self.after_load(client, context)
         return statuses, self.after_change(client, context, statuses[0])
-
-    def begin(self, stage: str, context: Context) -> list[Submission]:
-        """Begin a stage, and return its jobs."""
-        return self.submissions(self.enter(stage), context)
-
-    def _note(self, statuses: Sequence[JobStatus]) -> None:
-        """Remember how long a stage took, and its jobs."""
-        seconds = round(max(0.0, time.time() - self._carried["since"]), 1)
-        name = f"refresh_{self.stage}" if self.refreshes else self.stage
-        self._carried["seconds"] = {**self._carried.get("seconds", {}), name: seconds}
-        ids = several.joined_ids([status.ref for status in statuses])
-        self._carried["job_ids"] = {**self._carried.get("job_ids", {}), name: ids}
 
     def _after_query(self, context: Context, status: JobStatus) -> Sequence[Submission]:
         records = status.statistics.get("record_count") or 0

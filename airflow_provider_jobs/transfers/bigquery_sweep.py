@@ -76,6 +76,12 @@ class SweepCounts:
     rows_before: int
     rows_after: int
 
+    def __str__(self) -> str:
+        return (
+            f"{self.loaded:,} records are there; of {self.live:,} live rows {self.gone:,} have none, "
+            f"{self.returned:,} came back; the target has {self.rows_after:,}"
+        )
+
 
 def sweep_script(sweep: Sweep, *, loaded: int, read_from: dt.datetime) -> Statement:
     """Return the script of a sweep.

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.transfers.salesforce_soql import SoqlQuery
 
+#: The times of a span, as JSON names them.
+_TIMES = ("start", "end", "synced_to", "mark", "upper")
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -25,12 +28,19 @@ class Span:
     :param window: None reads all.
     :param synced_to: Up to when the target is complete after the run; None leaves its mark alone.
     :param mark: That of the target before the run.
+    :param upper: Without a window: the end of one that would be.
     """
 
     mode: str
     window: Window | None = None
     synced_to: dt.datetime | None = None
     mark: dt.datetime | None = None
+    upper: dt.datetime | None = None
+
+    @property
+    def end(self) -> dt.datetime | None:
+        """Until when records are read; None if nobody knows."""
+        return self.window.end if self.window else self.upper
 
     def told(self, *, changed: bool) -> dict[str, Any]:
         """Return what a result says of it.
@@ -48,19 +58,16 @@ class Span:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""
         ends = (self.window.start, self.window.end) if self.window else (None, None)
-        times = dict(
-            zip(("start", "end", "synced_to", "mark"), (*ends, self.synced_to, self.mark), strict=True)
-        )
+        times = dict(zip(_TIMES, (*ends, self.synced_to, self.mark, self.upper), strict=True))
         return {"mode": self.mode, **{name: each and each.isoformat() for name, each in times.items()}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Span:
         """Read what :meth:`to_json` wrote."""
-        start, end, synced, mark = (
-            dt.datetime.fromisoformat(data[name]) if data[name] else None
-            for name in ("start", "end", "synced_to", "mark")
+        start, end, *others = (
+            dt.datetime.fromisoformat(data[name]) if data[name] else None for name in _TIMES
         )
-        return cls(data["mode"], Window(start, end) if start and end else None, synced, mark)
+        return cls(data["mode"], Window(start, end) if start and end else None, *others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +136,5 @@ class Described:
             )
         )
         operation = "queryAll" if deletions else "query"
-        return Reading(selection.object_name, operation, soql, field, selection.columns, span)
+        cursor = field if field in selection.paths else None  # a query of the user may not select it
+        return Reading(selection.object_name, operation, soql, cursor, selection.columns, span)

@@ -7,9 +7,11 @@ attempt adopts the query, and goes on where the one before came to.
 from __future__ import annotations
 
 import datetime as dt
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+    from airflow_provider_jobs.jobs import JobStatus
     from airflow_provider_jobs.transfers.salesforce_window import Mark
 
 #: The stage that every transfer begins with; those of its target follow.
@@ -121,6 +124,22 @@ class SalesforceTransfer(SalesforceTask, JobOperator):
         self._refs = []
         self._client = self.client()
         return self._client
+
+    def begin(self, stage: str, context: Context) -> list[Submission]:
+        """Begin a stage, and return its jobs."""
+        return list(self.submissions(self.enter(stage), context))
+
+    def note(self, statuses: Sequence[JobStatus]) -> None:
+        """Remember the jobs of a stage that has ended, and how long it took."""
+        name = f"refresh_{self.stage}" if self.refreshes else self.stage
+        self.note_seconds(name, self._carried["since"])
+        ids = several.joined_ids([status.ref for status in statuses])
+        self._carried["job_ids"] = {**self._carried.get("job_ids", {}), name: ids}
+
+    def note_seconds(self, name: str, since: float) -> None:
+        """Remember how long something took that has ended now."""
+        seconds = round(max(0.0, time.time() - since), 1)
+        self._carried["seconds"] = {**self._carried.get("seconds", {}), name: seconds}
 
     def ends_in_trigger(self) -> bool:
         """Return False: what is read has to be taken somewhere."""
@@ -301,7 +320,7 @@ class SalesforceSource(SalesforceTransfer):
             return Span(INCREMENTAL, window_since(mark.at, upper, self.overlap), complete, mark.at)
         if self.mode == INCREMENTAL:
             self.log.info("all records are read: %s", mark.reason)
-        return Span(FULL, None, complete, mark.at)
+        return Span(FULL, None, complete, mark.at, upper)
 
     def _covered(
         self, client: SalesforceClient, described: Described, upper: dt.datetime

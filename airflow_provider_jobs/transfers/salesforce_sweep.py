@@ -116,7 +116,9 @@ class SalesforceSweepOperator(BigQueryStaging):
     ) -> Sequence[Submission]:
         """Return nothing: the sweep is over."""
         [row] = rows_of_job(client, status)
-        self._carried["counts"] = asdict(SweepCounts(**row))
+        counts = SweepCounts(**row)
+        self.log.info("%s: %s", self.reading.object_name, counts)
+        self._carried["counts"] = asdict(counts)
         names = ("counts", "seconds", "job_ids")
         self.note_done(context, {name: self._carried[name] for name in names})
         self.drop_staging(client, context)

@@ -171,7 +171,9 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         if self.stage == SCHEMA:
             return self.begin(MERGE, context)
         [row] = rows_of_job(client, status)
-        self._carried["refreshed" if self.refreshes else "counts"] = asdict(Counts(**row))
+        counts = Counts(**row)
+        self.log.info("%s: %s", self.reading.object_name, counts)
+        self._carried["refreshed" if self.refreshes else "counts"] = asdict(counts)
         if not self.refreshes:
             names = ("counts", "size_bytes", "seconds", "job_ids")
             self.note_done(context, {name: self._carried[name] for name in names})

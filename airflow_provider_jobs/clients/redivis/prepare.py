@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CREATABLE = frozenset({"dataset", "version", "table"})
+_NO_DATASET = "the dataset {} does not exist, or the token may not see it"
+_NO_VERSION = "the dataset {} has no unreleased version"
+_NO_TABLE = "the table {} does not exist, or the token may not see it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,37 @@ def prepare(api: RedivisApi, table_text: str, wanted: Preparation) -> None:
         _warn_of_inherited_rows(api, table)
 
 
+def check_there(api: RedivisApi, table_text: str, create: frozenset[str]) -> None:
+    """See, before any work is done, that :func:`prepare` will find what it may not create; nothing is made.
+
+    :raises ConfigurationError: something is missing, or the reference cannot be written to.
+    """
+    table = writable_table(table_text)
+    dataset = api.find(table.dataset.at(None).path)
+    if dataset is None:
+        if "dataset" not in create:
+            raise _missing(_NO_DATASET.format(table.dataset.at(None)))
+        return
+    if is_released(dataset):
+        _check_next(table)
+    opened = not is_released(dataset) or dataset.get("nextVersion")
+    if not opened and "version" not in create:
+        raise _missing(_NO_VERSION.format(table.dataset.at(None)))
+    if "table" not in create and api.find((table if opened else table.at("current")).path) is None:
+        raise _missing(_NO_TABLE.format(table))
+
+
+def _missing(what: str) -> ConfigurationError:
+    return ConfigurationError(f"{what}; create_missing would create it")
+
+
+def _check_next(table: TableReference) -> None:
+    if table.dataset.version != "next":
+        raise ConfigurationError(
+            f"table {table} means a released version, which never changes: write {table.at('next')}"
+        )
+
+
 def _ensure_dataset(api: RedivisApi, table: TableReference, wanted: Preparation) -> dict[str, Any]:
     reference = table.dataset.at(None)
 
@@ -90,7 +124,7 @@ def _ensure_dataset(api: RedivisApi, table: TableReference, wanted: Preparation)
         fields = {"name": table.dataset.name, "publicAccessLevel": "none", **wanted.dataset_fields}
         return api.create_dataset(table.dataset.owner, fields, owner_type=wanted.owner_type)
 
-    missing = f"the dataset {reference} does not exist, or the token may not see it"
+    missing = _NO_DATASET.format(reference)
     allowed = "dataset" in wanted.create and not table.dataset.ref_id
     return _read_or_create(api, lambda: api.find(reference.path), create if allowed else None, missing)
 
@@ -101,10 +135,8 @@ def _ensure_version(
     """Ensure that there is a version to write to; return True if another is released."""
     released = is_released(dataset)
     reference = table.dataset.at(None)
-    if released and table.dataset.version != "next":
-        raise ConfigurationError(
-            f"table {table} means a released version, which never changes: write {table.at('next')}"
-        )
+    if released:
+        _check_next(table)
     if not released or dataset.get("nextVersion"):
         return released
 
@@ -116,7 +148,7 @@ def _ensure_version(
         log.info("opening the next version of %s", reference)
         return api.create_version(str(reference))
 
-    missing = f"the dataset {reference} has no unreleased version"
+    missing = _NO_VERSION.format(reference)
     _read_or_create(api, read, create if "version" in wanted.create else None, missing)
     return True
 
@@ -130,7 +162,7 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
         fields = {"name": table.name, "description": MADE_FOR_UPLOADS, **strategy}
         return api.create_table(str(table.dataset), fields)
 
-    missing = f"the table {table} does not exist, or the token may not see it"
+    missing = _NO_TABLE.format(table)
     allowed = "table" in wanted.create and not table.ref_id
     found = _read_or_create(api, lambda: api.find(table.path), create if allowed else None, missing)
     strategy = found.get("uploadMergeStrategy")
@@ -168,7 +200,7 @@ def _read_or_create(
         if found is not None:
             return found
         if create is None:
-            raise ConfigurationError(f"{missing}; create_missing would create it")
+            raise _missing(missing)
         try:
             return create()
         except ServiceError as error:

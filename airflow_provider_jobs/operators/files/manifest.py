@@ -78,13 +78,19 @@ class ManifestOperator(JobOperator):
         if (index := context["ti"].map_index) is not None and index >= 0:
             stem, dot, suffixes = name.partition(".")
             name = f"{stem}-{index}{dot}{suffixes}"
-        sink = sink_for(folder, f"manifest {task_digest(context)}")
-        content = "".join(f"{json.dumps(entry, ensure_ascii=False)}\n" for entry in entries).encode()
-        try:
-            with sink.begin(name) as file:
-                file.write(content)
-            part = Part(name, len(entries), len(content), hashlib.sha256(content).hexdigest())
-            (self._manifest,) = sink.publish([part])
-        finally:
-            sink.clear()
+        text = "".join(f"{json.dumps(entry, ensure_ascii=False)}\n" for entry in entries)
+        self._manifest = publish_manifest(context, folder, name, text, len(entries))
         self.log.info("%s names all %s", self._manifest, len(entries))
+
+
+def publish_manifest(context: Context, folder: Any, name: str, text: str, entry_count: int) -> str:
+    """Write a manifest, whole or not at all, and return where it is."""
+    sink, content = sink_for(folder, f"manifest {task_digest(context)}"), text.encode()
+    try:
+        with sink.begin(name) as file:
+            file.write(content)
+        part = Part(name, entry_count, len(content), hashlib.sha256(content).hexdigest())
+        (place,) = sink.publish([part])
+    finally:
+        sink.clear()
+    return place

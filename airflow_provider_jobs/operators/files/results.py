@@ -46,20 +46,27 @@ def folder_and_name(path: Any, conn_id: str | None, parameter: str = "results_pa
     return whole.parent, whole.name
 
 
-def check_not_shared(task: Any, context: Context) -> None:
-    """See that mapped tasks do not all write the one file that ``results_path`` names.
+def check_not_shared(task: Any, context: Context, apart: str | None = None) -> None:
+    """See that mapped tasks do not all write to the one place that ``results_path`` names.
 
-    :raises ConfigurationError: they would, each replacing the file of another.
+    :param apart: A parameter each of whose values has a place of its own there.
+    :raises ConfigurationError: they would, each replacing what another has written.
     """
     ti = context["ti"]
     if getattr(ti, "map_index", -1) < 0 or not task.has_dag() or context.get("expanded_ti_count") == 1:
         return
     given = task.dag.task_dict.get(task.task_id)  # as the DAG has it, its templates not rendered
     parameters = getattr(given, "partial_kwargs", None)
-    path = parameters.get("results_path") if parameters is not None else getattr(given, "results_path", None)
-    if path is not None and _is_same_for_all(str(path)):
+
+    def one_for_all(name: str) -> str | None:
+        value = parameters.get(name) if parameters is not None else getattr(given, name, None)
+        return str(value) if value is not None and _is_same_for_all(str(value)) else None
+
+    path = one_for_all("results_path")
+    if path and not (apart and getattr(task, apart) and not one_for_all(apart)):
+        what = "place" if apart else "file"
         raise ConfigurationError(
-            f"results_path {shown(path, 200)} is one file for all mapped tasks, which would replace each "
+            f"results_path {shown(path, 200)} is one {what} for all mapped tasks, which would replace each "
             "other's results: add {{ ti.map_index }} to it"
         )
 
@@ -100,7 +107,16 @@ def remove_earlier_parts(sink: LocalSink, context: Context, keep: Collection[str
 
     :param keep: Names of those of this run.
     """
-    own = re.compile(rf"\w{{15,18}}-{lasting_digest(context)[:8]}-\d{{5,}}\.csv(\.gz)?")
+    remove_others(sink, rf"\w{{15,18}}-{lasting_digest(context)[:8]}", keep)
+
+
+def remove_others(sink: LocalSink, stem: str, keep: Collection[str]) -> None:
+    """Remove the parts in a folder whose names begin in one way.
+
+    :param stem: The pattern of what is before their numbers.
+    :param keep: Names of those that stay.
+    """
+    own = re.compile(rf"{stem}-\d{{5,}}\.csv(\.gz)?")
     earlier = [name for name in sink.listed() if own.fullmatch(name) and name not in keep]
     for name in earlier:
         sink.remove(name)

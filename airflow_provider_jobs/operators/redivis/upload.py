@@ -34,6 +34,13 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.work import Submission
 
 
+def creatable(create_missing: bool | str | Collection[str]) -> frozenset[str]:
+    """Return what may be created: all, or what is named; a template may have made text of True."""
+    if isinstance(create_missing, str):
+        create_missing = bool(truth(create_missing, "create_missing"))
+    return CREATABLE if create_missing is True else frozenset(create_missing or ())
+
+
 class RedivisUploadOperator(ManifestOperator, RedivisOperator):
     """Send files of this machine or of any object store to a table of Redivis.
 
@@ -169,12 +176,8 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
 
     def preparation(self) -> Preparation:
         """Return what has to be there before bytes are sent, checked."""
-        create = self.create_missing
-        if isinstance(create, str):
-            create = bool(truth(create, "create_missing"))
-        wanted = CREATABLE if create is True else frozenset(create or ())
         return Preparation(
-            create=wanted,
+            create=creatable(self.create_missing),
             owner_type=self.owner_type,
             dataset_fields=self.dataset_options or {},
             merge_strategy=self.merge_strategy,

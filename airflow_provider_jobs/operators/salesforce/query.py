@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_jobs.clients.salesforce.results.download import MOST_WORKERS, WORKERS
-from airflow_provider_jobs.clients.salesforce.results.files import Checkpoint, Output
+from airflow_provider_jobs.clients.salesforce.results.download import WORKERS
+from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.attempts import task_digest
-from airflow_provider_jobs.operators.endings import retry_follows
 from airflow_provider_jobs.operators.files.places import opened
 from airflow_provider_jobs.operators.files.results import (
     check_no_unknown_parts,
@@ -24,8 +21,8 @@ from airflow_provider_jobs.operators.files.results import (
     written,
 )
 from airflow_provider_jobs.operators.files.stores import sink_for
-from airflow_provider_jobs.operators.memory import TaskMemory, left_out
-from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, adoptable
+from airflow_provider_jobs.operators.memory import TaskMemory
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, adoptable, check_download
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +32,6 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
     from airflow_provider_jobs.jobs import JobStatus
-
-#: Airflow's store takes 64 KB at most; a checkpoint of very many parts is longer, and is not kept.
-_MOST_STATE_BYTES = 60_000
 
 
 class SalesforceQueryOperator(SalesforceOperator):
@@ -79,12 +73,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         super().__init__(**kwargs)
         if results_as not in ("file", "parts"):
             raise ValueError(f"results_as is {results_as!r}: it is file or parts")
-        if compression not in (None, "gzip"):
-            raise ValueError(f"compression is {compression!r}: it is gzip or None")
-        if not 1 <= parallel_downloads <= MOST_WORKERS:
-            raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {MOST_WORKERS}")
-        if page_records is not None and page_records < 1:
-            raise ValueError(f"page_records is {page_records}: at least 1 is needed")
+        check_download(compression, page_records, parallel_downloads)
         self.soql = soql
         self.operation = operation
         self.results_as = results_as
@@ -152,30 +141,17 @@ class SalesforceQueryOperator(SalesforceOperator):
         """Return the statuses; the results are downloaded first if that is wanted."""
         if self.results_path:
             with self._reading_results(context, statuses):
-                self._files = written(self._download(client, context, statuses[0].ref))
+                self._files = written(self._write(client, context, statuses[0].ref))
                 self.write_manifest(context, self._files)
             if self.delete_job:
                 self._delete(client, statuses)
         return statuses
 
-    def _download(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
+    def _write(self, client: SalesforceClient, context: Context, ref: JobRef) -> Downloaded:
         folder, output = self._place(context, ref.id)
-        memory = TaskMemory(context, "salesforce_download", [ref.id, str(self.results_path)], self._since)
-        kept = None
-        with left_out("the checkpoint of the download"):
-            kept = memory.recall()
-        # Drafts are kept for another attempt only.
-        another = memory.lasts and retry_follows(context)
         sink = self._sink(context, folder)
-        downloaded = client.download(
-            ref,
-            output,
-            sink,
-            workers=self.parallel_downloads,
-            page_records=self.page_records,
-            checkpoint=Checkpoint.from_json(kept) if kept else None,
-            on_checkpoint=partial(_keep_checkpoint, memory) if another else None,
-        )
+        how = {"workers": self.parallel_downloads, "page_records": self.page_records}
+        downloaded = self._download(client, context, ref, output, sink, **how)
         if output.split:
             remove_earlier_parts(sink, context, {file.name for file in downloaded.files})
         return downloaded
@@ -199,12 +175,3 @@ class SalesforceQueryOperator(SalesforceOperator):
             return opened(self.results_path, conn_id), Output(name, split=True, compress=compress)
         folder, name = folder_and_name(self.results_path, conn_id)
         return folder, Output(name, compress=compress)
-
-
-def _keep_checkpoint(memory: TaskMemory, checkpoint: Checkpoint | None) -> None:
-    document = checkpoint.to_json() if checkpoint else None
-    with left_out("the checkpoint of the download"):
-        if document is None or len(json.dumps(document)) > _MOST_STATE_BYTES:
-            memory.forget()
-        else:
-            memory.remember(document)

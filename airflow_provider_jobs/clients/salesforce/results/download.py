@@ -112,6 +112,7 @@ def download(
     page_records: int | None = None,
     checkpoint: Checkpoint | None = None,
     on_checkpoint: OnCheckpoint | None = None,
+    on_whole: Callable[[], object] | None = None,
 ) -> Downloaded:
     """Write the results of a finished query to files, and see that every record came.
 
@@ -124,6 +125,7 @@ def download(
     :param checkpoint: The last one of an earlier attempt; one of another download is ignored.
     :param on_checkpoint: Told after every whole page, and None once there is nothing to go on with. Without
         it no attempt follows: a download that fails leaves nothing behind.
+    :param on_whole: Called once every record is there, before a file gets its name.
     :raises ProtocolError: records are missing; nothing was published.
     :raises JobFailed: the query has failed.
     """
@@ -133,7 +135,7 @@ def download(
         raise ConfigurationError(f"{ref} is not a query: what became of its records is downloaded by itself")
     nothing = Checkpoint(ref.id, str(ref.location), asdict(output), page_records)
     known = checkpoint if checkpoint and checkpoint.work == nothing.work else nothing
-    work = _Download(api, ref, output, sink, workers, page_records, on_checkpoint, known)
+    work = _Download(api, ref, output, sink, workers, page_records, on_checkpoint, known, on_whole)
     try:
         return work.run()
     finally:
@@ -155,6 +157,7 @@ class _Download:
     page_records: int | None
     on_checkpoint: OnCheckpoint | None
     done: Checkpoint
+    on_whole: Callable[[], object] | None = None
     total: int = 0
 
     def __post_init__(self) -> None:
@@ -176,6 +179,8 @@ class _Download:
         if found != self.total:
             self._remember(None)  # no other attempt may go on with this
         check_total(self.ref, found, self.total)
+        if self.on_whole:
+            self.on_whole()
         done = published(self.sink, files, page_count)
         self._remember(None)
         log.info("%s records of %s pages are in %s files", found, page_count, len(files))

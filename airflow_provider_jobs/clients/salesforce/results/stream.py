@@ -336,6 +336,11 @@ class ResultPart:
         _ = self.end
 
     @property
+    def is_counted(self) -> bool:
+        """True if it was read to its end before, perhaps by an earlier attempt."""
+        return self._stream.progress.end is not None
+
+    @property
     def end(self) -> PartEnd:
         """What is known since it was read to its end.
 
