@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.transfers.salesforce_sweep import SalesforceSweepOperator
 from airflow_provider_jobs.transfers.salesforce_to_bigquery import SalesforceToBigQueryOperator
+from airflow_provider_jobs.transfers.salesforce_to_object_storage import SalesforceToObjectStorageOperator
+from airflow_provider_jobs.transfers.salesforce_to_redivis import SalesforceToRedivisOperator
 from tests.proof.rows import (
     FIRST,
+    OWNER,
+    RD_SESSION,
     RUNS,
     SALESFORCE_JOBS,
     Effect,
     Row,
     bigquery,
     finished_query,
+    redivis,
     salesforce_jobs,
 )
 
@@ -126,6 +132,39 @@ def counted(stage: Stage, condition: str) -> Effect:
     }
 
 
+def filed(stage: Stage) -> dict[str, Any]:
+    """Copy all into files: two, one a page."""
+    parameters = {**accounts(stage), "results_path": str(stage.folder / stage.mark)}
+    del parameters["destination_table"]
+    return begun(stage, {**parameters, "fields": ["Name", "External_Id__c"]})
+
+
+def files(stage: Stage) -> Effect:
+    """Count the records of the files that a manifest names, and the files that none does."""
+    rows, named = 0, set()
+    there = {path for path in (stage.folder / stage.mark).rglob("*") if path.is_file()}
+    for manifest in [path for path in there if path.name == "manifest.json"]:
+        found = {manifest.parent / each["name"] for each in json.loads(manifest.read_bytes())["files"]}
+        rows += sum(path.read_bytes().count(b"\n") - 1 for path in found)
+        named |= {manifest, *found}
+    return {**salesforce_jobs(stage), "rows": rows, "staged": len(there - named)}
+
+
+def sent_on(stage: Stage) -> dict[str, Any]:
+    """Copy all into a table of Redivis, through a session."""
+    parameters = {**accounts(stage), "table": redivis(stage), "session_bytes": 1}
+    del parameters["destination_table"]
+    return begun(stage, {**parameters, "fields": ["Name", "External_Id__c"]})
+
+
+def uploads(stage: Stage) -> Effect:
+    """Count the uploads, and their rows."""
+    path = f"/api/v1/tables/{OWNER}.proof_{stage.mark}:next.t/uploads"
+    found = stage.api("GET", path)["results"]
+    rows = sum(int(each["numRows"] or 0) for each in found)
+    return {**salesforce_jobs(stage), "rows": rows, "uploads": len(found)}
+
+
 def copies(stage: Stage) -> Effect:
     """Count the rows that are as their records are."""
     return counted(stage, "Name = 'Three' AND External_Id__c IS NOT NULL")
@@ -139,22 +178,35 @@ def marks(stage: Stage) -> Effect:
 #: One query, two where the reply of its create was lost; one load; nothing is left lying about.
 ONCE: dict[str, int | range] = {"jobs": range(1, 3), "rows": 3, "others": 0, "loads": 1, "staged": 0}
 #: In the order in which a run asks for the first time.
-TO_BQ = (
-    *("salesforce.login.token", "salesforce.sobjects.describe", "oauth.token", "bigquery.tables.get"),
-    *("salesforce.query.create", "salesforce.query.get", "bigquery.tables.insert"),
-    *("bigquery.jobs.get", "bigquery.jobs.list", "bigquery.upload.start"),
-    *("salesforce.query.resultPages", "salesforce.query.results", "bigquery.upload.data"),
-    *("bigquery.jobs.insert", "bigquery.jobs.getQueryResults", "bigquery.tables.delete"),
+BEGIN = ("salesforce.login.token", "salesforce.sobjects.describe")
+UPDATED = "salesforce.sobjects.updated"
+QUERY = ("salesforce.query.create", "salesforce.query.get")
+PAGES = ("salesforce.query.resultPages", "salesforce.query.results")
+LOAD = ("bigquery.tables.insert", "bigquery.jobs.get", "bigquery.jobs.list", "bigquery.upload.start")
+SQL = ("bigquery.jobs.insert", "bigquery.jobs.getQueryResults", "bigquery.tables.delete")
+COPIED = (
+    *(*BEGIN, "oauth.token", "bigquery.tables.get", UPDATED, *QUERY),
+    *(*LOAD, *PAGES, "bigquery.upload.data", *SQL),
 )
-#: One that asks how far the copy is complete; the sweep asks for the time.
-TO_BQ_SINCE = (*TO_BQ[:4], "salesforce.sobjects.updated", *TO_BQ[4:])
+SWEPT = tuple(each for each in COPIED if each != UPDATED)
+FILED = (*BEGIN, UPDATED, *QUERY, *PAGES)
+SENT_ON = (
+    *(*BEGIN, UPDATED, "redivis.datasets.get", "redivis.tables.get", *QUERY, "redivis.tables.update"),
+    *(*PAGES, *RD_SESSION, "redivis.uploads.list"),
+)
 ASKED_FIRST = FIRST | {"bigquery.jobs.getQueryResults"}
 TARGET = frozenset({"bigquery.tables.get"})
 
 ROWS_OF_TRANSFERS = (
-    Row(SalesforceToBigQueryOperator, whole, copies, TO_BQ_SINCE, ONCE, "full", FIRST, TARGET),
+    Row(SalesforceToBigQueryOperator, whole, copies, COPIED, ONCE, "full", FIRST, TARGET),
+    Row(SalesforceToBigQueryOperator, since, copies, COPIED, ONCE, "incremental", ASKED_FIRST, TARGET),
+    Row(SalesforceSweepOperator, swept, marks, SWEPT, {**ONCE, "others": 2}, "", ASKED_FIRST),
     Row(
-        SalesforceToBigQueryOperator, since, copies, TO_BQ_SINCE, ONCE, "incremental", ASKED_FIRST, TARGET
+        SalesforceToObjectStorageOperator, filed, files, FILED,
+        {"jobs": range(1, 3), "rows": 3, "staged": 0},
     ),
-    Row(SalesforceSweepOperator, swept, marks, TO_BQ, {**ONCE, "others": 2}, "", ASKED_FIRST),
+    Row(
+        SalesforceToRedivisOperator, sent_on, uploads, SENT_ON,
+        {"jobs": range(1, 3), "rows": 3, "uploads": 1}, "", FIRST,
+    ),
 )  # fmt: skip
