@@ -71,7 +71,7 @@ unit: $(READY) $(if $(shell command -v npm),$(AZURITE)/.ready,without-azurite)  
 
 # Every operator under every fault, and every reader of replies with ten thousand changed ones: outside of `make test`,
 # which has a short form of both.
-proof: $(READY)  ## prove the table of docs/proof.md, an hour: make proof ONLY=Redivis
+proof: $(READY)  ## prove the tables of docs/proof.md, some hours: make proof ONLY=Redivis
 	$(BIN)/python -m tests.proof --only '$(ONLY)'
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each

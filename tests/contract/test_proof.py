@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from tests.kinds import PUBLIC
 from tests.proof.faults import FAULTS
-from tests.proof.rows import ROWS_OF_THE_TABLE
-from tests.proof.table import BEGIN, END, PAGE, every_case, markdown
+from tests.proof.table import BEGIN, END, PAGE, ROWS_OF_THE_TABLE, every_case, markdown
 
 
 def test_every_operator_has_a_row() -> None:

@@ -11,9 +11,8 @@ from tests.proof import fuzz
 from tests.proof.judge import problems
 from tests.proof.parsers import PARSERS, Parser
 from tests.proof.play import Case, play
-from tests.proof.rows import ROWS_OF_THE_TABLE
 from tests.proof.stage import Stage
-from tests.proof.table import some_cases
+from tests.proof.table import ROWS_OF_THE_TABLE, some_cases
 
 if TYPE_CHECKING:
     from pathlib import Path

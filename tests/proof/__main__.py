@@ -22,8 +22,8 @@ from tests.proof import fuzz, table
 from tests.proof.judge import problems
 from tests.proof.parsers import PARSERS
 from tests.proof.play import operations, play
-from tests.proof.rows import ROWS_OF_THE_TABLE
 from tests.proof.stage import Stage
+from tests.proof.table import ROWS_OF_THE_TABLE
 
 
 def prove_row(number: int) -> tuple[str, int, list[str]]:

@@ -1,6 +1,7 @@
-"""Every operator and sensor of the package: work for it, and what that has to leave in its service, once.
+"""Every operator and sensor of one service: work for it, and what that has to leave there, once.
 
-Whoever adds an operator adds a row; tests/contract/test_proof.py misses it.
+Whoever adds an operator adds a row; tests/contract/test_proof.py misses it. Those that take something from
+one service to another are in ``transfers``.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class Row:
     :param once: What that has to be, exactly; a range of what it may be.
     :param way: Of several ways in which an operator works.
     :param finds: Of these operations those with which it looks for what is there before it makes anything.
+    :param lacks: Those whose answer may be that there is nothing yet.
     """
 
     kind: type[Any]
@@ -65,6 +67,7 @@ class Row:
     once: Mapping[str, int | range] = field(default_factory=dict)
     way: str = ""
     finds: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -72,9 +75,10 @@ class Row:
         return f"{self.kind.__name__}{', ' if self.way else ''}{self.way}"
 
     @property
-    def service(self) -> str:
-        """Whose it is."""
-        return str(self.kind.service)
+    def table(self) -> str:
+        """The table of the documentation that it is in: that of its service, or of transfers."""
+        layer = self.kind.__module__.split(".")[1]
+        return layer if layer == "transfers" else str(self.kind.service)
 
     def task(self, parameters: Mapping[str, Any], *, deferrable: bool, timeout: float = PATIENCE) -> Any:
         """Return the task; a sensor has this timeout, in seconds."""
@@ -238,12 +242,17 @@ def written(stage: Stage) -> Effect:
     """Count the records in the org."""
     found = salesforce_jobs(stage)
     stage.sandbox.timing(project="salesforce", running_seconds=0.0)
+    return {**found, "rows": int(finished_query(stage)["numberRecordsProcessed"])}
+
+
+def finished_query(stage: Stage) -> dict[str, Any]:
+    """Return a job that has read the Ids of the case's accounts."""
     query = "SELECT Id FROM Account WHERE External_Id__c LIKE "
     work = {"operation": "query", "query": f"{query}'{stage.mark}%'"}
-    job = stage.api("POST", SALESFORCE_JOBS, work)
+    job: dict[str, Any] = stage.api("POST", SALESFORCE_JOBS, work)
     while job["state"] != "JobComplete":
         job = stage.api("GET", f"{SALESFORCE_JOBS}/{job['id']}")
-    return {**found, "rows": int(job["numberRecordsProcessed"])}
+    return job
 
 
 def read(stage: Stage) -> Effect:
@@ -344,7 +353,7 @@ RD_RELEASE = (
 #: Looked at before anything is made.
 FIRST = frozenset({"bigquery.jobs.get", "redivis.uploads.get"})
 
-ROWS_OF_THE_TABLE = (
+ROWS_OF_SERVICES = (
     Row(BigQueryQueryOperator, query, bigquery_rows, BQ, ONE_JOB),
     Row(BigQueryLoadOperator, load, bigquery_rows, BQ, ONE_JOB),
     Row(BigQueryExtractOperator, extract, extracted, BQ, ONE_JOB),

@@ -149,7 +149,7 @@ class Stage:
         return [self.sandbox.token, account.consumer_secret, account.password, "Bearer ", "BEGIN PRIVATE"]
 
     def api(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask the sandbox beside the operators; what comes back is JSON, if anything does."""
+        """Ask the sandbox beside the operators; return its JSON or text, None if nothing comes back."""
         reply = requests.request(
             method,
             f"{self.sandbox.url}{path}",
@@ -158,7 +158,9 @@ class Stage:
             timeout=30,
         )
         reply.raise_for_status()
-        return reply.json() if reply.content else None
+        if "json" not in reply.headers.get("Content-Type", ""):
+            return reply.text or None
+        return reply.json()
 
     def settle(self) -> None:
         """Wait until what still runs in the services has ended."""

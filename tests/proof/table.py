@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from tests.proof.faults import FAULTS
 from tests.proof.judge import ends
 from tests.proof.play import SUCCESS, Case
-from tests.proof.rows import ROWS_OF_THE_TABLE
+from tests.proof.rows import ROWS_OF_SERVICES
+from tests.proof.transfers import ROWS_OF_TRANSFERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
-SERVICES = {"bigquery": "BigQuery", "salesforce": "Salesforce", "redivis": "Redivis"}
+ROWS_OF_THE_TABLE = (*ROWS_OF_SERVICES, *ROWS_OF_TRANSFERS)
+TABLES = {
+    "bigquery": "BigQuery",
+    "salesforce": "Salesforce",
+    "redivis": "Redivis",
+    "transfers": "Transfers",
+}
 #: Faults that last as long as the attempt, so that its error can be read: one of each kind of words.
 LASTING = ("connection refused", "401", "403", "404", "503", "200 with half the JSON", "connection reset")
 
@@ -53,13 +60,13 @@ def some_cases(count: int, turn: int = 0) -> list[Case]:
 
 def markdown() -> str:
     """Return the tables of docs/proof.md: a line for each fault, a column for each operator."""
-    return "\n\n".join(_table(service) for service in SERVICES)
+    return "\n\n".join(_table(name) for name in TABLES)
 
 
-def _table(service: str) -> str:
-    rows = [row for row in ROWS_OF_THE_TABLE if row.service == service]
-    names = [row.name.removeprefix(SERVICES[service]).replace("Operator", "") for row in rows]
-    lines = [f"| {SERVICES[service]} | {' | '.join(names)} |", "|---" * (len(rows) + 1) + "|"]
+def _table(name: str) -> str:
+    rows = [row for row in ROWS_OF_THE_TABLE if row.table == name]
+    names = [row.name.removeprefix(TABLES[name]).replace("Operator", "") for row in rows]
+    lines = [f"| {TABLES[name]} | {' | '.join(names)} |", "|---" * (len(rows) + 1) + "|"]
     lines += [f"| {fault.name} | {' | '.join(_cell(row, fault) for row in rows)} |" for fault in FAULTS]
     return "\n".join(lines)
 
