@@ -104,7 +104,7 @@ def test_an_upload_goes_on(org: Route) -> None:
     check(org)
 
 
-FAILURES = {
+FAILURES: dict[str, tuple[str, dict[str, Any], str]] = {
     "create_401": ("salesforce.query.create", NO_TOKEN, "401"),
     "results_401": ("salesforce.query.results", NO_TOKEN, "401"),
     "results_404": ("salesforce.query.results", {"action": "not_found"}, "404"),

@@ -66,7 +66,7 @@ def test_a_record_that_changes_while_the_query_runs(timed: Route) -> None:
 @pytest.mark.parametrize("deleted", ["keep", "remove"])
 def test_deletions(timed: Route, deleted: str) -> None:
     """24, 25, 26: deleted, undeleted and merged records, kept or removed."""
-    how = {"deleted": deleted, "fields": ("Name", "External_Id__c", "MasterRecordId")}
+    how: dict[str, Any] = {"deleted": deleted, "fields": ("Name", "External_Id__c", "MasterRecordId")}
     timed.at_once(1, 2, 3, 4, 5)
     timed.change("delete", 2)
     timed.later()
@@ -144,7 +144,7 @@ LEFT_OUT = (
 def test_fields_that_come_and_go(timed: Route, capsys: pytest.CaptureFixture[str]) -> None:
     """35, 36, 37, 38: new, hidden, renamed, and of another type."""
     field, other = f"A{timed.mark}__c", f"B{timed.mark}__c"
-    how = {"fields": None, "exclude_fields": LEFT_OUT}
+    how: dict[str, Any] = {"fields": None, "exclude_fields": LEFT_OUT}
 
     def schema(action: str, name: str = field, **more: Any) -> None:
         timed.sandbox.salesforce_schema(action, object="Account", field=name, **more)
@@ -241,7 +241,11 @@ def test_history(timed: Route) -> None:
     """48: what does not change is added once, by CreatedDate."""
     timed.at_once(1)
     account = timed.ids()[1]
-    how = {"object_name": "AccountHistory", "where": f"AccountId = '{account}'", "fields": ["Field"]}
+    how: dict[str, Any] = {
+        "object_name": "AccountHistory",
+        "where": f"AccountId = '{account}'",
+        "fields": ["Field"],
+    }
     timed.at_once(1, Name="Second")
     timed.later()
     first = timed.run(mode="incremental", **how)
