@@ -177,8 +177,9 @@ def test_an_empty_object_has_files_too_if_all_is_read(targets: Targets) -> None:
     ids=str,
 )
 def test_what_cannot_work_is_refused_before_anything_is_read(
-    targets: Targets, tmp_path: Path, settings: dict[str, Any], says: str
+    targets: Targets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, Any], says: str
 ) -> None:
+    monkeypatch.setattr(compat, "KEEPS_ASSET_STATE", True)
     (tmp_path / "file").touch()
     if settings.get("results_path") == "file":
         settings = {"results_path": tmp_path / "file"}
