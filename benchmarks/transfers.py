@@ -73,7 +73,8 @@ def steps(role: str, source: str, sink: str, file: str, folder: str) -> Callable
 def run(arguments: list[str]) -> None:
     """Do one run, and print its figures."""
     with tempfile.TemporaryDirectory() as folder:
-        step = steps(*arguments, folder)
+        role, source, sink, file = arguments
+        step = steps(role, source, sink, file, folder)
         before, began = memory("VmRSS"), time.perf_counter()
         size = step()
         seconds = time.perf_counter() - began

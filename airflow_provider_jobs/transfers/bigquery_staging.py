@@ -18,7 +18,15 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.wait.single import ask_each
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConflictError, NotFoundError, ProtocolError, SourceChanged
+from airflow_provider_jobs.errors import (
+    ConflictError,
+    NotFoundError,
+    ProtocolError,
+    ResultsUnavailable,
+    ServiceError,
+    SourceChanged,
+    TransportError,
+)
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -215,9 +223,13 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         """Return the TableReference of the target."""
         return table_reference(self.destination_table, client.table_project, "destination_table")
 
-    def staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
-        """Return the table that the results of this query go to, and of no other."""
-        work = (lasting_digest(context), self._carried["read"]["id"], self._carried["round"])
+    def staging(self, client: BigQueryClient, context: Context, number: int | None = None) -> dict[str, str]:
+        """Return the table that the results of this query go to, and of no other.
+
+        :param number: Of the round; default is the one that the task is in.
+        """
+        number = self._carried["round"] if number is None else number
+        work = (lasting_digest(context), self._carried["read"]["id"], number)
         return staging_table(self.target(client), self.reading.object_name, *work)
 
     def _make_staging(self, client: BigQueryClient, context: Context) -> dict[str, str]:
@@ -232,9 +244,13 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         return staging
 
     def drop_staging(self, client: BigQueryClient, context: Context) -> None:
-        """Drop the staging table; BigQuery does it in some days if this cannot."""
-        staging = self.staging(client, context)
-        nice_to_know("whether the staging table is dropped", lambda: client.delete_table(staging), None)
+        """Drop the staging table, and those of earlier rounds; BigQuery does it in days if this cannot."""
+
+        def drop() -> None:
+            for number in range(self._carried["round"] + 1):
+                client.delete_table(self.staging(client, context, number))
+
+        nice_to_know("whether the staging table is dropped", drop, None)
 
     def statement_request(self, client: BigQueryClient, context: Context, statement: Statement) -> JobRequest:
         """Return a statement as work of this task."""
@@ -246,9 +262,19 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
 
 
 def rows_of_job(client: BigQueryClient, status: JobStatus) -> list[dict[str, Any]]:
-    """Return the rows of a query, of a script those of its last statement."""
+    """Return the rows of a query, of a script those of its last statement.
+
+    :raises ResultsUnavailable: it is known to have succeeded, and they cannot be read: a retry finds it done.
+    """
     ref = status.ref
-    return list(client.get_query_results(ref.id, ref.scope, location=ref.location))
+    try:
+        return list(client.get_query_results(ref.id, ref.scope, location=ref.location))
+    except (TransportError, ServiceError) as error:
+        if status.state is not JobState.SUCCEEDED:
+            raise
+        unread = ResultsUnavailable(f"{ref} has succeeded, and its rows could not be read: {error}")
+        unread.retry_after = error.retry_after
+        raise unread from None
 
 
 def found_table(client: BigQueryClient, table: Mapping[str, str]) -> dict[str, Any] | None:

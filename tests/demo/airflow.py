@@ -17,7 +17,7 @@ from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from tests.demo.airflow_rest import AirflowRest
 from tests.demo.processes import (
@@ -138,6 +138,12 @@ class Airflow:
         """Let who reads no longer keep others from writing: the setting stays in SQLite's file."""
         with closing(sqlite3.connect(self.home / DATABASE)) as database:
             database.execute("PRAGMA journal_mode=WAL")
+
+    def ask(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """Ask the database: what tasks do takes a hundredth of what Airflow's REST API takes for it."""
+        path = f"file:{self.home / DATABASE}?mode=ro"
+        with closing(sqlite3.connect(path, timeout=DATABASE_SECONDS, uri=True)) as database:
+            return database.execute(query, values).fetchall()
 
     def change(self, statement: str, *values: object) -> int:
         """Change the database as time alone would, and return how many rows: nobody waits for an hour."""
@@ -273,8 +279,8 @@ def _settings(home: Path, dags: Path, port: int, task_port: int) -> dict[str, st
         # The API server starts while the database is made.
         "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / DATABASE}?timeout={DATABASE_SECONDS}",
-        # React fast: there are only a few tasks. A worker that misses the end of its task notices it at the
-        # next heartbeat.
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+        # React fast: there are only a few tasks. Looking more often takes more CPU, and ends no sooner.
+        # A worker that misses the end of its task notices it at the next heartbeat.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.6",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
     }

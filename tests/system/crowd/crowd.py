@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections import Counter
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 from airflow_provider_jobs.sandbox import Sandbox
-from tests.demo.airflow import DATABASE, Airflow
+from tests.demo.airflow import Airflow
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -97,9 +96,10 @@ class Crowd:
 
     def count(self, run_id: str, *states: str) -> int:
         """Return how many tasks of a run are in one of the states."""
-        filters = {"state": list(states), "limit": 1}
-        path = f"/dags/{DAG}/dagRuns/{run_id.replace('+', '%2B')}/taskInstances"
-        return int(self.airflow.rest.call("GET", path, params=filters)["total_entries"])
+        any_of = ", ".join("?" * len(states))
+        query = f"SELECT COUNT(*) FROM task_instance WHERE run_id = ? AND state IN ({any_of})"  # noqa: S608
+        [(found,)] = self.airflow.ask(query, run_id, *states)
+        return int(found)
 
     def tasks(self, run_id: str) -> list[dict[str, Any]]:
         """Return the tasks of a run, if they fit a page."""
@@ -114,18 +114,18 @@ class Crowd:
 
     def triggerers(self) -> list[int]:
         """Return the ids of the triggerers that have reported themselves, the first one's first."""
-        rows = self._rows("SELECT id FROM job WHERE job_type = 'TriggererJob' ORDER BY id")
+        rows = self.airflow.ask("SELECT id FROM job WHERE job_type = 'TriggererJob' ORDER BY id")
         return [int(triggerer) for (triggerer,) in rows]
 
     def heartbeat(self, triggerer: int) -> str:
         """Return when a triggerer was last heard of."""
-        [(moment,)] = self._rows(f"SELECT latest_heartbeat FROM job WHERE id = {triggerer:d}")  # noqa: S608
+        [(moment,)] = self.airflow.ask("SELECT latest_heartbeat FROM job WHERE id = ?", triggerer)
         return str(moment)
 
     def held(self) -> dict[int | None, set[int]]:
         """Return the map indexes of the tasks that each triggerer watches; Airflow's API does not tell."""
         holders: dict[int | None, set[int]] = {}
-        for triggerer, index in self._rows(
+        for triggerer, index in self.airflow.ask(
             "SELECT triggerer_id, map_index FROM task_instance JOIN trigger ON trigger.id = trigger_id"
         ):
             holders.setdefault(triggerer, set()).add(index)
@@ -143,10 +143,6 @@ class Crowd:
             if entry["operation"] in LOOKS and entry["started_at"] > since
             if (found := re.search(r"/projects/crowd-(\d+)/", entry["path"]))
         ]
-
-    def _rows(self, query: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(f"file:{self.airflow.home / DATABASE}?mode=ro", uri=True)) as database:
-            return database.execute(query).fetchall()
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return every BigQuery job that was made."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.system.ends.services import KNOWN, TESTER, tester_token
 from tests.system.ends.table import Outcome
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
 HELD_SECONDS = 3600.0
 
 
+class Seen(NamedTuple):
+    """What Airflow's database says of a task.
+
+    :param triggerer: The id of the job of the triggerer that holds its trigger.
+    """
+
+    state: str | None = None
+    try_number: int = 0
+    triggerer: int | None = None
+
+
 class Play:
     """One end for one service.
 
@@ -39,8 +50,8 @@ class Play:
         self.sandbox = sandbox
         self.dag_id = f"ends_{end.name}"
         self.run_id = ""
-        #: The task as Airflow's REST API shows it, renewed in each round.
-        self.task: dict[str, Any] = {}
+        #: The task as Airflow's database has it, renewed in each round.
+        self.task = Seen()
         self.turn = False
         self.waits_for_turn = False
         self.problem = ""
@@ -57,17 +68,17 @@ class Play:
     @property
     def state(self) -> str | None:
         """The task's state."""
-        return self.task.get("state")
+        return self.task.state
 
     @property
     def attempt(self) -> int:
         """The number of the task's attempt."""
-        return int(self.task.get("try_number") or 0)
+        return self.task.try_number
 
     @property
     def triggerer(self) -> int | None:
         """The job id of the triggerer that holds the task's trigger."""
-        return (self.task.get("triggerer_job") or {}).get("id")
+        return self.task.triggerer
 
     def jobs(self) -> list[str]:
         """Return the states of the jobs that were made."""

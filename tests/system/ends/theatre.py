@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from airflow_provider_jobs.sandbox import Sandbox
 from tests.demo.airflow import Airflow
 from tests.system.ends.acts import ACTS
-from tests.system.ends.play import Play
+from tests.system.ends.play import Play, Seen
 from tests.system.ends.services import KNOWN
 from tests.system.ends.table import ENDS, SERVICES
 from tests.system.ends.triggerers import disturb
@@ -28,6 +28,10 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 #: For all ends together, and for one step of one end, on a busy machine; in seconds.
 ALL_SECONDS, CUE_SECONDS = 600.0, 180.0
+_TASKS = """
+    SELECT dag_id, run_id, task_id, state, try_number, triggerer_id
+    FROM task_instance LEFT JOIN trigger ON trigger.id = trigger_id
+"""
 #: Between two looks at all tasks.
 ROUND_SECONDS = 0.5
 SETTINGS = {
@@ -99,10 +103,12 @@ class Theatre:
 
     def refresh(self) -> None:
         """See how all tasks are doing."""
-        page = self.airflow.rest.call("GET", "/dags/~/dagRuns/~/taskInstances", params={"limit": 200})
-        tasks = {(task["dag_run_id"], task["task_id"]): task for task in page["task_instances"]}
+        tasks = {
+            (dag_id, run_id, task_id): Seen(*seen)
+            for dag_id, run_id, task_id, *seen in self.airflow.ask(_TASKS)
+        }
         for play in self.plays:
-            play.task = tasks.get((play.run_id, play.service_name), {})
+            play.task = tasks.get((play.dag_id, play.run_id, play.service_name), Seen())
 
 
 @dataclass(frozen=True)

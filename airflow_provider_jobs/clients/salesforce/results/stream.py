@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,10 +40,10 @@ from airflow_provider_jobs.core.http.limits import MOST_PAGES
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import (
-    AuthenticationError,
     ConfigurationError,
     ProtocolError,
     ResultsUnavailable,
+    ServiceError,
     SourceChanged,
     TransportError,
 )
@@ -136,10 +136,12 @@ class ResultStream:
 
         :raises JobFailed: the query has failed.
         :raises ProtocolError: records are missing, or pages are listed in another way than before.
+        :raises ResultsUnavailable: Salesforce could not be reached, or refused.
         """
-        self.total = finished_total(self._api, self.ref)
-        if not self.progress.places:
-            self._begin()
+        with self._reading():
+            self.total = finished_total(self._api, self.ref)
+            if not self.progress.places:
+                self._begin()
         while True:
             part = ResultPart(self, self.progress.places[0])
             yield part
@@ -155,24 +157,33 @@ class ResultStream:
         """Yield the bytes of the part that is being sent, from an offset on.
 
         :raises SourceChanged: a page is not what it was, or the part ends before.
-        :raises ResultsUnavailable: Salesforce could not be reached.
+        :raises ResultsUnavailable: Salesforce could not be reached, or refused.
         """
         whole, skipped = False, offset
         try:
             place = [each for each in self.progress.places if each.size_bytes <= offset][-1]
             skipped -= place.size_bytes
-            for block in self._from(place):
-                if skipped < len(block):
-                    yield block[skipped:]
-                skipped = max(0, skipped - len(block))
+            with self._reading():
+                for block in self._from(place):
+                    if skipped < len(block):
+                        yield block[skipped:]
+                    skipped = max(0, skipped - len(block))
             if skipped:
                 raise SourceChanged(f"{part.name} ends {skipped} bytes before what was sent of it")
             whole = True
-        except (TransportError, AuthenticationError) as error:  # an upload would take it for one of its own
-            raise ResultsUnavailable(str(error), retryable=error.retryable) from None
         finally:
             if not (whole and self._held):
                 self.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what Salesforce refuses into what an upload does not take for an answer to itself."""
+        try:
+            yield
+        except (TransportError, ServiceError) as error:
+            unread = ResultsUnavailable(f"{self.ref} completed, and its results could not be read: {error}")
+            unread.retry_after = error.retry_after
+            raise unread from None
 
     def _begin(self) -> None:
         wanted = self.progress.page_records is None and self._workers > 1 and self.total > 0

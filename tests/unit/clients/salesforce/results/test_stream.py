@@ -18,6 +18,7 @@ from airflow_provider_jobs.errors import (
     JobsError,
     ProtocolError,
     ResultsUnavailable,
+    ServiceError,
     SourceChanged,
     TransportError,
 )
@@ -260,12 +261,13 @@ def test_a_page_with_another_header_is_an_error(clock: Clock, tmp_path: Path, ho
 
 
 @pytest.mark.parametrize("how", WAYS)
-def test_a_service_that_is_away_ends_the_attempt_and_not_the_upload(
-    clock: Clock, tmp_path: Path, how: Any
+@pytest.mark.parametrize("error", [TransportError("cut"), ServiceError("cut", status=409, reason="CONFLICT")])
+def test_a_service_that_is_away_or_refuses_ends_the_attempt_and_not_the_upload(
+    clock: Clock, tmp_path: Path, how: Any, error: JobsError
 ) -> None:
-    """An upload takes a TransportError for one of its own, and would try for minutes."""
+    """An upload takes these for answers to itself: it would try for minutes, or look for a job of its id."""
     org, seen = Results(clock, paged(3, 1, 4)), list[StreamProgress]()
-    org.faults["page 1"] = [TransportError("cut")] * 6
+    org.faults["page 1"] = [error] * 6
     with (
         attempt(org, tmp_path, seen, **how) as stream,
         pytest.raises(ResultsUnavailable, match="cut") as caught,
@@ -273,8 +275,17 @@ def test_a_service_that_is_away_ends_the_attempt_and_not_the_upload(
         read(next(stream.parts()))
     assert caught.value.retryable
     assert left_over(tmp_path) == []
+    org.faults.clear()
     with attempt(org, tmp_path, seen, **how) as stream:
         assert [read(part) for part in stream.parts()] == [org.expected]
+
+
+@pytest.mark.parametrize("what", ["info", "list 0"])
+def test_a_stream_that_cannot_begin_can_later(clock: Clock, tmp_path: Path, what: str) -> None:
+    org = Results(clock, paged(3, 1, 4))
+    org.faults[what] = [refusal(403, "INSUFFICIENT_ACCESS")]
+    with stream_of(org, tmp_path) as stream, pytest.raises(ResultsUnavailable, match="INSUFFICIENT"):
+        next(stream.parts())
 
 
 def test_pages_that_are_listed_in_another_way_later_are_an_error(clock: Clock, tmp_path: Path) -> None:
