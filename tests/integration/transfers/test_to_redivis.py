@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
+from tests.integration.redivis.lab import OWNER
 from tests.integration.salesforce.lab import HASTY
 from tests.integration.task_run import Attempts
 
@@ -45,7 +46,11 @@ def test_a_full_upload_replaces_and_changes_are_appended(targets: Targets) -> No
 
     targets.write(2, Name="changed")
     targets.delete(3)
-    changes = targets.run(targets.to_redivis(mode="incremental"))
+    for project in ("salesforce", OWNER):
+        targets.route.sandbox.timing(project=project, running_seconds=0.2)
+    changes = targets.run(targets.to_redivis(mode="incremental", deferrable=True))
+    for project in ("salesforce", OWNER):
+        targets.route.sandbox.timing(project=project, running_seconds=0.0)
     ends = [f"{dt.datetime.fromisoformat(each):%Y%m%dT%H%M%SZ}" for each in changes["window"]]
     assert changes["name"] == f"Account-{ends[0]}-{ends[1]}.csv"
     assert (changes["row_count"], targets.mark) == (2, changes["mark_after"])
