@@ -36,9 +36,16 @@ def bare_sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="session")
+def later_sandbox() -> Iterator[Sandbox]:
+    """The same for tests that know by how much it was put forward."""
+    with Sandbox(sample_records=False) as sandbox:
+        yield sandbox
+
+
 @pytest.fixture
-def targets(bare_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Targets]:
-    targets = Targets(bare_sandbox, monkeypatch, tmp_path)
+def targets(later_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Targets]:
+    targets = Targets(later_sandbox, monkeypatch, tmp_path)
     yield targets
     targets.route.lab.end()
 
