@@ -84,6 +84,12 @@ class SalesforceToBigQueryOperator(BigQueryStaging):
     :param cluster_fields: Of a target that is made; default is Id, by which rows are looked for.
     """
 
+    template_fields: Sequence[str] = (
+        *BigQueryStaging.template_fields,
+        "time_partitioning",
+        "cluster_fields",
+    )
+
     def __init__(
         self,
         *,
