@@ -283,7 +283,7 @@ class BigQueryStaging(SalesforceSource, BigQueryJobOperator):
         return staging
 
     def drop_staging(self, client: BigQueryClient, context: Context) -> None:
-        """Drop the staging table, and those of earlier rounds; BigQuery does it in some days if this cannot."""
+        """Drop the staging tables of all rounds; BigQuery does it in some days if this cannot."""
 
         def drop() -> None:
             for number in range(self._carried["round"] + 1):
