@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core import several
+from airflow_provider_jobs.core.several import MOST_LISTED
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
@@ -57,6 +58,12 @@ if TYPE_CHECKING:
 QUERY = "query"
 #: What getUpdated is asked of: it tells of the oldest open transaction, whatever the span.
 _UPDATED_SPAN = dt.timedelta(minutes=2)
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Return what a line of the log says of fields: the first of them, and how many more there are."""
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(names[:MOST_LISTED]) + more
 
 
 class SalesforceTransfer(SalesforceTask, JobOperator):
@@ -365,14 +372,11 @@ class SalesforceSource(SalesforceTransfer):
         """Say in the log which records are read, and which fields are not."""
         span, left_out = reading.span, described.selection.left_out
         window = span.window
+        by = f" by {reading.cursor}" if reading.cursor else ""
         when = f"from {literal(window.start)} to {literal(window.end)}" if window else "all records"
         self.log.info(
-            "%s, mode %s: %s by %s, %s fields",
-            reading.object_name,
-            span.mode,
-            when,
-            reading.cursor,
-            len(reading.columns),
+            "%s, mode %s: %s%s, %s fields",
+            *(reading.object_name, span.mode, when, by, len(reading.columns)),
         )
         if told := [f"{name} ({why})" for name, why in left_out.items() if why != "not in fields"]:
-            self.log.info("fields that are not read: %s", ", ".join(told))
+            self.log.info("fields that are not read: %s", first_names(told))

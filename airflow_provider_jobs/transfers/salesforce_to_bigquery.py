@@ -31,7 +31,7 @@ from airflow_provider_jobs.transfers.bigquery_target import (
     plan_target,
 )
 from airflow_provider_jobs.transfers.salesforce_reading import Reading
-from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource
+from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource, first_names
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
 
 if TYPE_CHECKING:
@@ -150,14 +150,12 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         self._statement(client, reading, plan, self.target(client), 0)  # of any staging table
         self.tell_reading(described, reading)
         if gone := plan.gone(described.selection.left_out):
-            told = ", ".join(gone)
-            self.log.warning(
-                "columns whose fields are gone, or hidden from this user, keep their values: %s", told
-            )
+            told = "columns whose fields are gone, or hidden from this user, keep their values: %s"
+            self.log.warning(told, first_names(gone))
         if plan.added:
             self._carried["added"] = list(plan.added)
             then = "are read of all records" if self.on_new_field == BACKFILL else "stay empty in other rows"
-            self.log.warning("new fields become columns, and %s: %s", then, ", ".join(plan.added))
+            self.log.warning("new fields become columns, and %s: %s", then, first_names(plan.added))
 
     # The stages.
 
