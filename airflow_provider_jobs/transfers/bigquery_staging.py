@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
 from airflow_provider_jobs.clients.salesforce.results.places import StreamProgress
-from airflow_provider_jobs.clients.salesforce.results.stream import SPOOL_PAGES
+from airflow_provider_jobs.clients.salesforce.results.stream import FEWEST_SPOOLED, SPOOL_PAGES
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.wait.single import ask_each
@@ -37,6 +37,7 @@ from airflow_provider_jobs.operators.endings import nice_to_know
 from airflow_provider_jobs.operators.memory import TaskMemory, TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
+from airflow_provider_jobs.transfers.bigquery_sql import table_path
 from airflow_provider_jobs.transfers.bigquery_target import STAGING_DAYS, staging_load, staging_table
 from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceTransfer
 
@@ -75,6 +76,8 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
 
     def __init__(self, *, destination_table: Table, spool_pages: int = SPOOL_PAGES, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if spool_pages < FEWEST_SPOOLED:
+            raise ValueError(f"spool_pages is {spool_pages}: it is at least {FEWEST_SPOOLED}")
         self.destination_table = destination_table
         self.spool_pages = spool_pages
 
@@ -97,6 +100,18 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
     def after_counts(self, context: Context) -> Sequence[Submission]:
         """Return what follows once the target is changed, and the counts of that are carried."""
         return ()
+
+    def into(self) -> object:
+        """Return what names the target."""
+        return [self.project_id, self.destination_table]
+
+    def check_parameters(self) -> None:
+        """See that parameters are right and fit together, before any request is sent.
+
+        :raises ConfigurationError: they do not.
+        """
+        super().check_parameters()
+        table_path(self.target(self.target_client()))
 
     # Which service a stage is of.
 
@@ -157,6 +172,7 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         self._carried["read"] = status.ref.to_json()
         if "counts" in self._carried and not self.refreshes:
             self.log.info("an earlier attempt has changed the target already")
+            self.drop_staging(self.target_client(), context)
             return self.after_counts(context)
         if not records and self.reading.span.window:
             self.log.info("no record has changed: the target is as it was")
@@ -166,17 +182,21 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
     def _send(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Send the query's results in parts, and return the jobs that load them."""
         ref = JobRef.from_json(self._carried["read"])
-        staging = self._make_staging(client, context)
-        work = [ref.id, self._carried["round"]]
-        memory = TaskMemory(context, "salesforce_transfer_parts", work, self._since)
+        memory = self._kept_parts(client, context)
         kept = memory.recall() or {"progress": None, "jobs": []}
         jobs = [JobRef.from_json(each) for each in kept["jobs"]]
+        loads = ask_each(client.status, jobs)
+        if any(load.state in {JobState.FAILED, JobState.CANCELLED} for load in loads):
+            self.log.info("a part was not loaded by an earlier attempt: all are sent again, to another table")
+            self.next_round(self.source_client(), context)
+            return self._send(client, context)
+        staging = self._make_staging(client, context)
         progress = StreamProgress.from_json(kept["progress"]) if kept["progress"] else None
 
         def remember(progress: StreamProgress) -> None:
             memory.remember({"progress": progress.to_json(), "jobs": [each.to_json() for each in jobs]})
 
-        submissions = [Submission(each, adopted=True) for each in ask_each(client.status, jobs)]
+        submissions = [Submission(load, adopted=True) for load in loads]
         sink = LocalSink(tempfile.gettempdir())
         try:
             with self.source_client().stream_results(
@@ -189,9 +209,16 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         except (ProtocolError, SourceChanged):
             self.next_round(self.source_client(), context)
             raise
+        except NotFoundError as error:  # Salesforce has the query no more: a retry makes another
+            raise ResultsUnavailable(f"the results of {ref} could not be read: {error}") from error
         finally:
             sink.clear()
         return submissions
+
+    def _kept_parts(self, client: BigQueryClient, context: Context) -> TaskMemory:
+        """Return where it is kept which parts are in the staging table, and how far the next one is."""
+        work = [client.project, self.staging(client, context)]
+        return TaskMemory(context, "salesforce_transfer_parts", work, self._since)
 
     def _send_part(
         self, client: BigQueryClient, context: Context, staging: Mapping[str, str], part: ResultPart

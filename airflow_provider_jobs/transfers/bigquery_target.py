@@ -205,8 +205,9 @@ def mark_of(table: Table | None, row: Mapping[str, Any] | None) -> Mark:
 
 
 def has_mark(table: Table) -> bool:
-    """Return True if a table has the column of the mark."""
-    return any(each["name"].lower() == SYNCED_TO for each in table.get("schema", {}).get("fields", ()))
+    """Return True if a table has the column of the mark; one of another type is refused by the plan."""
+    fields = table.get("schema", {}).get("fields", ())
+    return any(each["name"].lower() == SYNCED_TO and _sql_type(each) == "TIMESTAMP" for each in fields)
 
 
 def _fields(path: str, table: Table) -> dict[str, Any]:

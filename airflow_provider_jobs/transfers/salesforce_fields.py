@@ -156,6 +156,15 @@ def select_fields(
     return Selection(object_name, _without_clashes(object_name, columns), left_out)
 
 
+def check_fields_of_query(choice: FieldChoice) -> None:
+    """See that nothing but a user's query names its fields.
+
+    :raises ConfigurationError: fields are named besides.
+    """
+    if choice.fields is not None or choice.exclude_fields:
+        raise ConfigurationError("soql clashes with fields and exclude_fields: the query names its fields")
+
+
 def select_query(
     query: SoqlQuery, describe: Describe, choice: FieldChoice, parents: Mapping[str, Describe] | None = None
 ) -> Selection:
@@ -165,8 +174,7 @@ def select_query(
         apart.
     """
     object_name = _readable(describe)
-    if choice.fields is not None or choice.exclude_fields:
-        raise ConfigurationError("soql clashes with fields and exclude_fields: the query names its fields")
+    check_fields_of_query(choice)
     found = [resolved(describe, path, parents or {}) for path in query.paths]
     for path, each in found:
         if reason := _reason(each, choice, set()):

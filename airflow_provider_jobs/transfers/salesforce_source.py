@@ -21,12 +21,13 @@ from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask, adoptable
 from airflow_provider_jobs.transfers.salesforce_fields import (
     FieldChoice,
+    check_fields_of_query,
     parents_of,
     select_fields,
     select_query,
 )
 from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading, Span
-from airflow_provider_jobs.transfers.salesforce_soql import check_name, read_query
+from airflow_provider_jobs.transfers.salesforce_soql import check_name, check_where, read_query
 from airflow_provider_jobs.transfers.salesforce_window import (
     FORMULAS,
     FULL,
@@ -34,6 +35,7 @@ from airflow_provider_jobs.transfers.salesforce_window import (
     OVERLAP,
     WINDOW,
     check_mode,
+    check_overlap,
     cursor_of,
     explicit_window,
     literal,
@@ -110,6 +112,10 @@ class SalesforceTransfer(SalesforceTask, JobOperator):
         """
         raise NotImplementedError
 
+    def into(self) -> object:
+        """Return what names the target: a plan of another target's mark is of no use."""
+        return None
+
     # What is the same for all.
 
     @property
@@ -162,11 +168,20 @@ class SalesforceTransfer(SalesforceTask, JobOperator):
     def kept_run(self, client: SalesforceClient, context: Context) -> TaskMemory:
         """Return where the run is kept for its retries."""
         refresh = self._carried.get("refresh", ())
-        work = [client.scope, self.api_version or client.version, self.wanted(), refresh]
+        work = [client.scope, self.api_version or client.version, self.wanted(), self.into(), refresh]
         return TaskMemory(context, f"salesforce_transfer{'_refresh' if refresh else ''}", work, self._since)
+
+    def check_parameters(self) -> None:
+        """See that parameters are right and fit together, before any request is sent.
+
+        :raises ConfigurationError: they do not.
+        """
+        check_name(str(self.object_name or ""), "object_name")
+        check_where(self.where)
 
     def query(self, client: SalesforceClient, context: Context) -> list[Submission]:
         """Create the query's job, or go on with that of an earlier attempt."""
+        self.check_parameters()
         memory = self.kept_run(client, context)
         kept, described = memory.recall(), self.described(client)
         refresh = self._carried.get("refresh", ())
@@ -191,10 +206,11 @@ class SalesforceTransfer(SalesforceTask, JobOperator):
         return [self._submitted(client, request)]
 
     def next_round(self, client: SalesforceClient, context: Context) -> None:
-        """Have the next attempt send all that was read again: what was sent cannot be used."""
+        """Have all that was read sent again, by the next attempt or this one: what was sent is of no use."""
+        self._carried["round"] += 1
         memory = self.kept_run(client, context)
         if kept := memory.recall():
-            memory.remember({**kept, "round": kept["round"] + 1})
+            memory.remember({**kept, "round": self._carried["round"]})
 
     def note_done(self, context: Context, facts: Mapping[str, Any]) -> None:
         """Let a retry know what is done, whatever becomes of this attempt.
@@ -277,25 +293,40 @@ class SalesforceSource(SalesforceTransfer):
         own = (*SalesforceSource.template_fields, "formulas", "overlap")
         return {name: getattr(self, name) for name in own}
 
+    def check_parameters(self) -> None:
+        """See that parameters are right and fit together, before any request is sent."""
+        if bool(self.object_name) == bool(self.soql):
+            raise ConfigurationError("give object_name or soql, one of them")
+        choice = self.field_choice()
+        check_mode(self.mode, "", None, is_query=bool(self.soql))
+        check_overlap(self.overlap)
+        if (self.window is not None) != (self.mode == WINDOW):
+            raise ConfigurationError(f'window is for mode "{WINDOW}", which needs it; mode is {self.mode!r}')
+        if self.mode == WINDOW:
+            explicit_window(self.window)
+        if not self.soql:
+            super().check_parameters()
+            return
+        read_query(self.soql)
+        if self.where:
+            raise ConfigurationError("where clashes with soql: the query has its own")
+        check_fields_of_query(choice)
+
     def described(self, client: SalesforceClient) -> Described:
         """Ask for the object, and for those whose fields are read besides; log what is not read.
 
         :raises ConfigurationError: what is wanted does not fit them.
         """
-        if bool(self.object_name) == bool(self.soql):
-            raise ConfigurationError("give object_name or soql, one of them")
         version, choice = self.api_version or None, self.field_choice()
         query = read_query(self.soql) if self.soql else None
-        if query and self.where:
-            raise ConfigurationError("where clashes with soql: the query has its own")
-        name = query.object_name if query else check_name(str(self.object_name), "object_name")
+        name = query.object_name if query else str(self.object_name)
         describe = client.describe(name, version)
         paths = query.paths if query else choice.fields or ()
         parents: dict[str, Mapping[str, Any]] = {}
         while missing := parents_of(describe, paths, parents):
             parents |= {each: client.describe(each, version) for each in sorted(missing)}
         cursor = cursor_of(describe)
-        check_mode(self.mode, name, cursor, is_query=bool(query))
+        check_mode(self.mode, name, cursor)
         selection = (
             select_query(query, describe, choice, parents)
             if query
@@ -305,8 +336,6 @@ class SalesforceSource(SalesforceTransfer):
 
     def span_of(self, client: SalesforceClient, context: Context, described: Described) -> Span:
         """Decide which records are read."""
-        if (self.window is not None) != (self.mode == WINDOW):
-            raise ConfigurationError(f'window is for mode "{WINDOW}", which needs it; mode is {self.mode!r}')
         if self.mode == WINDOW:
             return Span(WINDOW, explicit_window(self.window))
         if self.mode == FORMULAS:

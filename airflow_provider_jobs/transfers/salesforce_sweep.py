@@ -15,7 +15,6 @@ from airflow_provider_jobs.transfers.bigquery_sweep import MOST_SHARE, Sweep, Sw
 from airflow_provider_jobs.transfers.bigquery_target import Layout, plan_target
 from airflow_provider_jobs.transfers.salesforce_fields import ID, IS_DELETED, FieldChoice, select_fields
 from airflow_provider_jobs.transfers.salesforce_reading import Described, Span
-from airflow_provider_jobs.transfers.salesforce_soql import check_name
 from airflow_provider_jobs.transfers.salesforce_window import FULL, Cursor
 
 if TYPE_CHECKING:
@@ -62,8 +61,7 @@ class SalesforceSweepOperator(BigQueryStaging):
 
     def described(self, client: SalesforceClient) -> Described:
         """Ask for the object; of its fields Id is read, and IsDeleted where there is one."""
-        name = check_name(str(self.object_name or ""), "object_name")
-        describe = client.describe(name, self.api_version or None)
+        describe = client.describe(str(self.object_name), self.api_version or None)
         selection = select_fields(describe, FieldChoice([ID])).only([IS_DELETED])
         return Described(describe, Cursor(None, "is swept"), selection)
 

@@ -132,12 +132,22 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         [row] = self.rows_of(client, context, mark_query(self.target(client)))
         return mark_of(table, row)
 
+    def check_parameters(self) -> None:
+        """See that parameters are right and fit together, before any request is sent.
+
+        :raises ConfigurationError: they do not.
+        """
+        super().check_parameters()
+        Merge({}, {}, (), deleted=self.deleted, bad_values=self.bad_values)
+        self._layout()
+
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that the target can take what is read; tell what will become of its schema."""
-        self._merge(reading)  # its words
-        plan = self._plan(self.target_client(), reading)
+        client = self.target_client()
+        plan = self._plan(client, reading)
         if plan.is_new and reading.span.mode == FORMULAS:
             raise ConfigurationError(f'mode "{FORMULAS}" is for a target that is there: read it whole first')
+        self._statement(client, reading, plan, self.target(client), 0)  # of any staging table
         self.tell_reading(described, reading)
         if gone := plan.gone(described.selection.left_out):
             told = ", ".join(gone)
@@ -159,7 +169,8 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             return [self._submit(client, self.request_of(client, context, {"query": {"query": sql}}))]
         if self.stage == SCHEMA:  # another run has just done it
             return self.begin(MERGE, context)
-        statement = self._script(client, context, plan)
+        staging, loaded = self.staging(client, context), self._carried["loaded"]
+        statement = self._statement(client, self.reading, plan, staging, loaded)
         return [self._submit(client, self.statement_request(client, context, statement))]
 
     def after_load(self, client: BigQueryClient, context: Context) -> list[Submission]:
@@ -186,15 +197,25 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         whole = reading.span.mode == FULL or not reading.cursor
         if self.refreshes or not added or self.on_new_field != BACKFILL or whole:
             return []
-        self._carried |= {"refresh": added, "first": {**reading.to_json(), "columns": []}}
+        self._carried |= {"refresh": added, "first": replace(reading, columns=()).to_json()}
         return self.begin(QUERY, context)
 
-    def _script(self, client: BigQueryClient, context: Context, plan: TargetPlan) -> Statement:
-        reading, loaded = self.reading, self._carried["loaded"]
+    def _statement(
+        self,
+        client: BigQueryClient,
+        reading: Reading,
+        plan: TargetPlan,
+        staging: Mapping[str, str],
+        loaded: int,
+    ) -> Statement:
+        """Return the script that changes the target's rows.
+
+        :raises ConfigurationError: there is nothing to change, or it would be too long for BigQuery.
+        """
         merge = replace(
             self._merge(reading),
             target=self.target(client),
-            staging=self.staging(client, context),
+            staging=staging,
             columns=plan.columns,
             kept=plan.kept,
         )
@@ -227,7 +248,7 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             "object": reading.object_name,
             "mode": span.mode,
             "operation": reading.operation,
-            **span.told(changed=bool(counts)),
+            **span.told(changed=bool(counts.get("inserted") or counts.get("updated"))),
             "record_count": carried["record_count"],
             "size_bytes": carried.get("size_bytes", 0),
             **dict.fromkeys(_COUNTS, 0),
@@ -241,10 +262,15 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
     # The target.
 
     def _plan(self, client: BigQueryClient, reading: Reading) -> TargetPlan:
-        partition = dict(self.time_partitioning or {})
-        layout = Layout(partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields))
         target = self.target(client)
-        return plan_target(target, found_table(client, target), reading.columns, layout)
+        return plan_target(target, found_table(client, target), reading.columns, self._layout())
+
+    def _layout(self) -> Layout:
+        partition = dict(self.time_partitioning or {})
+        if partition and not {"field"} <= partition.keys() <= {"field", "type"}:
+            given = ", ".join(sorted(map(str, partition)))
+            raise ConfigurationError(f"time_partitioning has {given}: give field, and type besides or not")
+        return Layout(partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields))
 
     def _merge(self, reading: Reading) -> Merge:
         return Merge({}, {}, reading.columns, reading.cursor, (), self.deleted, self.bad_values)

@@ -40,7 +40,7 @@ from airflow_provider_jobs.transfers.salesforce_source import QUERY
 from airflow_provider_jobs.transfers.salesforce_window import FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -70,10 +70,10 @@ _SPOOLED = "results.csv"
 class SalesforceToRedivisOperator(AssetMarkedTransfer):
     """Copy records of a Salesforce object into a table of Redivis, all of them or those that have changed.
 
-    Mode ``full`` replaces the table's rows in the next version, those of the version before and those of
-    earlier uploads of the object. The other modes append change rows, each with Id, SystemModstamp and
-    IsDeleted where the object has them: of each Id the latest counts. Release the version by a
-    :class:`.RedivisReleaseOperator`.
+    Mode ``full`` replaces the table's rows in the next version: those of the version before, and those of
+    uploads of the object that read until no later. The other modes append change rows, each with Id,
+    SystemModstamp and IsDeleted where the object has them: of each Id the latest counts. Release the version
+    by a :class:`.RedivisReleaseOperator`.
 
     The upload's name is its key: ``OBJECT-LOWER-UPPER.csv``, such as
     ``Account-20261130T010000Z-20261130T020000Z.csv``, of a full run ``OBJECT-UPPER.csv``. A window whose
@@ -289,23 +289,24 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
             return
         prepare(client, self.table, self._preparation())
         # What a full run has replaced in this version does not come back.
-        if not any(full for _, full in self._uploads(client)):
+        if not any(full for _, _, full in self._uploads(client)):
             prepare(client, self.table, Preparation(merge_strategy="append"))
 
-    def _uploads(self, client: RedivisClient) -> list[tuple[Mapping[str, Any], bool]]:
-        """Return the uploads of the object in this version, and of each whether it is a full run's."""
-        time_of = r"-\d{8}T\d{6}Z"
-        own = re.compile(rf"{re.escape(self.reading.object_name)}{time_of}(?P<end>{time_of})?\.csv", re.ASCII)
-        found = [(each, own.fullmatch(str(each.get("name")))) for each in client.list_uploads(self.table)]
-        return [(each, match["end"] is None) for each, match in found if match]
+    def _uploads(self, client: RedivisClient) -> Iterator[tuple[str, str, bool]]:
+        """Yield the uploads of the object in this version: name, end, and whether it is a full run's."""
+        moment = r"-(\d{8}T\d{6}Z)"
+        own = re.compile(rf"{re.escape(self.reading.object_name)}{moment}(?:{moment})?\.csv", re.ASCII)
+        for upload in client.list_uploads(self.table):
+            if match := own.fullmatch(str(upload.get("name"))):
+                yield match[0], match[2] or match[1], match[2] is None
 
     def _remove_earlier(self, client: RedivisClient) -> None:
-        """Delete the uploads of the object in this version whose rows the full one has too."""
-        kept = self._carried["upload"]["name"]
-        earlier = [each for each, _ in self._uploads(client) if each["name"] != kept]
-        for each in earlier:
-            self.log.info("%s of %s is deleted, since %s has its records", each["name"], self.table, kept)
-            client.delete_upload(self.table, each["name"])
+        """Delete the uploads of the object in this version whose records the full one has, or later ones."""
+        kept, end = self._carried["upload"]["name"], compact(self.reading.span.end)
+        earlier = [name for name, until, _ in self._uploads(client) if name != kept and until <= end]
+        for name in earlier:
+            self.log.info("%s of %s is deleted, since %s has its records", name, self.table, kept)
+            client.delete_upload(self.table, name)
         self._carried["replaced"] = len(earlier)
 
 

@@ -95,9 +95,10 @@ def cursor_of(describe: Mapping[str, Any]) -> Cursor:
     return Cursor(None, "has neither SystemModstamp, LastModifiedDate nor CreatedDate")
 
 
-def check_mode(mode: str, object_name: str, cursor: Cursor, *, is_query: bool = False) -> str:
+def check_mode(mode: str, object_name: str, cursor: Cursor | None, *, is_query: bool = False) -> str:
     """Return the mode of a run, if it is possible.
 
+    :param cursor: None if it is not known yet, and not looked at.
     :param is_query: The records are those of a user's ``soql``.
     :raises ConfigurationError: it is not, and why.
     """
@@ -109,7 +110,7 @@ def check_mode(mode: str, object_name: str, cursor: Cursor, *, is_query: bool = 
             "be put into it safely; give object_name, fields and where instead, which read the same records "
             "by windows"
         )
-    if mode != FULL and cursor.field is None:
+    if mode != FULL and cursor is not None and cursor.field is None:
         raise ConfigurationError(
             f'{object_name} cannot be read with mode "{mode}": it {cursor.reason}; mode "full" reads it whole'
         )
@@ -135,6 +136,16 @@ def synced_to(upper: dt.datetime, latest_date_covered: dt.datetime | None) -> dt
     )
 
 
+def check_overlap(overlap: dt.timedelta) -> dt.timedelta:
+    """Return how far before the mark a run reads again.
+
+    :raises ConfigurationError: it is negative.
+    """
+    if overlap < dt.timedelta(0):
+        raise ConfigurationError(f"overlap is {overlap}: it cannot be negative")
+    return overlap
+
+
 def window_since(mark: dt.datetime, upper: dt.datetime, overlap: dt.timedelta = OVERLAP) -> Window:
     """Return the window of an incremental run; it has a second at least, also of runs one upon the other.
 
@@ -142,8 +153,7 @@ def window_since(mark: dt.datetime, upper: dt.datetime, overlap: dt.timedelta = 
     :raises ConfigurationError: the overlap is negative, or the mark is of the future, so that all windows
         until then would be empty.
     """
-    if overlap < dt.timedelta(0):
-        raise ConfigurationError(f"overlap is {overlap}: it cannot be negative")
+    overlap = check_overlap(overlap)
     mark, upper = _instant(mark, "the mark"), _instant(upper, "the window's end")
     if mark > upper + _MOST_AHEAD:
         raise ConfigurationError(

@@ -161,6 +161,7 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
     "client": lambda case: [case.client],
     "connection": lambda case: [case.hook.looked_up()],
     "content": lambda _: [b"a,b\n1,2\n"],
+    "create": lambda _: [frozenset({"dataset"}), frozenset()],
     "dataset": lambda _: ["acme.sales:next"],
     "error": lambda _: [JobsError("x")],
     "failures": lambda _: [1],
@@ -218,6 +219,7 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
 LEFT_OUT = {
     "checkpoint",
     "on_checkpoint",
+    "on_whole",
     "page_rows",
     "retry",
     "session_bytes",

@@ -104,7 +104,7 @@ def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any
         try:
             return step()
         except TaskDeferred as deferred:
-            fired, left = _in_triggerer(deferred, context, in_dag_test=in_dag_test)
+            fired, left = run_trigger(deferred, context, in_dag_test=in_dag_test)
             if isinstance(fired, TaskSuccessEvent):
                 return left.get("return_value")
             event = json.loads(json.dumps(fired.payload))
@@ -112,8 +112,8 @@ def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any
             step = partial(getattr(task, deferred.method_name), context, event, **kept)
 
 
-def _in_triggerer(
-    deferred: TaskDeferred, context: Any, *, in_dag_test: bool
+def run_trigger(
+    deferred: TaskDeferred, context: Any, *, in_dag_test: bool = False
 ) -> tuple[TriggerEvent, dict[str, Any]]:
     """Run a trigger as it comes out of its row; return its event, and the XComs that it has pushed."""
     path, arguments = deferred.trigger.serialize()

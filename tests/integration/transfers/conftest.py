@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,14 +30,26 @@ def route(jobs_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 
 @pytest.fixture(scope="session")
-def later_sandbox() -> Iterator[Sandbox]:
-    """A sandbox of whose clock these tests alone have the say."""
+def bare_sandbox() -> Iterator[Sandbox]:
+    """An org without sample records, and clocks that tests may put forward."""
     with Sandbox(sample_records=False) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def targets(later_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Targets]:
-    targets = Targets(later_sandbox, monkeypatch, tmp_path)
+def targets(bare_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Targets]:
+    targets = Targets(bare_sandbox, monkeypatch, tmp_path)
     yield targets
     targets.route.lab.end()
+
+
+@pytest.fixture
+def timed(bare_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Route]:
+    """A route whose clock goes as the test says; nothing may be left in the worker's temporary folder."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(spool))
+    route = Route(bare_sandbox, monkeypatch, tmp_path)
+    yield route
+    route.lab.end()
+    assert list(spool.iterdir()) == []

@@ -50,7 +50,9 @@ def test_a_first_run_reads_all_and_the_next_ones_what_has_changed(
 
     targets.write(2, Name="changed")
     targets.delete(3)
-    second = targets.run(targets.to_files(mode="incremental"))
+    targets.lab.slow(0.2)
+    second = targets.run(targets.to_files(mode="incremental", deferrable=True))
+    targets.lab.slow(0.0)
     assert (second["mode"], second["mark_before"]) == ("incremental", first["mark_after"])
     assert second["window"][0] == first["mark_after"]
     assert second["window"][1] >= second["mark_after"] == targets.mark > first["mark_after"]
@@ -177,8 +179,9 @@ def test_an_empty_object_has_files_too_if_all_is_read(targets: Targets) -> None:
     ids=str,
 )
 def test_what_cannot_work_is_refused_before_anything_is_read(
-    targets: Targets, tmp_path: Path, settings: dict[str, Any], says: str
+    targets: Targets, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: dict[str, Any], says: str
 ) -> None:
+    monkeypatch.setattr(compat, "KEEPS_ASSET_STATE", True)
     (tmp_path / "file").touch()
     if settings.get("results_path") == "file":
         settings = {"results_path": tmp_path / "file"}

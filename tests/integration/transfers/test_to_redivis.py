@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
+from tests.integration.redivis.lab import OWNER
 from tests.integration.salesforce.lab import HASTY
 from tests.integration.task_run import Attempts
 
@@ -44,7 +46,11 @@ def test_a_full_upload_replaces_and_changes_are_appended(targets: Targets) -> No
 
     targets.write(2, Name="changed")
     targets.delete(3)
-    changes = targets.run(targets.to_redivis(mode="incremental"))
+    for project in ("salesforce", OWNER):
+        targets.route.sandbox.timing(project=project, running_seconds=0.2)
+    changes = targets.run(targets.to_redivis(mode="incremental", deferrable=True))
+    for project in ("salesforce", OWNER):
+        targets.route.sandbox.timing(project=project, running_seconds=0.0)
     ends = [f"{dt.datetime.fromisoformat(each):%Y%m%dT%H%M%SZ}" for each in changes["window"]]
     assert changes["name"] == f"Account-{ends[0]}-{ends[1]}.csv"
     assert (changes["row_count"], targets.mark) == (2, changes["mark_after"])
@@ -125,6 +131,11 @@ def test_another_upload_of_the_same_window_is_told(targets: Targets) -> None:
     assert rows_in(targets) == 2
     again = targets.run(targets.to_redivis(mode="window", window=window, on_conflict="replace"))
     assert (again["name"], again["row_count"], rows_in(targets)) == (first["name"], 3, 3)
+    whole = targets.run(targets.to_redivis())
+    assert (whole["replaced"], names(targets)) == (
+        0,
+        sorted([first["name"], whole["name"]]),
+    )  # its end is later
 
 
 def test_records_that_are_missing_fail_the_run(targets: Targets) -> None:
@@ -167,8 +178,9 @@ def test_no_records_empty_the_table(targets: Targets) -> None:
     ids=str,
 )
 def test_what_cannot_work_is_refused_before_anything_is_read(
-    targets: Targets, settings: dict[str, Any], says: str
+    targets: Targets, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], says: str
 ) -> None:
+    monkeypatch.setattr(compat, "KEEPS_ASSET_STATE", True)
     with pytest.raises(AirflowFailException, match=says):
         targets.run(targets.to_redivis(**settings))
     assert targets.lab.jobs("query") == []

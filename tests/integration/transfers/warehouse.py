@@ -79,6 +79,12 @@ class Warehouse:
         found: dict[str, Any] = reply.json()
         return found
 
+    def tables(self) -> list[str]:
+        """Return the names of the dataset's tables."""
+        reply = requests.get(f"{self._url}/d/tables", headers=self._headers, timeout=30)
+        reply.raise_for_status()
+        return sorted(each["tableReference"]["tableId"] for each in reply.json().get("tables", ()))
+
     def run(self, statement: Statement | str, **more: Any) -> list[dict[str, Any]]:
         """Run a statement and return its rows."""
         made = Statement(statement) if isinstance(statement, str) else statement

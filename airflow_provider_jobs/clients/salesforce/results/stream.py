@@ -64,7 +64,7 @@ PART_BYTES = 2 * 1024**3
 #: Pages on disk at a time: as many as are read, and as many that wait.
 SPOOL_PAGES = 2 * WORKERS
 #: One is sent while the next is read.
-_FEWEST_SPOOLED = 2
+FEWEST_SPOOLED = 2
 
 
 class ResultStream:
@@ -100,8 +100,8 @@ class ResultStream:
     ) -> None:
         if not 1 <= workers <= MOST_WORKERS:
             raise ConfigurationError(f"workers is {workers}: it is 1 to {MOST_WORKERS}")
-        if spool_pages < _FEWEST_SPOOLED:
-            raise ConfigurationError(f"spool_pages is {spool_pages}: it is at least {_FEWEST_SPOOLED}")
+        if spool_pages < FEWEST_SPOOLED:
+            raise ConfigurationError(f"spool_pages is {spool_pages}: it is at least {FEWEST_SPOOLED}")
         if kind_of(ref) != QUERY:
             raise ConfigurationError(f"{ref} is not a query: it has no results to stream")
         nothing = StreamProgress(ref.id, str(ref.location), part_bytes, page_records)

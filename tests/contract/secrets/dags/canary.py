@@ -13,9 +13,10 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, Asset
 
 import airflow_provider_jobs
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.operators.task import ServiceTask
 
 LAYERS = ("operators", "sensors", "transfers")
@@ -66,6 +67,18 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "SalesforceToBigQueryOperator": {"object_name": "User", "destination_table": "canary.users"},
     "SalesforceSweepOperator": {"object_name": "User", "destination_table": "canary.users"},
+    "SalesforceToObjectStorageOperator": {
+        "object_name": "User",
+        "results_path": str(FOLDER / "lake"),
+        "mode": "incremental" if compat.KEEPS_ASSET_STATE else "full",
+        "outlets": [Asset("canary-lake")],
+    },
+    "SalesforceToRedivisOperator": {
+        "object_name": "User",
+        "table": "acme.canary:next.users",
+        "create_missing": True,
+        "session_bytes": 1,
+    },
     "SalesforceJobSensor": {
         "job": "{{ (ti.xcom_pull('SalesforceQueryOperator') or {}).get('job_id', '750000000000001') }}",
     },

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.redivis.names import MADE_FOR_UPLOADS
-from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
+from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, check_there, prepare
 from airflow_provider_jobs.errors import ConfigurationError, ServiceError
 from tests.unit.clients.redivis.replay import (
     LOST,
@@ -113,6 +113,42 @@ def test_what_is_missing_and_may_not_be_created_is_named(
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"{says}.*create_missing"):
         prepared(clock, Preparation(create=frozenset(create)), *replies)
+
+
+@pytest.mark.parametrize(
+    ("create", "replies", "asked"),
+    [
+        (set(), [NEW, table()], T),
+        (set(), [OPEN, table()], T),
+        ({"version"}, [dataset(), table()], T.replace("next", "current")),
+        ({"version", "table"}, [dataset()], None),
+        (CREATABLE, [MISSING], None),
+    ],
+)
+def test_what_will_be_there_is_asked_for_and_not_made(
+    clock: Clock, create: set[str], replies: list[Any], asked: str | None
+) -> None:
+    """A table that the next version is to have has to be in the current one."""
+    client, replay = client_of(clock, *replies)
+    check_there(client, TABLE, frozenset(create))
+    assert replay.asked == [f"GET {D}", *([f"GET {asked}"] if asked else [])]
+
+
+@pytest.mark.parametrize(
+    ("of", "replies", "says"),
+    [
+        (TABLE, [MISSING], "dataset acme.sales does not exist.*create_missing"),
+        (TABLE, [dataset()], "no unreleased version.*create_missing"),
+        (TABLE, [OPEN, MISSING], "table acme.sales:next.orders does not exist.*create_missing"),
+        ("acme.sales.orders", [OPEN], "released version.*write acme.sales:next.orders"),
+    ],
+)
+def test_what_will_not_be_there_is_named_before_any_work(
+    clock: Clock, of: str, replies: list[Any], says: str
+) -> None:
+    client, _ = client_of(clock, *replies)
+    with pytest.raises(ConfigurationError, match=says):
+        check_there(client, of, frozenset())
 
 
 def test_the_merge_strategy_is_set(clock: Clock) -> None:
