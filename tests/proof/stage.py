@@ -163,7 +163,8 @@ class Stage:
         return reply.json()
 
     def settle(self) -> None:
-        """Wait until what still runs in the services has ended."""
+        """Wait until what still runs in the services has ended; by no clock that has jumped back."""
+        self._set_clock()
         self.sandbox.timing(project=self.project)
 
         def at_rest() -> bool:

@@ -97,7 +97,8 @@ class BigQueryUploads(BigQueryApi):
                 continue
             media.memory.forget()
             return parse_job(reply)
-        raise UploadExpired(f"{SESSIONS} upload sessions expired one after another")
+        name = media.source.name
+        raise UploadExpired(f"{SESSIONS} upload sessions of {name} expired at BigQuery, one after another")
 
     def _start(self, project: str, job: Mapping[str, Any], size: int | None) -> str:
         headers = {"X-Upload-Content-Type": "*/*"}

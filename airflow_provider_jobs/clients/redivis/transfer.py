@@ -98,7 +98,7 @@ class Transfers:
                     continue
                 raise
             return upload
-        raise UploadExpired(f"{SESSIONS} upload sessions expired one after another")
+        raise UploadExpired(f"{SESSIONS} upload sessions of {name} expired at Redivis, one after another")
 
     def send_original(self, path: str, media: Media, *, resume: bool) -> None:
         """Send everything to an upload that exists already and has no bytes.

@@ -12,6 +12,14 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 from airflow_provider_jobs.errors import TransportError
 from airflow_provider_jobs.words import shown
 
+#: What the HTTP libraries name in words of their own.
+_WORDS = {
+    "RemoteDisconnected": "the connection was closed",
+    "IncompleteRead": "the connection was closed",
+    "ChunkedEncodingError": "the connection was closed",
+    "ProtocolError": "the connection was closed",
+    "BadStatusLine": "what came is not HTTP",
+}
 #: True while a request is sent whose path is a secret.
 hides_path: ContextVar[bool] = ContextVar("hides_path", default=False)
 
@@ -35,7 +43,7 @@ def transport_error(method: str, url: str, error: Exception, what: str = "no rep
 
 
 def _root_cause(error: BaseException) -> str:
-    """Return the operating system's words, or the kind of the error: never a URL."""
+    """Return the operating system's words, or ours for the kind of the error: never a URL."""
     timeout = isinstance(error, requests.Timeout) or isinstance(error.__context__, TimeoutError)
     if timeout or "timed out" in str(error):
         return "timed out"
@@ -47,7 +55,7 @@ def _root_cause(error: BaseException) -> str:
         if type(seen).__module__.startswith(("http.", "ssl")):
             name = type(seen).__name__
         seen = seen.__cause__ or seen.__context__
-    return name
+    return _WORDS.get(name, name)
 
 
 class _WithoutSecrets(logging.Filter):

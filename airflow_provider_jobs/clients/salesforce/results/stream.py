@@ -184,6 +184,10 @@ class ResultStream:
             unread = ResultsUnavailable(f"{self.ref} completed, and its results could not be read: {error}")
             unread.retry_after = error.retry_after
             raise unread from None
+        except ProtocolError as error:
+            if str(self.ref) not in str(error):  # of a page, or of bytes: they do not know whose they are
+                error.args = (f"the results of {self.ref}: {error}",)
+            raise
 
     def _begin(self) -> None:
         wanted = self.progress.page_records is None and self._workers > 1 and self.total > 0

@@ -171,7 +171,7 @@ class TestExpiredSessions:
     def test_there_is_an_end_of_it(self, clock: Clock) -> None:
         expired: list[Any] = [STARTED, refusal(410), "not_found"]
         wire = Wire(clock, *expired * SESSIONS)
-        with pytest.raises(UploadExpired, match="5 upload sessions expired"):
+        with pytest.raises(UploadExpired, match=r"5 upload sessions of rows.csv expired at BigQuery"):
             upload(wire, sized=False)
         assert wire.replies == []
 
