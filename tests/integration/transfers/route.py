@@ -147,14 +147,18 @@ class Route:
 
     def source(self, *fields: str, deleted: bool = True) -> dict[int, dict[str, str]]:
         """Return the records of the org by number, as another reader sees them."""
+        found = self.records(*fields, deleted=deleted)
+        return {int(row["External_Id__c"].rpartition("-")[2]): row for row in found}
+
+    def records(self, *fields: str, deleted: bool = True) -> list[dict[str, str]]:
+        """Return the records of the org, as another reader sees them."""
         names = ", ".join(dict.fromkeys(("Id", "External_Id__c", *fields)))
         soql = f"SELECT {names} FROM Account WHERE External_Id__c LIKE '{self.mark}%'"  # noqa: S608 - a test's own mark
         body = {"operation": "queryAll" if deleted else "query", "query": soql}
         ref = self.lab.client.submit(SalesforceRequest(body=body)).status.ref
         while not self.lab.client.status(ref).state.ended:
             self.lab.wait_a_little()
-        rows = csv_rows(b"".join(self.lab.client.open_results(ref)))
-        return {int(row["External_Id__c"].rpartition("-")[2]): row for row in rows}
+        return csv_rows(b"".join(self.lab.client.open_results(ref)))
 
     def queries(self) -> list[dict[str, Any]]:
         """Return the query jobs that transfers of this test have made, oldest first."""

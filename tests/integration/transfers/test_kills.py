@@ -12,18 +12,14 @@ import pytest
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 from airflow_provider_jobs.errors import JobFailed, OutageError
 from airflow_provider_jobs.operators.progress import ProgressLog
-from airflow_provider_jobs.transfers.salesforce_to_bigquery import SalesforceToBigQueryOperator
 from tests.integration.task_run import Attempts
 from tests.integration.transfers.route import NARROW
+from tests.integration.transfers.stopping import StoppedError, at, stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.integration.transfers.route import Route
-
-
-class StoppedError(BaseException):
-    """The end of a worker: nothing of the task's handles it."""
 
 
 @pytest.fixture
@@ -33,35 +29,6 @@ def org(timed: Route) -> Route:
     timed.at_once(*range(25))
     timed.later()
     return timed
-
-
-def at(
-    patch: pytest.MonkeyPatch,
-    method: str,
-    happens: Callable[[Any], None],
-    *,
-    after: bool = False,
-    nth: int = 1,
-) -> None:
-    """Let something happen to a task at the nth call of a method, before it or after."""
-    own = getattr(SalesforceToBigQueryOperator, method)
-    calls = iter(range(1, 100))
-
-    @functools.wraps(own)
-    def called(task: Any, *arguments: Any, **options: Any) -> Any:
-        now = next(calls) == nth
-        if now and not after:
-            happens(task)
-        result = own(task, *arguments, **options)
-        if now and after:
-            happens(task)
-        return result
-
-    patch.setattr(SalesforceToBigQueryOperator, method, called)
-
-
-def stop(_task: Any) -> None:
-    raise StoppedError
 
 
 def kill(task: Any) -> None:
