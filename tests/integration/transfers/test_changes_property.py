@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from airflow_provider_jobs.core.wait import single as polling
 from airflow_provider_jobs.errors import JobsError
 from tests.integration.task_run import Attempts
-from tests.integration.transfers.route import Route
+from tests.integration.transfers.route import EXAMPLES, Route
 from tests.integration.transfers.stopping import StoppedError, at, stop
 
 if TYPE_CHECKING:
@@ -161,7 +161,12 @@ class Org:
         assert self.route.tables() == ["target"]
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES or 2,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 @given(steps=st.lists(STEPS, min_size=2, max_size=3))
 def test_any_changes_and_any_runs(bare_sandbox: Sandbox, steps: list[Step]) -> None:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:

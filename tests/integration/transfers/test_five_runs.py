@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_jobs.transfers.salesforce_sweep import SalesforceSweepOperator
 from tests.integration.salesforce.lab import HASTY
 from tests.integration.task_run import Attempts, perform
-from tests.integration.transfers.test_kills import StoppedError, at, stop
+from tests.integration.transfers.stopping import StoppedError, at, stop
 from tests.integration.transfers.test_promises import LEFT_OUT
 
 if TYPE_CHECKING:

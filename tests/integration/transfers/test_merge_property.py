@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_jobs.transfers.salesforce_fields import FieldChoice, select_fields
+from tests.integration.transfers.route import EXAMPLES
 from tests.integration.transfers.warehouse import Copy, Warehouse
 from tests.unit.transfers.describes import describe, field
 
@@ -132,7 +133,10 @@ def until(hour: int | None) -> dt.datetime | None:
 
 
 @settings(
-    max_examples=2, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=EXAMPLES or 2,
+    derandomize=not EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )
 @given(history=histories())
 def test_batches_in_any_order_make_the_models_table(jobs_sandbox: Sandbox, history: list[Batch]) -> None:
