@@ -22,7 +22,7 @@ from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES
 from airflow_provider_jobs.core.upload.uploader import Uploader
 from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.core.work import JobRequest
-from airflow_provider_jobs.errors import JobsError, ProtocolError, ServiceError
+from airflow_provider_jobs.errors import JobsError, ProtocolError, ResultsUnavailable
 from airflow_provider_jobs.jobs import JobState
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows
 from tests.integration.sending import Memory, Sender
@@ -221,7 +221,7 @@ def test_a_result_that_is_not_whole_makes_no_job(
 def test_a_locator_that_has_expired_ends_an_attempt_and_the_next_goes_on(transfer: Transfer) -> None:
     more = {"status": 400, "reason": "INVALID_QUERY_LOCATOR", "nth": 3, "times": 0}
     transfer.lab.fault("query.results", "reply", **more)
-    with pytest.raises(ServiceError, match="400"):
+    with pytest.raises(ResultsUnavailable, match="400"):
         transfer.attempt(workers=1)
     transfer.lab.sandbox.clear_faults()
     assert list(transfer.folder.iterdir()) == []
@@ -252,7 +252,7 @@ def test_the_attempt_after_a_kill_sends_nothing_again(large: Transfer, how: dict
     (upload,) = large.sender.uploads()
     assert upload["bytes_received"] == len(large.content)
     read_again = len(large.lab.requests("query.results")) - before
-    assert 0 < read_again < len(large.seen[-1].places)  # from the page of the offset on
+    assert 0 < read_again < before  # from the page of the offset on, or one that is remembered before it
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FIELDS = ("Name", "Industry", "AnnualRevenue", "NumberOfEmployees", "Description", "External_Id__c")
 
 
-#: How many random examples of each property there are: few, and always the same, unless somebody asks for more.
+#: Random examples of each property: a few that are always the same, unless somebody asks for more.
 EXAMPLES = int(os.environ.get("TRANSFER_EXAMPLES", "0"))
 #: As few columns as can be: Google's analyzer takes its time for each.
 NARROW: dict[str, Any] = {"fields": ("Name", "External_Id__c")}
