@@ -128,7 +128,7 @@ DONE = {"counts_401"}
 
 @pytest.mark.parametrize("case", FAILURES)
 def test_what_fails_leaves_the_target_alone_and_the_next_attempt_ends_right(org: Route, case: str) -> None:
-    """Acceptance 30, 40 and 45 among them: there is no second query where the first is usable."""
+    """Promises 30, 40 and 45 among them: there is no second query where the first is usable."""
     operation, how, said = FAILURES[case]
     org.sandbox.faults(operation=operation.replace(".", r"\."), **how)
     run = Attempts(run_id=uuid.uuid4().hex)

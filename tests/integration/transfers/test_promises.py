@@ -1,4 +1,4 @@
-"""What a copy promises of records that change: the numbers are those of its acceptance list."""
+"""What a copy promises of records that change; promises are numbered, here and in test_faults.py."""
 
 from __future__ import annotations
 
