@@ -117,7 +117,7 @@ def test_demo_shows_jobs_on_a_real_airflow_and_leaves_nothing(demo: Command) -> 
     ("moment", "number"),
     [
         pytest.param("starting Airflow", signal.SIGTERM, id="terminated while Airflow starts"),
-        pytest.param("load_rides: ", signal.SIGINT, id="Ctrl-C while tasks run"),
+        pytest.param(": running", signal.SIGINT, id="Ctrl-C while tasks run"),
     ],
 )
 def test_interrupted_demo_leaves_nothing(demo: Command, moment: str, number: signal.Signals) -> None:
