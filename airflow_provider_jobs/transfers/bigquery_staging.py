@@ -137,6 +137,10 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
             "impersonation_chain": self.impersonation_chain or None,
         }
 
+    def named_by(self, client: Any, event: dict[str, Any]) -> list[JobStatus]:
+        """Return nothing: a BigQuery job that the event of another operator names is not this one's."""
+        return []
+
     @classmethod
     def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what the XCom ``job`` says about the job of a stage."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from tests.integration.task_run import Attempts
+
 if TYPE_CHECKING:
     from tests.integration.transfers.route import Route
 
@@ -57,3 +59,12 @@ def test_a_query_of_ones_own(route: Route) -> None:
     assert (result["operation"], result["inserted"], result["mark_after"]) == ("query", 1, None)
     [row] = route.warehouse.records("target")
     assert sorted(row) == ["Id", "Name", "Owner_Name"]
+
+
+def test_an_event_of_another_operator_begins_anew(route: Route) -> None:
+    """Airflow may resume a task with the event of Google's operator, which this one has replaced."""
+    route.accounts(1, 2)
+    context = Attempts().context()
+    event = {"status": "success", "job_id": "airflow_1234"}
+    result = route.task().execute_complete(context, event)
+    assert (result["record_count"], result["inserted"]) == (2, 2)
