@@ -119,7 +119,13 @@ class Script(Transport):
 
 def client_of(clock: Clock, *replies: Any, **options: Any) -> tuple[SalesforceClient, Script]:
     script = Script(clock, *replies)
-    return SalesforceClient(script, ORG, **options), script
+    return in_order(SalesforceClient(script, ORG, **options)), script
+
+
+def in_order(client: SalesforceClient) -> SalesforceClient:
+    """Return a client that asks for one job after another: replies, and requests, come in order."""
+    client._many.jobs.at_a_time = 1
+    return client
 
 
 class Results(Script):

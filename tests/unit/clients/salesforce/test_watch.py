@@ -14,7 +14,16 @@ from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.errors import JobsError, NotFoundError, ServiceError, TransportError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
-from tests.unit.clients.salesforce.org import ORG, QUERY_REF, Script, client_of, job, job_id, refusal
+from tests.unit.clients.salesforce.org import (
+    ORG,
+    QUERY_REF,
+    Script,
+    client_of,
+    in_order,
+    job,
+    job_id,
+    refusal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,7 +173,7 @@ class Listless(Script):
 def test_jobs_that_cannot_be_listed_are_asked_for_in_turn(clock: Clock, error: Any) -> None:
     """Two requests a tick, the list's among them, which is tried again after a while."""
     org = Listless(clock, error)
-    client, watched = SalesforceClient(org, ORG), refs(1, 2, 3, 4, 5, 6)
+    client, watched = in_order(SalesforceClient(org, ORG)), refs(1, 2, 3, 4, 5, 6)
     found = [states(client.status_many(watched)) for _ in range(4)]
     assert [list(each.values()).count("succeeded") for each in found] == [1, 2, 4, 5]
     tries = [key for key, _ in itertools.groupby(org.asked) if key == "GET v59.0/jobs/query"]
