@@ -28,6 +28,7 @@ from airflow_provider_jobs.sandbox.page.routes import StatusPage
 from airflow_provider_jobs.sandbox.platform import Platform
 from airflow_provider_jobs.sandbox.redivis.routes import Redivis
 from airflow_provider_jobs.sandbox.salesforce.routes import Salesforce
+from airflow_provider_jobs.sandbox.storage.routes import CloudStorage
 from airflow_provider_jobs.sandbox.uploads.book import UploadBook
 from airflow_provider_jobs.sandbox.uploads.control import UploadControl
 
@@ -93,6 +94,7 @@ class Sandbox:
         self.platform = Platform(self.root, self.url, TokenBook(self.token, EMAIL), uploads, clock)
         self._bigquery = BigQuery(self.platform)
         self.buckets, self.engine = self._bigquery.buckets, self._bigquery.engine
+        storage = CloudStorage(self.platform, self.engine.storage)
         self._redivis = Redivis(self.platform, self.redivis_storage)
         self._salesforce = Salesforce(self.platform, sample_records=self._sample_records)
         self.org = self._salesforce.org
@@ -101,7 +103,9 @@ class Sandbox:
         self.salesforce_key_file = self._salesforce.identity.key_file
         page = StatusPage(self.platform, Jobs(self._bigquery, self._redivis, self._salesforce), self.token)
         self.page = f"{self.url}/#token={quote(self.token)}"  # the browser keeps the fragment to itself
-        app = make_app(self.platform, identity, [self._bigquery, self._redivis, self._salesforce, page])
+        app = make_app(
+            self.platform, identity, [self._bigquery, storage, self._redivis, self._salesforce, page]
+        )
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.bigquery import jobs_routes, results_routes, tables_routes, upload_routes
+from airflow_provider_jobs.sandbox.bigquery import (
+    jobs_routes,
+    results_routes,
+    tables_routes,
+    upload_routes,
+)
 from airflow_provider_jobs.sandbox.bigquery.state import BigQueryState
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine import check_project
 from airflow_provider_jobs.sandbox.bigquery.job_resources import etag_of
 from airflow_provider_jobs.sandbox.bigquery.request_parameters import Parameters, make_token, read_token
 from airflow_provider_jobs.sandbox.bigquery.rows import RowRequest, read_page
-from airflow_provider_jobs.sandbox.bigquery.validation import check_message
+from airflow_provider_jobs.sandbox.bigquery.validation import check_message, invalid
 from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 DEFAULT_PAGE = 50
 LARGEST_PAGE = 1000
+#: The rows of a table with this at the end of its name are its partitions.
+SUMMARY = "$__PARTITIONS_SUMMARY__"
 TABLE = "datasets/{dataset}/tables/{table}"
 
 
@@ -93,7 +95,13 @@ class TableMethods:
 
     async def get_table(self, call: Call) -> Reply:
         """Give a table."""
-        return Reply(await self._ask(self._engine.get_table, *_table(call)))
+        project, dataset, table = _table(call)
+        found = await self._ask(self._engine.get_table, project, dataset, table.removesuffix(SUMMARY))
+        if table.endswith(SUMMARY):
+            reference = {**found["tableReference"], "tableId": table}
+            schema = {"fields": [{"name": "partition_id", "type": "STRING"}]}
+            found = {"kind": found["kind"], "tableReference": reference, "schema": schema, "type": "TABLE"}
+        return Reply(found)
 
     async def change_table(self, call: Call) -> Reply:
         """Change a table: what a patch says, or all that an update does not repeat too."""
@@ -112,6 +120,14 @@ class TableMethods:
         given = Parameters(call.request)
         project, dataset, table = _table(call)
         selected = given.text("selectedFields")
+        if table.endswith(SUMMARY):
+            names = await self._ask(self._engine.partitions, project, dataset, table.removesuffix(SUMMARY))
+            rows = [{"f": [{"v": name}]} for name in names]
+            if selected != "partition_id":
+                raise invalid("The sandbox gives partition_id alone: name it.", "selectedFields")
+            page = _page(given, rows, "rows", ["partitions", project, dataset, table])
+            token = {"pageToken": page.pop("nextPageToken")} if "nextPageToken" in page else {}
+            return Reply({"kind": "bigquery#tableDataList", "totalRows": str(len(rows)), **page, **token})
         page = await read_page(
             self._service,
             {"projectId": project, "datasetId": dataset, "tableId": table},

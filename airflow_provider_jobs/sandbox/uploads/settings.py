@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DAY_SECONDS = 86400.0
-# BigQuery: a week, https://cloud.google.com/bigquery/docs/reference/api-uploads. Redivis: a day.
-LIFETIMES = {"bigquery": 7 * DAY_SECONDS, "redivis": DAY_SECONDS}
+# BigQuery: a week, https://cloud.google.com/bigquery/docs/reference/api-uploads; Cloud Storage too,
+# https://cloud.google.com/storage/docs/resumable-uploads. Redivis: a day.
+LIFETIMES = {"bigquery": 7 * DAY_SECONDS, "storage": 7 * DAY_SECONDS, "redivis": DAY_SECONDS}
 CHOICES = {"completed_status": (200, 201), "expired_status": (404, 410)}
 
 

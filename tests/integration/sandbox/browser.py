@@ -128,10 +128,39 @@ class Browser:
         for command, given in (("setDeviceMetricsOverride", size), ("setEmulatedMedia", media)):
             self._ask("POST", "/goog/cdp/execute", {"cmd": f"Emulation.{command}", "params": given})
 
+    def cookie(self, name: str, value: str, path: str) -> None:
+        """Give a cookie to the site that is open."""
+        self._ask(
+            "POST", "/cookie", {"cookie": {"name": name, "value": value, "path": path, "httpOnly": True}}
+        )
+
+    def enter(self, selector: str) -> None:
+        """Go on in a frame, once it is there."""
+        frame = self.until("document.querySelector(arguments[0])", selector)
+        self._ask("POST", "/frame", {"id": frame})
+
+    def leave(self) -> None:
+        """Go on in the whole window."""
+        self._ask("POST", "/frame", {"id": None})
+
+    def others(self) -> list[str]:
+        """Close the windows that the page has opened; give their addresses."""
+        own, found = self._ask("GET", "/window"), []
+        for each in set(self._ask("GET", "/window/handles")) - {own}:
+            self._ask("POST", "/window", {"handle": each})
+            found.append(self._ask("GET", "/url"))
+            self._ask("DELETE", "/window")
+        self._ask("POST", "/window", {"handle": own})
+        return found
+
     def complaints(self) -> list[str]:
         """Give what is in the console since it was last asked for: violations of the policy, errors."""
         return [entry["message"] for entry in self._ask("POST", "/se/log", {"type": "browser"})]
 
-    def picture(self, path: Path) -> None:
-        """Write what the window shows, as PNG."""
-        path.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
+    def picture(self, path: Path, selector: str = "") -> None:
+        """Write what the window shows, or an element, as PNG."""
+        place = ""
+        if selector:
+            found = self._ask("POST", "/element", {"using": "css selector", "value": selector})
+            place = f"/element/{found[ELEMENT]}"
+        path.write_bytes(base64.b64decode(self._ask("GET", f"{place}/screenshot")))

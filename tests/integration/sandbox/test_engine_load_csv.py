@@ -26,6 +26,26 @@ def test_rows_nulls_and_empty_texts(bench: Bench) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("id INT64 OPTIONS(description='its key'), name STRING", [["1", "x"], ["2", "y"]]),
+        ("name STRING, id INT64 OPTIONS(description='its key')", [["x", "1"], ["y", "2"]]),
+        ("ID FLOAT64 OPTIONS(description='its key'), name STRING", [["1.0", "x"], ["2.0", "y"]]),
+    ],
+)
+def test_rows_are_appended_to_an_empty_table_as_to_any_other(
+    bench: Bench, columns: str, expected: list[list[str]]
+) -> None:
+    """Its columns, their types and what is said of them stay; the second load finds rows."""
+    bench.query(f"CREATE TABLE t ({columns})")
+    before = bench.engine.get_table(PROJECT, "d", "t")["schema"]
+    for row in ("1,x", "2,y"):
+        bench.load("t", bench.put("a.csv", row), **TWO, writeDisposition="WRITE_APPEND")
+    assert bench.cells("t") == expected
+    assert bench.engine.get_table(PROJECT, "d", "t")["schema"] == before
+
+
 def test_nothing_is_skipped_unless_asked(bench: Bench) -> None:
     uri = bench.put("a.csv", "id,name\n1,x\n")
     bench.load("t", uri, schema=fields("id:STRING", "name:STRING"))

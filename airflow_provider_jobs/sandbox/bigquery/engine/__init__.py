@@ -7,6 +7,7 @@
 """
 
 from airflow_provider_jobs.sandbox.bigquery.engine.engine import Engine
+from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
 from airflow_provider_jobs.sandbox.bigquery.engine.names import check_project
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     ApiError,
@@ -24,6 +25,7 @@ __all__ = [
     "JobProblem",
     "Outcome",
     "RunningJob",
+    "Storage",
     "check_project",
     "error_entry",
 ]

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable, get_dataset, get_table
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import check_target, publish, target_of
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import Target, check_target, publish, target_of
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.partitions import partition_of, split_decorator
 from airflow_provider_jobs.sandbox.bigquery.engine.types import column_definitions
 
 if TYPE_CHECKING:
@@ -31,14 +32,14 @@ def run_copy(store: Store, session: Session, job: RunningJob) -> Outcome:
     """
     configuration = job.configuration["copy"]
     names = _source_names(configuration, job.project)
-    name = TableId.from_reference(configuration.get("destinationTable"), job.project, "destinationTable")
-    target = target_of(configuration, name, job.location, "WRITE_EMPTY")
+    target = target_of(configuration, job.project, job.location, "WRITE_EMPTY")
+    name = target.table
     operation = configuration.get("operationType") or "COPY"
     if operation not in {"COPY", "OPERATION_TYPE_UNSPECIFIED"}:
         raise JobProblem("invalid", f"operationType {operation} is not supported by the sandbox")
     physical = store.new_physical()
     with session.transaction():
-        sources = [_source(session, each, name, job.location) for each in names]
+        sources = [_source(session, each, part, target, job.location) for each, part in names]
         get_dataset(session, name.project, name.dataset, job.location)
         existing = check_target(session, target)
         _same_schemas(sources, existing if target.write == "WRITE_APPEND" else None)
@@ -59,25 +60,28 @@ def run_copy(store: Store, session: Session, job: RunningJob) -> Outcome:
     return Outcome(dict(job.configuration), statistics)
 
 
-def _source_names(configuration: Mapping[str, Any], project: str) -> list[TableId]:
+def _source_names(configuration: Mapping[str, Any], project: str) -> list[tuple[TableId, str | None]]:
     one, several = configuration.get("sourceTable"), configuration.get("sourceTables")
     if one and several:
         raise JobProblem("invalid", "Only one of sourceTable and sourceTables may be given")
     references = several or ([one] if one else [])
     if not references:
         raise JobProblem("invalid", "Required parameter is missing: sourceTables")
-    return [TableId.from_reference(each, project, "sourceTable") for each in references]
+    split = map(split_decorator, references)
+    return [(TableId.from_reference(each, project, "sourceTable"), partition) for each, partition in split]
 
 
-def _source(session: Session, name: TableId, target: TableId, location: str) -> StoredTable:
+def _source(
+    session: Session, name: TableId, partition: str | None, target: Target, location: str
+) -> StoredTable:
     found = get_table(session, name, location)
     if found.view_query is not None:
         raise JobProblem(
             "invalid", f"{name} is not allowed for this operation because it is currently a VIEW."
         )
-    if name == target:
+    if (name, partition) == (target.table, target.partition):
         raise JobProblem("invalid", f"Source and destination table are the same: {name}")
-    return found
+    return partition_of(session, found, partition)
 
 
 def _same_schemas(sources: Sequence[StoredTable], existing: StoredTable | None) -> None:

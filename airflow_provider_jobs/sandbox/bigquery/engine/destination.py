@@ -18,7 +18,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.catalog import (
     save_table,
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import shape
+from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.partitions import is_in, partition_of, split_decorator
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
     BIGNUMERIC_SCALE,
@@ -32,7 +34,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine.types import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
     from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
 
 # Parts of a job's configuration that a new table takes over.
@@ -49,10 +50,13 @@ class Target:
     write: str = "WRITE_EMPTY"
     schema_updates: frozenset[str] = frozenset()
     more: dict[str, Any] = field(default_factory=dict)  # metadata of a new table
+    partition: str | None = None  # the one that the rows go to, and that is written
 
 
-def target_of(configuration: Mapping[str, Any], table: TableId, location: str, write: str) -> Target:
-    """Read the dispositions of a job; ``write`` is the default of its kind."""
+def target_of(configuration: Mapping[str, Any], project: str, location: str, write: str) -> Target:
+    """Read the destination and the dispositions of a job; ``write`` is the default of its kind."""
+    reference, partition = split_decorator(configuration.get("destinationTable"))
+    table = TableId.from_reference(reference, project, "destinationTable")
     more = {part: configuration[part] for part in _TABLE_PARTS if configuration.get(part)}
     properties = configuration.get("destinationTableProperties") or {}
     more |= {key: properties[key] for key in ("description", "labels", "friendlyName") if key in properties}
@@ -63,7 +67,7 @@ def target_of(configuration: Mapping[str, Any], table: TableId, location: str, w
     if disposition not in {"WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA", "WRITE_APPEND", "WRITE_EMPTY"}:
         raise JobProblem("invalid", f"Invalid value for writeDisposition: {disposition} is not a valid value")
     updates = frozenset(configuration.get("schemaUpdateOptions") or ())
-    return Target(table, location, create, disposition, updates, more)
+    return Target(table, location, create, disposition, updates, more, partition)
 
 
 def stage(session: Session, physical: str, fields: Sequence[Field], select: str) -> None:
@@ -116,7 +120,11 @@ def check_target(session: Session, target: Target) -> StoredTable | None:
         raise JobProblem("notFound", f"Not found: Table {target.table}")
     if existing is not None and existing.view_query is not None:
         raise JobProblem("invalid", f"Cannot write to {target.table}: it is a view")
-    if existing is not None and target.write == "WRITE_EMPTY" and existing.rows:
+    if (
+        existing is not None
+        and target.write == "WRITE_EMPTY"
+        and partition_of(session, existing, target.partition).rows
+    ):
         raise JobProblem("duplicate", f"Already Exists: Table {target.table}")
     return existing
 
@@ -128,6 +136,8 @@ def publish(
     try:
         with store.writing(session, target.table), session.transaction():
             existing = check_target(session, target)
+            if target.partition is not None:
+                return _into_partition(session, physical, fields, existing, target)
             if existing is None:
                 dataset = get_dataset(session, target.table.project, target.table.dataset)
                 return save_table(session, new_table(target.table, physical, fields, dataset, target.more))
@@ -144,10 +154,35 @@ def publish(
         raise
 
 
+def _into_partition(
+    session: Session,
+    physical: str,
+    fields: Sequence[Field],
+    existing: StoredTable | None,
+    target: Target,
+) -> StoredTable:
+    """Make staged rows a partition's, all of which have to belong there; the others stay as they are."""
+    resource = target.more if existing is None else existing.resource
+    inside = is_in({"tableReference": target.table.reference, **resource}, str(target.partition))
+    if session.rows(f"SELECT count(*) FROM {physical} WHERE NOT ({inside})")[0][0]:  # noqa: S608 - our own name
+        message = "Some rows belong to different partitions rather than destination partition"
+        raise JobProblem("invalid", f"{message} {target.partition}")
+    if existing is None:
+        dataset = get_dataset(session, target.table.project, target.table.dataset)
+        return save_table(session, new_table(target.table, physical, fields, dataset, target.more))
+    if target.write.startswith("WRITE_TRUNCATE"):
+        session.execute(f"DELETE FROM {existing.physical} WHERE {inside}")  # noqa: S608 - our own name
+    return _append(session, physical, fields, existing, target)
+
+
 def _append(
     session: Session, physical: str, fields: Sequence[Field], existing: StoredTable, target: Target
 ) -> StoredTable:
     existing = _fitted(session, fields, existing, target)
+    is_empty = not session.rows(f"SELECT 1 FROM {existing.physical} LIMIT 1")  # noqa: S608 - our own name
+    if is_empty and column_definitions(fields) == column_definitions(existing.fields):
+        drop_rows(session, existing.physical)  # instead of writing every row again
+        return save_table(session, replace(existing, physical=physical))
     wanted = {each.name.lower(): each for each in existing.fields}
     columns = ", ".join(quoted(wanted[each.name.lower()].name) for each in fields)
     values = ", ".join(

@@ -20,6 +20,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import (
     Outcome,
     RunningJob,
 )
+from airflow_provider_jobs.sandbox.bigquery.engine.partitions import partitions
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.cache import ResultCache
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.duck import MACROS
@@ -44,8 +45,8 @@ class Engine:
         """Open the root, or start an empty one: ``bigquery.duckdb`` and ``buckets`` below it."""
         root.mkdir(parents=True, exist_ok=True)
         googlesql()  # it loads meanwhile
-        self._storage = Storage(root)
-        self._store = Store(root.resolve(), [self._storage.buckets, self._storage.scratch], MACROS)
+        self.storage = Storage(root)
+        self._store = Store(root.resolve(), [self.storage.buckets, self.storage.scratch], MACROS)
         with self._store.session() as session:
             self._cache = ResultCache(catalog.hidden_tables(session))
         self._sessions = Sessions()
@@ -144,6 +145,15 @@ class Engine:
             )
             return [encode_row(found.fields, row, int64_timestamps=int64_timestamps) for row in rows]
 
+    def partitions(self, project: str, dataset: str, table: str) -> list[str]:
+        """Give the names of a table's partitions; 400 if it has none by a column."""
+        name = TableId(project, dataset, table)
+        with self._store.session() as session, session.transaction():
+            try:
+                return partitions(session, catalog.get_table(session, name))
+            except JobProblem as problem:
+                raise ApiError(400, problem.reason, problem.message) from problem
+
     # -- jobs -------------------------------------------------------------------------------------
 
     def location_of(self, project: str, configuration: dict[str, Any]) -> str | None:
@@ -197,9 +207,9 @@ class Engine:
 
     def _run_transfer(self, session: Session, job: RunningJob) -> Outcome:
         if "load" in job.configuration:
-            return run_load(self._store, session, self._storage, job)
+            return run_load(self._store, session, self.storage, job)
         if "extract" in job.configuration:
-            return run_extract(session, self._storage, job)
+            return run_extract(session, self.storage, job)
         if "copy" in job.configuration:
             return run_copy(self._store, session, job)
         raise JobProblem(

@@ -89,7 +89,9 @@ class Org:
         :raises SalesforceRefusal: Salesforce would answer 400.
         """
         statement = translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
-        return QueryShape(statement.source.name, statement.columns, statement.chunkable)
+        types = tuple("double" if field.decimal else field.type for field, _ in statement.values)
+        records = tuple(path for path, _, _ in statement.records)
+        return QueryShape(statement.source.name, statement.columns, types, records, statement.chunkable)
 
     def run_query(
         self,
@@ -99,20 +101,27 @@ class Org:
         all_rows: bool = False,
         delimiter: str = "COMMA",
         line_ending: str = "LF",
+        with_ids: bool = False,
     ) -> ResultFile:
         """Write header and records to ``into``, as Bulk API 2.0 does: every value quoted, nulls empty.
 
         :param all_rows: with deleted records, as ``queryAll``.
         :param delimiter: ``columnDelimiter`` of the job: COMMA, TAB, PIPE, SEMICOLON, CARET or BACKQUOTE.
         :param line_ending: ``lineEnding`` of the job, LF or CRLF; newlines inside values are left alone.
+        :param with_ids: before the values of a row, object and id of each record that they are of.
         :raises SalesforceRefusal: as in ``check_query``.
         """
         form = CsvFormat(delimiter, line_ending)
         statement = translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
-        record = form.record_sql([text_of(field, column) for field, column in statement.values])
+        values = [text_of(field, column) for field, column in statement.values]
+        columns = statement.columns
+        if with_ids:
+            columns = tuple(part for path, *_ in statement.records for part in (path, f"{path}.Id")) + columns
+            values = [part for _, *parts in statement.records for part in parts] + values
+        record = form.record_sql(values)
         with self._store.reading(statement.objects) as cursor:
             cursor.execute(f"SELECT {record} {statement.tail}", list(statement.parameters))
-            return form.write(into, statement.columns, cursor)
+            return form.write(into, columns, cursor)
 
     def check_ingest(self, object_name: str, operation: str, external_id_field: str | None = None) -> str:
         """Check what the creation of an ingest job names; give the object in its own spelling.

@@ -15,11 +15,15 @@ class QueryShape:
 
     :param object_name: the queried object in its own spelling; the job's ``object``.
     :param columns: the header of the results, in the order of SELECT; ``Account.Name`` for a parent's field.
+    :param types: the types of these fields.
+    :param records: the records that a row has values of: "" is the object's own, "Account" its parent.
     :param chunkable: whether Salesforce could split it by primary key: neither ORDER BY nor LIMIT.
     """
 
     object_name: str
     columns: tuple[str, ...]
+    types: tuple[str, ...]
+    records: tuple[str, ...]
     chunkable: bool
 
 

@@ -20,6 +20,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.files.export_files import (
 from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import one_character
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.partitions import partition_of, split_decorator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,10 +62,12 @@ def run_extract(session: Session, storage: Storage, job: RunningJob) -> Outcome:
     configuration = job.configuration["extract"]
     options = _options(configuration)
     uris = _uris(configuration)
-    name = TableId.from_reference(configuration.get("sourceTable"), job.project, "sourceTable")
+    reference, partition = split_decorator(configuration.get("sourceTable"))
+    name = TableId.from_reference(reference, job.project, "sourceTable")
     with session.transaction():
         table = get_table(session, name, job.location)
         _refuse(table, options)
+        table = partition_of(session, table, partition)
         parts = _parts(storage, uris, table.rows)
         with storage.folder() as folder:
             written = [_write(session, table, part, options, folder / str(n)) for n, part in enumerate(parts)]

@@ -30,7 +30,6 @@ from airflow_provider_jobs.sandbox.bigquery.engine.files.record_load import (
     load_records,
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile
-from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
 from airflow_provider_jobs.sandbox.bigquery.engine.types import column_bytes
 
@@ -76,8 +75,7 @@ def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) 
     }
     try:
         options = read_options(configuration)
-        table = TableId.from_reference(configuration.get("destinationTable"), job.project, "destinationTable")
-        target = target_of(configuration, table, job.location, "WRITE_APPEND")
+        target = target_of(configuration, job.project, job.location, "WRITE_APPEND")
         existing = check_target(session, target)
         files = _files(storage, job, configuration)
         size = sum(each.path.stat().st_size for each in files)

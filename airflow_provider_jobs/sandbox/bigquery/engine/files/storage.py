@@ -68,6 +68,15 @@ class Storage:
             raise JobProblem("notFound", f"Not found: URI {uri}", uri)
         return [InputFile(f"gs://{path.relative_to(self.buckets).as_posix()}", path) for path in found]
 
+    def bucket(self, name: str) -> Path:
+        """Give the folder that is a bucket, or would be.
+
+        :raises JobProblem: a malformed name.
+        """
+        if self._split(f"gs://{name}/any")[0] != name:
+            raise JobProblem("invalid", f"Invalid bucket name: {name}")
+        return self.buckets / name
+
     def target(self, uri: str) -> Path:
         """Give the path that an object would have; its folders are made when it is written.
 

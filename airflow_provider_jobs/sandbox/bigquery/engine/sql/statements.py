@@ -128,8 +128,7 @@ def _as_text(each: Field, value: Any) -> str | None:
 def _target(context: QueryContext) -> Target:
     destination = context.query.get("destinationTable")
     if destination:
-        table = TableId.from_reference(destination, context.project, "destinationTable")
-        return target_of(context.query, table, context.location, "WRITE_EMPTY")
+        return target_of(context.query, context.project, context.location, "WRITE_EMPTY")
     dataset = ensure_anonymous_dataset(context)
     return Target(TableId(context.project, dataset, f"anon{uuid.uuid4().hex}"), context.location)
 

@@ -146,6 +146,15 @@ class Scope:
         return bool(self._joins) or len(self.objects) > 1
 
     @property
+    def records(self) -> list[tuple[str, str, str]]:
+        """Each record of a row, the parents' too: its path, "" for the own; its object and id, as SQL."""
+        found = [("", f"'{self.object.name}'", self.own_id)]
+        for path, (_, parent, alias) in self._joins.items():
+            name = f'{alias}."Type"' if parent is _NAME else f"'{parent.name}'"
+            found.append((".".join(path), name, f'{alias}."Id"'))
+        return found
+
+    @property
     def own_id(self) -> str:
         """The id of the object's record."""
         return f'{self._table}."Id"'

@@ -31,12 +31,14 @@ class Statement:
     :param source: the queried object.
     :param columns: the header of its results.
     :param values: a field and its SQL for each column.
+    :param records: path, object and id of each record that a row has values of, the latter two as SQL.
     :param tail: all that follows the select list.
     """
 
     source: SObject
     columns: tuple[str, ...]
     values: tuple[tuple[Field, str], ...]
+    records: tuple[tuple[str, str, str], ...]
     tail: str
     parameters: tuple[object, ...]
     objects: frozenset[SObject]
@@ -54,7 +56,7 @@ def translate(soql: str, schema: Schema, *, all_rows: bool, now: datetime) -> St
     scope = Scope(soql, object_named(soql, query.object, schema), query.alias, "t", schema)
     if not scope.object.bulk:
         raise not_for_bulk(scope.object.name)
-    columns = _select(scope, query.selected)
+    columns, records = _select(scope, query.selected), tuple(scope.records)
     parameters: list[object] = []
     semi_joins = SemiJoins(scope, parameters, all_rows=all_rows, now=now)
     filters = Filters(scope, parameters, now, semi_joins.sql)
@@ -68,6 +70,7 @@ def translate(soql: str, schema: Schema, *, all_rows: bool, now: datetime) -> St
         source=scope.object,
         columns=tuple(name for name, _ in columns),
         values=tuple((column.field, column.sql) for _, column in columns),
+        records=records,
         tail=f"FROM {scope.source}{where}{order}{limit}",
         parameters=tuple(parameters),
         objects=frozenset(scope.objects | semi_joins.objects),
