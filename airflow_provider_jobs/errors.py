@@ -121,6 +121,16 @@ class JobCancelled(JobFailed):
         self.retryable = True
 
 
+class CheckFailed(JobsError):
+    """The rows that a query gave are not as a check wants them; a retry asks anew."""
+
+    has_lines = True
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
 class ResultsUnavailable(JobsError):
     """The job has succeeded, and its results could not be read: what it has done stays done.
 

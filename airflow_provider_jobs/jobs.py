@@ -36,6 +36,7 @@ class JobRef:
 
     :param service: ``bigquery``, ``salesforce`` or ``redivis``.
     :param scope: What the id is unique in: a project, an org, a table.
+    :param id: The service's id of the job.
     :param location: The region that runs it, as the service reported it.
     :param created_at: When the service created it, in seconds since 1970.
     """
@@ -67,6 +68,8 @@ class JobRef:
 class JobProblem:
     """One entry of what a service says about a failure, in the vendor's words.
 
+    :param reason: The vendor's code, such as ``invalidQuery``.
+    :param message: What the vendor says.
     :param location: Where in the input: a field, a file, ``query``.
     """
 
@@ -86,6 +89,8 @@ class JobProblem:
 class JobStatus:
     """How a job is doing.
 
+    :param ref: Where the job is.
+    :param state: Its state, in the words that all services share.
     :param vendor_state: The service's own word, such as ``DONE``.
     :param title: What it is, in a failure report: ``BigQuery load job``.
     :param problem: Why it failed; None unless it did.
@@ -96,6 +101,8 @@ class JobStatus:
     :param url: The job's page in the vendor's console.
     :param statistics: The few numbers that people use; names carry their unit.
     :param whole: False if the reply that was read tells less than the job itself would: a list, for example.
+    :param lineage: What the job has read and written, where its service says so by the job itself: names and
+        numbers.
     """
 
     ref: JobRef
@@ -110,9 +117,10 @@ class JobStatus:
     url: str | None = None
     statistics: dict[str, Any] = field(default_factory=dict)
     whole: bool = True
+    lineage: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _make_fit(self, "vendor_state", "title", "statement", "statistics")
+        _make_fit(self, "vendor_state", "title", "statement", "statistics", "lineage")
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object that :meth:`from_json` reads."""

@@ -50,9 +50,9 @@ _SECRET_NAME = re.compile(
 )
 #: Fields that are named after a secret, and hold none: where it is, and what kind it has.
 _PLAIN_NAME = re.compile(r"(ur[il]|_type|endpoint|(?<!session)_id|storage_token)$", re.IGNORECASE)
-_PLACE_NAME = re.compile(r"(path|file)$", re.IGNORECASE)
+_PLACE_NAME = re.compile(r"(path|file|credential_config_secret)$", re.IGNORECASE)
 #: Documents whose fields are secret or not each by its own name.
-_DOCUMENT_NAME = re.compile(r"(keyfile_dict|credential_config_file|credential_source)$")
+_DOCUMENT_NAME = re.compile(r"(keyfile_dict|credential_config_(file|secret)|credential_source)$")
 #: A password may hold an @.
 _PASSWORD_IN_URL = re.compile(r"://[^/?#\s:@\"]*:([^/?#\s\"]+)@")
 #: Looks like a secret, whoever it belongs to; what is in the first group stays.
@@ -182,8 +182,12 @@ def shown(text: object, most: int = MOST_CHARACTERS) -> str:
 
 def shown_lines(text: object) -> str:
     """Return a report of ours, whose line ends are its own, as it may be shown."""
-    masked = _without_shapes(_without_secrets(str(text)))
-    return "\n".join(shown(line, MOST_MESSAGE_CHARACTERS) for line in masked.split("\n"))
+    return "\n".join(shown(line, MOST_MESSAGE_CHARACTERS) for line in masked(str(text)).split("\n"))
+
+
+def masked(text: str) -> str:
+    """Return a text, of any length and as it is but for the secrets in it."""
+    return _without_shapes(_without_secrets(text))
 
 
 def page_words(page: str, most: int) -> str:
@@ -193,15 +197,15 @@ def page_words(page: str, most: int) -> str:
     """
     if not _PAGE.search(page[:_MOST_PAGE]):
         return ""
-    page = _without_shapes(_without_secrets(page[:_MOST_PAGE]))
+    page = masked(page[:_MOST_PAGE])
     words = html.unescape(_TAG.sub(" ", _UNSEEN.sub(" ", page)))
     return shown(_ADDRESS.sub("(address)", " ".join(words.split())), most)
 
 
 def one_line(text: object, most: int = MOST_CHARACTERS) -> str:
     """Return a text of several lines as one that may be shown; line ends and indents become spaces."""
-    masked = _without_shapes(_without_secrets(str(text))[:_MOST_SEARCHED])
-    return shown(" ".join(masked.split()), most)
+    found = _without_shapes(_without_secrets(str(text))[:_MOST_SEARCHED])
+    return shown(" ".join(found.split()), most)
 
 
 def _shown(text: str, most: int) -> str:

@@ -98,19 +98,21 @@ def _many(noun: str) -> Callable[[Any], str]:
     return lambda count: f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _bytes(verb: str) -> Callable[[Any], str]:
-    def say(count: Any) -> str:
-        size = float(count)
-        if size < 1000:  # noqa: PLR2004 - the step between units
-            return f"{count} bytes {verb}"
-        unit = ""
-        for unit in ("kB", "MB", "GB", "TB", "PB"):  # noqa: B007 - the last one is used
-            size /= 1000
-            if size < 1000:  # noqa: PLR2004 - as above
-                break
-        return f"{size:,.1f} {unit} {verb}"
+def size_of(count: float) -> str:
+    """Return a number of bytes in the unit that fits."""
+    size = float(count)
+    if size < 1000:  # noqa: PLR2004 - the step between units
+        return f"{count} bytes"
+    unit = ""
+    for unit in ("kB", "MB", "GB", "TB", "PB"):  # noqa: B007 - the last one is used
+        size /= 1000
+        if size < 1000:  # noqa: PLR2004 - as above
+            break
+    return f"{size:,.1f} {unit}"
 
-    return say
+
+def _bytes(verb: str) -> Callable[[Any], str]:
+    return lambda count: f"{size_of(count)} {verb}"
 
 
 def _named(found: Any) -> str:

@@ -95,6 +95,14 @@ def refs_of(document: Mapping[str, Any]) -> list[JobRef]:
     return [replace(ref, id=each) for each in split_ids(ref.id)]
 
 
+def documents(statuses: Sequence[JobStatus]) -> list[dict[str, Any]]:
+    """Return JSON objects of which each is a status; of several jobs without what is told of one alone."""
+    if len(statuses) > 1:
+        short = [{name: each.lineage[name] for name in each.lineage if name != "job"} for each in statuses]
+        statuses = [replace(each, lineage=told) for each, told in zip(statuses, short, strict=True)]
+    return [each.to_json() for each in statuses]
+
+
 def names(refs: Sequence[JobRef]) -> str:
     """Return what a message calls these jobs."""
     return ", ".join(map(str, refs))

@@ -11,9 +11,19 @@ from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.redivis.api import ENDPOINT
 from airflow_provider_jobs.clients.redivis.client import RedivisClient
+from airflow_provider_jobs.connection_forms import REDIVIS, field_behaviour
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.errors import ConfigurationError, NotFoundError
-from airflow_provider_jobs.hooks.base import JobsHook, StaticToken, extra_of, limits_of, transport_of
+from airflow_provider_jobs.hooks.base import (
+    JobsHook,
+    StaticToken,
+    extra_of,
+    form_widgets,
+    limits_of,
+    transport_of,
+)
+from airflow_provider_jobs.lineage.assets import collect
+from airflow_provider_jobs.lineage.datasets import redivis_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,16 +74,30 @@ class RedivisHook(JobsHook[RedivisClient]):
     """The Redivis client of one connection, and nothing besides.
 
     Takes connections of type ``redivis``: the password is the API token, the host the API's address.
+
+    :param redivis_conn_id: The connection.
     """
 
     conn_name_attr = "redivis_conn_id"
     default_conn_name = "redivis_default"
     conn_type = "redivis"
     hook_name = "Redivis"
+    address_fields = ("host",)
+    login_fields = ("password",)
 
     def __init__(self, redivis_conn_id: str = default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.redivis_conn_id = redivis_conn_id
+
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """Return the form's fields for Airflow 3.1, which does not read them of the provider's metadata."""
+        return form_widgets(REDIVIS)
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Return how Airflow 3.1 shows the fields that every connection has."""
+        return field_behaviour(REDIVIS)
 
     def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> RedivisClient:
         """Return the client of a connection that has been looked up already."""
@@ -88,11 +112,17 @@ class RedivisHook(JobsHook[RedivisClient]):
 
     def create_upload(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create an upload; see :meth:`.RedivisClient.create_upload`."""
-        return self.get_conn().create_upload(table, fields)
+        client = self.get_conn()
+        upload = client.create_upload(table, fields)
+        collect(self, lambda: ((), [redivis_data(client.host, table)]))
+        return upload
 
     def put_upload(self, table: str, content: Any, name: str | None = None, **options: Any) -> dict[str, Any]:
         """Send a file and create its upload; see :meth:`.RedivisClient.put_upload`."""
-        return self.get_conn().put_upload(table, content, name, **options)
+        client = self.get_conn()
+        upload = client.put_upload(table, content, name, **options)
+        collect(self, lambda: ((), [redivis_data(client.host, table)]))
+        return upload
 
     def get_upload(self, table: str, name: str) -> dict[str, Any]:
         """Return an upload; see :meth:`.RedivisClient.get_upload`."""

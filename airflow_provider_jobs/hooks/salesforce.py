@@ -6,8 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.connection_forms import SALESFORCE, field_behaviour
 from airflow_provider_jobs.core.http.messages import number
-from airflow_provider_jobs.hooks.base import JobsHook, limits_of, transport_of
+from airflow_provider_jobs.hooks.base import JobsHook, form_widgets, limits_of, transport_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
     LoginToken,
@@ -15,6 +16,8 @@ from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
     new_token,
     token_for,
 )
+from airflow_provider_jobs.lineage.assets import collect
+from airflow_provider_jobs.lineage.datasets import salesforce_object
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.core.http.limits import Limits
     from airflow_provider_jobs.core.http.retry import RetryPolicy
     from airflow_provider_jobs.jobs import JobRef
+    from airflow_provider_jobs.lineage.datasets import Dataset
 
 
 class SalesforceHook(JobsHook[SalesforceClient]):
@@ -33,6 +37,7 @@ class SalesforceHook(JobsHook[SalesforceClient]):
     Takes connections of type ``salesforce_bulk``, and those of type ``salesforce`` as they are. A ``job`` is
     an id, of the ``kind`` that goes with it (``query`` or ``ingest``), or a :class:`.JobRef`.
 
+    :param salesforce_conn_id: The connection.
     :param session_id: A ready token, in place of what the connection holds; its org is the connection's.
     :param version: The API version of new jobs, such as ``59.0``; default is the connection's.
     :param delete_cancelled: Delete the jobs that the engine cancels, once they have ended.
@@ -42,6 +47,8 @@ class SalesforceHook(JobsHook[SalesforceClient]):
     default_conn_name = "salesforce_default"
     conn_type = "salesforce_bulk"
     hook_name = "Salesforce Bulk API 2.0"
+    address_fields = ("instance_url", "domain", "proxies")
+    login_fields = ("access_token",)  # a login that is refused says what to look at
 
     def __init__(
         self,
@@ -66,6 +73,16 @@ class SalesforceHook(JobsHook[SalesforceClient]):
             token.reread = lambda: self._settings(self.looked_up())
         return self.client_of(connection)
 
+    @staticmethod
+    def get_connection_form_widgets() -> dict[str, Any]:
+        """Return the form's fields for Airflow 3.1, which does not read them of the provider's metadata."""
+        return form_widgets(SALESFORCE)
+
+    @staticmethod
+    def get_ui_field_behaviour() -> dict[str, Any]:
+        """Return how Airflow 3.1 shows the fields that every connection has."""
+        return field_behaviour(SALESFORCE)
+
     def client_of(self, connection: Connection, retry: RetryPolicy | None = None) -> SalesforceClient:
         """Return the client of a connection that has been looked up already.
 
@@ -89,11 +106,17 @@ class SalesforceHook(JobsHook[SalesforceClient]):
 
     def create_query_job(self, body: Mapping[str, Any], *, version: str | None = None) -> dict[str, Any]:
         """Create a query job; see :meth:`.SalesforceClient.create_query_job`."""
-        return self.get_conn().create_query_job(body, version=version)
+        client = self.get_conn()
+        job = client.create_query_job(body, version=version)
+        collect(self, lambda: (_objects(client, job), ()))
+        return job
 
     def create_ingest_job(self, body: Mapping[str, Any], *, version: str | None = None) -> dict[str, Any]:
         """Create an ingest job, which waits for data; see :meth:`.SalesforceClient.create_ingest_job`."""
-        return self.get_conn().create_ingest_job(body, version=version)
+        client = self.get_conn()
+        job = client.create_ingest_job(body, version=version)
+        collect(self, lambda: ((), _objects(client, job)))
+        return job
 
     def upload_job_data(self, job: str | JobRef, content: Any, *, version: str | None = None) -> None:
         """Send an ingest job's data, a path or bytes; see :meth:`.SalesforceClient.upload_job_data`."""
@@ -162,6 +185,10 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         return SalesforceSettings.from_connection(
             self.salesforce_conn_id, connection, session_id=self._session_id, version=self.version
         )
+
+
+def _objects(client: SalesforceClient, job: Mapping[str, Any]) -> list[Dataset]:
+    return [salesforce_object(client.scope, str(job["object"]))] if job.get("object") else []
 
 
 class DiscardingClient(SalesforceClient):

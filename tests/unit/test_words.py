@@ -186,6 +186,8 @@ def test_a_warning_of_a_service_is_one_line(caplog: pytest.LogCaptureFixture) ->
         ({"keyfile_dict": "not json"}, {"not json"}),
         ({"credential_config_file": {"client_secret": "w0rd1", "token_url": "https://x"}}, {"w0rd1"}),
         ({"credential_config_file": "/keys/federation.json"}, set()),
+        ({"credential_config_secret": {"client_secret": "w0rd1", "token_url": "https://x"}}, {"w0rd1"}),
+        ({"credential_config_secret": "/keys/federation.json"}, set()),
         ({"key_path": "/keys/robot.json"}, set()),
         ({"key_path": '{"private_key": "w0rd1"}'}, {"w0rd1"}),
         ({"key_path": "w0rd1"}, {"w0rd1"}),
@@ -197,6 +199,7 @@ def test_a_warning_of_a_service_is_one_line(caplog: pytest.LogCaptureFixture) ->
         ({"proxies": "http://who.knows@proxy:1"}, set()),  # a name, or a host to be taken for another
         ({"api_key": 12345678, "storage_token": True, "token_uri": "https://t"}, {"12345678"}),
         ({"session_id": "w0rd1", "client_id": "me", "consumer_key": "w0rd2"}, {"w0rd1", "w0rd2"}),
+        ({"consumer_api_key": "w0rd1"}, {"w0rd1"}),
         ({"my_secrets": {"one": "w0rd1", "more": ["w0rd2"]}}, {"w0rd1", "w0rd2"}),
     ],
 )

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.bigquery.fields import typed
-from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project, table_reference
-from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json
+from airflow_provider_jobs.clients.bigquery.names import (
+    check_job_id,
+    check_project,
+    dataset_reference,
+    table_reference,
+)
+from airflow_provider_jobs.clients.bigquery.replies import job_status, parse_job, parse_json, service_error
 from airflow_provider_jobs.clients.bigquery.rows import typed_rows
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
 from airflow_provider_jobs.core.http.messages import Request, check_url, listed, number, pages
@@ -59,6 +65,9 @@ class BigQueryApi:
         self._transport = transport
         self._endpoint = check_url(endpoint).rstrip("/")
         self._origins = Origins((self._endpoint,), (universe_domain,))
+        # Whoever plays BigQuery at an address of its own plays Cloud Storage there, too.
+        googles = (urlsplit(self._endpoint).hostname or "").endswith(f".{universe_domain}")
+        self._storage = f"https://storage.{universe_domain}" if googles else self._endpoint
 
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/insert
     def insert_job(self, job: Mapping[str, Any], project: str | None = None) -> dict[str, Any]:
@@ -193,6 +202,17 @@ class BigQueryApi:
             raise ProtocolError("getQueryResults answered without totalRows")
         return rows
 
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets/get
+    def get_dataset(self, dataset: str | Mapping[str, str]) -> dict[str, Any]:
+        """Return a Dataset resource.
+
+        :param dataset: ``project.dataset``, ``dataset`` in the client's project, or the API's
+            DatasetReference.
+        :raises NotFoundError: there is no such dataset.
+        """
+        reference = dataset_reference(dataset, self.project, "dataset")
+        return self._call("GET", reference["projectId"], "datasets", reference["datasetId"])
+
     # https://cloud.google.com/bigquery/docs/reference/rest/v2/tables/get
     def get_table(self, table: str | Mapping[str, str]) -> dict[str, Any]:
         """Return a Table resource, its schema among it.
@@ -223,6 +243,40 @@ class BigQueryApi:
         with suppress(NotFoundError):
             self._call("DELETE", reference["projectId"], *_table_path(reference))
 
+    # https://cloud.google.com/bigquery/docs/reference/rest/v2/tabledata/list
+    def list_row_pages(self, table: str | Mapping[str, str], **options: Any) -> Iterator[dict[str, Any]]:
+        """Yield pages of a table's rows as they are stored, which costs nothing.
+
+        :param table: As in :meth:`get_table`.
+        :param options: The API's parameters: maxResults (rows a page), selectedFields, startIndex, pageToken.
+        :raises NotFoundError: there is no such table.
+        """
+        reference = table_reference(table, self.project, "table", is_read=True)
+        path = (*_table_path(reference), "data")
+
+        def ask(token: str | None) -> dict[str, Any]:
+            params = {**options, "formatOptions.useInt64Timestamp": True, "pageToken": token}
+            return self._call("GET", reference["projectId"], *path, params=params)
+
+        what, token = "tabledata.list", options.get("pageToken")
+        return pages(ask, lambda page: page.get("pageToken"), what, token, most_pages=_MOST_ROW_PAGES)
+
+    def result_columns(self, ref: JobRef) -> list[str]:
+        """Return the names of a finished query's columns, none of a statement that has no rows."""
+        params = {"location": ref.location, "maxResults": 0, "fields": "schema"}
+        page = self._call("GET", ref.scope, "queries", check_job_id(ref.id), params=params)
+        return [field["name"] for field in listed(page.get("schema") or {}, "fields")]
+
+    # https://cloud.google.com/storage/docs/json_api/v1/objects/get
+    def read_object(self, bucket: str, name: str) -> bytes:
+        """Return a small object of Cloud Storage.
+
+        :raises NotFoundError: there is no such object.
+        """
+        path = path_of("storage", "v1", "b", bucket, "o", name)
+        request = Request("GET", f"{self._storage}{path}", {"alt": "media"})
+        return self._transport.call(request, _content)
+
     def service_time(self, ours: float) -> float:
         """Return what BigQuery's clock shows when ours shows that, as far as replies have told."""
         return self._transport.service_time(ours)
@@ -244,6 +298,13 @@ class BigQueryApi:
         url = f"{self._endpoint}/bigquery/v2{self._path(project, *path)}"
         request = Request(method, url, params or {}, body, idempotent, within_seconds=self.within_seconds)
         return self._transport.call(request, parse)
+
+
+def _content(reply: Reply) -> bytes:
+    """Return the body of a reply that is not JSON."""
+    if not reply.good:
+        raise service_error(reply)
+    return reply.body
 
 
 def _table_path(reference: Mapping[str, str]) -> tuple[str, str, str, str]:

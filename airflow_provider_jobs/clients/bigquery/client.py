@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.api import ENDPOINT, UNIVERSE_DOMAIN
 from airflow_provider_jobs.clients.bigquery.replies import failing_place, job_status
-from airflow_provider_jobs.clients.bigquery.search import JobSearch
-from airflow_provider_jobs.clients.bigquery.submit import listed_location, submit_once
+from airflow_provider_jobs.clients.bigquery.search import JobSearch, TableSearch
+from airflow_provider_jobs.clients.bigquery.submit import listed_location, submit_once, was_submitted
 from airflow_provider_jobs.clients.bigquery.upload import BigQueryUploads
 from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
 from airflow_provider_jobs.core.wait.job_list import ASK_SECONDS, LIST_SECONDS, looking
@@ -33,6 +33,7 @@ class BigQueryClient(BigQueryUploads):
     Single requests, and the other parameters, are those of :class:`.BigQueryApi`. ``submit``, ``status``,
     ``status_many`` and ``cancel`` are what the engine asks of every service.
 
+    :param transport: Sends the requests, with the token: see :class:`.Transport`.
     :param location: The region of jobs, where a task names none.
     :param table_project: The project of tables whose names have none; default is the one that pays for jobs.
     """
@@ -62,6 +63,10 @@ class BigQueryClient(BigQueryUploads):
         """Run the work once: start its job, or adopt the one that an earlier attempt started."""
         return submit_once(self, request)
 
+    def was_submitted(self, request: JobRequest) -> bool:
+        """Return True if an earlier attempt has submitted the work, whatever has become of it."""
+        return was_submitted(self, request)
+
     def status_many(
         self, refs: Sequence[JobRef], tell: Tell | None = None
     ) -> dict[JobRef, JobStatus | JobsError]:
@@ -69,8 +74,12 @@ class BigQueryClient(BigQueryUploads):
         return self._many.statuses(refs, tell)
 
     def search_ended(self, search: Mapping[str, Any]) -> bool:
-        """Return True if all jobs that a :class:`.JobSearch` matches have ended, and they are enough."""
-        return JobSearch(**search).ended(self)
+        """Return True if what is looked for is there.
+
+        :param search: Of a :class:`.JobSearch`, whose jobs have to have ended, or a :class:`.TableSearch`.
+        """
+        kind = TableSearch if "table" in search else JobSearch
+        return kind(**search).ended(self)
 
     def cancel(self, ref: JobRef) -> bool:
         """Ask for a job's end; return True if there is nothing to stop, since it has ended.

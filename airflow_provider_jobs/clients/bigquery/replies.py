@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from airflow_provider_jobs.clients.bigquery import flow
 from airflow_provider_jobs.clients.bigquery.configuration import JOB_TYPES
 from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project
 from airflow_provider_jobs.core.http.messages import listed
@@ -92,18 +93,20 @@ def _job_status(job: Mapping[str, Any]) -> JobStatus:
     if state is JobState.SUCCEEDED and problem:
         state = JobState.CANCELLED if problem.get("reason") == "stopped" else JobState.FAILED
     errors = (status.get("errors") or []) if problem else []
+    account = str(job.get("user_email") or "")
     kinds = [kind for kind in JOB_TYPES if kind in (job.get("configuration") or {})]
     return JobStatus(
         ref=ref,
         state=state,
         vendor_state=vendor_state,
         title=" ".join(["BigQuery", *kinds, "job"]),
-        problem=_problem(problem) if problem else None,
-        problems=tuple(_problem(each) for each in errors[:SHOWN_PROBLEMS]),
+        problem=_problem(problem, account) if problem else None,
+        problems=tuple(_problem(each, account) for each in errors[:SHOWN_PROBLEMS]),
         problem_count=len(errors),
         retryable=bool(problem) and _may_succeed_anew(_problem(problem)),
         url=console_url(ref) if ref.id else None,
         statistics=_statistics(job),
+        lineage=flow.of_job(job) if state.ended else {},
     )
 
 
@@ -200,11 +203,12 @@ def _may_succeed_anew(problem: JobProblem) -> bool:
     return problem.reason in RETRYABLE_JOB_REASONS or bool(_LATER_MESSAGE.search(problem.message))
 
 
-def _problem(entry: Mapping[str, str]) -> JobProblem:
+def _problem(entry: Mapping[str, str], account: str = "") -> JobProblem:
     location = entry.get("location")
+    denied = account and entry.get("reason") == "accessDenied"
     return JobProblem(
         reason=str(entry.get("reason") or "unknown"),
-        message=str(entry.get("message") or ""),
+        message=str(entry.get("message") or "") + (f" (asked as {account})" if denied else ""),
         location=str(location) if location else None,
     )
 

@@ -1,4 +1,6 @@
-"""Jobs that a filter of jobs.list matches, narrowed by label or by the beginning of the id.
+"""What a sensor looks for: jobs that a filter matches, or a table.
+
+Jobs are those of jobs.list, narrowed by label or by the beginning of the id.
 
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/list
 """
@@ -9,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.names import check_job_id
+from airflow_provider_jobs.clients.bigquery.read import partition_exists, table_exists
 from airflow_provider_jobs.clients.bigquery.replies import job_status, listed_jobs
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 
@@ -96,3 +99,25 @@ class JobSearch:
                 labels = labels if isinstance(labels, dict) else {}
                 if job_id.startswith(self.job_id_prefix or "") and self.labels.items() <= labels.items():
                     yield job
+
+
+@dataclass(frozen=True)
+class TableSearch:
+    """A table to look for, or a partition of it.
+
+    :param table: As the API's TableReference.
+    :param partition: Its partition, such as ``20260131``; None is satisfied by the table itself.
+    """
+
+    table: dict[str, str]
+    partition: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return asdict(self)
+
+    def ended(self, api: BigQueryApi) -> bool:
+        """Return True if it is there."""
+        if self.partition is None:
+            return table_exists(api, self.table)
+        return partition_exists(api, self.table, self.partition)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.bigquery.names import check_job_id
 from airflow_provider_jobs.clients.bigquery.replies import job_ref, job_status, listed_jobs
 from airflow_provider_jobs.clients.bigquery.upload import in_one_request
 from airflow_provider_jobs.core.http.retry import RetryPolicy
@@ -83,6 +84,14 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
                 request.media.memory.forget()  # the upload is over
             return Submission(status, adopted=not made_now)
     raise JobsError(f"{MAX_ATTEMPTS} jobs of the id {request.key}_… failed before this one")
+
+
+def was_submitted(api: BigQueryApi, request: JobRequest) -> bool:
+    """Return True if there is a job of the work, whatever has become of it, wherever it is."""
+    reference = next(_references(request, check_job_id(request.key)))
+    if api.find_job(reference):
+        return True
+    return not request.location and listed_location(api, reference["jobId"], request.scope) is not None
 
 
 def _references(request: JobRequest, key: str) -> Iterator[dict[str, str]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.redivis.names import (
     dataset_reference,
@@ -51,6 +52,11 @@ class RedivisApi:
         self.repeat = transport.repeat
         self._base = check_url(endpoint).rstrip("/")
         self._warn = WarnOnce()
+
+    @property
+    def host(self) -> str:
+        """The host of the API."""
+        return urlsplit(self._base).netloc
 
     # https://docs.redivis.com/api/rest-api/uploads/post
     def create_upload(self, table: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class RedivisClient(RedivisApi):
     Single requests, and the other parameters, are those of :class:`.RedivisApi`. ``submit``, ``status``,
     ``status_many`` and ``cancel`` are what the engine asks of every service.
 
+    :param transport: Sends the requests, with the token: see :class:`.Transport`.
     :param storage_token: Send the token to storage on other hosts than the API's.
     """
 

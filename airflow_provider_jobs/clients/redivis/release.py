@@ -40,8 +40,8 @@ _SHOWN = 10
 class ReleaseRequest(JobRequest):
     """A release of ``scope``, a dataset; ``body`` holds the notes.
 
-    :param on_incomplete: What a failed upload does, or a table that was made for one and has no rows:
-        ``fail`` the release, ``warn`` in the log, or None, which asks nobody.
+    :param on_incomplete: What a failed upload does, or a table that was made for one and has no complete
+        one: ``fail`` the release, ``warn`` in the log, or None, which asks nobody.
     :param after: Tag of the version that was released before, as an earlier attempt saw it; None if this is
         the first attempt.
     """
@@ -68,13 +68,15 @@ def _incomplete(api: RedivisApi, dataset: DatasetReference) -> Iterator[str]:
     for table in api.list_tables(str(dataset)):
         name = str(table.get("name"))
         reference = str(TableReference(dataset, name))
+        arrived = number(table.get("numRows")) != 0
         for upload in api.list_uploads(reference):
+            arrived = arrived or upload.get("status") == "completed"  # of no rows: a header alone
             if upload.get("status") == "failed":
                 whole = api.get_upload(reference, str(upload.get("name")))
                 told = whole.get("errorMessage") or "Redivis gives no reason"
                 yield f"upload {upload.get('name')} of table {name} has failed ({told})"
-        if table.get("description") == MADE_FOR_UPLOADS and number(table.get("numRows")) == 0:
-            yield f"table {name}, which was made for an upload, has no rows"
+        if table.get("description") == MADE_FOR_UPLOADS and not arrived:
+            yield f"table {name}, which was made for an upload, has none that is complete"
 
 
 def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
@@ -96,7 +98,7 @@ def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
             return Submission(status, adopted=True)
         if tag != NOT_RELEASED and not dataset.get("nextVersion"):
             log.info("%s has no version to release: %s is released already", reference, shown(tag))
-            return Submission(released_status(status.ref, tag), adopted=True)
+            return Submission(released_status(status.ref, dataset), adopted=True)
         if request.on_incomplete:
             _check_complete(api, reference, request.on_incomplete)
         try:

@@ -33,6 +33,8 @@ GONE = "gone"
 RELEASE_AFTER = "release-after-"
 #: In place of the tag, where no version is released yet.
 NOT_RELEASED = "none"
+#: An address of a page: who may read it is told by no user, query or fragment.
+_PAGE_URL = re.compile(r"https?://[\w.\[\]:-]{1,255}(?:/[\w.:~%-]{0,200}){0,20}", re.ASCII)
 #: Most characters of a service's message that are repeated.
 _MESSAGE_LENGTH = 2000
 #: Characters of a version's tag, such as v1.2, that tell it from others.
@@ -121,6 +123,7 @@ def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = No
         vendor_state=word or "without bytes",
         title=f"Redivis upload {name}",
         problem=JobProblem("the upload", message) if state is JobState.FAILED else None,
+        url=page_url(upload),
         statistics={
             "name": name,
             "row_count": number(upload.get("numRows")),
@@ -130,6 +133,12 @@ def upload_status(upload: Mapping[str, Any], table: str, ref: JobRef | None = No
         },
         whole=upload.get("badRecordsCount") is not None,  # only a get tells
     )
+
+
+def page_url(resource: Mapping[str, Any]) -> str | None:
+    """Return the address of the page that Redivis shows a resource on; None of what may hold a secret."""
+    url = resource.get("url")
+    return url if isinstance(url, str) and _PAGE_URL.fullmatch(url) else None
 
 
 def checked_status(status: JobStatus, expected: Expected | None) -> JobStatus:
@@ -163,22 +172,24 @@ def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
     """Return how a dataset's next release is doing, that after the version which ``ref`` names."""
     tag = released_tag(dataset)
     if tag not in {NOT_RELEASED, ref.id.removeprefix(RELEASE_AFTER)}:
-        return released_status(ref, tag)
+        return released_status(ref, dataset)
     version = dataset.get("nextVersion") or dataset.get("version")
     version = version if isinstance(version, Mapping) else {}
     word = str(version.get("status") or "unreleased")
     state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
-    status = JobStatus(ref, state, word, title=f"Redivis release of {ref.scope}")
+    status = JobStatus(ref, state, word, title=f"Redivis release of {ref.scope}", url=page_url(dataset))
     if message := version.get("releaseErrorMessage"):
         problem = JobProblem("the release", shown(message, _MESSAGE_LENGTH))
         return replace(status, state=JobState.FAILED, problem=problem)
     return status
 
 
-def released_status(ref: JobRef, tag: str) -> JobStatus:
-    """Return the status of a release that has happened, and made the version of a tag readable."""
-    title = f"Redivis release of {ref.scope}"
-    return JobStatus(ref, JobState.SUCCEEDED, "released", title=title, statistics={"version": tag})
+def released_status(ref: JobRef, dataset: Mapping[str, Any]) -> JobStatus:
+    """Return the status of a release that has happened, and made a version of the dataset readable."""
+    title, found = f"Redivis release of {ref.scope}", {"version": released_tag(dataset)}
+    return JobStatus(
+        ref, JobState.SUCCEEDED, "released", title=title, url=page_url(dataset), statistics=found
+    )
 
 
 def md5_hex(value: Any) -> str | None:

@@ -38,6 +38,7 @@ class SalesforceClient(SalesforceApi):
     version that go with it, or a :class:`.JobRef`, which knows both. ``submit``, ``status``, ``status_many``
     and ``cancel`` are what the engine asks of every service.
 
+    :param transport: Sends the requests, with the token: see :class:`.Transport`.
     :param instance_url: The org's address, such as ``https://acme.my.salesforce.com``.
     :param version: The API version of new jobs; a job keeps its own for life.
     :param client_id: Names the caller in Salesforce's own logs (``Sforce-Call-Options``).

@@ -40,6 +40,7 @@ _MOST_WARNING_CHARACTERS = 600
 #: Characters that are shown of a page that came in place of a reply.
 _MOST_PAGE_CHARACTERS = 300
 _UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _ERRORS_BY_STATUS: dict[int, type[ServiceError]] = {
     _UNAUTHORIZED: AuthenticationError,
     404: NotFoundError,
@@ -93,12 +94,14 @@ class Reply:
     """One reply, read to its end. Header names are looked up in any case.
 
     :param host: Who sent it, for messages; empty if nobody knows.
+    :param account: Who asked, likewise.
     """
 
     status: int
     headers: Mapping[str, str] = field(repr=False)  # a service may send back what it was sent
     body: bytes = field(repr=False)
     host: str = ""
+    account: str = ""
 
     def json(self) -> Any:
         """Return the body's JSON document.
@@ -151,6 +154,8 @@ class Reply:
         pause = LATER_SECONDS if later and pause is None else pause
         text = f"{service} answered {self.status} {shown(reason, 100)}".rstrip()
         text += f": {shown(message or self.page_words or 'no message')}"
+        if self.status == _FORBIDDEN and self.account and not (retryable or later):
+            text += f" (asked as {self.account})"
         if (retryable or later) and (pause or 0.0) > LONGEST_PAUSE_SECONDS and self.status != _UNAUTHORIZED:
             text += f" (come back in {pause:.0f} s)"
         return _ERRORS_BY_STATUS.get(self.status, ServiceError)(

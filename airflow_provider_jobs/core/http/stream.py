@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import zlib
+import importlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError
 
@@ -14,19 +14,27 @@ from airflow_provider_jobs.errors import ProtocolError
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping
 
     import requests
+
+try:
+    inflating: Any = importlib.import_module("isal.isal_zlib")  # the extra `isal`: three times as fast
+except ImportError:
+    inflating = importlib.import_module("zlib")
 
 #: Bytes that are asked of the connection at a time: larger ones are no faster, and each thread holds one.
 READ_BYTES = 256 * 1024
 #: Bytes that one block may grow to when it is decompressed.
 _MOST_BYTES = READ_BYTES
 _GZIP_FORMAT = 31
+_GZIP_BEGINNING = b"\x1f\x8b"
 _GZIP = frozenset({"gzip", "x-gzip"})
 #: Compressed bytes that are decompressed at a time: each call copies what it leaves of them, and of more that
 #: took a quarter of the time.
 _AT_A_TIME_BYTES = 64 * 1024
+_NOT_GZIP = "the body claims to be compressed by gzip, and is not"
 #: Gzip members of one body: each of them costs a copy of what is left of these.
 _MOST_MEMBERS = 10_000
 
@@ -55,6 +63,13 @@ class StreamedReply:
         if self.packed is None:
             return self
         return replace(self, blocks=_inflated(_handed_over(self.packed, keep)), packed=None)
+
+    def in_turns(self, turns: threading.Semaphore) -> StreamedReply:
+        """Return the reply in the form that lets go of its reader's turn while it waits for the network."""
+        if self.packed is None:
+            return replace(self, blocks=_between_turns(self.blocks, turns))
+        packed = _between_turns(self.packed, turns)
+        return replace(self, blocks=_inflated(packed), packed=packed)
 
 
 def blocks_of(response: requests.Response) -> Iterator[bytes]:
@@ -114,6 +129,18 @@ def _handed_over(blocks: Iterator[bytes], keep: Callable[[bytes], None]) -> Iter
         yield block
 
 
+def _between_turns(blocks: Iterator[bytes], turns: threading.Semaphore) -> Iterator[bytes]:
+    while True:
+        turns.release()
+        try:
+            block = next(blocks, b"")
+        finally:
+            turns.acquire()
+        if not block:
+            return
+        yield block
+
+
 def _cut(blocks: Iterator[bytes]) -> Iterator[bytes | memoryview]:
     for block in blocks:
         view = memoryview(block)
@@ -121,20 +148,22 @@ def _cut(blocks: Iterator[bytes]) -> Iterator[bytes | memoryview]:
 
 
 def _inflated(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    decoder = zlib.decompressobj(_GZIP_FORMAT)
+    decoder = inflating.decompressobj(_GZIP_FORMAT)
     members = 0
     try:
         for block in _cut(blocks):
             members, left = max(members, 1), block
             while left:
                 if decoder.eof:  # another member follows
-                    decoder, members = zlib.decompressobj(_GZIP_FORMAT), members + 1
+                    if not _GZIP_BEGINNING.startswith(bytes(left[:2])):
+                        raise ProtocolError(_NOT_GZIP)
+                    decoder, members = inflating.decompressobj(_GZIP_FORMAT), members + 1
                     if members > _MOST_MEMBERS:
                         raise ProtocolError(f"the body has more than {_MOST_MEMBERS} gzip members")
                 if made := decoder.decompress(left, _MOST_BYTES):
                     yield made
                 left = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
-    except zlib.error:
-        raise ProtocolError("the body claims to be compressed by gzip, and is not") from None
+    except inflating.error:
+        raise ProtocolError(_NOT_GZIP) from None
     if members and not decoder.eof:
         raise ProtocolError("the compressed body is cut short")

@@ -60,6 +60,7 @@ class Transport:
     :param read_seconds: Longest silence of the server.
     :param proxies: Scheme and proxy; they go before those of the environment.
     :param limits: What is taken of the service at most.
+    :param account: Returns whose token it is, for messages; empty if nobody knows.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Transport:
         read_seconds: float = 60.0,
         proxies: Mapping[str, str] | None = None,
         limits: Limits | None = None,
+        account: Callable[[], str] = str,
     ) -> None:
         self.timing = timing or Timing()
         self.retry = retry or RetryPolicy()
@@ -79,6 +81,7 @@ class Transport:
         #: How much the service's clock is ahead of ours, as the last reply told it to a second.
         self.ahead_seconds = 0.0
         self._token = token
+        self._account = account
         self._timeout = (CONNECT_SECONDS, read_seconds)
         self._session = _Session()
         self._session.headers.update({"User-Agent": user_agent, "Accept-Encoding": "gzip"})
@@ -160,7 +163,8 @@ class Transport:
         its = self._bounds(request, self.limits.call_seconds, max(most_bytes, ERROR_BYTES))
         with closing(self._exchange(request, headers, its)) as response:
             host = urlsplit(request.url).netloc.rpartition("@")[2]
-            unread = Reply(response.status_code, response.headers, b"", host)
+            account = self._account() if headers else ""
+            unread = Reply(response.status_code, response.headers, b"", host, account)
             body = whole(response, most_bytes) if unread.good else refusal_body(blocks_of(response))
             return replace(unread, body=body)
 

@@ -200,9 +200,8 @@ class _Window:
             self._reader = self._source.open(self._end)
         drop(self._reader, max(0, offset - self._end))
         self._kept.seek(max(0, offset - self._start))
-        rest = self._kept.read()
+        rest = self._kept.read(max(0, self._end - offset))
         self._kept.seek(0)
-        self._kept.truncate()
         self._kept.write(rest)
         self._start, self._end = offset, offset + len(rest)
         while (left := self._start + self._window_bytes - self._end) and (
@@ -210,6 +209,7 @@ class _Window:
         ):
             self._kept.write(block)
             self._end += len(block)
+        self._kept.truncate()  # nothing, but of the last: to write over what is there costs half
 
     def close(self) -> None:
         """Close what was opened."""

@@ -1,6 +1,5 @@
-"""Google credentials of an Airflow connection.
+"""Google credentials of an Airflow connection: google-auth makes tokens of them when one is needed.
 
-Settings are a pure function of the connection; google-auth makes tokens of them only when one is needed.
 Source: https://google-auth.readthedocs.io/
 """
 
@@ -13,12 +12,10 @@ import re
 import threading
 import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.api import UNIVERSE_DOMAIN
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.http.path import path_of
@@ -30,10 +27,11 @@ from airflow_provider_jobs.errors import (
     TransportError,
 )
 from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of, transport_of
+from airflow_provider_jobs.hooks.logins.google_settings import BigQuerySettings
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from google.auth.credentials import Credentials
 
@@ -41,12 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-IAM_ENDPOINT = f"https://iamcredentials.{UNIVERSE_DOMAIN}"
-#: Where service accounts are, below that address.
+#: Where service accounts are, below the address of IAM.
 _ACCOUNTS = ("v1", "projects", "-", "serviceAccounts")
-#: Ways of Google's own connections that need services which this package does not call.
-_UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
 #: Codes of a service that gives tokens, and is busy.
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 #: What google-auth says of a good reply without a token, and what it breaks with at other nonsense.
@@ -56,75 +50,6 @@ _UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, R
 _PATH = re.compile(r"[^\s{\"\[][^\n{\"]{0,400}")
 #: What names the file of application default credentials; without it, it is gcloud's.
 _DEFAULT = "GOOGLE_APPLICATION_CREDENTIALS"
-
-
-@dataclass(frozen=True)
-class BigQuerySettings:
-    """What a connection says.
-
-    :param project: Runs and pays for jobs; None leaves it to the credentials.
-    :param table_project: The connection's own, which tables are in whose names have none; None likewise.
-    :param iam_endpoint: Where impersonation asks for tokens.
-    :param universe_domain: The cloud's own domain: tokens go to hosts in it, and to the endpoints.
-    :param credential: The first field that gives one, and its text; None means application default ones.
-    """
-
-    conn_id: str
-    project: str | None = None
-    table_project: str | None = None
-    location: str | None = None
-    api_endpoint: str | None = field(default=None, repr=False)  # an address may hold a password
-    iam_endpoint: str = field(default=IAM_ENDPOINT, repr=False)
-    universe_domain: str = UNIVERSE_DOMAIN
-    scopes: tuple[str, ...] = (SCOPE,)
-    quota_project: str | None = None
-    impersonation_chain: tuple[str, ...] = ()
-    credential: tuple[str, str] | None = field(default=None, repr=False)
-
-    @classmethod
-    def from_connection(
-        cls,
-        conn_id: str,
-        extra: Mapping[str, Any],
-        *,
-        project: str | None = None,
-        impersonation_chain: str | Sequence[str] | None = None,
-    ) -> BigQuerySettings:
-        """Read the extra fields of a connection, in the names that Google's connections have.
-
-        :raises ConfigurationError: the connection asks for something that is not supported.
-        """
-
-        def get(name: str) -> Any:
-            return extra.get(name) or extra.get(f"extra__google_cloud_platform__{name}") or None
-
-        for name in _UNSUPPORTED:
-            if get(name) not in {None, False, "false", "False"}:
-                raise ConfigurationError(
-                    f"connection {conn_id}: {name} is not supported; use a key, a "
-                    "credential configuration or application default credentials"
-                )
-        key, config = get("keyfile_dict"), get("credential_config_file")
-        universe_domain = get("universe_domain") or UNIVERSE_DOMAIN
-        given = {
-            "access_token": str(get("access_token") or "").strip(),
-            "keyfile_dict": json.dumps(key) if isinstance(key, dict) else key,
-            "key_path": get("key_path"),
-            "credential_config_file": json.dumps(config) if isinstance(config, dict) else config,
-        }
-        return cls(
-            conn_id=conn_id,
-            project=project or get("project"),
-            table_project=get("project"),
-            location=get("location"),
-            api_endpoint=get("api_endpoint"),
-            iam_endpoint=get("iam_endpoint") or f"https://iamcredentials.{universe_domain}",
-            universe_domain=universe_domain,
-            scopes=tuple(_listed(get("scope"))) or (SCOPE,),
-            quota_project=get("quota_project_id"),
-            impersonation_chain=tuple(_listed(impersonation_chain or get("impersonation_chain"))),
-            credential=next(((name, text) for name, text in given.items() if text), None),
-        )
 
 
 class GoogleToken:
@@ -166,6 +91,13 @@ class GoogleToken:
                 self._reload()
                 self._refresh()
         return True
+
+    def account(self) -> str:
+        """Return whose tokens these are; empty if the credentials do not say."""
+        credentials: Any = self._credentials
+        # A metadata server's have a name once they have a token, a user's if gcloud has written it.
+        names = (getattr(credentials, name, None) for name in ("service_account_email", "account"))
+        return next((shown(name, 200) for name in names if isinstance(name, str) and "@" in name), "")
 
     def _current(self) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -286,8 +218,9 @@ def _load(settings: BigQuerySettings, exchange: Exchange) -> tuple[Any, str | No
     # A document may hold anything in place of what google-auth expects.
     except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError, KeyError) as error:
         cause = error.__cause__ or error.__context__
-        words = _words(cause if isinstance(cause, ValueError) else error)
-        problem = ConfigurationError(f"connection {settings.conn_id}: the credentials are unusable: {words}")
+        words = _words(cause if isinstance(cause, ValueError) else error).rstrip(".")
+        where = f"connection {settings.conn_id}: the credentials are unusable"
+        problem = ConfigurationError(f"{where}: {words}; look at {_source(settings)[0]}")
     else:
         return credentials, project
     raise problem  # out here: google-auth's error may hold a part of the key, and would stay its context
@@ -386,8 +319,3 @@ def _is_busy(error: Any) -> bool:
 def _words(error: BaseException) -> str:
     """Return the first argument of an error: the others may hold the whole reply."""
     return shown(error.args[0] if error.args else type(error).__name__, 300)
-
-
-def _listed(value: str | Sequence[str] | None) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else value or []
-    return [part.strip() for part in parts if part.strip()]

@@ -254,7 +254,7 @@ _HINTS: tuple[tuple[Flow | None, str, str, str], ...] = (
         Flow.JWT,
         "invalid_grant",
         "",
-        "look at login, consumer_key, the app's certificate, which has to be of the private key, and domain",
+        "look at login, the consumer key, domain, and the app's certificate: it has to be of the private key",
     ),
     (
         Flow.PASSWORD,
@@ -277,7 +277,7 @@ _HINTS: tuple[tuple[Flow | None, str, str, str], ...] = (
         "",
         "look whether the app allows the client credentials flow, and at domain, the org's My Domain",
     ),
-    (None, "invalid_client", "", "look at consumer_key and consumer_secret"),
+    (None, "invalid_client", "", "look at the consumer key and consumer_secret"),
     (
         Flow.PASSWORD,
         "unsupported_grant_type",

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from airflow_provider_jobs.clients.salesforce.names import VERSION, api_version, check_api_host
 from airflow_provider_jobs.core.http.messages import check_url, is_loopback
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.hooks.base import extra_of
+from airflow_provider_jobs.hooks.base import extra_of, note_old_name
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
@@ -101,9 +101,11 @@ class SalesforceSettings:
         :raises ConfigurationError: there is no way to log in, or a field is wrong.
         """
         where = f"connection {conn_id}"
-        get = _getter(extra_of(conn_id, connection))
+        extra, of_airflow = extra_of(conn_id, connection), connection.conn_type == AIRFLOWS_TYPE
+        if not of_airflow and extra.get("consumer_key"):
+            note_old_name(conn_id, "consumer_key", "consumer_api_key")
+        get = _getter(extra)
         given = _given(get, connection, session_id)
-        of_airflow = connection.conn_type == AIRFLOWS_TYPE
         flow = _flow(where, given, of_airflow=of_airflow)
         if of_airflow and given["private_key_path"]:
             given["private_key"] = None  # the file goes first there
@@ -151,7 +153,7 @@ def _given(get: Callable[..., Any], connection: Connection, session_id: str | No
         "password": connection.password or None,
         "security_token": get("security_token"),
         "organization_id": get("organization_id"),
-        "consumer_key": get("consumer_key"),
+        "consumer_key": get("consumer_api_key") or get("consumer_key"),  # Airflow's own name
         "consumer_secret": get("consumer_secret"),
         "private_key": get("private_key"),
         "private_key_path": get("private_key_file_path"),
@@ -165,12 +167,12 @@ def _text(value: Any) -> str | None:
 
 def _flow(where: str, given: Mapping[str, str | None], *, of_airflow: bool) -> Flow:
     has = {name for name, value in given.items() if value}
-    key = has & {"private_key", "private_key_path"}
+    signs = has & {"private_key", "private_key_path"}
     if "access_token" in has:
         return Flow.READY
     if of_airflow and (flow := _airflows_flow(has)):
         return flow
-    if {"username", "consumer_key"} <= has and key:
+    if {"username", "consumer_key"} <= has and signs:
         return Flow.JWT
     if {"username", "password", "consumer_key", "consumer_secret"} <= has:
         return Flow.PASSWORD
@@ -178,9 +180,10 @@ def _flow(where: str, given: Mapping[str, str | None], *, of_airflow: bool) -> F
         return Flow.SOAP
     if {"consumer_key", "consumer_secret"} <= has:
         return Flow.CLIENT
+    key = "consumer_key" if of_airflow else "consumer_api_key"
     raise ConfigurationError(
-        f"{where} holds no way to log in: give consumer_key, consumer_secret and domain; or login, "
-        "consumer_key and private_key; or login, password and security_token; or access_token and "
+        f"{where} holds no way to log in: give {key}, consumer_secret and domain; or login, "
+        f"{key} and private_key; or login, password and security_token; or access_token and "
         "instance_url"
     )
 

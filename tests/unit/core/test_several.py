@@ -308,3 +308,12 @@ class TestCancels:
 )
 def test_who_follows_a_job_later(follows: Any, *, later: bool) -> None:
     assert several.followed_later(follows, 1, [JobRef("s", "p", "a"), JobRef("s", "p", "x")]) is later
+
+
+def test_documents_of_several_jobs_are_short() -> None:
+    """They go into the row of a task: what only lineage of one job tells is left out."""
+    ref = JobRef("bigquery", "p", "a")
+    told = JobStatus(ref, JobState.SUCCEEDED, "DONE", lineage={"reads": ["p.d.t"], "job": "{}"})
+    [one] = several.documents([told])
+    assert one["lineage"] == told.lineage
+    assert [each["lineage"] for each in several.documents([told, told])] == [{"reads": ["p.d.t"]}] * 2

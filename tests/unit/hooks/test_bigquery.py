@@ -9,9 +9,20 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+from airflow_provider_jobs.clients.bigquery.replies import service_error
+from airflow_provider_jobs.core.http.messages import Reply
 from airflow_provider_jobs.errors import ConfigurationError, TransportError
+from airflow_provider_jobs.hooks.base import note_old_name
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 
+WORKFORCE = {
+    "type": "external_account_authorized_user",
+    "audience": "//iam.googleapis.com/locations/global/workforcePools/p/providers/p",
+    "client_id": "me",
+    "client_secret": "SECRET",
+    "refresh_token": "SECRET",
+    "token_url": "https://sts.googleapis.com/v1/oauthtoken",
+}
 EXTRA = {"project": "p", "access_token": "SECRET", "api_endpoint": "http://127.0.0.1:9"}
 
 
@@ -135,7 +146,40 @@ class TestTestConnection:
 
         monkeypatch.setattr(BigQueryClient, "list_job_pages", pages)
         monkeypatch.setenv("AIRFLOW_CONN_C", connection().get_uri())
-        assert BigQueryHook("c").test_connection() == (False, "no reply")
+        assert BigQueryHook("c").test_connection() == (
+            False,
+            "no reply; look at api_endpoint",
+        )
+
+    @pytest.mark.parametrize(
+        ("status", "fields"), [(401, "; look at access_token"), (403, "; look at project"), (500, "")]
+    )
+    def test_names_the_fields_to_look_at(
+        self, monkeypatch: pytest.MonkeyPatch, status: int, fields: str
+    ) -> None:
+        """Those that are filled in; what is wrong on the service's side is in no field."""
+
+        def pages(self: BigQueryClient, **filters: Any) -> Any:
+            raise service_error(Reply(status, {}, b"{}"))
+            yield
+
+        monkeypatch.setattr(BigQueryClient, "list_job_pages", pages)
+        extra = json.dumps({"project": "p", "access_token": "SECRET-TOKEN"})
+        found = Connection(conn_id="c", conn_type="bigquery_jobs", extra=extra)
+        monkeypatch.setenv("AIRFLOW_CONN_C", found.get_uri())
+        works, message = BigQueryHook("c").test_connection()
+        assert not works
+        assert message.partition("; look at ")[1:] == (fields[:10], fields[10:])
+        assert "SECRET" not in message
+
+    def test_a_name_that_airflow_shows_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        """Of our own form: a connection of Google's has no other name to give."""
+        for kind, told in (("google_cloud_platform", False), ("bigquery_jobs", True)):
+            note_old_name.cache_clear()
+            extra = json.dumps({"project": "p", "credential_config_file": WORKFORCE})
+            with caplog.at_level("INFO"):
+                BigQueryHook("c").client_of(Connection(conn_id="c", conn_type=kind, extra=extra))
+            assert ("rename it to credential_config_secret" in caplog.text) is told
 
 
 def test_a_hook_shows_no_secret() -> None:

@@ -156,4 +156,4 @@ def test_the_form_fits_the_hook() -> None:
     ]
     assert form["hook-class-name"] == f"{RedivisHook.__module__}.{RedivisHook.__name__}"
     assert form["hook-name"] == RedivisHook.hook_name
-    assert set(form["conn-fields"]) == {"storage_token"}
+    assert set(form["conn-fields"]) == {"storage_token", "max_reply_mb", "max_call_seconds"}

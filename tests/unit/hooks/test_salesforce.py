@@ -145,7 +145,7 @@ def test_the_form_fits_the_hook() -> None:
     assert set(form["ui-field-behaviour"]["placeholders"]) <= set(fields)
     for name in ("consumer_secret", "private_key", "security_token", "access_token", "proxies"):
         assert fields[name]["schema"]["format"] == "password"
-    for name in fields:
+    for name in (each for each in fields if not each.startswith("max_")):
         value = {"version": "60.0", "api_usage_limit": "0.5", "instance_url": "other.my"}.get(name, "value")
         hook = SalesforceHook("c")
         base: dict[str, Any] = {

@@ -183,7 +183,7 @@ class _Download:
             self.on_whole()
         done = published(self.sink, files, page_count)
         self._remember(None)
-        log.info("%s records of %s pages are in %s files", found, page_count, len(files))
+        log.info("results are written: records %s, pages %s, files %s", f"{found:,}", page_count, len(files))
         return done
 
     def close(self) -> None:

@@ -371,21 +371,22 @@ class _BlockReader:
 
     def __init__(self, blocks: Generator[bytes]) -> None:
         self._blocks = blocks
-        self._left = memoryview(b"")
+        self._block, self._at = b"", 0
         self._failed: BaseException | None = None
 
     def read(self, size: int = -1, /) -> bytes:
         if self._failed:
             raise self._failed
         try:
-            if not self._left:
-                self._left = memoryview(next(self._blocks, b""))
+            if self._at == len(self._block):
+                self._block, self._at = next(self._blocks, b""), 0
         except BaseException as error:
             self._failed = error
             raise
-        taken = self._left if size < 0 else self._left[:size]
-        self._left = self._left[len(taken) :]
-        return bytes(taken)
+        end = len(self._block) if size < 0 else min(self._at + size, len(self._block))
+        taken = self._block[self._at : end]  # all of a block is not copied
+        self._at = end
+        return taken
 
     def close(self) -> None:
         self._failed = self._failed or ValueError("the reader is closed")

@@ -58,6 +58,12 @@ class TestMethods:
         client.get_table({"projectId": "other", "datasetId": "d", "tableId": "t t"})
         assert replay.asked == ["GET p/datasets/d/tables/t", "GET other/datasets/d/tables/t%20t"]
 
+    def test_gets_a_dataset(self, clock: Clock) -> None:
+        client, replay = client_of(clock, {"id": "p:d"}, {"id": "other:d"})
+        assert client.get_dataset("d") == {"id": "p:d"}
+        client.get_dataset("other.d")
+        assert replay.asked == ["GET p/datasets/d", "GET other/datasets/d"]
+
     def test_makes_a_table(self, clock: Clock) -> None:
         client, replay = client_of(clock, {"id": "p:d.t"})
         table = {"tableReference": {"datasetId": "d", "tableId": "t"}, "expirationTime": "1"}

@@ -204,6 +204,16 @@ def test_a_reason_says_whether_to_try_again(reason: str, state: str, *, retryabl
     assert (status.state, status.retryable) == (state, retryable)
 
 
+def test_a_job_that_may_not_read_says_whose_it_is() -> None:
+    denied = {"reason": "accessDenied", "message": "Access Denied: Table p:d.t"}
+    status = {"state": "DONE", "errorResult": denied, "errors": [denied, {"reason": "invalid"}]}
+    report = job_status(
+        job("j", status=status, user_email="robot@p.iam.gserviceaccount.com")
+    ).failure_report()
+    assert report.count("(asked as robot@p.iam.gserviceaccount.com)") == 1
+    assert "error 1: invalid" in report
+
+
 def test_a_failure_without_details_has_a_reason() -> None:
     status = job_status(job("j", status={"state": "DONE", "errorResult": {"message": "m"}}))
     assert str(status.problem) == "unknown: m"

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_jobs.clients.redivis.replies import (
+    RELEASE_AFTER,
     Expected,
     checked_status,
     gone_status,
     md5_hex,
     parse_json,
+    release_status,
     service_error,
     upload_status,
 )
@@ -170,3 +172,26 @@ def test_a_good_reply_is_an_object_or_empty() -> None:
     for body in (b"[]", b"not json"):
         with pytest.raises(ProtocolError):
             parse_json(Reply(200, {}, body))
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://redivis.com/tables/abc-1/uploads/2", True),
+        ("http://127.0.0.1:9050/redivis/tables/t1/uploads/2", True),
+        ("https://redivis.com/datasets/x%20y?v=1", False),
+        ("https://storage.example/o?X-Goog-Signature=abc", False),
+        ("https://user:pass@redivis.com/tables/x", False),
+        ("https://redivis.com/tables/x#token=abc", False),
+        ("javascript:alert(1)", False),
+        ("https://redivis.com/a\nb", False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_an_address_of_a_page_holds_no_secret(url: object, page: bool) -> None:
+    """It goes into XComs and logs, and whoever may see them may follow it."""
+    assert upload_status(upload(url=url), TABLE).url == (url if page else None)
+    dataset = {"url": url, "version": {"isReleased": True, "tag": "v1.0"}}
+    ref = JobRef("redivis", "acme.sales", f"{RELEASE_AFTER}none")
+    assert release_status(dataset, ref).url == (url if page else None)

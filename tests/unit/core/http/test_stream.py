@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +17,14 @@ from airflow_provider_jobs.errors import JobsError, ProtocolError, TransportErro
 from tests.unit.core.http.test_transport import CountingToken, transport
 
 Serve = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True, params=["isal.isal_zlib", "zlib"])
+def inflating(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let one of the two libraries decompress: the first is an extra."""
+    monkeypatch.setattr(streamed, "inflating", importlib.import_module(request.param))
+
+
 BODY = os.urandom(400_000) + b"a" * 3_000_000
 
 
@@ -118,3 +128,37 @@ def test_a_rejected_token_is_renewed_once(serve: Serve, clock: Any) -> None:
 def test_no_reply_is_an_error(serve: Serve, clock: Any) -> None:
     with pytest.raises(JobsError, match="no reply"):
         read(clock, serve({"reset": True}).url)
+
+
+@pytest.mark.parametrize("packs", [True, False])
+def test_a_reader_lets_others_have_its_turn_while_it_waits_for_bytes(packs: bool) -> None:
+    """And has it again before it goes on, also with an error."""
+    turns, body = threading.Semaphore(1), gzip.compress(BODY) if packs else BODY
+
+    def is_free() -> bool:
+        found = turns.acquire(blocking=False)
+        if found:
+            turns.release()
+        return found
+
+    def arriving() -> Iterator[bytes]:
+        for at in range(0, len(body), 100_000):
+            assert is_free()
+            yield body[at : at + 100_000]
+        raise TransportError("cut")
+
+    packed = arriving() if packs else None
+    reply = streamed.StreamedReply(200, {}, iter(()) if packs else arriving(), packed=packed)
+    found = bytearray()
+
+    def take() -> None:
+        for block in reply.in_turns(turns).blocks:
+            assert not is_free()
+            found.extend(block)
+
+    with turns:
+        with pytest.raises(TransportError):
+            take()
+        assert not is_free()
+    assert is_free()
+    assert found == BODY

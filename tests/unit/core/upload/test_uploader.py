@@ -10,7 +10,7 @@ from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, GzipSource, M
 from airflow_provider_jobs.core.upload import uploader
 from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES
 from airflow_provider_jobs.core.upload.uploader import PATIENCE, Uploader
-from airflow_provider_jobs.errors import ProtocolError, UploadExpired
+from airflow_provider_jobs.errors import ProtocolError, TransportError, UploadExpired
 from tests.unit.core.upload.storage import FINE, LOST, URL, Storage, answered, cut, refusal, source_of
 
 if TYPE_CHECKING:
@@ -133,6 +133,30 @@ class TestKnownSize:
 
 class TestUnknownSize:
     """Windows, each kept until it is confirmed."""
+
+    def test_a_window_that_could_not_be_filled_leaves_nothing_of_the_one_before(self) -> None:
+        content = pattern(5 * WINDOW)
+
+        class Stuttering:
+            """Fails once in the second window, after more than a unit of it."""
+
+            at, failed = 0, False
+
+            def read(self, size: int = -1, /) -> bytes:
+                if self.at >= WINDOW + 300_000 and not self.failed:
+                    self.failed = True
+                    raise TransportError("the store does not answer")
+                block = content[self.at : self.at + min(size, 100_000)]
+                self.at += len(block)
+                return block
+
+            def close(self) -> None:
+                pass
+
+        storage = Storage()
+        send(storage, source_of(content, sized=False, opener=Stuttering))
+        assert storage.stored == content
+        assert storage.clock.pauses == [1]
 
     @pytest.mark.parametrize(
         ("size", "expected"),

@@ -13,13 +13,8 @@ from google.auth import exceptions
 
 from airflow_provider_jobs.errors import ConfigurationError, TransportError
 from airflow_provider_jobs.hooks.base import StaticToken
-from airflow_provider_jobs.hooks.logins.google import (
-    IAM_ENDPOINT,
-    SCOPE,
-    BigQuerySettings,
-    GoogleToken,
-    token_for,
-)
+from airflow_provider_jobs.hooks.logins.google import GoogleToken, token_for
+from airflow_provider_jobs.hooks.logins.google_settings import IAM_ENDPOINT, SCOPE, BigQuerySettings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -179,7 +174,10 @@ class TestSettings:
             settings(**{name: "x"})
         assert settings(**{name: False}) == settings(**{name: "false"}) == settings()
 
-    @pytest.mark.parametrize("name", ["access_token", "keyfile_dict", "credential_config_file", "key_path"])
+    @pytest.mark.parametrize(
+        "name",
+        ["access_token", "keyfile_dict", "credential_config_secret", "credential_config_file", "key_path"],
+    )
     def test_no_secret_is_shown(self, name: str) -> None:
         found = settings(**{name: '{"private_key": "SECRET"}'})
         assert found.credential
@@ -214,7 +212,7 @@ class TestDocuments:
             assert "PRIVATE" not in repr(token)
 
     @pytest.mark.parametrize("kind", KINDS)
-    @pytest.mark.parametrize("field", ["credential_config_file", "keyfile_dict"])
+    @pytest.mark.parametrize("field", ["credential_config_secret", "credential_config_file", "keyfile_dict"])
     def test_a_configuration_of_another_kind(self, field: str, kind: str) -> None:
         """Nothing is sent yet, and google-auth's warnings are kept back: in these tests they are errors."""
         document, module = KINDS[kind]
@@ -240,7 +238,7 @@ class TestDocuments:
             ({"key_path": "/no/such/key.json"}, "key_path /no/such/key.json cannot be read: No such file"),
             ({"keyfile_dict": "{broken"}, "keyfile_dict is not JSON"),
             ({"keyfile_dict": {"type": "service_account"}}, "credentials are unusable"),
-            ({"keyfile_dict": {"type": "pet"}}, "credentials are unusable"),
+            ({"keyfile_dict": {"type": "pet"}}, "credentials are unusable: .*; look at keyfile_dict$"),
             ({"credential_config_file": {"type": "pet"}}, "are unusable: .*Type is pet, expected one of"),
             ({"credential_config_file": "{}"}, "are unusable: .*Type is None"),
             ({"keyfile_dict": "{}"}, "missing fields"),
@@ -271,7 +269,9 @@ class TestDocuments:
             token_for(settings(key_path=str(path)))
 
     @pytest.mark.parametrize("kind", KEYS_IN_THE_WRONG_FORM)
-    @pytest.mark.parametrize("name", ["keyfile_dict", "credential_config_file", "key_path"])
+    @pytest.mark.parametrize(
+        "name", ["keyfile_dict", "credential_config_secret", "credential_config_file", "key_path"]
+    )
     def test_a_key_in_the_wrong_form_stays_secret(self, name: str, kind: str) -> None:
         """Encoded twice is how keys in environment variables often come."""
         text = KEYS_IN_THE_WRONG_FORM[kind]

@@ -11,7 +11,8 @@ import pytest
 from google.auth import exceptions
 
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, TransportError
-from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, GoogleToken, token_for
+from airflow_provider_jobs.hooks.logins.google import GoogleToken, token_for
+from airflow_provider_jobs.hooks.logins.google_settings import BigQuerySettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -236,7 +237,14 @@ USER = {"type": "authorized_user", "client_id": "c", "client_secret": "s"}
 
 
 @pytest.mark.parametrize(
-    "place", ["key_path", "credential_config_file", "GOOGLE_APPLICATION_CREDENTIALS", "CLOUDSDK_CONFIG"]
+    "place",
+    [
+        "key_path",
+        "credential_config_secret",
+        "credential_config_file",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "CLOUDSDK_CONFIG",
+    ],
 )
 @pytest.mark.parametrize("chain", [None, "robot@p.iam"])
 def test_every_file_that_holds_credentials_is_looked_at(

@@ -9,6 +9,7 @@ import pytest
 from airflow.sdk import Connection
 
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.hooks.base import note_old_name
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow, SalesforceSettings
 
 USER = {"login": "me@acme.com", "password": "PASS"}
@@ -145,7 +146,7 @@ def test_proxies_are_text_a_mapping_or_a_url(value: Any, pairs: Any) -> None:
         ({"access_token": "T", "domain": "acme.my"}, "needs instance_url"),
         (APP, "set domain, such as acme.my, or instance_url; login.salesforce.com does not take them"),
         ({**APP, "domain": "test"}, "My Domain: set domain"),
-        ({"consumer_key": "KEY"}, "no way to log in: give consumer_key, consumer_secret and domain"),
+        ({"consumer_key": "KEY"}, "no way to log in: give consumer_api_key, consumer_secret and domain"),
         ({**APP, "instance_url": "http://acme.my.salesforce.com"}, "instance_url http://acme.*is refused"),
         ({**APP, "instance_url": "http://198.51.100.7"}, "credentials travel over https"),
         ({**APP, "instance_url": "ftp://acme"}, "instance_url is not a URL"),
@@ -193,3 +194,27 @@ def test_nothing_shows_a_secret() -> None:
     assert found == settings(
         {**extra, "instance_url": URL, "proxies": "http://u:S3CR3T@p"}, login="me", password="S3CR3T"
     )
+
+
+def test_the_consumer_key_has_a_name_that_airflow_masks(caplog: pytest.LogCaptureFixture) -> None:
+    """The name before, which is also that of Airflow's own connections, is read as well."""
+    app = {"consumer_secret": "S", "domain": "acme.my"}
+    note_old_name.cache_clear()
+    with caplog.at_level("INFO"):
+        assert settings({**app, "consumer_api_key": "K", "consumer_key": " "}) == settings(
+            {**app, "consumer_api_key": "K"}
+        )
+        found = settings({**app, "consumer_key": "K"})
+    assert (found.consumer_key, found.flow) == ("K", Flow.CLIENT)
+    assert "consumer_key is read, but shown" in caplog.text
+    assert "rename it to consumer_api_key" in caplog.text
+
+
+def test_of_airflows_own_connections_nothing_is_to_be_renamed(caplog: pytest.LogCaptureFixture) -> None:
+    note_old_name.cache_clear()
+    extra = json.dumps({**APP, "domain": "acme.my"})
+    with caplog.at_level("INFO"):
+        SalesforceSettings.from_connection("c", Connection(conn_id="c", conn_type="salesforce", extra=extra))
+        with pytest.raises(ConfigurationError, match="give consumer_key, consumer_secret and domain"):
+            SalesforceSettings.from_connection("c", Connection(conn_id="c", conn_type="salesforce"))
+    assert "rename" not in caplog.text
