@@ -119,6 +119,16 @@ def test_impersonation_is_out_for_a_moment(
     assert user_of_a_job(lab) == ROBOT
 
 
+@pytest.mark.parametrize("chain", [None, ROBOT])
+def test_a_refusal_says_who_asked(lab: Lab, connect: Callable[..., None], chain: str | None) -> None:
+    """BigQuery names what is missing, and not to whom: the connection may say neither."""
+    connect(key_path=str(lab.sandbox.key_file), impersonation_chain=chain)
+    lab.fault("jobs.insert", "reply", status=403, reason="accessDenied", times=0)
+    account = chain or json.loads(lab.sandbox.key_file.read_text())["client_email"]
+    with pytest.raises(AirflowFailException, match=rf"accessDenied: .* \(asked as {account}\)"):
+        user_of_a_job(lab)
+
+
 def test_impersonation_that_is_refused_is_final(lab: Lab, connect: Callable[..., None]) -> None:
     connect(key_path=str(lab.sandbox.key_file), impersonation_chain=ROBOT)
     lab.sandbox.faults(operation=r"iam\.generateAccessToken", action="reply", status=403, reason="x", times=0)
@@ -276,7 +286,8 @@ def test_wrong_connection_is_told_in_one_sentence(lab: Lab, connect: Callable[..
         BigQueryQueryOperator(task_id="task", sql="SELECT 1 AS x").execute(TaskRun().context())
     assert text in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert BigQueryHook().test_connection() == (False, str(caught.value))
+    fields = "; look at access_token" if name == "wrong token" else ""
+    assert BigQueryHook().test_connection() == (False, f"{caught.value}{fields}")
 
 
 def test_missing_connection(lab: Lab) -> None:
@@ -346,4 +357,6 @@ def test_unreachable_endpoint(lab: Lab, connect: Callable[..., None]) -> None:
     connect(access_token="t", api_endpoint=f"http://127.0.0.1:{port}")
     works, text = BigQueryHook().test_connection()
     assert not works
-    assert text == f"no reply from 127.0.0.1:{port} to GET: Connection refused"
+    assert text == (
+        f"no reply from 127.0.0.1:{port} to GET: Connection refused; look at api_endpoint, iam_endpoint"
+    )
