@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import os
+import secrets
 import select
 import signal
 import ssl
@@ -21,6 +23,8 @@ from urllib.request import urlopen
 from airflow.providers.common.compat.sdk import conf
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
 _RELEASE = tuple(int(part) for part in version("apache-airflow-core").split(".")[:2])
@@ -31,6 +35,8 @@ TRIGGER_HAS_ON_KILL = _RELEASE >= (3, 3)
 ON_KILL_MEANS_KILLED = _RELEASE >= (3, 4)
 #: A trigger of a task that began without a worker knows its task, its DAG and its run (3.3).
 STARTS_FROM_TRIGGER = _RELEASE >= (3, 3)
+#: ``airflow`` takes commands of providers (3.2).
+TAKES_COMMANDS = _RELEASE >= (3, 2)
 #: Airflow keeps the state of an asset, across runs (3.3).
 KEEPS_ASSET_STATE = _RELEASE >= (3, 3)
 #: How long Airflow may take to answer a worker that is told to stop, in seconds: it leaves five in all.
@@ -46,6 +52,45 @@ def dag_bag(folder: Path) -> Any:
     place = "airflow.dag_processing.dagbag"
     found = importlib.util.find_spec(place) is not None
     return importlib.import_module(place if found else "airflow.models.dagbag").DagBag(folder)
+
+
+def forget_namesake(dag: Any) -> None:
+    """Let ``dag.test()`` have a DAG's tasks where the database has a DAG of its name with others (3.2).
+
+    Before, it takes the one that is there. What that has run goes with it.
+    """
+    if _RELEASE >= (3, 2):
+        return
+    known = importlib.import_module("airflow.models.serialized_dag").SerializedDagModel.get_dag(dag.dag_id)
+    if known and set(known.task_ids) != set(dag.task_ids):
+        importlib.import_module("airflow.api.common.delete_dag").delete_dag(dag.dag_id)
+
+
+@contextlib.contextmanager
+def shared_test_api() -> Iterator[None]:
+    """Let all tasks and triggers of ``dag.test()`` speak to one API, for the life of this process (3.3).
+
+    Before, each has one made, whose versions take seconds of work: a DAG of forty tasks seems to hang. And it
+    wants a secret for tokens that nobody checks, which a home without an ``airflow.cfg`` lacks.
+    """
+    if _RELEASE >= (3, 3):
+        yield
+        return
+    # The server's own configuration: that of tasks gives a placeholder.
+    if not importlib.import_module("airflow.configuration").conf.get("api_auth", "jwt_secret", fallback=""):
+        os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = secrets.token_urlsafe(64)
+    supervisor: Any = importlib.import_module("airflow.sdk.execution_time.supervisor")
+    make = supervisor.in_process_api_server
+    supervisor.in_process_api_server = _made_once(make)
+    try:
+        yield
+    finally:
+        supervisor.in_process_api_server = make
+
+
+@cache
+def _made_once(make: Callable[[], Any]) -> Callable[[], Any]:
+    return cache(make)
 
 
 def task_state(ti: RuntimeTaskInstanceProtocol) -> str | None:
@@ -101,6 +146,16 @@ def hears_success() -> bool:
     except ImportError:  # 3.1
         module = importlib.import_module("airflow.listeners.listener")
     return bool(module.get_listener_manager().hook.on_task_instance_success.get_hookimpls())
+
+
+def reads_hook_lineage() -> bool:
+    """Return True if a plugin, such as OpenLineage's, reads which data hooks have touched."""
+    if _RELEASE >= (3, 2):
+        module = importlib.import_module("airflow.sdk.plugins_manager")
+        return bool(module.get_hook_lineage_readers_plugins())
+    module = importlib.import_module("airflow.plugins_manager")
+    module.initialize_hook_lineage_readers_plugins()
+    return bool(module.hook_lineage_reader_classes)
 
 
 def left_result(ti: RuntimeTaskInstanceProtocol) -> bool | None:

@@ -1,4 +1,10 @@
-"""Objects of Salesforce are kept in BigQuery: one whole, others by what has changed, deletions included."""
+"""### Objects of Salesforce are kept in BigQuery
+
+One object is read whole in each run, two others by what has changed since the last one, deletions included.
+A sweep then marks the rows of records that were deleted for good, and a query reads the result.
+
+It needs a dataset `crm` and the connections `salesforce_default` and `google_cloud_default`.
+"""
 
 from __future__ import annotations
 

@@ -330,6 +330,7 @@ class JobOperator(FollowingTask):
         summary = {**self.summary_of(statuses), **more}
         self._tell([outcome_line(summary, statuses), *skipped_lines(summary)])
         self._remember_end(context, statuses, more)
+        self.note_lineage(context, statuses, succeeded=error is None)
 
     def _tell_change(self, refs: Sequence[JobRef], news: JobStatus) -> None:
         if len(refs) > 1 or not news.state.ended:  # what came of it is said at the end
@@ -349,8 +350,8 @@ class JobOperator(FollowingTask):
     ) -> None:
         summary = {**self.summary_of(statuses), **(more or {})}
         context["ti"].xcom_push(key="job", value=summary)
-        for link in self.operator_extra_links:
-            context["ti"].xcom_push(key=link.xcom_key, value=summary.get("url"))
+        for key, url in self.link_urls(summary).items():
+            context["ti"].xcom_push(key=key, value=url)
 
     def _deadline(self, context: Context) -> float | None:
         """Return when ``execution_timeout`` ends; Airflow watches over it on the worker alone."""

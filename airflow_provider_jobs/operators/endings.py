@@ -5,14 +5,20 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+from airflow.providers.common.compat.sdk import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSensorTimeout,
+)
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait.threads import within
 from airflow_provider_jobs.errors import JobCancelled, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,16 +36,17 @@ log = logging.getLogger(__name__)
 NICE_SECONDS = 15.0
 
 
-def nice_to_know(what: str, step: Callable[[], T], otherwise: T) -> T:
+def nice_to_know(what: str, step: Callable[[], T], otherwise: T, seconds: float = NICE_SECONDS) -> T:
     """Return what a step finds out about a job that has ended.
 
-    If it cannot, or takes longer than :data:`NICE_SECONDS`, a line in the log says so, which begins with
+    If it cannot, or takes longer than so many seconds, a line in the log says so, which begins with
     ``what``, and ``otherwise`` is returned.
     """
     try:
-        return within(NICE_SECONDS, step)
+        return within(seconds, step)
     except Exception as error:  # noqa: BLE001 - whatever it is: the work is done, no task fails by a footnote
-        log.warning("%s could not be found out, and is left out: %s", what, error or type(error).__name__)
+        why = shown(error) or type(error).__name__
+        log.warning("%s could not be found out, and is left out: %s", what, why)
         return otherwise
 
 
@@ -52,16 +59,30 @@ def is_final(error: Exception) -> bool:
 
 @contextmanager
 def airflow_failures(failed: Callable[[Exception], bool]) -> Iterator[None]:
-    """Turn errors that no retry can mend into Airflow's failure without retry.
+    """Turn errors that no retry can mend into Airflow's failure without retry; the others are Airflow's, too.
 
     :param failed: Cleans up after an error, and returns True if no retry may follow it.
     """
     try:
         yield
     except Exception as error:
-        if failed(error) and isinstance(error, JobsError):
+        final = failed(error)
+        if not isinstance(error, JobsError):
+            raise
+        if final:
             raise AirflowFailException(str(error)) from None  # the message holds everything; once is enough
+        kind: Any = type(error)
+        error.__class__ = _airflows_too(kind)
         raise
+
+
+@cache
+def _airflows_too(kind: type[JobsError]) -> type[JobsError]:
+    """Return a kind of error that is an AirflowException besides: whoever runs tasks looks for those."""
+    if issubclass(kind, AirflowException):
+        return kind
+    names = {name: getattr(kind, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return type(kind.__name__, (kind, AirflowException), names)
 
 
 class Plainly:

@@ -58,7 +58,8 @@ class TemplatedTask(BaseOperator):
     def resolve_template_files(self) -> None:
         """Read the files that file fields name; Airflow's own looks for files in every template field."""
         every = self.template_fields
-        self.template_fields = every if self.file_fields is None else self.file_fields
+        if self.file_fields is not None:
+            self.template_fields = (*self.file_fields, *self._added_fields())
         try:
             super().resolve_template_files()
         finally:
@@ -74,7 +75,8 @@ class TemplatedTask(BaseOperator):
         if not isinstance(content, str) or id(content) in (seen_oids or ()):
             return super().render_template(content, context, jinja_env, seen_oids)
         env = jinja_env or self.get_template_env()
-        named = self.file_fields is None or any(content is each for each in self.files())
+        may_name = [*self.files(), *(getattr(self, field, None) for field in self._added_fields())]
+        named = self.file_fields is None or any(content is each for each in may_name)
         if named and content.endswith(tuple(self.template_ext)):
             return super().render_template(content, context, env, seen_oids)
         return self._render(env.from_string(content), context) if templates.marked(content, env) else content
@@ -139,17 +141,26 @@ class TemplatedTask(BaseOperator):
             setattr(self, field, value)
         return rendered
 
-    def _take_native(self, before: Mapping[str, Any]) -> None:
-        """Take a list or a mapping that a whole field spells, as Airflow does; a number in ours is a name.
-
-        :param before: The fields as they were,
-        """
-        ours = {
+    def _own_fields(self) -> set[str]:
+        """Return the template fields of this package's classes."""
+        return {
             field
             for kind in type(self).__mro__
             if kind.__module__.startswith(_PACKAGE)
             for field in vars(kind).get("template_fields", ())
         }
+
+    def _added_fields(self) -> list[str]:
+        """Return the template fields that a subclass has added: any may name a file, as Airflow has it."""
+        ours = self._own_fields()
+        return [field for field in self.template_fields if field not in ours]
+
+    def _take_native(self, before: Mapping[str, Any]) -> None:
+        """Take a list or a mapping that a whole field spells, as Airflow does; a number in ours is a name.
+
+        :param before: The fields as they were,
+        """
+        ours = self._own_fields()
         for field, template in before.items():
             value = getattr(self, field)
             if not isinstance(template, str):

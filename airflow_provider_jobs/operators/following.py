@@ -11,7 +11,7 @@ from airflow_provider_jobs.core.log_lines import work_line
 from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.errors import JobsError, OutageError
 from airflow_provider_jobs.operators.endings import is_final, retry_follows
-from airflow_provider_jobs.operators.task import JobTask
+from airflow_provider_jobs.operators.lineage import LineageTask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,7 @@ CANCEL_SECONDS = 30.0
 KILL_SECONDS = 2.0
 
 
-class FollowingTask(JobTask):
+class FollowingTask(LineageTask):
     """A task with jobs that it has submitted or adopted.
 
     :param cancel_on_kill: Cancel the job when the task is killed, marked or cleared.

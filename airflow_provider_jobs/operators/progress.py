@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from airflow_provider_jobs.core.log_lines import size_of
 from airflow_provider_jobs.words import shown
 
 #: Between two lines of progress.
@@ -34,14 +35,10 @@ class ProgressLog:
         self._last, self._percent = now, percent
         rate = (sent - self._first) / max(now - self._began, 0.001)
         if total is None:
-            self._log.info("%s: %s sent, %s/s", self._name, _megabytes(sent), _megabytes(rate))
+            self._log.info("%s: %s sent, %s/s", self._name, size_of(sent), size_of(round(rate)))
         else:
             left = (total - sent) / rate if rate else 0.0
             self._log.info(
                 "%s: %s of %s (%d %%), %s/s, %.0f s left",
-                *(self._name, _megabytes(sent), _megabytes(total), percent, _megabytes(rate), left),
+                *(self._name, size_of(sent), size_of(total), percent, size_of(round(rate)), left),
             )
-
-
-def _megabytes(count: float) -> str:
-    return f"{count / 1e6:,.1f} MB"

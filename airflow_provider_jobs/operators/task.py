@@ -13,6 +13,7 @@ from airflow.triggers.base import StartTriggerArgs
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import Several
+from airflow_provider_jobs.links.base import JobLink
 from airflow_provider_jobs.operators.fields import AIRFLOWS, TemplatedTask
 
 if TYPE_CHECKING:
@@ -78,6 +79,17 @@ class ServiceTask(TemplatedTask):
         :raises JobsError: a worker has to see to the end.
         """
         return {"return_value": several.summary(statuses, cls.summary, cls.together)}
+
+    def link_urls(self, summary: Mapping[str, Any]) -> dict[str, str | None]:
+        """Return the XComs that Airflow reads the links of this package from.
+
+        Airflow fills them in when the process of a task ends: until then they are there if the task has
+        pushed them itself.
+
+        :param summary: What the XCom ``job`` says.
+        """
+        links = [each for each in self.operator_extra_links if isinstance(each, JobLink)]
+        return {link.xcom_key: link.url_of(summary) or None for link in links}
 
     def ends_in_trigger(self) -> bool:
         """Return True if the trigger may end the task after success: a worker has nothing left to do.

@@ -26,13 +26,16 @@ from airflow_provider_jobs.core.wait.single import (
 )
 from airflow_provider_jobs.errors import JobFailed, JobsError, NotFoundError
 from airflow_provider_jobs.jobs import JobState
-from airflow_provider_jobs.operators.endings import Plainly, failure
+from airflow_provider_jobs.lineage import openlineage
+from airflow_provider_jobs.lineage.traces import Trace
+from airflow_provider_jobs.operators.endings import Plainly, failure, nice_to_know
 from airflow_provider_jobs.operators.task import ServiceTask, ending_of
 from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
     from airflow.triggers.base import BaseTrigger
 
@@ -56,6 +59,10 @@ class JobSensor(ServiceTask, BaseSensorOperator):
     def __init__(self, *, poke_interval: float = 15.0, **kwargs: Any) -> None:
         super().__init__(poke_interval=poke_interval, **kwargs)
         self._seen: list[JobRef] = []
+        #: What the links are made of: how the jobs were at the last look; None before the first.
+        self.seen_job: dict[str, Any] | None = None
+        self._linked = False
+        self._trace = Trace()
         #: The service asked not to be asked before; seconds since 1970.
         self._quiet_until = 0.0
 
@@ -77,6 +84,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         client = self.client()
         statuses = self.statuses(client, self.refs(client))
         first, self._seen = not self._seen, [status.ref for status in statuses]
+        result = self.seen_job = several.summary(statuses, self.summary, self.together)
         for status in statuses if first else ():
             for line in begun_lines(status, self._seen, "waiting for"):
                 self.log.info("%s", line)
@@ -85,11 +93,19 @@ class JobSensor(ServiceTask, BaseSensorOperator):
             for status in statuses:
                 self.log.info("%s is %s", called(status.ref, self._seen), status.vendor_state)
             return None
+        self._trace = nice_to_know("lineage: which data it was", lambda: self.traced(statuses), Trace())
         if state is not JobState.SUCCEEDED:
             raise failure(client, statuses, self.together)
-        result = several.summary(statuses, self.summary, self.together)
         self.log.info("%s", outcome_line(result, statuses))
         return result
+
+    def traced(self, statuses: list[JobStatus]) -> Trace:
+        """Return what jobs that have ended have read and written, if their service tells it."""
+        return Trace()
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage | None:
+        """Return what is known of the data that was waited for; of a sensor that fails the same."""
+        return openlineage.operator_lineage(self._trace)
 
     def trigger(self, **shared: Any) -> BaseTrigger:
         """Return what waits for the same in the triggerer."""
@@ -109,7 +125,15 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         except JobsError as error:
             self._fail_or_go_on(error)
             result = None
+        self._push_links(context)
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
+
+    def _push_links(self, context: Context) -> None:
+        """Let the links be there while the sensor waits in this process; at its end Airflow asks for them."""
+        if self.seen_job and not self._linked and self.mode == "poke" and not self.deferrable:
+            self._linked = True
+            for key, url in self.link_urls(self.seen_job).items():
+                context["ti"].xcom_push(key=key, value=url)
 
     def _look_until_visible(self) -> dict[str, Any] | None:
         """Look, here and again as long as a job may be too young to be shown: no other clock has a say."""

@@ -1,16 +1,21 @@
-"""Waiting for BigQuery jobs that somebody else submitted."""
+"""Waiting for BigQuery jobs that somebody else submitted, and for tables."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.names import check_job_id
-from airflow_provider_jobs.clients.bigquery.search import JobSearch
+from airflow_provider_jobs.clients.bigquery import flow
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, table_reference
+from airflow_provider_jobs.clients.bigquery.search import JobSearch, TableSearch
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobRef, JobState
+from airflow_provider_jobs.lineage import traces
+from airflow_provider_jobs.lineage.datasets import bigquery_table
+from airflow_provider_jobs.links.bigquery import BigQueryJobLink, BigQueryTableLink
 from airflow_provider_jobs.operators.bigquery.job import BigQueryTask
 from airflow_provider_jobs.operators.endings import failure
 from airflow_provider_jobs.sensors.base import JobSensor
@@ -19,8 +24,18 @@ from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.lineage.traces import Trace
 
-__all__ = ["BigQueryJobSensor", "BigQueryJobsSensor"]
+__all__ = [
+    "BigQueryJobSensor",
+    "BigQueryJobsSensor",
+    "BigQueryTableExistenceSensor",
+    "BigQueryTablePartitionExistenceSensor",
+]
+
+#: Between two looks at a table, in seconds: on a worker and deferred, as with Google's sensors.
+_TABLE_SECONDS, _DEFERRED_TABLE_SECONDS = 60.0, 5.0
 
 
 class BigQueryJobSensor(BigQueryTask, JobSensor):
@@ -34,6 +49,7 @@ class BigQueryJobSensor(BigQueryTask, JobSensor):
     """
 
     template_fields = ("job", "location", *BigQueryTask.template_fields)
+    operator_extra_links = (BigQueryJobLink(), BigQueryTableLink())
 
     def __init__(self, *, job: str | Mapping[str, Any], location: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -57,6 +73,11 @@ class BigQueryJobSensor(BigQueryTask, JobSensor):
             )
             for each in several.split_ids(job_id)
         ]
+
+    def traced(self, statuses: list[JobStatus]) -> Trace:
+        """Return what the jobs have read and written: their own task may not have waited for that."""
+        job_id = several.joined_ids([status.ref for status in statuses])
+        return traces.of_bigquery(statuses, sql=None, job_id=job_id)
 
 
 class BigQueryJobsSensor(BigQueryTask, JobSensor):
@@ -82,6 +103,7 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
         "max_creation_time",
         *BigQueryTask.template_fields,
     )
+    operator_extra_links = (BigQueryJobLink(),)
 
     def __init__(
         self,
@@ -116,6 +138,7 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
         if failed and not self.allow_failed:
             names = several.names([job.ref for job in failed])
             self.log.error("%d of %d jobs failed: %s", len(failed), len(jobs), names)
+            self.seen_job = several.summary(failed[:1], self.summary, self.together)
             raise failure(client, failed[:1], self.together)
         self.log.info("%d jobs have ended, %d of them without success", len(jobs), len(failed))
         return {"job_count": len(jobs), "failed_job_count": len(failed)}
@@ -137,6 +160,77 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
             all_users=self.all_users,
             min_jobs=self.min_jobs,
         )
+
+
+class _TableSensor(BigQueryTask, JobSensor):
+    """Waits for a table.
+
+    :param project_id: The project of the table; default is the connection's.
+    :param dataset_id: Its dataset.
+    :param table_id: Its name.
+    :param poke_interval: Seconds between two looks; default is 60, deferred 5.
+    """
+
+    template_fields = ("dataset_id", "table_id", *BigQueryTask.template_fields)
+
+    def __init__(
+        self, *, dataset_id: str, table_id: str, poke_interval: float | None = None, **kwargs: Any
+    ) -> None:
+        # The interval depends on what is read from the settings further in.
+        super().__init__(**kwargs if poke_interval is None else {**kwargs, "poke_interval": poke_interval})
+        if poke_interval is None:
+            self.poke_interval = _DEFERRED_TABLE_SECONDS if self.deferrable else _TABLE_SECONDS
+        self.dataset_id = dataset_id
+        self.table_id = table_id
+
+    def look(self) -> dict[str, Any] | None:
+        """Return the table's name once it is there."""
+        client = self.client()
+        search = self.search(client)
+        if not search.ended(client):
+            self.log.info("%s is not there", self._called(search))
+            return None
+        self.log.info("%s is there", self._called(search))
+        place = search.table
+        self._trace = traces.Trace(tuple(map(bigquery_table, flow.names([place]))))
+        found = {"table": f"{place['projectId']}.{place['datasetId']}.{place['tableId']}"}
+        return {**found, **({"partition": search.partition} if search.partition else {})}
+
+    def trigger(self, **shared: Any) -> JobsTrigger:
+        """Return what looks for the table."""
+        return JobsTrigger(search=self.search(self.client()).to_json(), **shared)
+
+    def search(self, client: BigQueryClient) -> TableSearch:
+        """Return what is looked for."""
+        given = {"datasetId": self.dataset_id, "tableId": self.table_id}
+        project = self.project_id or client.table_project
+        return TableSearch(table=table_reference(given, project, "table_id"))
+
+    def _called(self, search: TableSearch) -> str:
+        place = search.table
+        name = shown(f"table {place['projectId']}.{place['datasetId']}.{place['tableId']}")
+        return f"partition {shown(search.partition)} of {name}" if search.partition else name
+
+
+class BigQueryTableExistenceSensor(_TableSensor):
+    """Waits until a table is there; takes over from Google's sensor of the same name."""
+
+
+class BigQueryTablePartitionExistenceSensor(_TableSensor):
+    """Waits until a partition of a table is there; takes over from Google's sensor of the same name.
+
+    :param partition_id: The partition, such as ``20260131``.
+    """
+
+    template_fields = ("partition_id", *_TableSensor.template_fields)
+
+    def __init__(self, *, partition_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.partition_id = partition_id
+
+    def search(self, client: BigQueryClient) -> TableSearch:
+        """Return what is looked for."""
+        return replace(super().search(client), partition=str(self.partition_id))
 
 
 def _milliseconds(parameter: str, time: dt.datetime | str | None) -> int | None:

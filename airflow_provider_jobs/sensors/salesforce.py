@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState
+from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
 from airflow_provider_jobs.sensors.base import JobSensor
 from airflow_provider_jobs.words import shown
@@ -33,6 +34,7 @@ class SalesforceJobSensor(SalesforceTask, JobSensor):
     """
 
     template_fields = ("job", "kind", "api_version", *SalesforceTask.template_fields)
+    operator_extra_links = (SalesforceJobLink(),)
 
     def __init__(
         self, *, job: Any, kind: str = "query", api_version: str | None = None, **kwargs: Any

@@ -90,7 +90,10 @@ class AirflowHome:
             dag = _find_dag(dags, dag_id)
             for task in dag.tasks:  # of a mapped task, of a plain one
                 getattr(task, "partial_kwargs", vars(task)).update(AT_ONCE)
-            with _watched() as errors:
+            from airflow_provider_jobs import compat  # noqa: PLC0415 - it imports Airflow
+
+            compat.forget_namesake(dag)
+            with compat.shared_test_api(), _watched() as errors:
                 run = dag.test(**arguments)
         tasks = {_name(ti): ti.state and str(ti.state) for ti in run.get_task_instances()}
         return DagRunResult(str(run.state), tasks, errors)

@@ -24,8 +24,11 @@ STATES |= {"Failed": "failed", "Aborted": "failed"}
 class Job:
     """One job, or upload, of a service.
 
+    :param service: ``bigquery``, ``salesforce`` or ``redivis``.
+    :param job_id: the service's id of it.
     :param state: ``succeeded`` or ``failed``, else what the service says of a job that has not ended.
     :param about: what it does, in a line: kind, SQL or files, tables, and for BigQuery the task.
+    :param error: why it failed, in the service's words; empty unless it did.
     :param document: the service's resource.
     """
 

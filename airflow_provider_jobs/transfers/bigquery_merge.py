@@ -151,12 +151,14 @@ SELECT {", ".join(values.values())} FROM {_CHANGED}"""  # noqa: S608 - checked n
     return _script(merge, changes, dml, loaded, synced_to, keeps_rows=False)
 
 
-def refresh_script(merge: Merge, *, loaded: int) -> Statement:
+def refresh_script(merge: Merge, *, loaded: int, before: Sequence[Statement] = ()) -> Statement:
     """Return the script that updates the columns it is given, and no others, in rows that are there.
 
     For what changes while no stamp moves: formulas, fields of parents, fields that are new.
 
     :param merge: Its columns are Id, the cursor, and those to update.
+    :param before: DDL that makes columns, run once all values are cast: nothing but an outage is between it
+        and the update, so that a column which is there is not an empty one.
     :raises ConfigurationError: there is no cursor, or nothing to update.
     """
     cursor = _cursor(merge)
@@ -166,7 +168,8 @@ def refresh_script(merge: Merge, *, loaded: int) -> Statement:
     cases = [f"T.{quoted(ID)} IS NULL THEN 'absent'", f"{_is_older(cursor)} THEN 'older'"]
     values = {name: f"S.{name}" for name in names}
     dml = f"{_merge_into(merge)}\nWHEN MATCHED THEN UPDATE SET {_assignments(values)}"
-    return _script(merge, _changes(cases, "update", table_path(merge.target)), dml, loaded)
+    changes = _changes(cases, "update", table_path(merge.target))
+    return _script(merge, changes, dml, loaded, before=before)
 
 
 def bad_values_query(merge: Merge) -> Statement | None:
@@ -271,17 +274,19 @@ def _script(
     synced_to: dt.datetime | None = None,
     *,
     keeps_rows: bool = True,
+    before: Sequence[Statement] = (),
 ) -> Statement:
     """Return the script around the changes: what it counts, and what undoes it."""
     target = table_path(merge.target)
     counted = ", ".join(f"COUNTIF(_action = '{action}') AS {name}" for action, name in _ACTIONS.items())
     names = ", ".join(_ACTIONS.values())
-    before = "rows_before" if keeps_rows else "0"
+    kept_rows = "rows_before" if keeps_rows else "0"
+    prepared = "".join(f"{each.sql};\n" for each in before)
     nulled = "(SELECT COALESCE(SUM(_nulled), 0) FROM typed)" if _bad_conditions(merge) else "0"
     sql = f"""DECLARE staged, classified, without_id, nulled, rows_before, rows_after, {names} INT64;
 DECLARE loaded_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 {_typed(merge)};
-BEGIN TRANSACTION;
+{prepared}BEGIN TRANSACTION;
 {changes};
 CREATE TEMP TABLE counts AS
 SELECT (SELECT COUNT(*) FROM typed) AS staged, {nulled} AS nulled,
@@ -296,9 +301,9 @@ IF staged != @loaded OR classified != staged OR without_id > 0 OR staged != {" +
 END IF;
 {dml};
 SET rows_after = (SELECT COUNT(*) FROM {target});
-IF rows_after != {before} + inserted - deleted THEN
+IF rows_after != {kept_rows} + inserted - deleted THEN
   ROLLBACK TRANSACTION;
-  RAISE USING MESSAGE = FORMAT('{_UNDONE}', {before}, inserted, deleted, rows_after);
+  RAISE USING MESSAGE = FORMAT('{_UNDONE}', {kept_rows}, inserted, deleted, rows_after);
 END IF;
 COMMIT TRANSACTION;
 SELECT staged AS loaded, nulled, rows_before, rows_after, {names};"""  # noqa: S608 - checked names

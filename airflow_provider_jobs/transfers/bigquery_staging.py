@@ -30,6 +30,7 @@ from airflow_provider_jobs.errors import (
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.links.bigquery import BigQueryTableLink
 from airflow_provider_jobs.links.transfers import TransferJobLink
 from airflow_provider_jobs.operators.attempts import lasting_digest
 from airflow_provider_jobs.operators.bigquery.job import BIGQUERY_JOBS, BigQueryJobOperator, BigQueryTask
@@ -67,7 +68,7 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
     can_begin_in_trigger = False
     found_without_store = False
     together = BIGQUERY_JOBS
-    operator_extra_links = (TransferJobLink(),)
+    operator_extra_links = (TransferJobLink(), BigQueryTableLink())
     template_fields = (
         "destination_table",
         *SalesforceTransfer.template_fields,

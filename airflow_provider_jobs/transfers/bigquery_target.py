@@ -18,7 +18,7 @@ from airflow_provider_jobs.transfers.bigquery_sql import OWN_COLUMNS, SYNCED_TO,
 from airflow_provider_jobs.transfers.salesforce_window import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from airflow_provider_jobs.transfers.bigquery_sql import Column
 
@@ -57,7 +57,7 @@ class TargetPlan:
 
     :param columns: The run's columns, with the types that they have in the target.
     :param statements: DDL to run first, in order; harmless alone, and when repeated.
-    :param added: Columns of fields that are new.
+    :param added: Columns of fields that are new, whether they are made or not.
     :param widened: Columns that get a wider type, and it.
     :param kept: The target's columns that the run does not read; their values stay.
     :param is_new: There was no table.
@@ -130,11 +130,17 @@ def staging_load(
 
 
 def plan_target(
-    target: Mapping[str, str], table: Table | None, columns: Sequence[Column], layout: Layout
+    target: Mapping[str, str],
+    table: Table | None,
+    columns: Sequence[Column],
+    layout: Layout,
+    *,
+    needed: Container[str] | None = None,
 ) -> TargetPlan:
     """Return what has to be done before the columns of a run can be merged into the target.
 
     :param table: The target as tables.get gives it; None if there is none.
+    :param needed: Of columns that are new, those to make; the others are left out, and told. None makes all.
     :raises ConfigurationError: the target is not a table that can hold them, or a type has changed so that
         no column can have both.
     """
@@ -147,7 +153,7 @@ def plan_target(
         found = fields.get(column.name.lower())
         if found is None:
             added.append(column)
-            planned.append(column)
+            planned += [column] if needed is None or column.name in needed else []
             continue
         kind = _fitting(path, column, found)
         if kind != _sql_type(found):
@@ -157,7 +163,7 @@ def plan_target(
     read = {column.name.lower() for column in columns} | set(OWN_COLUMNS)
     kept = tuple(each["name"] for name, each in fields.items() if name not in read)
     _check_required(path, fields, kept)
-    missing = [f"{quoted(column.name)} {column.type}" for column in added]
+    missing = [f"{quoted(column.name)} {column.type}" for column in added if column in planned]
     missing += [f"{quoted(name)} TIMESTAMP" for name in OWN_COLUMNS if name not in fields]
     names = tuple(column.name for column in added)
     return TargetPlan(tuple(planned), _alterations(target, missing, widened), names, widened, kept)

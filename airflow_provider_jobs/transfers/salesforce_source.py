@@ -17,7 +17,6 @@ from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef
-from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask, adoptable
 from airflow_provider_jobs.transfers.salesforce_fields import (
@@ -27,6 +26,7 @@ from airflow_provider_jobs.transfers.salesforce_fields import (
     select_fields,
     select_query,
 )
+from airflow_provider_jobs.transfers.salesforce_lineage import TransferLineage
 from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading, Span
 from airflow_provider_jobs.transfers.salesforce_soql import check_name, check_where, read_query
 from airflow_provider_jobs.transfers.salesforce_window import (
@@ -66,7 +66,7 @@ def first_names(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + more
 
 
-class SalesforceTransfer(SalesforceTask, JobOperator):
+class SalesforceTransfer(SalesforceTask, TransferLineage):
     """What all transfers from Salesforce share; see :class:`.JobOperator` for how they wait.
 
     :param object_name: The object whose records are read, such as ``Account``.

@@ -5,7 +5,7 @@ The Ids of all records are read and compared with the target's rows.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import ConfigurationError
@@ -14,6 +14,7 @@ from airflow_provider_jobs.transfers.bigquery_staging import BigQueryStaging, fo
 from airflow_provider_jobs.transfers.bigquery_sweep import MOST_SHARE, Sweep, SweepCounts, sweep_script
 from airflow_provider_jobs.transfers.bigquery_target import Layout, plan_target
 from airflow_provider_jobs.transfers.salesforce_fields import ID, IS_DELETED, FieldChoice, select_fields
+from airflow_provider_jobs.transfers.salesforce_lineage import target_table
 from airflow_provider_jobs.transfers.salesforce_reading import Described, Span
 from airflow_provider_jobs.transfers.salesforce_window import FULL, Cursor
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.core.work import Submission
     from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.lineage.datasets import Dataset
     from airflow_provider_jobs.transfers.salesforce_reading import Reading
 
 #: The stage after the load.
@@ -121,6 +123,11 @@ class SalesforceSweepOperator(BigQueryStaging):
         self.note_done(context, {name: self._carried[name] for name in names})
         self.drop_staging(client, context)
         return ()
+
+    def target_dataset(self) -> Dataset:
+        """Return the copy, with the rows of it that were marked or removed."""
+        rows = self._carried.get("counts", {}).get("gone")
+        return replace(target_table(self.target(self.target_client())), row_count=rows)
 
     def result(self, statuses: Sequence[JobStatus]) -> dict[str, Any]:
         """Return what was compared, and what has become of it."""

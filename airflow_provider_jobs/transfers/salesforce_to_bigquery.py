@@ -10,10 +10,12 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, ServiceError
 from airflow_provider_jobs.jobs import JobState, JobStatus
 from airflow_provider_jobs.operators.endings import nice_to_know
 from airflow_provider_jobs.transfers.bigquery_merge import (
+    ID,
+    IS_DELETED,
     Counts,
     Merge,
     bad_values_query,
@@ -30,6 +32,7 @@ from airflow_provider_jobs.transfers.bigquery_target import (
     mark_query,
     plan_target,
 )
+from airflow_provider_jobs.transfers.salesforce_lineage import target_table
 from airflow_provider_jobs.transfers.salesforce_reading import Reading
 from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource, first_names
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.work import Submission
+    from airflow_provider_jobs.lineage.datasets import Dataset
     from airflow_provider_jobs.transfers.bigquery_sql import Statement
     from airflow_provider_jobs.transfers.bigquery_target import TargetPlan
     from airflow_provider_jobs.transfers.salesforce_fields import FieldChoice
@@ -147,6 +151,8 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         plan = self._plan(client, reading)
         if plan.is_new and reading.span.mode == FORMULAS:
             raise ConfigurationError(f'mode "{FORMULAS}" is for a target that is there: read it whole first')
+        if plan.is_new:
+            self._check_dataset(client)
         self._statement(client, reading, plan, self.target(client), 0)  # of any staging table
         self.tell_reading(described, reading)
         if gone := plan.gone(described.selection.left_out):
@@ -173,7 +179,8 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
 
     def after_load(self, client: BigQueryClient, context: Context) -> list[Submission]:
         """Return the job that brings the target's schema up to date, or the one that changes its rows."""
-        return self.begin(SCHEMA if self._plan(client, self.reading).statements else MERGE, context)
+        ahead = not self.refreshes and self._plan(client, self.reading).statements
+        return self.begin(SCHEMA if ahead else MERGE, context)
 
     def after_change(self, client: BigQueryClient, context: Context, status: JobStatus) -> list[Submission]:
         """Return the merge after the schema; after the merge the query of fields that are new, if wanted."""
@@ -192,8 +199,7 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
     def after_counts(self, context: Context) -> list[Submission]:
         """Return the query of fields that are new, if they are wanted of all records."""
         added, reading = self._carried.get("added"), self.reading
-        whole = reading.span.mode == FULL or not reading.cursor
-        if self.refreshes or not added or self.on_new_field != BACKFILL or whole:
+        if self.refreshes or not added or not self._adds_later(reading):
             return []
         self._carried |= {"refresh": added, "first": replace(reading, columns=()).to_json()}
         return self.begin(QUERY, context)
@@ -218,7 +224,7 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             kept=plan.kept,
         )
         if reading.span.mode == FORMULAS:
-            return refresh_script(merge, loaded=loaded)
+            return refresh_script(merge, loaded=loaded, before=plan.statements)
         script = replace_script if reading.span.mode == FULL else merge_script
         return script(merge, loaded=loaded, synced_to=reading.span.synced_to)
 
@@ -259,9 +265,38 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
 
     # The target.
 
+    def target_dataset(self) -> Dataset:
+        """Return the target, with the rows of it that the run has written."""
+        counts = self._carried.get("counts")
+        rows = counts["inserted"] + counts["updated"] if counts else None
+        return replace(target_table(self.target(self.target_client())), row_count=rows)
+
     def _plan(self, client: BigQueryClient, reading: Reading) -> TargetPlan:
         target = self.target(client)
-        return plan_target(target, found_table(client, target), reading.columns, self._layout())
+        later = self._adds_later(reading) and not self.refreshes
+        needed = {ID, IS_DELETED, str(reading.cursor)} if later else None
+        table = found_table(client, target)
+        return plan_target(target, table, reading.columns, self._layout(), needed=needed)
+
+    def _adds_later(self, reading: Reading) -> bool:
+        """Return True if columns of new fields are made with their values, after what has changed."""
+        whole = reading.span.mode in {FULL, FORMULAS} or not reading.cursor
+        return self.on_new_field == BACKFILL and not whole
+
+    def _check_dataset(self, client: BigQueryClient) -> None:
+        """See that there is a dataset for a target that has to be made."""
+        target = self.target(client)
+        dataset = {"projectId": target["projectId"], "datasetId": target["datasetId"]}
+        try:
+            client.get_dataset(dataset)
+        except NotFoundError as error:
+            raise ConfigurationError(
+                f"there is no dataset {'.'.join(dataset.values())} for the target: make it first"
+            ) from error
+        except ServiceError as error:
+            if error.retryable:
+                raise
+            self.log.info("whether the dataset is there could not be asked: %s", error)
 
     def _layout(self) -> Layout:
         partition = dict(self.time_partitioning or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.results.download import WORKERS
@@ -12,6 +13,7 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import MOST_LISTED
 from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.jobs import JobState
+from airflow_provider_jobs.lineage.datasets import file_dataset
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.files.manifest import publish_manifest
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, LocalSink
     from airflow_provider_jobs.core.work import Submission
     from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.lineage.datasets import Dataset
     from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading
 
 #: What tells of a run's files; a run without one is not complete.
@@ -138,6 +141,15 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
             "size_bytes": sum(file["size_bytes"] for file in self._files),
             "files": self._files[:MOST_LISTED],
         }
+
+    def target_dataset(self) -> Dataset:
+        """Return the folder of the run, with the sums of its files."""
+        folder = file_dataset(str(self._folder(self.reading)))
+        if not self._files:
+            return folder
+        sums = {name: sum(file[name] for file in self._files) for name in ("record_count", "size_bytes")}
+        numbers = {"row_count": sums["record_count"], "size_bytes": sums["size_bytes"]}
+        return replace(folder, **numbers, file_count=len(self._files))
 
     def _folder(self, reading: Reading) -> Any:
         span = reading.span

@@ -29,6 +29,8 @@ from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.lineage.datasets import redivis_data
+from airflow_provider_jobs.links.redivis import RedivisTableLink
 from airflow_provider_jobs.links.transfers import TransferJobLink
 from airflow_provider_jobs.operators.memory import TaskMemory, TaskSession
 from airflow_provider_jobs.operators.progress import ProgressLog
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
     from airflow_provider_jobs.clients.salesforce.results.stream import ResultPart, ResultStream
     from airflow_provider_jobs.core.sources.source import Reader
+    from airflow_provider_jobs.lineage.datasets import Dataset
     from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading
 
 #: The stage after the query: results are sent, and Redivis reads them.
@@ -101,7 +104,7 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
     :param spool_pages: Pages on the worker's disk at most, besides.
     """
 
-    operator_extra_links = (TransferJobLink(),)
+    operator_extra_links = (TransferJobLink(), RedivisTableLink())
     template_fields: Sequence[str] = (
         *("table", "options", "create_missing", "dataset_options", "redivis_conn_id"),
         *AssetMarkedTransfer.template_fields,
@@ -207,6 +210,12 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
             "size_bytes": upload.get("size_bytes") or 0,
             "replaced": self._carried.get("replaced", 0),
         }
+
+    def target_dataset(self) -> Dataset:
+        """Return the table, with the rows of the upload."""
+        upload = self._carried.get("upload", {})
+        table = redivis_data(RedivisHook(self.redivis_conn_id).get_conn().host, self.table)
+        return replace(table, row_count=upload.get("row_count"), size_bytes=upload.get("size_bytes"))
 
     def _send(self, client: RedivisClient, context: Context) -> Submission:
         """Send the query's results as one upload; or return that of an earlier attempt."""

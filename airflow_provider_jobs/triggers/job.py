@@ -286,7 +286,7 @@ class JobTrigger(_Trigger):
             )
         except JobsError as error:
             return self._told(error)
-        return {"outcome": "ended", "statuses": [status.to_json() for status in statuses]}
+        return {"outcome": "ended", "statuses": several.documents(statuses)}
 
     @property
     def looks_late(self) -> bool:  # type: ignore[override]
@@ -308,14 +308,15 @@ class JobTrigger(_Trigger):
                 connection = lease.thing
                 xcoms = await connection.ends.run(in_this_context(self._xcoms, connection.client, statuses))
             summary = xcoms.get("job", xcoms["return_value"])
+            # Before the XComs: a triggerer may close the task's log with the event, and lose its last lines.
+            for line in (outcome_line(summary, statuses), *skipped_lines(summary)):
+                self.log.info("%s", line)
             for key, value in xcoms.items():
                 if key != "return_value" or (self.ending or {}).get("result"):
                     await ask_airflow(compat.push_xcom, self.task_instance, key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, a worker has more means
             self.log.info("a worker ends the task, not its trigger: %s", error)
             return False
-        for line in (outcome_line(summary, statuses), *skipped_lines(summary)):
-            self.log.info("%s", line)
         return True
 
     def _xcoms(self, client: Any, statuses: Sequence[JobStatus]) -> dict[str, Any]:
@@ -354,7 +355,7 @@ class JobTrigger(_Trigger):
 
 
 class JobsTrigger(_Trigger):
-    """Waits until all jobs that a search matches have ended.
+    """Waits until what a search looks for is there: the end of all jobs that it matches, or a table.
 
     Its one event is ``{"outcome": "ended"}``, ``deadline``, or ``error`` with message and ``retryable``.
 

@@ -130,7 +130,7 @@ class StartTrigger(JobTrigger):
         xcoms = {
             several.ATTEMPT_KEY: {**attempt, "job_id": status.ref.id},
             "job": summary,
-            **{link.xcom_key: summary.get("url") for link in operator.operator_extra_links},
+            **operator.link_urls(summary),
         }
         for key, value in xcoms.items():
             await ask_airflow(compat.push_xcom, ti, key, value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.wait import single as polling
 from airflow_provider_jobs.operators import endings, following
@@ -28,6 +29,12 @@ collect_ignore = ["plugin_project"]  # test_pytest_plugin.py runs it in a proces
 def jobs_sandbox() -> Iterator[Sandbox]:
     with Sandbox() as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_test_api() -> Iterator[None]:
+    with compat.shared_test_api():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import airflow_provider_jobs
 from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+_PACKAGE = Path(airflow_provider_jobs.__file__).parent
 #: How a task may come to its end: on its worker, on a second one, or in its trigger.
 MODES = ("synchronous", "resumed", "in the trigger")
 #: A line as Airflow writes it where nobody reads it as JSON, and what is said in it.
@@ -35,15 +38,15 @@ def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in found if "outside of the Task Runner" not in line]
 
 
-def frames_of(error: BaseException) -> list[str]:
-    """Return the files that Airflow would show of an exception, and of those that it comes from."""
+def frames_of_ours(error: BaseException) -> list[str]:
+    """Return our files that Airflow would show of an exception, and of those that it comes from."""
     shown = traceback.TracebackException.from_exception(error)
     files: list[str] = []
     each: traceback.TracebackException | None = shown
     while each is not None:
         files += [frame.filename for frame in each.stack]
         each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
-    return files
+    return [file for file in files if Path(file).is_relative_to(_PACKAGE)]
 
 
 def check_told(lines: list[str], job: dict[str, Any], work: str) -> None:

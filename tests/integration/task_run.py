@@ -53,7 +53,7 @@ class TaskRun:
             task=SimpleNamespace(do_xcom_push=True),
             _ti_context_from_server=from_server,
         )
-        return {"ti": ti, "dag_run": SimpleNamespace(start_date=self.started)}
+        return {"ti": ti, "dag_run": SimpleNamespace(start_date=self.started, run_after=self.started)}
 
 
 @dataclass

@@ -190,6 +190,17 @@ def test_xcoms_that_airflow_does_not_take_get_a_worker(lab: Lab, monkeypatch: py
     assert event.payload["outcome"] == "ended"
 
 
+def test_the_outcome_is_told_before_the_last_question(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A triggerer that reads the event before the log closes the log: what was said just before is lost."""
+    told: list[str] = []
+    monkeypatch.setattr(compat, "push_xcom", lambda *_: told.append(capsys.readouterr().out))
+    with lab.slow_jobs(seconds=0.7):
+        fired(trigger_of(query(), TaskRun()))
+    assert "the job succeeded in " in told[0]
+
+
 def test_a_row_count_that_cannot_be_had_is_left_out(lab: Lab, pushed: dict[str, Any]) -> None:
     lab.fault("jobs.getQueryResults", "reply", status=403, reason="accessDenied", times=0)
     with lab.slow_jobs(seconds=0.7):

@@ -246,7 +246,7 @@ def test_clashes() -> None:
         BigQueryCopyOperator(
             task_id="t", source_tables="a.b", destination_table="a.c", from_trigger=True, wait=False
         )
-    with pytest.raises(ValueError, match="a worker has to send them"):
+    with pytest.raises(ValueError, match="a worker has to send or to read something"):
         BigQueryUploadOperator(task_id="t", source="/x.csv", destination_table="a.c", from_trigger=True)
 
 

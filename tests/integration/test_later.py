@@ -102,7 +102,7 @@ def test_a_job_that_jobtimeoutms_ends_is_made_anew(lab: Lab, *, deferrable: bool
     run = TaskRun()
     task = BigQueryInsertJobOperator(
         task_id="task",
-        configuration={"query": {"query": "SELECT 1", "useLegacySql": False}, "jobTimeoutMs": "300"},
+        configuration={"query": {"query": "SELECT 1", "useLegacySql": False}, "jobTimeoutMs": "3000"},
         deferrable=deferrable,
         inline_wait=0.0,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.operators.bigquery import (
     BigQueryCopyOperator,
     BigQueryExtractOperator,
@@ -132,6 +133,7 @@ def test_the_automatic_labels_are_switched_off(
     assert (lab.jobs()[0]["configuration"].get("labels") or {}) == found
 
 
+@pytest.mark.skipif(not compat.STARTS_FROM_TRIGGER, reason="Airflow is older than 3.3")
 def test_a_task_from_the_trigger_has_no_labels_either(lab: Lab) -> None:
     """Its arguments travel as JSON: None that was given stays given."""
     task = BigQueryQueryOperator(task_id="task", sql="SELECT 1", labels=None, from_trigger=True)

@@ -20,7 +20,7 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryUploadOperator,
 )
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
-from tests.integration.task_log import MODES, check_told, frames_of, lines_of, run_task
+from tests.integration.task_log import MODES, check_told, frames_of_ours, lines_of, run_task
 from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def test_a_failure_says_its_error_once_and_shows_no_frame_of_ours(
     task = kind(task_id="task", deferrable=deferrable, inline_wait=0, poll_interval=0.1, **parameters, **more)
     with tables.slow_jobs(seconds=0.3), pytest.raises(AirflowFailException) as caught:
         perform(task, run.context())
-    assert not [file for file in frames_of(caught.value) if "airflow_provider_jobs" in file]
+    assert not frames_of_ours(caught.value)
     lines, text = lines_of(capsys), str(caught.value)
     message = tables.jobs()[-1]["status"]["errorResult"]["message"]
     assert ("\n".join(lines) + text).count(message) == 1
@@ -160,7 +160,7 @@ def test_somebody_elses_cancel_is_told_as_every_end_is(
     task.submissions = cancelled  # type: ignore[method-assign]
     with tables.slow_jobs(seconds=30.0, cancel_seconds=0.1), pytest.raises(JobCancelled) as caught:
         perform(task, run.context())
-    assert not [file for file in frames_of(caught.value) if "airflow_provider_jobs" in file]
+    assert not frames_of_ours(caught.value)
     assert run.xcoms["job"]["state"] == "cancelled"
     assert "stopped" in run.xcoms["job"]["error"]
     assert lines_of(capsys)[-1].startswith("the job cancelled in ")
@@ -177,7 +177,7 @@ def test_a_job_that_execution_timeout_has_ended_is_told_too(lab: Lab) -> None:
     )
     with lab.slow_jobs(seconds=60.0, cancel_seconds=0.1), pytest.raises(DeadlineExceeded) as caught:
         perform(task, run.context())
-    assert not [file for file in frames_of(caught.value) if "airflow_provider_jobs" in file]
+    assert not frames_of_ours(caught.value)
     assert run.xcoms["job"]["state"] == "cancelled"
     assert "execution_timeout" in run.xcoms["job"]["error"]
 
@@ -189,7 +189,7 @@ def test_no_error_of_ours_shows_frames_of_ours(lab: Lab, monkeypatch: pytest.Mon
     task = BigQueryQueryOperator(task_id="task", sql="" if fails == "query" else "SELECT 1")
     with pytest.raises((AirflowFailException, JobsError)) as caught:
         task.execute(TaskRun().context())
-    assert not [file for file in frames_of(caught.value) if "airflow_provider_jobs" in file]
+    assert not frames_of_ours(caught.value)
 
 
 def test_an_error_that_is_not_told_in_words_keeps_its_frames(lab: Lab) -> None:
@@ -197,7 +197,7 @@ def test_an_error_that_is_not_told_in_words_keeps_its_frames(lab: Lab) -> None:
     task.request = None  # type: ignore[method-assign,assignment]
     with pytest.raises(TypeError) as caught:
         task.execute(TaskRun().context())
-    assert [file for file in frames_of(caught.value) if "airflow_provider_jobs" in file]
+    assert frames_of_ours(caught.value)
 
 
 def test_a_sensor_shows_no_frames_and_names_its_job_once(
@@ -209,7 +209,7 @@ def test_a_sensor_shows_no_frames_and_names_its_job_once(
         sensor = BigQueryJobSensor(task_id="sensor", job=job, poke_interval=0.1, timeout=30)
         with pytest.raises(AirflowFailException) as caught:
             sensor.execute(TaskRun().context())
-    assert not [file for file in frames_of(caught.value) if "airflow_provider_jobs" in file]
+    assert not frames_of_ours(caught.value)
     lines = lines_of(capsys)
     assert sum(job["job_id"] in line and not line.startswith("http") for line in lines) == 1
     assert job["url"] in lines

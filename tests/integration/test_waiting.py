@@ -8,11 +8,13 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from airflow_provider_jobs import compat
+from airflow_provider_jobs.clients.bigquery.watch import ProjectJobs
 from airflow_provider_jobs.core.http.retry import Timing
 from airflow_provider_jobs.core.wait.single import wait_for
 from airflow_provider_jobs.core.work import JobRequest
@@ -116,6 +118,9 @@ def test_two_hundred_jobs_take_at_most_two_calls_a_tick(
 ) -> None:
     lab, stats = connected(), Ticks()
     monkeypatch.setattr(compat, "stats", lambda: stats)
+    # While a list keeps one waiting, jobs are asked for besides: how busy this machine is must not count.
+    patient = partial(ProjectJobs, patience_seconds=PATIENCE)
+    monkeypatch.setattr("airflow_provider_jobs.clients.bigquery.client.ProjectJobs", patient)
     with ExitStack() as slowly, ThreadPoolExecutor(8) as pool:
         slowly.enter_context(lab.slow_jobs(seconds=600.0))
         refs = list(pool.map(lab.submit, [f"job{number}" for number in range(200)]))

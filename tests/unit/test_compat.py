@@ -6,9 +6,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.execution_time import supervisor
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
 from airflow_provider_jobs import compat
+
+
+def test_all_runs_of_dag_test_have_one_api() -> None:
+    """Airflow 3.1 and 3.2 make one for each task and each trigger, at seconds of work."""
+    made = []
+    for _ in range(2):
+        with compat.shared_test_api():
+            made += [supervisor.in_process_api_server() for _ in range(2)]
+    assert len({id(each) for each in made}) == 1
 
 
 @pytest.mark.parametrize(("map_index", "told_as"), [(-1, "task"), (0, "task_0"), (12, "task_12")])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 
@@ -11,28 +10,33 @@ import pytest
 
 from airflow_provider_jobs import compat
 
-#: Many threads make the end of a process long: its sockets end well before it can be reaped.
-TASK = """
-import atexit, threading
+#: As Airflow's supervisor and its tasks do. Many threads make the end of a process long: its sockets end well
+#: before it can be reaped.
+SUPERVISOR = """
+import atexit, os, socket, threading
 from airflow_provider_jobs import compat
 
-for _ in range(200):
-    threading.Thread(target=threading.Event().wait, daemon=True).start()
-atexit.register(compat._hold_sockets)
+for _ in range(10):
+    ours, its = socket.socketpair()
+    task = os.fork()
+    if not task:
+        ours.close()
+        for _ in range(200):
+            threading.Thread(target=threading.Event().wait, daemon=True).start()
+        atexit.register(compat._hold_sockets)
+        atexit._run_exitfuncs()
+        os._exit(0)
+    its.close()
+    while ours.recv(1024):
+        pass
+    assert os.waitpid(task, os.WNOHANG) == (task, 0)
+    ours.close()
 """
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="Linux can tell of the end of a process")
 def test_a_process_can_be_reaped_when_its_sockets_end() -> None:
-    for _ in range(10):
-        ours, its = socket.socketpair()
-        task = subprocess.Popen([sys.executable, "-c", TASK], stdout=its.fileno(), stderr=its.fileno())
-        its.close()
-        while ours.recv(1024):  # what the start of another Airflow may have to say
-            pass
-        assert os.waitpid(task.pid, os.WNOHANG) == (task.pid, 0)
-        task.returncode = 0
-        ours.close()
+    subprocess.run([sys.executable, "-c", SUPERVISOR], check=True)
 
 
 def test_only_a_task_of_airflow_leaves_a_child(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_jobs.clients.bigquery import flow
 from airflow_provider_jobs.clients.bigquery.configuration import (
     complete_query,
     file_format,
@@ -16,13 +17,18 @@ from airflow_provider_jobs.clients.bigquery.configuration import (
 from airflow_provider_jobs.clients.bigquery.fields import typed
 from airflow_provider_jobs.clients.bigquery.names import MOST_LABELS, check_job_id, check_labels, label
 from airflow_provider_jobs.clients.bigquery.submit import TRY_LABEL, find_job
+from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import MOST_LISTED, Several
 from airflow_provider_jobs.core.work import JobRequest
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, OutageError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
-from airflow_provider_jobs.links.bigquery import BigQueryJobLink
+from airflow_provider_jobs.lineage import traces
+from airflow_provider_jobs.lineage.traces import Trace
+from airflow_provider_jobs.links.bigquery import BigQueryJobLink, BigQueryTableLink
 from airflow_provider_jobs.operators.attempts import run_started_at, work_digest, work_digest_before
 from airflow_provider_jobs.operators.base import JobOperator
+from airflow_provider_jobs.operators.bigquery.google_parameters import GoogleParameters, SqlOfQuery
+from airflow_provider_jobs.operators.bigquery.lineage import whole_trace
 from airflow_provider_jobs.operators.endings import nice_to_know
 from airflow_provider_jobs.operators.task import ServiceTask, start_args, why_on_worker
 
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.hooks.base import JobsHook
     from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.lineage.datasets import Dataset
 
 #: What is told of several jobs together.
 BIGQUERY_JOBS = Several(
@@ -48,6 +55,8 @@ BIGQUERY_JOBS = Several(
 Table = str | Mapping[str, str]
 #: Labels that were not given: None switches the automatic ones off.
 _NO_LABELS: Mapping[str, str] = {}
+#: Stands for the project of tables that name none, where the connection is not looked up.
+_NO_PROJECT = "of-the-connection"
 #: Characters of a job id's beginning; the digest and a number follow, 1,024 in all at most.
 _PREFIX_LENGTH = 990
 
@@ -77,6 +86,13 @@ class BigQueryTask(ServiceTask):
         self.project_id = project_id
         self.gcp_conn_id = gcp_conn_id
         self.impersonation_chain = impersonation_chain
+        #: The hook, once the task runs: listeners look for it.
+        self.hook: JobsHook[Any] | None = None
+
+    def client(self) -> Any:
+        """Return the service's client."""
+        self.hook = self.hook_class(**self.hook_args())
+        return self.hook.get_conn()
 
     def hook_args(self) -> dict[str, Any]:
         """Return the keyword arguments of the hook."""
@@ -121,7 +137,7 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
     file_fields: ClassVar[tuple[str, ...] | None] = ()
     #: False if a worker has to submit the job.
     can_begin_in_trigger: ClassVar[bool] = True
-    operator_extra_links: Collection[BaseOperatorLink] = (BigQueryJobLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (BigQueryJobLink(), BigQueryTableLink())
     found_without_store = True
     ui_color = "#4285f4"
 
@@ -140,12 +156,14 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
             raise ValueError(
                 "from_trigger clashes with wait=False"
                 if self.can_begin_in_trigger
-                else "from_trigger is not for files that are sent along: a worker has to send them"
+                else "from_trigger is not for this operator: a worker has to send or to read something"
             )
         self.location = location
         self.labels = labels
         self.automatic_labels = automatic_labels
         self.job_id = job_id
+        #: As the DAG has given it, once the task runs: ``job_id`` is the job's own from then on.
+        self._given_job_id: str | None = None
         self.start_from_trigger = from_trigger
         self.deferrable = self.deferrable or from_trigger
 
@@ -185,13 +203,12 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         configuration = complete_query(configuration)
         ti = context["ti"]
         readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"airflow_{ti.dag_id}_{ti.task_id}_{ti.run_id}")
-        prefix = check_job_id(self.job_id or readable[:_PREFIX_LENGTH])
+        prefix = check_job_id(self._prefix() or readable[:_PREFIX_LENGTH])
         if len(prefix) > _PREFIX_LENGTH:
             raise ConfigurationError(f"job_id is longer than {_PREFIX_LENGTH} characters: it gets a suffix")
         first = self.is_first(context)
-        before = (
-            None if first or self._since > 1 else f"{prefix}_{work_digest_before(context, configuration)}"
-        )
+        goes_on = not first and self._since == 1
+        before = f"{prefix}_{work_digest_before(context, configuration)}" if goes_on else None
         return JobRequest(
             scope=client.project,
             key=f"{prefix}_{work_digest(context, configuration, self._since)}",
@@ -204,9 +221,14 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         )
 
     def named_by(self, client: BigQueryClient, event: dict[str, Any]) -> list[JobStatus]:
-        """Return the job that Google's trigger of the same operator names, if it can be found."""
+        """Return the job that Google's trigger of the same operator names, if it can be found.
+
+        :raises OutageError: that trigger says that it has failed, and names none.
+        """
         job_id = event.get("job_id")
         if not isinstance(job_id, str):
+            if event.get("status") == "error":
+                raise OutageError(f"the trigger has failed: {event.get('message')}")
             return []
         found = find_job(client, check_job_id(job_id), self.location or client.location)
         if found is None:
@@ -219,10 +241,52 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         """Return the statuses, those of a SELECT with the number of its rows if BigQuery tells it."""
         return [_counted(client, status) for status in statuses]
 
+    def _remember(
+        self, context: Context, statuses: Sequence[JobStatus], more: dict[str, Any] | None = None
+    ) -> None:
+        """Push the XComs of jobs, and let listeners find their ids."""
+        self._prefix()
+        self.job_id = several.joined_ids([status.ref for status in statuses]) or self.job_id
+        super()._remember(context, statuses, more)
+
     @classmethod
     def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
         """Return the XComs of a task whose jobs have succeeded."""
         return super().xcoms(client, [_counted(client, status) for status in statuses], carried)
+
+    def _prefix(self) -> str:
+        """Return how the ids of this task's jobs begin, as the DAG says; empty if it does not."""
+        if self._given_job_id is None:
+            self._given_job_id = self.job_id or ""
+        return self._given_job_id
+
+    def sent_files(self) -> list[Dataset]:
+        """Return the files that are sent along with the job."""
+        return []
+
+    def planned(self) -> Trace:
+        """Return what the parameters say of tables, if they name their project, and of files."""
+        configuration = self.configuration_of(_NO_PROJECT)
+        reads, writes = traces.planned(flow.of_configuration(configuration))
+        inputs, outputs = (
+            tuple(each for each in found if not each.name.startswith(f"{_NO_PROJECT}."))
+            for found in ((*self.sent_files(), *reads), writes)
+        )
+        return Trace(inputs, outputs, sql=_sql(configuration))
+
+    def traced(self, client: BigQueryClient, statuses: Sequence[JobStatus]) -> Trace:
+        """Return what the jobs say of tables and files; a dry run touches none."""
+        sql = _sql(self.configuration_of(client.table_project))
+        job_id = several.joined_ids([status.ref for status in statuses])
+        if not job_id:
+            return Trace(sql=sql)
+        return traces.of_bigquery(statuses, sql=sql, job_id=job_id, sent=self.sent_files())
+
+    def told_more(self, client: BigQueryClient, statuses: Sequence[JobStatus], trace: Trace) -> Trace:
+        """Return the trace with columns, where they come from, and the statements of a script."""
+        if not trace.job:
+            return trace
+        return whole_trace(client, statuses[0], trace, self.configuration_of(client.table_project))
 
     def check_csv_only(self, format_parameter: str, *parameters: str) -> None:
         """Refuse parameters that only CSV has.
@@ -251,18 +315,13 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         return {**dict(automatic[: MOST_LABELS - len(own)]), **own}
 
 
-class BigQueryInsertJobOperator(BigQueryJobOperator):
+class BigQueryInsertJobOperator(GoogleParameters, BigQueryJobOperator):
     """Run a job of any configuration; takes over from Google's operator of the same name.
 
     The result is the job's id, as that operator's is; the dict is the XCom ``job``.
 
     :param configuration: As the API's JobConfiguration; also a .json file or JSON text. SQL in it may be a
         .sql file. GoogleSQL unless it says ``useLegacySql``.
-    :param force_rerun: Not needed, like the following: a clear always runs anew.
-    :param reattach_states: A retry always adopts its job, whatever state it is in.
-    :param result_retry: Waiting tolerates outages as it is.
-    :param result_timeout: Every request has its timeouts.
-    :param durable: The job's id needs no store.
     """
 
     template_fields = ("configuration", *BigQueryJobOperator.template_fields)
@@ -273,28 +332,11 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
         "configuration": "json",
         "configuration.query.query": "sql",
     }
+    sql = SqlOfQuery()
 
-    def __init__(
-        self,
-        *,
-        configuration: Mapping[str, Any] | str,
-        force_rerun: bool | None = None,
-        reattach_states: set[str] | None = None,
-        result_retry: Any = None,
-        result_timeout: float | None = None,
-        durable: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, configuration: Mapping[str, Any] | str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.configuration = configuration
-        unneeded = {
-            "force_rerun": force_rerun,
-            "reattach_states": reattach_states,
-            "result_retry": result_retry,
-            "result_timeout": result_timeout,
-            "durable": durable,
-        }
-        self._unneeded = [name for name, value in unneeded.items() if value is not None]
 
     def files(self) -> list[Any]:
         """Return the values that may name a file: the configuration itself, and the SQL in it."""
@@ -314,11 +356,6 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
             for name, value in content.items()
         }
 
-    def remarks(self) -> list[str]:
-        """Return what the log is to say before anything is done."""
-        names = ", ".join(self._unneeded)
-        return [*super().remarks(), *([f"not needed, and without effect: {names}"] if names else [])]
-
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration."""
         given = self.configuration
@@ -336,6 +373,11 @@ class BigQueryInsertJobOperator(BigQueryJobOperator):
     def result(self, statuses: Sequence[JobStatus]) -> Any:
         """Return the job's id; of a dry run, which has none, the summary."""
         return statuses[0].ref.id or self.summary_of(statuses)
+
+
+def _sql(configuration: Mapping[str, Any]) -> str | None:
+    sql = (configuration.get("query") or {}).get("query")
+    return sql if isinstance(sql, str) else None
 
 
 def _first_entries(statistics: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from airflow_provider_jobs.core.sources.gunzip import is_gzip
 from airflow_provider_jobs.core.sources.slices import JoinedSource, joined
 from airflow_provider_jobs.core.sources.source import GzipSource, Media, Source
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.lineage.datasets import files
 from airflow_provider_jobs.operators.attempts import work_digest, work_digest_before
 from airflow_provider_jobs.operators.bigquery.load import _LoadingOperator
 from airflow_provider_jobs.operators.files.manifest import ManifestOperator
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
     from airflow_provider_jobs.core.work import JobRequest, Submission
     from airflow_provider_jobs.jobs import JobStatus
+    from airflow_provider_jobs.lineage.datasets import Dataset
 
 _TEXT_FORMATS = frozenset({"CSV", "NEWLINE_DELIMITED_JSON"})
 
@@ -75,6 +77,10 @@ class BigQueryUploadOperator(ManifestOperator, _LoadingOperator):
         self.combine = combine
         self.compress = compress
         self.parallel_uploads = parallel_uploads
+
+    def sent_files(self) -> list[Dataset]:
+        """Return the files that are sent."""
+        return files(self.source)
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration of a load job."""

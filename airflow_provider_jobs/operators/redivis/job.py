@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.core.several import Several
 from airflow_provider_jobs.hooks.redivis import RedivisHook
+from airflow_provider_jobs.links.redivis import RedivisTableLink, RedivisUploadLink
 from airflow_provider_jobs.operators.base import JobOperator
 from airflow_provider_jobs.operators.task import ServiceTask
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+    from airflow.providers.common.compat.sdk import BaseOperatorLink
 
     from airflow_provider_jobs.jobs import JobStatus
 
@@ -33,6 +36,7 @@ class RedivisTask(ServiceTask):
         summed=("row_count", "size_bytes", "bad_record_count"),
     )
     template_fields: Sequence[str] = ("redivis_conn_id",)
+    operator_extra_links: Collection[BaseOperatorLink] = (RedivisUploadLink(), RedivisTableLink())
     #: What results call the scope of a job.
     scope_name: ClassVar[str] = "table"
 
@@ -44,7 +48,13 @@ class RedivisTask(ServiceTask):
     def summary(cls, status: JobStatus) -> dict[str, Any]:
         """Return what a result says about an upload or a release."""
         ref = status.ref
-        return {"job_id": ref.id, cls.scope_name: ref.scope, "state": status.state, **status.statistics}
+        return {
+            "job_id": ref.id,
+            cls.scope_name: ref.scope,
+            "state": status.state,
+            **status.statistics,
+            **({"url": status.url} if status.url else {}),
+        }
 
 
 class RedivisOperator(RedivisTask, JobOperator):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.names import dataset_reference
 from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
 from airflow_provider_jobs.clients.redivis.replies import released_tag
+from airflow_provider_jobs.lineage.datasets import redivis_data
+from airflow_provider_jobs.lineage.traces import Trace
+from airflow_provider_jobs.links.redivis import RedivisDatasetLink
 from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.redivis.job import RedivisOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
     from airflow_provider_jobs.clients.redivis.client import RedivisClient
+    from airflow_provider_jobs.jobs import JobStatus
 
 _HOUR = dt.timedelta(hours=1)
 
@@ -30,12 +37,13 @@ class RedivisReleaseOperator(RedivisOperator):
     :param dataset: ``owner.dataset``.
     :param release_notes: What is new, for readers.
     :param on_incomplete: What a failed upload of the version, or a table that ``create_missing`` has made and
-        that has no rows, does: ``fail`` the task, and nothing is released, or ``warn`` in the log.
+        that has no complete one, does: ``fail`` the task, and nothing is released, or ``warn`` in the log.
     :param execution_timeout: When to give up; default is an hour. None waits without end.
     """
 
     can_cancel = False
     scope_name = "dataset"
+    operator_extra_links = (RedivisDatasetLink(),)
     template_fields = ("dataset", "release_notes", *RedivisOperator.template_fields)
 
     def __init__(
@@ -69,6 +77,13 @@ class RedivisReleaseOperator(RedivisOperator):
             after=self._after(client, context, reference),
             on_incomplete=self.on_incomplete,
         )
+
+    def traced(self, client: RedivisClient, statuses: Sequence[JobStatus]) -> Trace:
+        """Return the dataset, and which version of it was released."""
+        status = statuses[0]
+        tag = status.statistics.get("version")
+        released = replace(redivis_data(client.host, status.ref.scope), version=tag and str(tag))
+        return Trace(outputs=(released,)).of_job(status.ref.id, self.service)
 
     def _after(self, client: RedivisClient, context: Context, reference: str) -> str:
         """Return what was released when the first attempt began; a clear begins anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.work import truth
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobState, JobStatus
+from airflow_provider_jobs.lineage.datasets import files, redivis_data
+from airflow_provider_jobs.lineage.traces import Trace
 from airflow_provider_jobs.operators.endings import failure
 from airflow_provider_jobs.operators.files.manifest import ManifestOperator
 from airflow_provider_jobs.operators.files.sources import sources_of
@@ -197,6 +200,18 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
             if isinstance(each, UploadSubmission) and each.expected
         }
         return submissions
+
+    def planned(self) -> Trace:
+        """Return the files that are sent."""
+        return Trace(tuple(files(self.source)))
+
+    def traced(self, client: RedivisClient, statuses: Sequence[JobStatus]) -> Trace:
+        """Return the files that were sent, and the table that has their rows."""
+        told = self.summary_of(statuses)
+        table = redivis_data(client.host, self.table)
+        written = replace(table, row_count=told.get("row_count"), size_bytes=told.get("size_bytes"))
+        trace = replace(self.planned(), outputs=(written,))
+        return trace.of_job(several.joined_ids([each.ref for each in statuses]), self.service)
 
     def completed(
         self, client: RedivisClient, context: Context, statuses: list[JobStatus]

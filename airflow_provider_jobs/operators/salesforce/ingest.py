@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import DELIMITERS
@@ -12,11 +13,13 @@ from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError, JobFailed, JobsError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
+from airflow_provider_jobs.lineage.datasets import files
+from airflow_provider_jobs.lineage.traces import Trace
 from airflow_provider_jobs.operators.files.places import opened
 from airflow_provider_jobs.operators.files.results import written
 from airflow_provider_jobs.operators.files.sources import sources_of
 from airflow_provider_jobs.operators.memory import TaskMemory
-from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, objects_of
 from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
 from airflow_provider_jobs.operators.salesforce.rounds import IngestRounds, identity_of, without_resent
@@ -189,6 +192,18 @@ class SalesforceIngestOperator(IngestRounds):
         knows = self._attempt is not None and self._attempt.lasts
         written = [status.statistics.get("record_count") for status in statuses] or [None]
         return knows or self.operation in REPEATABLE or not any(count != 0 for count in written)
+
+    def planned(self) -> Trace:
+        """Return the file that is sent, and the files for what becomes of its records."""
+        return Trace(tuple(files(self.source)), self.result_files())
+
+    def traced(self, client: SalesforceClient, statuses: Sequence[JobStatus]) -> Trace:
+        """Return the file that was sent, and the object whose records were written."""
+        planned, (processed, failed) = self.planned(), counted(statuses)
+        written = objects_of(statuses, row_count=processed - failed)
+        trace = replace(planned, outputs=(*written, *planned.outputs))
+        job_id = several.joined_ids([status.ref for status in statuses])
+        return trace.of_job(job_id, statuses[0].ref.service) if job_id else trace
 
     def ended(self, client: SalesforceClient, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses, once what became of the records is written to files, if that is wanted."""

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import logging
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,7 @@ from airflow_provider_jobs.errors import (
 )
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobState
+from airflow_provider_jobs.lineage.datasets import Dataset, file_dataset, salesforce_object
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.base import JobOperator
@@ -65,6 +67,15 @@ def check_download(compression: str | None, page_records: int | None, parallel_d
         raise ValueError(f"parallel_downloads is {parallel_downloads}: it is 1 to {MOST_WORKERS}")
     if page_records is not None and page_records < 1:
         raise ValueError(f"page_records is {page_records}: at least 1 is needed")
+
+
+def objects_of(statuses: Sequence[JobStatus], **numbers: Any) -> tuple[Dataset, ...]:
+    """Return the dataset of the object that jobs are about; none if Salesforce has not told which.
+
+    :param numbers: What of it was read or written.
+    """
+    ref, name = statuses[0].ref, statuses[0].statistics.get("object")
+    return (replace(salesforce_object(ref.scope, str(name)), **numbers),) if name else ()
 
 
 def adoptable(client: SalesforceClient, ref: JobRef) -> JobStatus | None:
@@ -149,6 +160,17 @@ class SalesforceResults(SalesforceTask, JobOperator):
             "files": self._files[:MOST_LISTED],
         }
         return {**super().summary_of(statuses), **(files if self._files else {})}
+
+    def result_files(self) -> tuple[Dataset, ...]:
+        """Return the dataset of the files for results, with their sums once they are written."""
+        if not self.results_path:
+            return ()
+        found = file_dataset(str(self.results_path))
+        if not self._files:
+            return (found,)
+        size = sum(file["size_bytes"] for file in self._files)
+        rows = sum(file["record_count"] for file in self._files)
+        return (replace(found, row_count=rows, size_bytes=size, file_count=len(self._files)),)
 
     def _sink(self, context: Context, folder: Any) -> LocalSink:
         """Return what writes results to a folder; the log says if other workers do not have that.

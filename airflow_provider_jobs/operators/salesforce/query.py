@@ -10,6 +10,7 @@ from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.jobs import JobRef
+from airflow_provider_jobs.lineage.traces import Trace
 from airflow_provider_jobs.operators.attempts import task_digest
 from airflow_provider_jobs.operators.files.places import opened
 from airflow_provider_jobs.operators.files.results import (
@@ -22,7 +23,12 @@ from airflow_provider_jobs.operators.files.results import (
 )
 from airflow_provider_jobs.operators.files.stores import sink_for
 from airflow_provider_jobs.operators.memory import TaskMemory
-from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, adoptable, check_download
+from airflow_provider_jobs.operators.salesforce.job import (
+    SalesforceOperator,
+    adoptable,
+    check_download,
+    objects_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,6 +140,16 @@ class SalesforceQueryOperator(SalesforceOperator):
             on_created=lambda ref: self._keep(ref, lambda: memory.remember(ref.to_json())),
         )
         return [client.submit(request)]
+
+    def planned(self) -> Trace:
+        """Return the query, and the files for its results."""
+        return Trace(outputs=self.result_files(), sql=self.soql)
+
+    def traced(self, client: SalesforceClient, statuses: Sequence[JobStatus]) -> Trace:
+        """Return the object that was read, and the files that were written."""
+        status = statuses[0]
+        read = objects_of(statuses, row_count=status.statistics.get("record_count"))
+        return Trace(read, self.result_files(), self.soql).of_job(status.ref.id, status.ref.service)
 
     def completed(
         self, client: SalesforceClient, context: Context, statuses: list[JobStatus]

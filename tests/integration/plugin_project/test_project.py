@@ -32,6 +32,22 @@ def test_salesforce(jobs_sandbox, tmp_path):
     assert jobs_sandbox.one_job("salesforce", about="FROM Contact").state == "succeeded"
 
 
+DAG = """
+from airflow.sdk import DAG, task
+
+with DAG("report", schedule=None):
+    for name in {names}:
+        task(lambda: None, task_id=name)()
+"""
+
+
+def test_a_dag_of_the_same_name_may_have_other_tasks(jobs_sandbox, tmp_path):
+    for names in (["read"], ["read", "write"], ["send"]):
+        (tmp_path / "report.py").write_text(DAG.format(names=names))
+        run = jobs_sandbox.run_dag("report", folder=tmp_path)
+        assert run.tasks == dict.fromkeys(names, "success"), run.errors
+
+
 def test_a_dag_that_is_not_there_is_named_with_the_errors_of_its_folder(jobs_sandbox):
     with pytest.raises(
         LookupError, match=r"(?s)no DAG 'absent'; it has \['cities', 'people'\].*cannot be imported"

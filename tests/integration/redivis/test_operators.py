@@ -304,7 +304,7 @@ class TestIncomplete:
             with pytest.raises(AirflowFailException):
                 perform(lab.operator(write(tmp_path), table=new, create_missing=True))
             lab.sandbox.clear_faults()
-            says.append("table late, which was made for an upload, has no rows")
+            says.append("table late, which was made for an upload, has none that is complete")
         with pytest.raises(AirflowFailException, match=r"is not complete.*Nothing is released") as caught:
             self.release(lab, deferrable=deferrable)
         assert [text for text in says if text not in str(caught.value)] == []
@@ -315,4 +315,6 @@ class TestIncomplete:
     def test_what_is_complete_is_released(self, lab: RedivisLab, tmp_path: Path, *, deferrable: bool) -> None:
         new = f"{OWNER}.{lab.dataset}:next.more"
         perform(lab.operator(write(tmp_path), table=new, create_missing=True))
+        empty = f"{OWNER}.{lab.dataset}:next.empty"
+        perform(lab.operator(write(tmp_path, b"a,b\n", "empty.csv"), table=empty, create_missing=True))
         assert self.release(lab, deferrable=deferrable)["version"] == "v1.0"

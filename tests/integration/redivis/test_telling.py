@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from tests.integration.redivis.lab import OWNER
-from tests.integration.task_log import MODES, check_told, frames_of, lines_of, run_task
+from tests.integration.task_log import MODES, check_told, frames_of_ours, lines_of, run_task
 from tests.integration.task_run import Attempts, perform
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_a_failure_is_told_as_every_end_is(
     task = lab.operator(str(file), deferrable=deferrable, expected_row_count=7)
     with pytest.raises(AirflowFailException) as caught:
         perform(task, run.context())
-    assert not [each for each in frames_of(caught.value) if "airflow_provider_jobs" in each]
+    assert not frames_of_ours(caught.value)
     assert run.xcoms["job"]["state"] == "failed"
     assert "row count is 7 here, 2 there" in run.xcoms["job"]["error"]
     assert lines_of(capsys)[-1].startswith("the job failed in ")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from tests.integration.task_log import MODES, check_told, frames_of, lines_of, run_task
+from tests.integration.task_log import MODES, check_told, frames_of_ours, lines_of, run_task
 from tests.integration.task_run import Attempts, perform
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_failure_is_told_as_every_end_is(
     lab.slow(0.2)
     with pytest.raises(AirflowFailException) as caught:
         perform(lab.ingest(str(file), deferrable=deferrable), run.context())
-    assert not [each for each in frames_of(caught.value) if "airflow_provider_jobs" in each]
+    assert not frames_of_ours(caught.value)
     job = run.xcoms["job"]
     assert (job["state"], job["record_count"], job["failed_record_count"]) == ("failed", 2, 1)
     assert job["error"] == "rejected records: 1 of 2 records were rejected"

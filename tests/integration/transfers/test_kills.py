@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import uuid
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
-from airflow_provider_jobs.errors import JobFailed, OutageError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobFailed, OutageError
 from airflow_provider_jobs.operators.progress import ProgressLog
 from tests.integration.task_run import Attempts
 from tests.integration.transfers.route import NARROW
@@ -123,6 +124,21 @@ def test_a_task_that_is_killed(org: Route, method: str, nth: int) -> None:
     assert org.loads() + org.merges() == (["stopped"] if method == "_send_part" else ["done", "stopped"])
     assert org.run(run, 2, **NARROW)["inserted"] == 25
     assert len(org.queries()) == 1
+    check(org)
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_task_that_takes_too_long(org: Route, *, deferrable: bool) -> None:
+    """The job that it waits for is cancelled; the retry takes what was done, and does the rest."""
+    run = Attempts(run_id=uuid.uuid4().hex)
+    org.sandbox.timing(project=org.warehouse.project, running_seconds=3600)
+    too_long: dict[str, Any] = {"execution_timeout": dt.timedelta(seconds=3), "deferrable": deferrable}
+    with pytest.raises(DeadlineExceeded, match="execution_timeout"):
+        org.run(run, **too_long, **NARROW)
+    org.sandbox.timing(project=org.warehouse.project, running_seconds=0)
+    assert org.warehouse.resource("target") is None
+    assert set(org.loads()) <= {"stopped"}
+    assert org.run(run, 2, **NARROW)["inserted"] == 25
     check(org)
 
 

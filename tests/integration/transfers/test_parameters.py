@@ -56,6 +56,22 @@ def test_parameters_are_looked_at_first(route: Route, wrong: dict[str, Any], sai
     assert route.sandbox.requests() == []
 
 
+def test_a_target_without_a_dataset_is_refused(route: Route) -> None:
+    with pytest.raises(
+        AirflowFailException, match=r"there is no dataset .*\.nowhere for the target: make it"
+    ):
+        route.run(destination_table="nowhere.target")
+    assert route.lab.jobs() == []
+
+
+def test_a_dataset_that_may_not_be_asked_for_is_no_hindrance(route: Route) -> None:
+    route.accounts(1)
+    route.sandbox.faults(
+        operation=r"bigquery\.datasets\.get", action="reply", status=403, reason="accessDenied"
+    )
+    assert route.run()["inserted"] == 1
+
+
 def test_what_cannot_be_read_so_is_refused_before_it_is_read(route: Route) -> None:
     """42, 47: an object that the Bulk API does not give, one without any stamp, and nothing to refresh."""
     with pytest.raises(AirflowFailException, match="is not supported by the Bulk API"):

@@ -178,6 +178,35 @@ def test_fields_that_come_and_go(timed: Route, capsys: pytest.CaptureFixture[str
     schema("hide", other)
 
 
+def test_a_new_field_is_read_of_all_records_by_whichever_run_can(timed: Route) -> None:
+    """35: the run that saw it first has failed for good, before it had read all of them."""
+    field = f"C{timed.mark}__c"
+    how: dict[str, Any] = {
+        "fields": ["External_Id__c", field],
+        "on_new_field": "backfill",
+        "mode": "incremental",
+    }
+    timed.at_once(1, 2)
+    timed.later()
+    timed.run(fields=["External_Id__c"])
+    timed.sandbox.salesforce_schema("add", object="Account", field=field, type="string", length=20)
+    timed.at_once(1, **{field: "x"})
+    timed.sandbox.advance(3600)
+    timed.at_once(2)
+    timed.later()
+    timed.sandbox.faults(
+        operation=r"salesforce\.query\.create", action="reply", status=403, reason="gone", nth=2
+    )
+    with pytest.raises(AirflowFailException, match="gone"):
+        timed.run(**how)
+    assert set(timed.rows()) == {1, 2}
+    timed.at_once(3)
+    timed.later()
+    result = timed.run(**how)
+    assert (result["inserted"], result["refreshed"]["updated"]) == (1, 3)
+    assert {number: row.get(field) for number, row in timed.rows().items()} == {1: "x", 2: None, 3: None}
+
+
 def test_no_records(timed: Route) -> None:
     """44, 49: an empty table with all columns; and one that somebody has emptied is filled again."""
     result = timed.run(**NARROW)
@@ -250,3 +279,14 @@ def test_several_currencies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         route.run(fields=("AnnualRevenue", "External_Id__c"))
         assert route.rows()[1]["CurrencyIsoCode"] == "EUR"
         route.lab.end()
+
+
+def test_a_table_of_ones_own_gets_what_a_merge_needs_before_its_fields_are_filled(timed: Route) -> None:
+    """35: it has neither the cursor nor the mark of deletion, which are no fields to be filled later."""
+    timed.warehouse.run("CREATE TABLE d.target (Id STRING, External_Id__c STRING)")
+    timed.at_once(1, 2)
+    timed.later()
+    window = (timed.now() - dt.timedelta(minutes=10), timed.now())
+    result = timed.run(mode="window", window=window, on_new_field="backfill", **NARROW)
+    assert (result["inserted"], result["refreshed"]["updated"]) == (2, 2)
+    assert {row["Name"] for row in timed.rows().values()} == {"Acme"}

@@ -189,5 +189,5 @@ def test_what_an_author_writes_is_a_template(kind: Any, authored: Any, rendered:
 
 
 def test_the_walk_finds_every_operator_and_sensor() -> None:
-    assert len(PUBLIC) == 18
+    assert len(PUBLIC) == 29
     assert all(set(kind.template_fields) for kind in KINDS)

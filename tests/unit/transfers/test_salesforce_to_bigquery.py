@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 from typing import Any
 
 import pytest
 from airflow.models.trigger import Trigger
 from airflow.sdk import DAG
-from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.transfers.salesforce_fields import FieldChoice, select_fields
@@ -44,8 +44,10 @@ def test_mapped_over_objects() -> None:
                 for name in ("Account", "Contact")
             ]
         )
-    stored = json.loads(json.dumps(DagSerialization.to_dict(dag)))
-    again = DagSerialization.from_dict(stored).get_task("task")
+    module: Any = importlib.import_module("airflow.serialization.serialized_objects")
+    kind = getattr(module, "DagSerialization", None) or module.SerializedDAG  # until 3.1
+    stored = json.loads(json.dumps(kind.to_dict(dag)))
+    again = kind.from_dict(stored).get_task("task")
     assert again.is_mapped
     assert set(again.template_fields) == set(SalesforceToBigQueryOperator.template_fields)
     task = render(dag, None)

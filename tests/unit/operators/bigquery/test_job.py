@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 from airflow.sdk import DAG
 from structlog.testing import capture_logs
 
+from airflow_provider_jobs.errors import JobFailed
+from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from airflow_provider_jobs.operators.bigquery import (
     BigQueryCopyOperator,
     BigQueryExtractOperator,
@@ -20,7 +22,7 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryLoadOperator,
     BigQueryQueryOperator,
 )
-from tests.unit.tasks import REF, STARTED, FakeClient, context, faked, run, status
+from tests.unit.tasks import REF, STARTED, FakeClient, context, failed, faked, run, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,6 +151,54 @@ class TestResults:
         (line,) = [each for each in logs if each["event"].startswith("not needed")]
         named = "force_rerun, reattach_states, result_timeout, durable"
         assert named in line["event"] or named in line["positional_args"]
+
+    def test_listeners_find_what_google_has_where_google_has_it(self) -> None:
+        configuration = {"query": {"query": "SELECT 1", "useLegacySql": False}}
+        task = made(BigQueryInsertJobOperator, FakeClient(status()), configuration=configuration)
+        assert (task.job_id, task.hook, task.sql) == (None, None, "SELECT 1")
+        assert (task.force_rerun, task.reattach_states, task.result_retry) == (True, set(), None)
+        assert (task.result_timeout, task.durable) == (None, None)
+        run(task)
+        assert task.job_id == "key_0"
+
+    def test_the_hook_is_there_once_the_task_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        extra = {"project": "p", "access_token": "t", "api_endpoint": "http://127.0.0.1:9"}
+        connection = json.dumps({"conn_type": "bigquery_jobs", "extra": extra})
+        monkeypatch.setenv("AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT", connection)
+        task = BigQueryInsertJobOperator(task_id="task", **GOOD[BigQueryInsertJobOperator])
+        task.client()
+        assert isinstance(task.hook, BigQueryHook)
+
+    def test_other_jobs_have_no_sql(self) -> None:
+        given: Any
+        for given in ({"copy": {}}, "copy.json"):
+            assert made(BigQueryInsertJobOperator, configuration=given).sql is None
+
+    def test_a_job_that_is_submitted_anew_begins_its_id_as_before(self) -> None:
+        cancelled = failed("stopped", state="cancelled")
+        client = FakeClient((cancelled,), status())
+        run(made(BigQueryInsertJobOperator, client, job_id="mine"))
+        assert [each.key[:5] for each in client.requests] == ["mine_", "mine_"]
+
+
+class TestFailures:
+    """What goes wrong is an AirflowException, as those who run tasks expect, and ours besides."""
+
+    def test_a_failure_that_may_be_retried(self) -> None:
+        client = FakeClient(failed("backendError", retryable=True))
+        with pytest.raises(JobFailed) as caught:
+            run(made(BigQueryInsertJobOperator, client))
+        assert isinstance(caught.value, AirflowException)
+        assert not isinstance(caught.value, AirflowFailException)
+        assert "backendError (query): it went wrong" in str(caught.value.status.problem or "")
+
+    def test_googles_event_of_a_failure_fails_the_task(self) -> None:
+        """Their trigger has waited, and says what came of it; no other job is made."""
+        told = {"status": "error", "message": "the job is gone"}
+        client = FakeClient()
+        with pytest.raises(AirflowException, match="the trigger has failed: the job is gone"):
+            made(BigQueryInsertJobOperator, client).execute_complete(context(), told)
+        assert not client.requests
 
 
 class TestTemplates:
