@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Folders whose tests share a process: they share an Airflow, or the stores.
-TOGETHER = ("tests/system/", "tests/integration/stores/")
+TOGETHER = ("tests/system/", "tests/integration/stores/", "tests/integration/jobs_page/")
 
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]

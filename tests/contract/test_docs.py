@@ -16,6 +16,7 @@ from airflow_provider_jobs import errors
 from airflow_provider_jobs.operators import bigquery as operators
 from airflow_provider_jobs.operators import redivis as redivis_operators
 from airflow_provider_jobs.operators import salesforce as salesforce_operators
+from airflow_provider_jobs.operators.bigquery.checking import CheckingOperator
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator
 from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
 from airflow_provider_jobs.sensors import bigquery as sensors
@@ -25,7 +26,7 @@ from tests.system.cluster.table import markdown as table_of_the_cluster
 from tests.system.ends.table import markdown
 
 ROOT = Path(__file__).parents[2]
-DOCS = sorted((ROOT / "docs").glob("*.md"))
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *DOCS]
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
@@ -95,10 +96,11 @@ def test_commands_name_tests_that_exist(page: Path) -> None:
             assert any(word in name for name in names), f"{path} -k {word}"
 
 
-def test_the_table_of_threats_names_tests_that_exist() -> None:
+@pytest.mark.parametrize("page", ["security", "transfers_cases"])
+def test_the_tables_of_threats_and_cases_name_tests_that_exist(page: str) -> None:
     """A name without a file is of the file before it."""
     path = ""
-    for found in NAMED_TEST.finditer((ROOT / "docs" / "security.md").read_text()):
+    for found in NAMED_TEST.finditer((ROOT / "docs" / f"{page}.md").read_text()):
         path = found[1] or path
         assert (ROOT / path).is_file(), path
         for name in re.findall(r"\w+", found[2]):
@@ -109,7 +111,7 @@ def test_the_table_of_threats_names_tests_that_exist() -> None:
 def test_a_page_stays_short_and_can_be_reached(page: Path) -> None:
     assert len(page.read_text().splitlines()) < MOST_LINES
     index = ROOT / "docs" / "index.md"
-    assert page == index or page.name in {target for target, _ in LINK.findall(prose(index))}
+    assert page == index or page in {index.parent / target for target, _ in LINK.findall(prose(index))}
 
 
 def test_the_table_of_ends_is_the_one_that_is_tested() -> None:
@@ -134,7 +136,7 @@ def test_the_tree_of_errors_is_that_of_the_code() -> None:
 
 
 def documented() -> dict[str, str]:
-    pages = ("operators.md", "uploads.md", "redivis.md", "salesforce.md")
+    pages = ("operators.md", "checks.md", "uploads.md", "redivis.md", "salesforce.md")
     return {
         name: text for page in pages for name, text in SECTION.findall((ROOT / "docs" / page).read_text())
     }
@@ -160,9 +162,10 @@ MODULES: tuple[Any, ...] = (
     salesforce_sensors,
 )
 #: What all operators of a service share is told once.
-SHARED = (BigQueryJobOperator, SalesforceOperator)
+SHARED = (BigQueryJobOperator, CheckingOperator, SalesforceOperator)
 CLASSES: dict[str, type] = {
     "BigQueryJobOperator": BigQueryJobOperator,
+    "CheckingOperator": CheckingOperator,
     "SalesforceOperator": SalesforceOperator,
     **{name: getattr(module, name) for module in MODULES for name in module.__all__},
 }

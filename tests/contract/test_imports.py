@@ -20,6 +20,8 @@ HEAVY = {
     "duckdb",
     "wasmtime",
     "cryptography",
+    "openlineage",
+    "sqlglot",
 }
 PUBLIC = [
     "airflow_provider_jobs.operators.bigquery",
@@ -27,16 +29,25 @@ PUBLIC = [
     "airflow_provider_jobs.hooks.bigquery",
     "airflow_provider_jobs.triggers.job",
     "airflow_provider_jobs.links.bigquery",
+    "airflow_provider_jobs.transfers.bigquery_to_bigquery",
+    "airflow_provider_jobs.transfers.bigquery_to_gcs",
+    "airflow_provider_jobs.transfers.gcs_to_bigquery",
     "airflow_provider_jobs.operators.redivis",
     "airflow_provider_jobs.sensors.redivis",
     "airflow_provider_jobs.hooks.redivis",
     "airflow_provider_jobs.operators.salesforce",
     "airflow_provider_jobs.sensors.salesforce",
     "airflow_provider_jobs.hooks.salesforce",
+    "airflow_provider_jobs.links.redivis",
     "airflow_provider_jobs.links.salesforce",
 ]
+OPERATORS = {
+    *("Copy", "Extract", "InsertJob", "Load", "Query", "Upload", "GetData"),
+    *("Check", "ValueCheck", "IntervalCheck", "ColumnCheck", "TableCheck"),
+}
 BARE = "import typing, __future__"
 AIRFLOW = "import airflow.sdk; from airflow.sdk import BaseOperator, BaseHook, Connection"
+PLUGIN = "from airflow_provider_jobs.jobs_page.plugin import JobsPagePlugin"
 METADATA = "from airflow_provider_jobs.provider_info import get_provider_info; get_provider_info()"
 LOGIN = """
 from airflow.sdk import Connection
@@ -86,7 +97,7 @@ def star(module: str) -> str:
 @cache
 def interpreters() -> dict[str, Interpreter]:
     """Return what each statement leaves, whatever the others do."""
-    plan = [(BARE, [METADATA]), (AIRFLOW, [*map(star, PUBLIC), LOGIN])]
+    plan = [(BARE, [METADATA]), (AIRFLOW, [*map(star, PUBLIC), LOGIN, PLUGIN])]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(plan)],
         check=True,
@@ -124,10 +135,18 @@ def test_reading_a_dag_loads_no_client(module: str) -> None:
     assert not {name for name in found if name.startswith("airflow_provider_jobs.sandbox")}
 
 
+def test_the_plugin_brings_no_server() -> None:
+    """Airflow loads it in each process of a task."""
+    found = loaded(PLUGIN) - loaded(AIRFLOW)
+    assert "airflow_provider_jobs.jobs_page.plugin" in found
+    assert not {name.split(".")[0] for name in found} & {"fastapi", "starlette", "uvicorn", *HEAVY}
+    assert "airflow_provider_jobs.jobs_page.app" not in found
+
+
 def test_the_star_brings_operators_and_sensors_only() -> None:
     for module, names in (
-        ("operators", {"Copy", "Extract", "InsertJob", "Load", "Query", "Upload"}),
-        ("sensors", {"Job", "Jobs"}),
+        ("operators", OPERATORS),
+        ("sensors", {"Job", "Jobs", "TableExistence", "TablePartitionExistence"}),
     ):
         kind = "Operator" if module == "operators" else "Sensor"
         found = after(star(f"airflow_provider_jobs.{module}.bigquery")).names
@@ -136,7 +155,8 @@ def test_the_star_brings_operators_and_sensors_only() -> None:
 
 def test_the_metadata_loads_nothing() -> None:
     found = loaded(METADATA) - loaded(BARE)
-    assert found == {"airflow_provider_jobs", "airflow_provider_jobs.provider_info"}
+    data = {"airflow_provider_jobs.provider_info", "airflow_provider_jobs.connection_forms"}
+    assert found == {"airflow_provider_jobs", *data}
 
 
 def test_only_a_login_that_needs_it_loads_simple_salesforce() -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 ID = "750000000000001AAA"
 TABLE = "acme.sales:next.orders"
 URI = "/tables/acme.sales%3Anext.orders/uploads/orders_csv"
+DATASET_REFERENCE = {"projectId": "project-1", "datasetId": "sales"}
 TABLE_REFERENCE = {"projectId": "project-1", "datasetId": "sales", "tableId": "orders"}
 QUERY = {"query": {"query": "SELECT 1"}}
 JOB: dict[str, Any] = {
@@ -157,12 +158,31 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
         each for each in requests_of(case.service) if not isinstance(each, ReleaseRequest)
     ],
     "upload_job.job": lambda _: [{**JOB, "configuration": {"load": {}}}],
+    "table_rows.table": lambda _: ["sales.orders", TABLE_REFERENCE],
+    "table_exists.table": lambda _: ["sales.orders", TABLE_REFERENCE],
+    "partition_exists.table": lambda _: [TABLE_REFERENCE],
+    "list_row_pages.options": lambda _: [{"pageToken": "token-1"}],
+    "bucket": lambda _: ["bucket-1"],
+    "dataset_id": lambda _: ["sales"],
+    "table_id": lambda _: ["orders"],
+    "project_id": lambda _: ["project-1", None],
+    "partition": lambda _: ["20260131"],
+    "partition_id": lambda _: ["20260131"],
+    "columns": lambda _: [[]],
+    "sql": lambda _: ["SELECT 1"],
+    "parameters": lambda _: [None],
+    "labels": lambda _: [None],
+    "legacy": lambda _: [False],
+    "most_rows": lambda _: [1],
+    "df_type": lambda _: ["pandas"],
     "body": lambda _: [QUERY_BODY],
     "client": lambda case: [case.client],
     "connection": lambda case: [case.hook.looked_up()],
     "content": lambda _: [b"a,b\n1,2\n"],
     "create": lambda _: [frozenset({"dataset"}), frozenset()],
-    "dataset": lambda _: ["acme.sales:next"],
+    "dataset": lambda case: (
+        ["sales", DATASET_REFERENCE] if case.service == "bigquery" else ["acme.sales:next"]
+    ),
     "error": lambda _: [JobsError("x")],
     "failures": lambda _: [1],
     "fields": lambda _: [{"name": "orders"}],
@@ -340,7 +360,8 @@ def found() -> Iterator[Case]:
         is_above = any(other is not each and issubclass(other, each) for other in classes)
         if (is_sender or issubclass(each, JobsHook)) and not is_above:
             for name, called in inspect.getmembers(each, inspect.isfunction):
-                if not name.startswith("_") and called.__module__ in names:
+                asks = bool(inspect.signature(called).parameters)  # a hook's form is data
+                if not name.startswith("_") and called.__module__ in names and asks:
                     yield Case(each, name, called)
     for module in modules:
         for name, called in inspect.getmembers(module, inspect.isfunction):

@@ -23,7 +23,8 @@ from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.errors import JobsError
 from airflow_provider_jobs.hooks.base import StaticToken
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
-from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, token_for
+from airflow_provider_jobs.hooks.logins.google import token_for
+from airflow_provider_jobs.hooks.logins.google_settings import BigQuerySettings
 from airflow_provider_jobs.hooks.logins.salesforce import log_in
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import token_for as salesforce_token_for

@@ -65,6 +65,7 @@ class Airflow:
         pause: Callable[[float], None] = time.sleep,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._dags = dags.resolve()
         self._python = python
         self._pause = pause
         self._report = report
@@ -76,7 +77,7 @@ class Airflow:
         self.rest = AirflowRest(f"http://127.0.0.1:{port}", jwt_secret, f"http://127.0.0.1:{task_port}")
         self.environment = {
             **inherited_environment(),
-            **_settings(self.home, dags.resolve(), port, task_port),
+            **_settings(self.home, self._dags, port, task_port),
             "AIRFLOW__API_AUTH__JWT_SECRET": jwt_secret,
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
             "AIRFLOW__CORE__FERNET_KEY": urlsafe_b64encode(secrets.token_bytes(32)).decode(),
@@ -199,7 +200,8 @@ class Airflow:
 
         def found() -> bool:
             for name, trace in self.rest.import_errors().items():
-                raise ProgramFailed(f"{name} cannot be imported:\n{trace}")
+                if (self._dags / name).exists():  # else it was taken away while it was read
+                    raise ProgramFailed(f"{name} cannot be imported:\n{trace}")
             return set(dag_ids) <= set(self.rest.dag_ids())
 
         self.wait(found, seconds, f"DAGs {', '.join(dag_ids)}")
@@ -276,6 +278,8 @@ def _settings(home: Path, dags: Path, port: int, task_port: int) -> dict[str, st
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        # A DAG file that changes is read at once all the same; the others every 30 seconds otherwise.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
         # The API server starts while the database is made.
         "AIRFLOW__DATABASE__CHECK_MIGRATIONS": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / DATABASE}?timeout={DATABASE_SECONDS}",

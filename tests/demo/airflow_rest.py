@@ -116,6 +116,14 @@ class AirflowRest:
         path = f"{_task(dag_id, run_id, task_id)}/logs/{try_number}"
         return list(self.call("GET", path, params={"full_content": "true"})["content"])
 
+    def jobs_page(self, dag_id: str) -> list[dict[str, Any]]:
+        """The newest jobs of a DAG, as the provider's page in Airflow's UI has them."""
+        reply = self._session.get(
+            f"{self.url}/jobs-page/jobs", params={"dag_id": dag_id}, timeout=TIMEOUT_SECONDS
+        )
+        reply.raise_for_status()
+        return list(reply.json()["jobs"])
+
     def events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Airflow's audit log of a run, oldest first: when a task started on a worker, deferred, ended, …"""
         filters = {"dag_id": dag_id, "run_id": run_id, "order_by": "event_log_id", "limit": "100"}

@@ -46,7 +46,6 @@ class Facts:
     rows: int = 0
     row_bytes: int = 0
     damaged_rows: int = 0
-    station_days: int = 0
     rides: Counter[tuple[str, ...]] = field(default_factory=Counter)
     member_rides: Counter[str] = field(default_factory=Counter)
     member_minutes: Counter[str] = field(default_factory=Counter)
@@ -120,12 +119,6 @@ def write_local_file(buckets: Path, folder: Path) -> Path:
     path = folder / "rides.csv"
     path.write_bytes(gzip.decompress((buckets / BUCKET / "rides" / "2025-01.csv.gz").read_bytes()))
     return path
-
-
-def count_station_days(path: Path) -> int:
-    """How many pairs of a station and a day have rides in a local file: the rows of the published table."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return len({(row["from_station"], row["started_at"][:10]) for row in csv.DictReader(file)})
 
 
 def read_extracted(buckets: Path, folder: str) -> Extracted:

@@ -32,6 +32,8 @@ RESULTS = frozenset(
         "bigquery.jobs.getQueryResults",
     }
 )
+#: Asked so that what is missing is named early: whoever may not ask learns it later.
+AHEAD = frozenset({"bigquery.datasets.get"})
 #: A table that is wanted no more, and goes by itself some days later.
 LEFTOVERS = frozenset({"bigquery.tables.delete"})
 #: One whose reply is lost is sent once more, by each attempt.
@@ -61,7 +63,7 @@ def _refused(row: Row, operation: str) -> str:
     """403, and what has no rule of its own."""
     if operation in RESULTS and operation not in row.finds:
         return RETRY
-    if _looks(row, operation) or operation == "bigquery.jobs.list":
+    if _looks(row, operation) or operation == "bigquery.jobs.list" or operation in AHEAD:
         return SUCCESS
     return FAILED
 
@@ -99,9 +101,11 @@ def _missing(row: Row, operation: str) -> str:
         return RETRY
     if operation in row.lacks:
         return SUCCESS
+    if operation in row.needs:
+        return FAILED
     if operation in LOOKS or operation in SESSIONS or operation == "salesforce.query.resultPages":
         return SUCCESS
-    return _refused(row, operation)
+    return FAILED if operation in AHEAD else _refused(row, operation)
 
 
 def _taken(row: Row, operation: str) -> str:

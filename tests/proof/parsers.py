@@ -29,8 +29,9 @@ from airflow_provider_jobs.core.http.transport import Transport
 from airflow_provider_jobs.core.upload.protocol import ResumableUpload
 from airflow_provider_jobs.errors import JobFailed, TransportError
 from airflow_provider_jobs.hooks.base import StaticToken
-from airflow_provider_jobs.hooks.logins.google import BigQuerySettings, GoogleToken
+from airflow_provider_jobs.hooks.logins.google import GoogleToken
 from airflow_provider_jobs.hooks.logins.google_exchange import Exchange
+from airflow_provider_jobs.hooks.logins.google_settings import BigQuerySettings
 from airflow_provider_jobs.hooks.logins.salesforce import log_in
 from airflow_provider_jobs.hooks.logins.salesforce_settings import Flow, SalesforceSettings
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus

@@ -1,7 +1,7 @@
 """Every operator and sensor of one service: work for it, and what that has to leave there, once.
 
 Whoever adds an operator adds a row; tests/contract/test_proof.py misses it. Those that take something from
-one service to another are in ``transfers``.
+one service to another are in ``transfers``, those that are as Google's in ``as_googles``.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Row:
     :param way: Of several ways in which an operator works.
     :param finds: Of these operations those with which it looks for what is there before it makes anything.
     :param lacks: Those whose answer may be that there is nothing yet.
+    :param needs: Those without whose answer there is nothing to do.
     """
 
     kind: type[Any]
@@ -68,6 +69,7 @@ class Row:
     way: str = ""
     finds: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:

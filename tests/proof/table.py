@@ -9,6 +9,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.proof.as_googles import ROWS_AS_GOOGLES
 from tests.proof.faults import FAULTS
 from tests.proof.judge import ends
 from tests.proof.play import SUCCESS, Case
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "proof.md"
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
-ROWS_OF_THE_TABLE = (*ROWS_OF_SERVICES, *ROWS_OF_TRANSFERS)
+ROWS_OF_THE_TABLE = (*ROWS_OF_SERVICES, *ROWS_AS_GOOGLES, *ROWS_OF_TRANSFERS)
 TABLES = {
     "bigquery": "BigQuery",
     "salesforce": "Salesforce",

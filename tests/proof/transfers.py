@@ -189,6 +189,8 @@ COPIED = (
     *(*BEGIN, "oauth.token", "bigquery.tables.get", UPDATED, *QUERY),
     *(*LOAD, *PAGES, "bigquery.upload.data", *SQL),
 )
+#: Where there is no target yet.
+COPIED_ANEW = (*COPIED[:4], "bigquery.datasets.get", *COPIED[4:])
 SWEPT = tuple(each for each in COPIED if each != UPDATED)
 FILED = (*BEGIN, UPDATED, *QUERY, *PAGES)
 SENT_ON = (
@@ -199,7 +201,7 @@ ASKED_FIRST = FIRST | {"bigquery.jobs.getQueryResults"}
 TARGET = frozenset({"bigquery.tables.get"})
 
 ROWS_OF_TRANSFERS = (
-    Row(SalesforceToBigQueryOperator, whole, copies, COPIED, ONCE, "full", FIRST, TARGET),
+    Row(SalesforceToBigQueryOperator, whole, copies, COPIED_ANEW, ONCE, "full", FIRST, TARGET),
     Row(SalesforceToBigQueryOperator, since, copies, COPIED, ONCE, "incremental", ASKED_FIRST, TARGET),
     Row(SalesforceSweepOperator, swept, marks, SWEPT, {**ONCE, "others": 2}, "", ASKED_FIRST),
     Row(

@@ -49,6 +49,12 @@ def test_dag_written_for_googles_operator(stage: Stage) -> None:
         assert len(stage.jobs(task_id)) == 1
         assert ("trigger" in log.lower()) == (task_id in DEFERRED), log
 
+    told = {job["task_id"]: job for job in stage.airflow.rest.jobs_page(GOOGLE)}
+    assert told.keys() == logs.keys()
+    assert {job["state"] for job in told.values()} == {"succeeded"}
+    assert told["query_file"]["job_id"] == query_file["jobReference"]["jobId"]
+    assert told["query_file"]["url"].startswith("https://console.cloud.google.com/bigquery?")
+
 
 def test_worker_killed_while_it_waits(stage: Stage) -> None:
     """The next attempt adopts the job of the one whose process is gone."""
@@ -72,6 +78,9 @@ def test_marking_a_deferred_task_failed_cancels_its_job(stage: Stage) -> None:
         run_id = stage.airflow.rest.trigger("lifecycle")
         wait(stage, lambda: state_of(stage, run_id, "deferred") == "deferred", "the deferral")
         wait(stage, lambda: "starting" in stage.log("lifecycle", run_id, "deferred"), "the trigger")
+        told = stage.airflow.rest.jobs_page("lifecycle")
+        [job] = [job for job in told if (job["run_id"], job["task_id"]) == (run_id, "deferred")]
+        assert job["state"] in {"pending", "running"}
         stage.airflow.rest.set_state("lifecycle", run_id, "deferred", "failed")
         wait(stage, lambda: stage.jobs("deferred")[-1]["status"]["state"] == "DONE", "the job's end")
         stage.airflow.rest.set_state("lifecycle", run_id, "inline", "failed")

@@ -51,10 +51,10 @@ SHOWN = {
 SIZES = {"max_reply_mb", "max_page_mb", "max_call_seconds", "max_page_seconds"}
 #: All others, those of a key or of a credential configuration included.
 UNSHOWN = {
-    "bigquery": {"keyfile_dict", "credential_config_file", "access_token"},
+    "bigquery": {"keyfile_dict", "credential_config_secret", "access_token"},
     "redivis": {"password"},
     "salesforce": {
-        *("password", "consumer_key", "consumer_secret", "private_key", "security_token"),
+        *("password", "consumer_api_key", "consumer_secret", "private_key", "security_token"),
         *("access_token", "proxies"),
     },
 }
@@ -184,22 +184,23 @@ def _google(fields: Fields, url: str, mark: str) -> dict[str, dict[str, Any]]:
         "key as text": {"keyfile_dict": json.dumps(key)},
         "key file": {"key_path": fields.file(f"{mark}-key", key), "quota_project_id": "other"},
         "key that acts as another": {"keyfile_dict": key, "impersonation_chain": ROBOT},
-        "person": {"credential_config_file": person},
+        "person": {"credential_config_secret": person},
+        "person in the field before": {"credential_config_file": person},
         "workload identity": {"credential_config_file": fields.file(f"{mark}-workload", workload)},
-        "workforce": {"credential_config_file": json.dumps(workforce)},
+        "workforce": {"credential_config_secret": json.dumps(workforce)},
         "default credentials": {},
         "key cut short": {"keyfile_dict": json.dumps(key)[:-40]},
         "key of another kind": {"keyfile_dict": {**key, "private_key": fields.unsent("no private key")}},
         "key in place of a path": {"key_path": fields.pem},
         "token in place of a configuration": {
-            "credential_config_file": f"{fields.unsent('no configuration')}\n"
+            "credential_config_secret": f"{fields.unsent('no configuration')}\n"
         },
     }
 
 
 def salesforce_fields(fields: Fields, url: str) -> dict[str, Any]:
     """Return every field of a Salesforce connection."""
-    names = ("consumer_key", "consumer_secret", "security_token", "access_token", "organization_id")
+    names = ("consumer_api_key", "consumer_secret", "security_token", "access_token", "organization_id")
     extra = {name: fields.of(f"salesforce {name}") for name in names if name != "organization_id"}
     return {
         "login": "canary@example.com",

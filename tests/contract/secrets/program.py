@@ -211,7 +211,8 @@ def run_dag(notes: Notes, scenario: Mapping[str, Any]) -> None:
 
     for task in dag.tasks:
         task.on_failure_callback = [failed]
-    with fault(scenario.get("fault")):
+    compat = importlib.import_module(f"{PACKAGE}.compat")
+    with compat.shared_test_api(), fault(scenario.get("fault")):
         run = dag.test()
     states = {ti.task_id: str(ti.state) for ti in run.get_task_instances()}
     notes.write("states", json.dumps({scenario["name"]: states}))

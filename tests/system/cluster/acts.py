@@ -8,16 +8,25 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tests.system.cluster.table import COPIES
+from tests.system.cluster.tasks import copy
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.demo.processes import Program
     from tests.system.cluster.stage import Stage
 
+#: Of each copy.
+COPIED_ROWS = 10
 #: How long a component that is told to stop may take to end, in seconds.
 STOP_SECONDS = 120.0
 #: How long tasks are away, in seconds: triggers fire, and the scheduler takes notice.
 REMOVED_SECONDS = 25
+
+
+class Wrong(Exception):
+    """All tasks have ended, and what they were for is not there."""
 
 
 def worker_term(stage: Stage) -> None:
@@ -166,6 +175,34 @@ def crowd(stage: Stage) -> None:
     triggerer_kill(stage)
 
 
+def transfers(stage: Stage) -> None:
+    """Kill a triggerer while Salesforce works, and a worker while records go to their tables."""
+    party, holder = stage.parties["deferred"], _holder(stage)
+    holder.kill()
+    left = {each.log.stem for each in stage.cluster.triggerers if each is not holder}
+    stage.wait(lambda: _holders(stage).keys() == left, "the other triggerer")
+    stage.look()
+    party.last(0.0, "salesforce")
+    stage.wait(lambda: party.jobs("bigquery") == COPIES.count and party.all_in("deferred"), "the loads")
+    party.looked_at = frozenset({"bigquery"})
+    stage.look()
+    holder.start()
+    stage.release()
+    stage.wait(lambda: _busy(stage), "a worker that has begun tasks")
+    stage.cluster.restart(_busy(stage)[0])
+    stage.cluster.miss_the_dead(stage.run_id)
+    stage.end()
+    tables = [copy(number)["destination_table"] for number in range(COPIES.count)]
+    if wrong := {name: count for name in tables if (count := party.row_count(name)) != COPIED_ROWS}:
+        raise Wrong(f"of tables that have to have {COPIED_ROWS} rows each: {wrong}")
+
+
+def _busy(stage: Stage) -> list[Program]:
+    """Return the workers that run tasks."""
+    hosts = {task["hostname"] for task in stage.parties["deferred"].tasks if task["state"] == "running"}
+    return [worker for worker in stage.cluster.workers if worker.log.stem in hosts]
+
+
 @contextmanager
 def _away(stage: Stage) -> Iterator[None]:
     away = stage.file.with_suffix(".away")
@@ -225,4 +262,5 @@ ACTS: dict[str, Callable[[Stage], None]] = {
     "task_removed": task_removed,
     "visibility": visibility,
     "crowd": crowd,
+    "transfers": transfers,
 }

@@ -25,7 +25,7 @@ from tests.demo.processes import PROC, session_members
 from tests.system.cluster.cluster import running
 from tests.system.cluster.servers import missing
 from tests.system.cluster.stage import Stage
-from tests.system.cluster.table import Expected, Scenario
+from tests.system.cluster.table import QUERIES, Expected, Mapped, Scenario
 from tests.system.ends.services import PROJECT
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def measure(
     figures: list[Figures],
 ) -> None:
     """Add the figures of no task, and of each number of tasks."""
-    scenario = Scenario(NAME, "", Expected(jobs=1), worker=None)
-    with Stage(cluster, scenario, mapped=1) as stage:
+    one = Mapped(QUERIES.task_id, 1, QUERIES.services)
+    with Stage(cluster, Scenario(NAME, "", Expected(jobs=1), worker=None, mapped=one)) as stage:
         figures.append(watch(cluster, server, 0, 0.0))
         stage.begin()
         made = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tests.system.cluster.acts import ACTS
+from tests.system.cluster.acts import ACTS, Wrong
 from tests.system.cluster.stage import Result, Stage
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def perform(
                 stage.begin()
                 ACTS[scenario.name](stage)
                 stage.end()
-            except TimeoutError as error:
+            except (TimeoutError, Wrong) as error:
                 problem = str(error)
             outcomes = {mode: party.outcome() for mode, party in stage.parties.items()}
             seconds = time.monotonic() - begun

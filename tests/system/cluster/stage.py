@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+import requests
+
 from airflow_provider_jobs.sandbox import Sandbox
-from tests.system.cluster.table import MAPPED, MODES, TASK_SERVICES, Outcome
-from tests.system.ends.services import KNOWN, TESTER, tester_token
+from tests.system.cluster.table import COPY_DATASET, MODES, TASK_SERVICES, Outcome
+from tests.system.ends.services import KNOWN, PROJECT, TESTER, ask, tester_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,18 +32,22 @@ STEP_SECONDS = 300.0
 TASK_SECONDS = 5.0
 #: What ends a job: BigQuery's word, Salesforce's, Redivis's.
 CANCELS = ("cancel", "abort", "delete")
+#: Drops what a transfer wants no more, and ends no job.
+LEFTOVERS = "bigquery.tables.delete"
 TERMINAL = frozenset({"success", "failed", "upstream_failed", "skipped", "removed"})
 
 
 class Party:
     """The tasks of a scenario that wait in one way, with a sandbox of their own.
 
-    :param services: Task id -> service, of each of them.
+    :param services: Those that they ask.
+    :param first: Those whose jobs they wait for at first.
     """
 
-    def __init__(self, mode: str, services: dict[str, str], sandbox: Sandbox) -> None:
+    def __init__(self, mode: str, services: frozenset[str], first: frozenset[str], sandbox: Sandbox) -> None:
         self.mode = mode
         self.services = services
+        self.looked_at = first
         self.sandbox = sandbox
         self._token = tester_token(sandbox)
         #: As Airflow's REST API shows them, renewed at each look.
@@ -50,30 +56,49 @@ class Party:
     def connections(self, name: str) -> dict[str, dict[str, Any]]:
         """Return Airflow's connections to the sandbox."""
         made = {}
-        for service in set(self.services.values()):
+        for service in self.services:
             fields = KNOWN[service].connection(self.sandbox)
             extra = {"extra": json.dumps(fields["extra"])} if "extra" in fields else {}
             made[f"{name}_{self.mode}_{service}"] = fields | extra
         return made
 
-    def last(self, seconds: float) -> None:
-        """Let jobs last so long from now on, those under way too."""
-        for service in set(self.services.values()):
+    def last(self, seconds: float, *services: str) -> None:
+        """Let jobs last so long from now on, those under way too: of these services, or of all."""
+        for service in services or self.services:
             self.sandbox.timing(project=KNOWN[service].timed, running_seconds=seconds)
 
-    def jobs(self) -> int:
-        """Return how many jobs were made."""
-        services = set(self.services.values())
-        return sum(len(KNOWN[service].jobs(self.sandbox, self._token)) for service in services)
+    def jobs(self, *services: str) -> int:
+        """Return how many jobs were made: of these services, or of all."""
+        return sum(len(KNOWN[each].jobs(self.sandbox, self._token)) for each in services or self.services)
+
+    def make_dataset(self, name: str) -> None:
+        """Make a dataset of BigQuery."""
+        url = f"{self.sandbox.bigquery}/bigquery/v2/projects/{PROJECT}/datasets"
+        body = {"datasetReference": {"projectId": PROJECT, "datasetId": name}}
+        headers = {"Authorization": f"Bearer {self._token}"}
+        requests.post(url, json=body, headers=headers, timeout=30).raise_for_status()
+
+    def row_count(self, table: str) -> int:
+        """Return how many rows a table of BigQuery has."""
+        path = f"{PROJECT}/datasets/{table.replace('.', '/tables/')}"
+        return int(ask(f"{self.sandbox.bigquery}/bigquery/v2/projects/{path}", self._token)["numRows"])
 
     def cancels(self) -> int:
-        """Return how often it was asked to end a job."""
-        return sum(entry["operation"].endswith(CANCELS) for entry in self._requests())
+        """Return how often it was asked to end a job that had not ended."""
+        asked = [entry for entry in self._requests() if entry["operation"] != LEFTOVERS]
+        ends = {
+            job["jobReference"]["jobId"]: int(job["statistics"]["endTime"]) / 1000
+            for job in self.sandbox.bigquery_jobs()
+            if "endTime" in job["statistics"]
+        }
+        # A triggerer that was slow hears late that another one has taken its trigger, and seen the job end.
+        late = [each for each in asked if each["started_at"] > ends.get(_job_id(each["path"]), float("inf"))]
+        return sum(each["operation"].endswith(CANCELS) for each in asked if each not in late)
 
     def looked(self, since: float) -> bool:
         """Return whether the jobs of each service were looked at since a moment."""
         seen = {entry["operation"] for entry in self._requests() if entry["started_at"] > since}
-        return all(seen & set(KNOWN[service].looks) for service in self.services.values())
+        return all(seen & set(KNOWN[service].looks) for service in self.looked_at)
 
     def _requests(self) -> list[dict[str, Any]]:
         return [entry for entry in self.sandbox.requests() if entry["account"] != TESTER]
@@ -89,15 +114,19 @@ class Party:
         return Outcome(tuple(states), (min(attempts), max(attempts)), self.jobs(), self.cancels())
 
 
+def _job_id(path: str) -> str:
+    """Return the id of the job whose cancel has this path; empty if it is another path."""
+    return path.removesuffix("/cancel").rpartition("/")[2] if path.endswith("/cancel") else ""
+
+
 class Stage:
     """A scenario on a cluster: begins on entering, and is over on leaving."""
 
-    def __init__(self, cluster: Cluster, scenario: Scenario, mapped: int = MAPPED) -> None:
+    def __init__(self, cluster: Cluster, scenario: Scenario) -> None:
         self.cluster = cluster
         self.scenario = scenario
         self.dag_id = f"cluster_{scenario.name}"
         self.run_id = ""
-        self.mapped = mapped
         self.file = cluster.dags / f"{self.dag_id}.py"
         self.parties: dict[str, Party] = {}
         self._open = ExitStack()
@@ -107,13 +136,19 @@ class Stage:
             for mode in MODES:
                 if self.scenario.expected(mode):
                     sandbox = opened.enter_context(Sandbox())
-                    services = TASK_SERVICES if self.scenario.worker else {"query": "bigquery"}
-                    self.parties[mode] = Party(mode, services, sandbox)
+                    mapped = self.scenario.mapped
+                    services = mapped.services if mapped else TASK_SERVICES.values()
+                    first = mapped.services[:1] if mapped else services
+                    self.parties[mode] = Party(mode, frozenset(services), frozenset(first), sandbox)
             for party in self.parties.values():
                 party.last(HELD_SECONDS)
+                if "bigquery" in party.services:
+                    party.make_dataset(COPY_DATASET)
                 for conn_id, connection in party.connections(self.scenario.name).items():
                     self.cluster.add_connection(conn_id, connection)
-            self.write(f"tasks.dag({self.scenario.name!r})")
+            name, mapped = self.scenario.name, self.scenario.mapped
+            made = f"{mapped.task_id}({name!r}, {mapped.count})" if mapped else f"dag({name!r})"
+            self.write(f"tasks.{made}")
             if self.scenario.settings:
                 opened.enter_context(self.cluster.other_workers(self.scenario.settings))
             self._open = opened.pop_all()
@@ -130,8 +165,6 @@ class Stage:
 
         :param made: The expression that makes the DAG.
         """
-        if not self.scenario.worker:
-            made = f"tasks.crowd({self.scenario.name!r}, {self.mapped})"
         lines = ["# a dag of airflow", "from tests.system.cluster import tasks", "", f"dag = {made}", ""]
         self.file.write_text("\n".join(lines))
 
@@ -163,12 +196,13 @@ class Stage:
         """See how the tasks are doing."""
         found = self.cluster.tasks(self.dag_id, self.run_id)
         for mode, party in self.parties.items():
-            whole = "query" if not self.scenario.worker else mode
+            whole = self.scenario.mapped.task_id if self.scenario.mapped else mode
             party.tasks = [task for task in found if str(task["task_id"]).startswith(whole)]
 
     def wait(self, condition: Callable[[], object], what: str) -> None:
         """Wait, and see before each look how the tasks are doing."""
-        seconds = STEP_SECONDS + (0.0 if self.scenario.worker else self.mapped * TASK_SECONDS)
+        mapped = self.scenario.mapped
+        seconds = STEP_SECONDS + (mapped.count * len(mapped.services) * TASK_SECONDS if mapped else 0.0)
 
         def look() -> object:
             self.refresh()

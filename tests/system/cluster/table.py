@@ -22,7 +22,25 @@ TASK_SERVICES = {
     "salesforce": "salesforce",
 }
 MODES = ("deferred", "worker")
-MAPPED = 200
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """Many tasks of one kind, all deferred.
+
+    :param task_id: Theirs, and the name of what makes their DAG in ``tasks``.
+    :param services: Those that they ask, in this order.
+    """
+
+    task_id: str
+    count: int
+    services: tuple[str, ...]
+
+
+QUERIES = Mapped("queries", 200, ("bigquery",))
+#: Five objects of Salesforce in four parts each, to a table of BigQuery each: a query, and three jobs there.
+COPY_DATASET = "crm"
+COPIES = Mapped("copies", 20, ("salesforce", "bigquery"))
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,7 @@ class Scenario:
     :param name: Of its DAG, and of what brings it about in ``acts``.
     :param what: What happens, in the words of the documentation.
     :param worker: Of the tasks that wait on a worker; None if there are none.
+    :param mapped: The tasks, where they are not those of all scenarios.
     :param settings: Airflow's settings of the workers, where they are not those of the rest.
     :param retry_seconds: The tasks' ``retry_delay``.
     """
@@ -85,6 +104,7 @@ class Scenario:
     what: str
     deferred: Expected = Expected()
     worker: Expected | None = Expected()
+    mapped: Mapped | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     retry_seconds: float = 1.0
 
@@ -127,9 +147,17 @@ SCENARIOS = (
     ),
     Scenario(
         "crowd",
-        f"{MAPPED} mapped tasks, and a triggerer killed (SIGKILL)",
-        Expected(jobs=MAPPED),
+        f"{QUERIES.count} mapped tasks, and a triggerer killed (SIGKILL)",
+        Expected(jobs=QUERIES.count),
         worker=None,
+        mapped=QUERIES,
+    ),
+    Scenario(
+        "transfers",
+        f"{COPIES.count} mapped copies from Salesforce to BigQuery, a triggerer and a worker killed",
+        Expected(2, jobs=4 * COPIES.count),
+        worker=None,
+        mapped=COPIES,
     ),
 )
 

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
-from tests.system.cluster.table import MODES, SCENARIOS, TASK_SERVICES
+from airflow_provider_jobs.transfers.salesforce_to_bigquery import SalesforceToBigQueryOperator
+from tests.system.cluster.table import COPY_DATASET, MODES, SCENARIOS, TASK_SERVICES
 from tests.system.ends.tasks import TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+#: The objects of transfers, and how external ids begin: with one digit more, those of ten records.
+COPIED = (
+    *(("Account", "ACC-0012"), ("Contact", "CON-00012"), ("Lead", "LEAD-0012")),
+    *(("Opportunity", "OPP-0012"), ("Shipment__c", "EXT-0012")),
+)
 #: Those that are deferred come first: then the others may have all workers.
 PARAMETERS: Mapping[str, dict[str, Any]] = {
     "deferred": {"deferrable": True, "inline_wait": 0, "priority_weight": 10},
@@ -45,16 +51,43 @@ def dag(name: str, modes: Sequence[str] = MODES) -> DAG:
     return made
 
 
-def crowd(name: str, count: int) -> DAG:
+def queries(name: str, count: int) -> DAG:
     """Return a DAG of many mapped tasks, all deferred."""
     with _empty(name) as made:
         BigQueryQueryOperator.partial(
-            task_id="query",
+            task_id="queries",
             gcp_conn_id=f"{name}_deferred_bigquery",
             **retried(name),
             **PARAMETERS["deferred"],
         ).expand(sql=[f"SELECT {number} AS n" for number in range(count)])
     return made
+
+
+def copies(name: str, count: int) -> DAG:
+    """Return a DAG of mapped transfers, all deferred: parts of some objects, each to a table of its own."""
+    with _empty(name) as made:
+        SalesforceToBigQueryOperator.partial(
+            task_id="copies",
+            fields=["External_Id__c"],
+            mode="incremental",
+            salesforce_conn_id=f"{name}_deferred_salesforce",
+            gcp_conn_id=f"{name}_deferred_bigquery",
+            poll_interval=1,
+            **retried(name),
+            **PARAMETERS["deferred"],
+        ).expand_kwargs([copy(number) for number in range(count)])
+    return made
+
+
+def copy(number: int) -> dict[str, str]:
+    """Return which records a mapped transfer reads, and where to."""
+    part, place = divmod(number, len(COPIED))
+    object_name, prefix = COPIED[place]
+    return {
+        "object_name": object_name,
+        "where": f"External_Id__c LIKE '{prefix}{part}%'",
+        "destination_table": f"{COPY_DATASET}.{object_name.lower()}_{part}",
+    }
 
 
 def _empty(name: str) -> DAG:

@@ -42,6 +42,41 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "destination_table": f"{TABLE}_too",
         "write_disposition": "WRITE_TRUNCATE",
     },
+    "BigQueryToBigQueryOperator": {
+        "source_project_dataset_tables": TABLE,
+        "destination_project_dataset_table": f"{TABLE}_three",
+        "write_disposition": "WRITE_TRUNCATE",
+    },
+    "BigQueryToGCSOperator": {
+        "source_project_dataset_table": TABLE,
+        "destination_cloud_storage_uris": "gs://canary/out-2.csv",
+    },
+    "GCSToBigQueryOperator": {
+        "bucket": "canary",
+        "source_objects": "rows.csv",
+        "destination_project_dataset_table": f"{TABLE}_by_id",
+        "schema_fields": [{"name": "id", "type": "INT64"}, {"name": "text", "type": "STRING"}],
+        "skip_leading_rows": 1,
+        "range_partitioning": {"field": "id", "range": {"start": "0", "end": "9", "interval": "1"}},
+        "write_disposition": "WRITE_TRUNCATE",
+        "max_id_key": "id",
+    },
+    "BigQueryTableExistenceSensor": {"dataset_id": "canary", "table_id": "rows"},
+    "BigQueryTablePartitionExistenceSensor": {
+        "dataset_id": "canary",
+        "table_id": "rows_by_id",
+        "partition_id": "1",
+    },
+    "BigQueryGetDataOperator": {"dataset_id": "canary", "table_id": "rows"},
+    "BigQueryCheckOperator": {"sql": f"SELECT COUNT(*) FROM {TABLE}"},  # noqa: S608 - ours
+    "BigQueryValueCheckOperator": {"sql": "SELECT 3", "pass_value": 3},
+    "BigQueryIntervalCheckOperator": {
+        "table": TABLE,
+        "date_filter_column": "text",
+        "metrics_thresholds": {"COUNT(*)": 2},
+    },
+    "BigQueryColumnCheckOperator": {"table": TABLE, "column_mapping": {"id": {"min": {"geq_to": 0}}}},
+    "BigQueryTableCheckOperator": {"table": TABLE, "checks": {"rows": {"check_statement": "COUNT(*) > 0"}}},
     "BigQueryJobSensor": {
         "job": "{{ (ti.xcom_pull('BigQueryQueryOperator') or {}).get('job_id', 'none') }}",
         "location": "US",
