@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# Google's provider, to measure against.
+# Google's provider and Airflow's of Salesforce, to measure against, and to try the sandbox with.
 PEER := .venv-peer
 # Redivis's official client, to try the sandbox with.
 REDIVIS := .venv-redivis
@@ -14,6 +14,8 @@ AZURITE ?= $(CURDIR)/.azurite
 export AZURITE
 # What asks for known advisories.
 AUDIT := .venv-audit
+# How many processes test: a real Airflow, and who waits for jobs, mostly wait while others compute.
+PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 5 ? cores + 1 : 6)))
 # How long to soak, and where the figures go.
 MINUTES ?= 30
 # Where pictures of the status page go; none are kept otherwise.
@@ -26,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test without-azurite lint typecheck unit browser googlesql proof benchmark redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test without-azurite lint typecheck unit browser pictures docs dist matrix googlesql proof lineage benchmark google-provider redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -55,24 +57,45 @@ lint: $(READY)  ## ruff: rules and format
 typecheck: $(READY)  ## mypy, strict
 	$(BIN)/mypy
 
-browser: $(READY)  ## look at the sandbox's status page in headless Chromium: make browser PICTURES=folder keeps pictures of it
+browser: $(READY)  ## look at the sandbox's page, that of all jobs and the connections' forms in headless Chromium: make browser PICTURES=folder keeps pictures
 	@command -v chromium >/dev/null && command -v chromedriver >/dev/null || { echo "Chromium or its driver is missing: apt-get install chromium chromium-driver" >&2; exit 1; }
-	$(BIN)/python -m pytest tests/integration/sandbox/test_page_browser.py tests/integration/sandbox/page_pictures.py
+	$(BIN)/python -m pytest tests/integration/sandbox/test_page_browser.py tests/integration/sandbox/page_pictures.py tests/integration/jobs_page/test_browser.py tests/integration/connection_form_pictures.py
+
+pictures: $(READY)  ## make the pictures of docs/images anew: of pages by their tests, of figures from benchmarks/README.md
+	PICTURES=docs/images $(BIN)/python -m pytest tests/integration/jobs_page/test_browser.py tests/integration/connection_form_pictures.py
+	$(BIN)/python -m benchmarks.plots
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/uv pip install --python $(BIN)/python --quiet --compile-bytecode --editable '.[docs]'
+	touch $@
+
+# Warnings are errors; then every link is followed, and Chromium looks at the pages as on a phone, if it is there.
+docs: $(VENV)/.docs  ## build the documentation's site into site/, for the browser, without a server
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
+	$(BIN)/python -m pytest --quiet -r s tests/website/built_site.py
+	@echo "open site/index.html"
 
 # The documentation's examples of the language, in a folder that has the pages: outside of everything else.
 googlesql: $(READY)  ## run GoogleSQL's documented examples: make googlesql DOCS=folder
 	$(BIN)/python -m tests.googlesql '$(DOCS)'
 
-# Three processes: a real Airflow, and who waits for jobs, mostly wait while others compute. What takes longest comes first.
+# What takes longest comes first.
 unit: $(READY) $(if $(shell command -v npm),$(AZURITE)/.ready,without-azurite)  ## the tests alone
 	$(BIN)/python -m airflow_provider_jobs.sandbox.bigquery.engine.googlesql
-	$(BIN)/python -m pytest --quiet -r s --numprocesses 3 --no-loadscope-reorder \
+	$(BIN)/python -m pytest --quiet -r s --numprocesses $(PROCESSES) --no-loadscope-reorder \
 		tests/system tests/contract tests/integration tests/unit
 
 # Every operator under every fault, and every reader of replies with ten thousand changed ones: outside of `make test`,
 # which has a short form of both.
 proof: $(READY)  ## prove the tables of docs/proof.md, some hours: make proof ONLY=Redivis
 	$(BIN)/python -m tests.proof --only '$(ONLY)'
+
+$(PEER)/.openlineage: $(PEER)/.ready
+	$(BIN)/uv pip install --python $(PEER)/bin/python --quiet apache-airflow-providers-openlineage
+	touch $@
+
+lineage: $(READY) $(PEER)/.openlineage  ## what OpenLineage learns of every operator, beside Google's, some minutes: WRITE=yes writes its table
+	$(BIN)/python -m tests.lineage --peer $(PEER)/bin/python $(if $(WRITE),--write)
 
 ends: $(READY)  ## bring about every end of a task on a real Airflow, and print what was left of each
 	$(BIN)/python -m tests.system.ends
@@ -86,16 +109,26 @@ cluster-capacity: $(READY)  ## measure what 1,000 and 10,000 deferred tasks take
 soak: $(READY)  ## half an hour of random faults: make soak MINUTES=30 FIGURES=soak.md
 	$(BIN)/python -m tests.system.soak --minutes $(MINUTES) --figures $(FIGURES)
 
-# Airflow 3.1 has a Starlette that is older than the sandbox's floor: for the tests, Airflow's counts there.
-airflow-%: $(READY)  ## the tests without a running Airflow on another version: make airflow-3.1.8
+# Airflow 3.1 has a Starlette that is older than the sandbox's floor: for the tests, Airflow's counts there. Airflow 3.2
+# has no bound for FastAPI, and cannot run a task with the newest; 3.3 has this one.
+airflow-%: $(READY)  ## the tests that need no scheduler, on another version: make airflow-3.1.8
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-airflow-$*
 	echo '$(if $(filter 3.1.%,$*),starlette<0.49)' > .venv-airflow-$*/overrides.txt
-	$(BIN)/uv pip install --python .venv-airflow-$*/bin/python --quiet --compile-bytecode --override .venv-airflow-$*/overrides.txt apache-airflow==$* --editable '.[test]'
+	$(BIN)/uv pip install --python .venv-airflow-$*/bin/python --quiet --compile-bytecode --override .venv-airflow-$*/overrides.txt apache-airflow==$* $(if $(filter 3.2.%,$*),'fastapi<0.137') --editable '.[test]'
 	.venv-airflow-$*/bin/python -m pytest -W ignore tests/unit tests/contract tests/integration
+
+# The sdist, and the wheel from it. Who publishes it names the repository: make dist REPOSITORY_URL=https://…
+dist: $(READY)  ## build sdist and wheel into dist/
+	rm -rf dist
+	$(BIN)/uv build --quiet --out-dir dist
+	@ls dist
+
+matrix: dist  ## the tests from the built wheel on Airflow 3.1.8, 3.2.2, 3.3.2 and each Python that is here: ONLY='--airflow 3.2.2'
+	$(BIN)/python -m tests.matrix $(ONLY)
 
 $(PEER)/.ready: $(READY)
 	$(PYTHON) -m venv $(PEER)
-	$(BIN)/uv pip install --python $(PEER)/bin/python --quiet --compile-bytecode apache-airflow apache-airflow-providers-google
+	$(BIN)/uv pip install --python $(PEER)/bin/python --quiet --compile-bytecode apache-airflow apache-airflow-providers-google apache-airflow-providers-salesforce
 	touch $@
 
 benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and print the tables of benchmarks/README.md
@@ -107,6 +140,10 @@ benchmark: $(READY) $(PEER)/.ready  ## measure beside Google's provider, and pri
 	$(BIN)/python -m benchmarks.transfers
 	$(BIN)/python -m benchmarks.sources
 	$(BIN)/python -m benchmarks.many --peer $(PEER)/bin/python
+	$(BIN)/python -m benchmarks.transfers_route --peer $(PEER)/bin/python
+
+google-provider: $(PEER)/.ready  ## let Google's own provider, 1.2 GB, send, load, query and check in the sandbox
+	$(BIN)/python -m pytest tests/integration/sandbox/official_google.py
 
 $(REDIVIS)/.ready: $(READY)
 	$(PYTHON) -m venv $(REDIVIS)
@@ -151,4 +188,4 @@ benchmark-waiting: $(READY) $(PEER)/.ready  ## measure what deferred jobs cost, 
 	$(BIN)/python benchmarks/waiting.py --peer $(PEER)/bin/python
 
 clean:  ## remove what the targets made
-	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) $(CURDIR)/.azurite $(AUDIT) .venv-airflow-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf $(VENV) $(PEER) $(REDIVIS) $(NODE) $(CURDIR)/.azurite $(AUDIT) .venv-airflow-* .venv-matrix-* .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache dist site
