@@ -27,8 +27,8 @@ def test_a_clear_with_fewer_retries_runs_anew(stage: Stage) -> None:
             known = rest.call("GET", f"/dags/{DAG}/tasks")["tasks"]
             if {task["retries"] for task in known} == {1.0}:
                 return True
-            # The DAG processor takes what is written while it reads the file for read (`_sort_by_mtime`), and it reads
-            # it whenever a task has ended in its trigger.
+            # What is written while the DAG processor reads the file counts as read there (`_sort_by_mtime`),
+            # and it reads it whenever a task has ended in its trigger.
             file.touch()
             return False
 
