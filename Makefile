@@ -15,7 +15,7 @@ export AZURITE
 # What asks for known advisories.
 AUDIT := .venv-audit
 # How many processes test: a real Airflow, and who waits for jobs, mostly wait while others compute.
-PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 2 : 6)))
+PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 5 ? cores + 1 : 6)))
 # How long to soak, and where the figures go.
 MINUTES ?= 30
 # Where pictures of the status page go; none are kept otherwise.
