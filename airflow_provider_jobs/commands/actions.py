@@ -56,6 +56,7 @@ def _command(
                 with logs_to_stderr():
                     code, found = run(args)
             except KeyboardInterrupt:
+                say("interrupted: jobs that were not asked to stop run on")
                 code = INTERRUPTED
             except (JobsError, AirflowException) as error:
                 say(f"error: {error}")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +24,7 @@ from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.provider_info import get_provider_info
+from tests.demo.processes import wait_until
 from tests.integration.task_run import TaskRun
 
 if TYPE_CHECKING:
@@ -164,6 +167,23 @@ class TestBigQuery:
         code, out, _ = run("cancel", CONNECTION, job, "-o", "json")
         assert (code, json.loads(out)[0]["state"]) == (0, "cancelled")
         assert run("wait", CONNECTION, job)[0] == 1
+
+    def test_who_stops_waiting_is_told_that_the_job_runs_on(self, lab: Lab, run: Callable[..., Any]) -> None:
+        with lab.slow_jobs(60):
+            job = query(lab, wait=False)
+            looks = len(lab.requests("jobs.get"))
+
+            def press_ctrl_c() -> None:
+                wait_until(lambda: len(lab.requests("jobs.get")) > looks, 30.0, "a look at the job")
+                os.kill(os.getpid(), signal.SIGINT)
+
+            with ThreadPoolExecutor() as beside:
+                beside.submit(press_ctrl_c)
+                code, _, told = run("wait", CONNECTION, job)
+            assert code == 130
+            assert told.endswith("interrupted: jobs that were not asked to stop run on\n")
+            assert lab.requests("jobs.cancel") == []
+            assert run("cancel", CONNECTION, job)[0] == 0
 
     def test_what_is_wrong_is_said_in_a_line(
         self, lab: Lab, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
