@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowException
 
+from airflow_provider_jobs.clients.redivis.replies import RELEASE_AFTER
 from airflow_provider_jobs.commands.connections import Opened, connection_ids, open_connection
 from airflow_provider_jobs.commands.output import (
     logs_to_stderr,
@@ -123,6 +124,9 @@ def wait_for_jobs(args: argparse.Namespace) -> _Outcome:
 def cancel_jobs(args: argparse.Namespace) -> _Outcome:
     """Ask for the end of jobs, and see whether they end."""
     opened, statuses = _named(args)
+    for status in statuses:
+        if status.ref.id.startswith(RELEASE_AFTER):
+            raise ConfigurationError(f"{status.ref} is a release: Redivis stops none")
     until, code = time.time() + args.timeout, OK
     active = [each.ref for each in statuses if not each.state.ended]
     for ref, outcome in several.cancel_all(opened.client, active).items():

@@ -35,7 +35,8 @@ def print_facts(found: Sequence[Found], output: str) -> None:
         _DOCUMENTS[output](documents)
         return
     for document in documents:
-        facts = {**document, **document.pop("statistics")}
+        statistics = document.pop("statistics")
+        facts = {**document, **statistics}
         rows = [{"property": name, "value": each} for name, each in facts.items() if each not in (None, [])]
         _print_rows(rows, output)
 

@@ -142,6 +142,7 @@ class JobQueries:
         )
         query = query.select_from(XComModel).join(TaskInstance, and_(*same))
         query = query.where(XComModel.key == "job", XComModel.dag_id.in_(wanted.dag_ids))
+        query = query.where(self._kind("shared").is_(None))  # of the task that has made the job it is told
         if wanted.since:
             query = query.where(XComModel.timestamp >= wanted.since)
         if wanted.task_id:

@@ -164,6 +164,7 @@ class JobSensor(ServiceTask, BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Go on with what the trigger found; look again if the event is lost, or another operator's."""
+        compat.show_exit()
         with Plainly():
             return self._after_event(context, event)
 

@@ -148,7 +148,8 @@ class _TableOptions(_FileOptions):
         }
         properties = {name: value for name, value in properties.items() if value is not None}
         # A partition that is named is a day, unless something else is said.
-        partitions = {**({"type": "DAY"} if "$" in table_id else {}), **(self.time_partitioning or {})}
+        is_day = "$" in table_id and not self.range_partitioning
+        partitions = {**({"type": "DAY"} if is_day else {}), **(self.time_partitioning or {})}
         return {
             "autodetect": truth(self.autodetect, "autodetect"),
             "schemaUpdateOptions": list(self.schema_update_options or ()) or None,

@@ -31,37 +31,16 @@ from airflow_provider_jobs.sensors.bigquery import (
     BigQueryTablePartitionExistenceSensor,
 )
 from airflow_provider_jobs.transfers.gcs_to_bigquery import GCSToBigQueryOperator
+from tests.integration.shop import both, context, furnished, made, sql
 from tests.integration.task_run import TaskRun, perform, run_trigger
 
 if TYPE_CHECKING:
     from tests.integration.lab import Lab
 
-ORDERS = """
-CREATE TABLE shop.orders (id INT64, price NUMERIC, day DATE, t TIME, b BYTES, r STRUCT<x INT64>)
-PARTITION BY day;
-INSERT INTO shop.orders
-VALUES (1, 1.5, '2026-01-01', '10:00:00', b'a', STRUCT(1)), (2, -3, '2026-01-02', NULL, NULL, NULL)
-"""
-both = pytest.mark.parametrize("deferrable", [False, True], ids=["synchronous", "deferred"])
-
-
-def sql(lab: Lab, text: str) -> None:
-    BigQueryHook().get_records(text)
-
 
 @pytest.fixture
 def shop(lab: Lab) -> Lab:
-    lab.dataset("shop")
-    sql(lab, ORDERS)
-    return lab
-
-
-def context(try_number: int = 1) -> Any:
-    return {**TaskRun().context(try_number), "ds": "2026-01-02"}
-
-
-def made(kind: Any, **parameters: Any) -> Any:
-    return kind(task_id="task", inline_wait=0, poll_interval=0.1, **parameters)
+    return furnished(lab)
 
 
 FAILING: list[tuple[Any, dict[str, Any], list[str]]] = [
@@ -183,9 +162,17 @@ def test_rows_of_a_table_cost_nothing(shop: Lab, *, deferrable: bool) -> None:
         as_dict=True,
     )
     assert perform(task, context()) == [{"id": 1, "day": dt.date(2026, 1, 1)}]
+    task.max_results = None
+    assert [row["id"] for row in perform(task, context())] == [1, 2]
     assert len(shop.jobs()) == before
     with pytest.raises(AirflowFailException, match="there is no column nope"):
         perform(made(BigQueryGetDataOperator, dataset_id="shop", table_id="orders", selected_fields="nope"))
+
+
+def test_a_task_that_googles_operator_has_deferred_reads_its_table(shop: Lab) -> None:
+    task = made(BigQueryGetDataOperator, dataset_id="shop", table_id="orders", selected_fields="id")
+    event = {"status": "success", "message": "success", "records": []}
+    assert task.execute_complete(context(), event) == [[1], [2]]
 
 
 @both
@@ -198,9 +185,12 @@ def test_rows_of_a_query_that_still_runs(shop: Lab, *, deferrable: bool) -> None
             job_id=job["job_id"],
             location="US",
             selected_fields="b",
+            max_results=None,
             deferrable=deferrable,
         )
-        assert perform(task, context()) == [["x"]]
+        run = TaskRun()
+        assert perform(task, run.context()) == [["x"]]
+        assert run.xcoms["job"]["shared"]  # the Jobs page counts it once
     assert not shop.requests("jobs.cancel")
 
 
@@ -326,6 +316,13 @@ class TestLoad:
     def test_what_cannot_be_is_refused(self, shop: Lab, parameters: dict[str, Any], message: str) -> None:
         with pytest.raises(AirflowFailException, match=message):
             perform(self.load(shop, **parameters), context())
+
+    def test_a_partition_of_a_range_is_not_a_day(self, shop: Lab) -> None:
+        ranges = {"field": "n", "range": {"start": "0", "end": "9", "interval": "1"}}
+        table = {"destination_project_dataset_table": "shop.numbers$5", "range_partitioning": ranges}
+        task = made(GCSToBigQueryOperator, bucket="b", source_objects="n.csv", **table)
+        load = task.configuration_of(shop.project)["load"]
+        assert (load["rangePartitioning"], "timePartitioning" in load) == (ranges, False)
 
     def test_an_external_table_is_refused_when_the_dag_is_read(self) -> None:
         with pytest.raises(ValueError, match="CREATE EXTERNAL TABLE"):

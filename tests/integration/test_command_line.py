@@ -119,6 +119,9 @@ class TestBigQuery:
     def test_shows_a_job(self, lab: Lab, run: Callable[..., Any]) -> None:
         """By its id, and by what the log of a task calls it."""
         job_id = query(lab)
+        facts = [line.split()[0] for line in run("show", CONNECTION, job_id, "-o", "plain")[1].splitlines()]
+        assert len(facts) == len(set(facts))
+        assert "statistics" not in facts
         code, out, _ = run("show", CONNECTION, job_id, "-o", "json")
         [job] = json.loads(out)
         assert (code, job["state"], job["location"]) == (0, "succeeded", "US")
@@ -290,10 +293,12 @@ class TestRedivis:
         assert job["url"].startswith("http")
         [found] = json.loads(run("list", "redivis_default", "--table", table, "-o", "json")[1])
         assert (found["state"], found["created"] is not None) == ("succeeded", True)
-        for name in (job["job_id"], f"{table}:{job['job_id']}"):
-            assert json.loads(run("show", "redivis_default", name, "-o", "json")[1])[0]["rows"] == 2
+        for upload in (job["job_id"], f"{table}:{job['job_id']}"):
+            assert json.loads(run("show", "redivis_default", upload, "-o", "json")[1])[0]["rows"] == 2
         code, _, told = run("list", "redivis_default")
         assert (code, "give --table" in told) == (2, True)
+        code, _, told = run("cancel", "redivis_default", f"acme.{name}:release-after-none")
+        assert (code, "is a release: Redivis stops none" in told) == (2, True)
         assert run("show", "redivis_default", "absent.csv", "--table", table)[0] == 4
         assert run("show", "redivis_default", "absent.csv")[0] == 2
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from hypothesis import given
@@ -21,7 +22,7 @@ from airflow_provider_jobs.operators.bigquery import (
 )
 from airflow_provider_jobs.triggers.start import attempt_after
 from tests.integration.task_log import check_told, lines_of
-from tests.integration.task_run import TaskRun
+from tests.integration.task_run import TaskRun, perform
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -234,6 +235,41 @@ def test_a_mapped_task_begins_on_a_worker() -> None:
     with DAG("dag", schedule=None) as dag:
         BigQueryQueryOperator.partial(task_id="task", from_trigger=True).expand(sql=["SELECT 1", "SELECT 2"])
     assert not serialized(dag)["dag"]["tasks"][0]["__var"].get("start_trigger_args")
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT {{ ti.xcom_pull('x') }} AS x", "a triggerer cannot pull XComs into templates"),
+        ("of another task", "a triggerer cannot be told its arguments: "),
+        ("mapped", "it is mapped"),
+        (SQL, None),
+    ],
+)
+def test_the_log_says_why_a_task_began_on_a_worker(
+    lab: Lab, capsys: pytest.CaptureFixture[str], sql: str, reason: str | None
+) -> None:
+    """The reason lies in what the DAG has given, of which nothing is left once templates are rendered."""
+    with DAG("dag", schedule=None, params={"count": 3}) as dag:
+        before = EmptyOperator(task_id="before")
+        if sql == "mapped":
+            mapped = BigQueryQueryOperator.partial(task_id="task", from_trigger=True).expand(sql=["SELECT 1"])
+        else:
+            given: Any = before.output if sql == "of another task" else sql
+            BigQueryQueryOperator(task_id="task", sql=given, from_trigger=True)
+    dag.resolve_template_files()
+    context = TaskRun().context()
+    context["ti"].xcom_pull = lambda *_, **__: 1
+    context |= {"ds": "2026-01-01", "params": {"count": 3}}
+    task: Any = mapped.unmap({"sql": "SELECT 1"}) if sql == "mapped" else dag.get_task("task")
+    if sql == "of another task":
+        task.sql = "SELECT 1"  # as Airflow resolves it
+    else:
+        task.render_template_fields(context)
+    perform(task, context)
+    told = [line for line in lines_of(capsys) if line.startswith("not from the trigger: ")]
+    assert len(told) == bool(reason)
+    assert all(line.startswith(f"not from the trigger: {reason}") for line in told)
 
 
 def test_a_task_is_the_same_after_it_was_serialized_twice() -> None:

@@ -72,15 +72,20 @@ def partition_exists(api: BigQueryApi, table: Mapping[str, str], partition: str)
 
 
 def table_rows(
-    api: BigQueryApi, table: str | Mapping[str, str], columns: Sequence[str], most_rows: int
+    api: BigQueryApi, table: str | Mapping[str, str], columns: Sequence[str], most_rows: int | None
 ) -> Iterator[dict[str, Any]]:
     """Yield rows of a table in the order in which they are stored, as :func:`.typed_rows` has them.
 
     :param columns: Those that are wanted, in the table's order; none means all.
+    :param most_rows: Rows at most; None gives all.
     """
     fields = chosen(listed(api.get_table(table).get("schema") or {}, "fields"), columns)
     names = ",".join(field["name"] for field in fields)
-    found = api.list_row_pages(table, selectedFields=names, maxResults=min(most_rows, _PAGE_ROWS))
+    found = api.list_row_pages(
+        table,
+        selectedFields=names,
+        maxResults=_PAGE_ROWS if most_rows is None else min(most_rows, _PAGE_ROWS),
+    )
     rows = (row for page in found for row in listed(page, "rows"))
     return typed_rows(fields, islice(rows, most_rows))
 
@@ -145,8 +150,8 @@ def query_rows(api: BigQueryApi, ref: JobRef, most_rows: int | None = None) -> I
     return islice(rows, most_rows)
 
 
-def rows_of(api: BigQueryApi, ref: JobRef, most_rows: int) -> list[dict[str, Any]]:
-    """Return rows of a query that has succeeded, so many at most.
+def rows_of(api: BigQueryApi, ref: JobRef, most_rows: int | None) -> list[dict[str, Any]]:
+    """Return rows of a query that has succeeded, so many at most; None gives all.
 
     :raises ResultsUnavailable: they cannot be read.
     """

@@ -16,6 +16,7 @@ from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.core.work import JobRequest, Submission, truth
 from airflow_provider_jobs.errors import (
+    ConfigurationError,
     ConflictError,
     JobsError,
     NotFoundError,
@@ -87,11 +88,29 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
 
 
 def was_submitted(api: BigQueryApi, request: JobRequest) -> bool:
-    """Return True if there is a job of the work, whatever has become of it, wherever it is."""
-    reference = next(_references(request, check_job_id(request.key)))
-    if api.find_job(reference):
-        return True
-    return not request.location and listed_location(api, reference["jobId"], request.scope) is not None
+    """Return True if there is a job of the work, whatever has become of it, wherever it is.
+
+    :raises ConfigurationError: nobody can say: it may be in any location, and its account may not list jobs.
+    """
+    for key in (request.key, request.key_before):
+        if not key:
+            continue
+        reference = next(_references(request, check_job_id(key)))
+        if api.find_job(reference):
+            return True
+        if request.location or request.first:
+            continue
+        try:
+            if _search(api, reference["jobId"], request.scope):
+                return True
+        except ServiceError as error:
+            if error.retryable:
+                raise
+            raise ConfigurationError(
+                f"whether an earlier attempt has made the job {reference['jobId']} cannot be found out: "
+                f"it may be in any location, and jobs cannot be listed: give location ({error})"
+            ) from error
+    return False
 
 
 def _references(request: JobRequest, key: str) -> Iterator[dict[str, str]]:
@@ -204,6 +223,14 @@ def _taken(api: BigQueryApi, reference: Mapping[str, str]) -> dict[str, Any]:
 
 def listed_location(api: BigQueryApi, job_id: str, project: str, since: float | None = None) -> str | None:
     """Return a job's location, if a list shows it; None also for those who may not list."""
+    try:
+        return _search(api, job_id, project, since)
+    except ServiceError as error:
+        log.warning("the jobs of %s cannot be listed: %s", project, error)
+    return None
+
+
+def _search(api: BigQueryApi, job_id: str, project: str, since: float | None = None) -> str | None:
     pages = api.list_job_pages(
         project,
         maxResults=_SEARCH_PAGE_JOBS,
@@ -211,11 +238,8 @@ def listed_location(api: BigQueryApi, job_id: str, project: str, since: float | 
         minCreationTime=int(since * 1000) if since else None,
         fields="nextPageToken,jobs(jobReference)",
     )
-    try:
-        for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
-            for location, listed_id, _job in listed_jobs(page):
-                if listed_id == job_id:
-                    return location
-    except ServiceError as error:
-        log.warning("the jobs of %s cannot be listed: %s", project, error)
+    for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
+        for location, listed_id, _job in listed_jobs(page):
+            if listed_id == job_id:
+                return location
     return None

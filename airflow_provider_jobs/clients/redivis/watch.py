@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.wait.job_list import JobList, Page
+from airflow_provider_jobs.errors import ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 _PAGE_UPLOADS = 1000
+_FORBIDDEN = 403
 
 
 @dataclass(kw_only=True)
@@ -44,3 +46,7 @@ class TableUploads(JobList):
         """Return the status of an active upload."""
         status = self.parse(job, ref)
         return None if status.state.ended else status
+
+    def may_not_list(self, error: JobsError) -> bool:
+        """Return True of a token that may make uploads, and not list them."""
+        return isinstance(error, ServiceError) and error.status == _FORBIDDEN

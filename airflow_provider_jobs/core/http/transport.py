@@ -7,7 +7,7 @@ import logging
 import math
 import re
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
@@ -138,11 +138,15 @@ class Transport:
     def _renewing(self, request: Request, send: Callable[[Request, Mapping[str, str]], Answer]) -> Answer:
         headers = self._authorization(request)
         reply = send(request, headers)
-        if reply.status == _UNAUTHORIZED and request.authorized and self._token.renew(headers):
+        if reply.status != _UNAUTHORIZED or not request.authorized:
+            return reply
+        with ExitStack() as unread:
             if isinstance(reply, StreamedReply):
-                reply.close()
-            return send(request, self._authorization(request))
-        return reply
+                unread.callback(reply.close)
+            if not self._token.renew(headers):
+                unread.pop_all()
+                return reply
+        return send(request, self._authorization(request))
 
     def _authorization(self, request: Request) -> Mapping[str, str]:
         headers = self._token.headers() if request.authorized else {}

@@ -120,6 +120,25 @@ class CheckingOperator(BigQueryJobOperator):
         return statuses
 
 
+def share_of(tolerance: Any) -> float | None:
+    """Return the share by which a number may be off, of which a template makes text.
+
+    :raises ConfigurationError: it is not a number.
+    """
+    return None if tolerance is None else number_of("tolerance", tolerance)
+
+
+def number_of(parameter: str, value: Any) -> float:
+    """Return a number, or the text of one.
+
+    :raises ConfigurationError: it is neither.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{parameter} is {shown(value, 40)!r}: a number is needed") from None
+
+
 def value_text(value: Any) -> str:
     """Return a value that a query gave as it stands in an error or the log."""
     return "NULL" if value is None else shown(value, _MOST_VALUE)

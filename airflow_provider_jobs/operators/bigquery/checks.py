@@ -9,7 +9,12 @@ from airflow_provider_jobs.clients.bigquery.configuration import query_parameter
 from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.clients.bigquery.read import table_name
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.bigquery.checking import CheckingOperator, value_text
+from airflow_provider_jobs.operators.bigquery.checking import (
+    CheckingOperator,
+    number_of,
+    share_of,
+    value_text,
+)
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator
 
 if TYPE_CHECKING:
@@ -80,11 +85,12 @@ class BigQueryValueCheckOperator(CheckingOperator):
 
     def query(self, project: str) -> str:
         """Return the SQL."""
+        share_of(self.tolerance)
         return self.sql
 
     def failures(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """Return the columns of the first row that are something else."""
-        share = _number(self.tolerance) or 0.0
+        share = share_of(self.tolerance) or 0.0
         expected = f"{value_text(self.pass_value)}{f' within {share:.1%}' if share else ''}"
         return [
             f"{name} is {value_text(value)}: expected {expected}"
@@ -156,7 +162,9 @@ class BigQueryIntervalCheckOperator(CheckingOperator):
         """Return the SQL of both days, the later one first."""
         if not self.metrics_thresholds or self._day is None:
             raise ConfigurationError("metrics_thresholds is empty: name a metric")
-        source = table_name(table_reference(self.table, project, "table", is_read=True))
+        for metric, threshold in self.metrics_thresholds.items():
+            number_of(f"metrics_thresholds: {metric}", threshold)
+        source = table_name(table_reference(self.table, self.project_id or project, "table", is_read=True))
         metrics = ", ".join(f"({metric}) AS metric_{number}" for number, metric in enumerate(self._metrics))
         days = [self._day, self._day + dt.timedelta(days=self.days_back)]
         parts = (

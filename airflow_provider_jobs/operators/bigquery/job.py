@@ -165,17 +165,20 @@ class BigQueryJobOperator(BigQueryTask, JobOperator):
         #: As the DAG has given it, once the task runs: ``job_id`` is the job's own from then on.
         self._given_job_id: str | None = None
         self.start_from_trigger = from_trigger
+        self._why_on_worker: str | None = None
         self.deferrable = self.deferrable or from_trigger
 
     def resolve_template_files(self) -> None:
         """Read the files that file fields name, and say how the task begins without a worker if it may."""
         super().resolve_template_files()
         if self.start_from_trigger:
+            self._why_on_worker = why_on_worker(self)  # of what the DAG has given: once rendered, it is gone
             self.start_trigger_args = start_args(self)
 
     def remarks(self) -> list[str]:
         """Return what the log is to say before anything is done."""
-        reason = why_on_worker(self) if self.start_from_trigger else None
+        mapped = self.start_from_trigger and getattr(self, "_BaseOperator__from_mapped", False)
+        reason = "it is mapped" if mapped else self._why_on_worker
         return [f"not from the trigger: {reason}"] if reason else []
 
     def work_of(self, body: dict[str, Any]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs import compat
 from airflow_provider_jobs.clients.bigquery import flow
 from airflow_provider_jobs.clients.bigquery.configuration import not_negative
 from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_project, table_reference
@@ -40,10 +41,10 @@ class BigQueryGetDataOperator(BigQueryJobOperator):
 
     :param dataset_id: The dataset of the table.
     :param table_id: The table, if not ``job_id``.
-    :param table_project_id: The project of the table; default is the connection's.
+    :param table_project_id: The project of the table; default is ``project_id``, else the connection's.
     :param job_id: The job of the query, if not ``table_id``.
     :param job_project_id: The project of the job; default is ``project_id``, else the connection's.
-    :param max_results: Rows at most.
+    :param max_results: Rows at most; None gives all.
     :param selected_fields: Columns, separated by commas; default is all. Their order is the table's.
     :param as_dict: Give a dict for each row.
     :param use_legacy_sql: Without effect, as no SQL is made.
@@ -70,7 +71,7 @@ class BigQueryGetDataOperator(BigQueryJobOperator):
         table_id: str | None = None,
         table_project_id: str | None = None,
         job_project_id: str | None = None,
-        max_results: int = 100,
+        max_results: int | None = 100,
         selected_fields: str | Sequence[str] | None = None,
         as_dict: bool = False,
         use_legacy_sql: bool | None = None,
@@ -89,15 +90,27 @@ class BigQueryGetDataOperator(BigQueryJobOperator):
         self.encryption_configuration = encryption_configuration
         self._rows: list[Any] = []
 
+    @classmethod
+    def summary(cls, status: JobStatus) -> dict[str, Any]:
+        """Return what the XCom ``job`` says of a job that another task has made."""
+        return {**super().summary(status), "shared": True}
+
     def execute(self, context: Context) -> Any:
         """Return the rows of a table, or wait for the job."""
         if self.job_id:
             return super().execute(context)
+        compat.show_exit()
         with Plainly(), airflow_failures(is_final):
             self._client = self.client()
             rows = self._rows_of_table(self._client)
             self.note_lineage(context, [], succeeded=True)
             return rows
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, **before: Any) -> Any:
+        """Go on with what the trigger found; a table is read by a task that another operator has deferred."""
+        if self.job_id:
+            return super().execute_complete(context, event, **before)
+        return self.execute(context)
 
     def submissions(self, client: BigQueryClient, context: Context) -> Sequence[Submission]:
         """Return the job, which somebody else has made."""
@@ -164,8 +177,8 @@ class BigQueryGetDataOperator(BigQueryJobOperator):
         self.log.info("%d rows were read", len(plain))
         return plain if self.as_dict else [list(row.values()) for row in plain]
 
-    def _most(self) -> int:
-        return not_negative("max_results", self.max_results) or 0
+    def _most(self) -> int | None:
+        return not_negative("max_results", self.max_results)
 
     def _columns(self) -> list[str]:
         given = self.selected_fields or []

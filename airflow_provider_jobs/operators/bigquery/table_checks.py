@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.clients.bigquery.read import column_name, table_name
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.bigquery.checking import CheckingOperator, value_text, where_of
+from airflow_provider_jobs.operators.bigquery.checking import CheckingOperator, share_of, value_text, where_of
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator
 from airflow_provider_jobs.words import shown
 
@@ -53,7 +55,7 @@ class TableChecking(CheckingOperator):
 
     def source(self, project: str) -> str:
         """Return the table as it stands in SQL."""
-        return table_name(table_reference(self.table, project, "table", is_read=True))
+        return table_name(table_reference(self.table, self.project_id or project, "table", is_read=True))
 
 
 class BigQueryColumnCheckOperator(TableChecking):
@@ -116,6 +118,7 @@ class BigQueryColumnCheckOperator(TableChecking):
                         f"column_mapping: {shown(column, 80)}: {check} is compared with nothing: give one of "
                         f"{', '.join(_COMPARISONS)}"
                     )
+                share_of(wanted.get("tolerance"))
                 yield column, check, wanted
 
 
@@ -170,20 +173,38 @@ def _mapping(value: Any, parameter: str) -> Mapping[str, Any]:
 
 
 def _holds(value: Any, comparison: str, wanted: Mapping[str, Any]) -> bool:
-    expected, share = wanted[comparison], wanted.get("tolerance")
-    side, _, compare = _COMPARISONS[comparison]
+    share, (side, _, compare) = share_of(wanted.get("tolerance")), _COMPARISONS[comparison]
     try:
+        expected = _like(value, wanted[comparison])
         if share is None:
             return compare(value, expected)
-        margin = abs(expected) * share
+        margin = abs(expected) * _like(expected, share)
         if side:
             return compare(value, expected + side * margin)
         return bool(expected - margin <= value <= expected + margin)
-    except TypeError:  # NULL, or text and a number
+    except (TypeError, ValueError, ArithmeticError):  # NULL, or text and a number
         return False
+
+
+def _like(value: Any, bound: Any) -> Any:
+    """Return a bound as what is compared with it: a template makes text, and a float 0.1 is not a NUMERIC's.
+
+    :raises ValueError: it is not one.
+    :raises ArithmeticError: it is not a NUMERIC.
+    """
+    if isinstance(value, Decimal):
+        return Decimal(str(bound))
+    if not isinstance(bound, str):
+        return bound
+    if isinstance(value, int | float):
+        return float(bound) if isinstance(value, float) else Decimal(bound)
+    if isinstance(value, dt.datetime):
+        read = dt.datetime.fromisoformat(bound)
+        return read.replace(tzinfo=dt.UTC) if value.tzinfo and not read.tzinfo else read
+    return type(value).fromisoformat(bound) if isinstance(value, dt.date | dt.time) else bound
 
 
 def _expected(wanted: Mapping[str, Any]) -> str:
     parts = [f"{_COMPARISONS[name][1]} {value_text(wanted[name])}" for name in _COMPARISONS if name in wanted]
-    share = wanted.get("tolerance")
+    share = share_of(wanted.get("tolerance"))
     return f"{' and '.join(parts)}{'' if share is None else f' within {share:.1%}'}"

@@ -147,6 +147,7 @@ def test_only_the_job_of_a_task_counts(connection: Any) -> None:
             Job(bigquery(), run_id=run, map_index=0),
             Job(bigquery(), run_id=run, map_index=1),
             Job(bigquery(), key="return_value"),
+            Job(bigquery(shared=True), task_id="reads_the_rows_of_a_job"),
         ],
     )
     assert sorted(job["map_index"] for job in page(connection)) == [0, 1]

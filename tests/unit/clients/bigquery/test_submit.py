@@ -10,6 +10,7 @@ from airflow_provider_jobs.clients.bigquery.submit import MAX_ATTEMPTS
 from airflow_provider_jobs.core.wait.single import GRACE_SECONDS
 from airflow_provider_jobs.core.work import JobRequest
 from airflow_provider_jobs.errors import (
+    ConfigurationError,
     JobsError,
     NotFoundError,
     ServiceError,
@@ -142,3 +143,29 @@ class TestSubmit:
         assert status.statistics["bytes_processed"] == 4096
         assert (status.ref.id, status.ref.location) == ("", "EU")
         assert replay.sent[-1].body["configuration"] == {"query": {}, "dryRun": True}
+
+
+class TestWasSubmitted:
+    """Whether an earlier attempt has made the job: what it has loaded is not to be deleted."""
+
+    def test_a_job_of_the_version_before_counts(self, clock: Clock) -> None:
+        client, replay = client_of(clock, "not_found", made("DONE"))
+        assert client.was_submitted(JobRequest(scope="p", key="j", key_before="old", body={}, location="EU"))
+        assert replay.asked == ["GET p/jobs/j_0", "GET p/jobs/old_0"]
+
+    def test_who_can_neither_see_nor_list_is_not_told_no(self, clock: Clock) -> None:
+        """A get without a location shows jobs of US and EU alone."""
+        client, _ = client_of(clock, "not_found", refusal(403, "accessDenied"))
+        with pytest.raises(ConfigurationError, match="give location"):
+            client.was_submitted(JobRequest(scope="p", key="j", body={}))
+
+    def test_an_outage_of_the_list_is_for_the_retry(self, clock: Clock) -> None:
+        client, _ = client_of(clock, "not_found", *[refusal(503, "backendError")] * 99)
+        with pytest.raises(ServiceError) as caught:
+            client.was_submitted(JobRequest(scope="p", key="j", body={}))
+        assert caught.value.retryable
+
+    def test_nobody_was_before_the_first(self, clock: Clock) -> None:
+        client, replay = client_of(clock, "not_found")
+        assert not client.was_submitted(JobRequest(scope="p", key="j", body={}, first=True))
+        assert replay.asked == ["GET p/jobs/j_0"]

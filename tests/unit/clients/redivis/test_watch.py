@@ -80,6 +80,14 @@ def test_each_is_asked_for_where_the_list_is_out(clock: Clock, outage: list[Repl
     assert states(client.status_many(many(3))) == ["running"] * 3
 
 
+def test_who_may_not_list_asks_for_each(clock: Clock) -> None:
+    """And is not tried again: it would be refused each time."""
+    client, replay = client_of(clock, refused(403), *[listed(0, "running")] * 300)
+    for _ in range(50):
+        client.status_many(many(3))
+    assert sum("/uploads/" not in asked for asked in replay.asked) == 1
+
+
 def test_where_all_is_out_each_is_asked_once_and_seldom(clock: Clock) -> None:
     """It may be out for some of them only."""
     client, replay = one_by_one(clock, refused(503), listed(0, "running"), *[refused(503)] * 49)

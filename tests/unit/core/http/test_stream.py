@@ -7,11 +7,13 @@ import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_jobs.core.http import stream as streamed
+from airflow_provider_jobs.core.http import transport as core_transport
 from airflow_provider_jobs.core.http.messages import Request
 from airflow_provider_jobs.errors import JobsError, ProtocolError, TransportError
 from tests.unit.core.http.test_transport import CountingToken, transport
@@ -123,6 +125,31 @@ def test_a_rejected_token_is_renewed_once(serve: Serve, clock: Any) -> None:
     server = serve({"status": 401})
     assert read(clock, server.url, CountingToken(renewals=0))[0] == 401
     assert len(server.seen) == 1
+
+
+def test_a_reply_is_closed_where_no_new_token_can_be_had(
+    serve: Serve, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[int] = []
+
+    def noticed(response: Any) -> streamed.StreamedReply:
+        reply = streamed.streamed(response)
+
+        def close() -> None:
+            closed.append(reply.status)
+            reply.close()
+
+        return replace(reply, close=close)
+
+    def refuse(_rejected: Any) -> bool:
+        raise JobsError("the login was refused")
+
+    token = CountingToken()
+    monkeypatch.setattr(core_transport, "streamed", noticed)
+    monkeypatch.setattr(token, "renew", refuse)
+    with pytest.raises(JobsError, match="the login was refused"):
+        read(clock, serve({"status": 401}).url, token)
+    assert closed == [401]
 
 
 def test_no_reply_is_an_error(serve: Serve, clock: Any) -> None:
