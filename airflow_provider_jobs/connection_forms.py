@@ -26,7 +26,7 @@ def _field(
 _LIMITS = {
     "max_reply_mb": _field(
         "Largest reply, MB",
-        "Of one reply, after decompression; empty is 128. Results of queries are not meant.",
+        "Of one reply, after decompression; empty is 128.",
         "128",
         section="Limits",
     ),

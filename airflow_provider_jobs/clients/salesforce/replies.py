@@ -262,7 +262,7 @@ def job_status(job: Mapping[str, Any], ref: JobRef, instance_url: str) -> JobSta
 def _may_succeed_anew(job: Mapping[str, Any], ref: JobRef, problem: str) -> bool:
     """Return True if the work of a failed job may succeed as a new one, and writes no record twice."""
     if kind_of(ref) != INGEST:
-        return not _FINAL.search(problem)
+        return bool(LATER.search(problem)) or not _FINAL.search(problem)
     harmless = number(job.get("numberRecordsProcessed")) == 0 or job.get("operation") in _REPEATABLE
     return harmless and bool(_SOON.search(problem) or LATER.search(problem))
 

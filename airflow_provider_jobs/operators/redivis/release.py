@@ -32,7 +32,8 @@ class RedivisReleaseOperator(RedivisOperator):
     What has happened already does not happen again: a dataset without a next version is left as it is, and a
     retry releases nothing that was opened after the first attempt. A release cannot be cancelled.
 
-    The result is a dict: ``job_id``, ``dataset``, ``state`` and ``version``, the tag of what is released.
+    The result is a dict: ``job_id``, ``dataset``, ``state`` and ``version``, the tag of what is released,
+    ``url`` where Redivis tells one, ``duration_seconds`` unless an earlier attempt had released it.
 
     :param dataset: ``owner.dataset``.
     :param release_notes: What is new, for readers.

@@ -52,8 +52,9 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
     how far Redivis came, also from one attempt of the task to the next. Several files go side by side.
 
     The result is a dict: ``job_id`` (the upload's uri), ``table``, ``name``, ``state``, ``row_count``,
-    ``size_bytes``, ``hash``, ``bad_record_count``; of several files ``job_id``, ``table``, ``state``, sums,
-    ``upload_count`` and ``uploads``, a list of such of the first 20.
+    ``size_bytes``, ``hash``, ``bad_record_count``, ``duration_seconds`` from the submission to the end unless
+    an earlier attempt had made it; of several files ``job_id``, ``table``, ``state``, sums, ``upload_count``
+    and ``uploads``, a list of such of the first 20.
 
     :param source: A path, a URL such as ``s3://bucket/key``, an ObjectStoragePath, a pattern with ``*``, or a
         list of these.

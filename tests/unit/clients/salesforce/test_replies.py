@@ -169,6 +169,8 @@ def test_counters_are_read() -> None:
     [
         ("InvalidBatch : Field name not found : X", "InvalidBatch: Field name not found : X", False),
         ("QUERY_TIMEOUT: too slow", "QUERY_TIMEOUT: too slow", False),
+        ("INVALID_SESSION_ID: ended", "INVALID_SESSION_ID: ended", True),
+        ("INVALID_FIELD: none", "INVALID_FIELD: none", False),
         ("InternalServerError : try again", "InternalServerError: try again", True),
         ("no code here", "Failed: no code here", True),
         (None, "Failed: Salesforce gives no reason", True),
