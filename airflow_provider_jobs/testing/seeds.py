@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox import Sandbox
 
 # How each is loaded into BigQuery, and read by DuckDB.
-CSV = {"sourceFormat": "CSV", "skipLeadingRows": 1, "allowQuotedNewlines": True}, "read_csv(?, all_varchar=1)"
+# Of CSV nothing is guessed: Salesforce's Bulk API does not, and a guess may take records for comments.
+CSV = (
+    {"sourceFormat": "CSV", "skipLeadingRows": 1, "allowQuotedNewlines": True},
+    """read_csv(?, all_varchar=1, header=1, delim=',', quote='"', escape='"', comment='')""",
+)
 LINES = {"sourceFormat": "NEWLINE_DELIMITED_JSON"}, "read_json(?)"
 PARQUET = {"sourceFormat": "PARQUET"}, "read_parquet(?)"
 FORMATS: dict[str, tuple[dict[str, Any], str]] = {".csv": CSV}

@@ -116,6 +116,22 @@ class TestSeeds:
         assert found == [{"CloseDate": "2026-01-01", "Amount": "1.5"}]
         assert (given.buckets / "my-bucket/a/b.bin").read_text() == "as it is"
 
+    def test_nothing_of_a_file_of_records_is_guessed(self, given: JobsSandbox, tmp_path: Path) -> None:
+        """Neither comments nor other quotes and delimiters: the Bulk API knows none."""
+        write(tmp_path / "salesforce/Contact.csv", "LastName,Description\n#1,foo\nB,# bar\nO'Neil,'quoted'\n")
+        write(tmp_path / "salesforce/Account.csv", "Name\nR&D; Sales\nIT; Ops\n")
+        given.seed(tmp_path)
+        found = given.records("SELECT LastName, Description FROM Contact ORDER BY LastName")
+        assert [tuple(each.values()) for each in found] == [
+            ("#1", "foo"),
+            ("B", "# bar"),
+            ("O'Neil", "'quoted'"),
+        ]
+        assert [each["Name"] for each in given.records("SELECT Name FROM Account")] == [
+            "R&D; Sales",
+            "IT; Ops",
+        ]
+
     def test_seeds_and_questions_are_neither_jobs_nor_requests(
         self, given: JobsSandbox, tmp_path: Path
     ) -> None:

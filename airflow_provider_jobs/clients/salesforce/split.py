@@ -30,6 +30,7 @@ from airflow_provider_jobs.core.sources.gunzip import text_of
 from airflow_provider_jobs.core.sources.slices import section
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, FileSource, Source
 from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,6 +102,10 @@ def split_csv(
     """
     if line_ending not in {None, "LF", "CRLF"}:
         raise ConfigurationError(f"line_ending is {line_ending!r}: it is one of LF, CRLF")
+    if delimiter not in {None, *DELIMITERS}:
+        raise ConfigurationError(
+            f"column_delimiter is {shown(delimiter, 40)!r}: it is one of {', '.join(DELIMITERS)}"
+        )
     drafts = Drafts(tempfile.gettempdir())
     try:
         text = text_of(source)
@@ -206,6 +211,11 @@ def _header(source: Source, name: str) -> tuple[bytes, int]:
     header = text[:end] if end >= 0 else text
     if not header.strip() or b"\0" in header:
         raise ConfigurationError(f"{name} is not CSV: its first line holds no names of fields")
+    try:
+        header.decode()
+    except UnicodeDecodeError as error:
+        at = skipped + error.start
+        raise ConfigurationError(f"{name} is not in UTF-8: see the bytes about {at}") from None
     return header, skipped + len(header)
 
 
@@ -214,10 +224,20 @@ def _is_blank(source: Source, begin: int) -> bool:
         return not any(block.strip() for block in iter(lambda: reader.read(BLOCK_BYTES), b""))
 
 
-def header_of(source: Source) -> str:
-    """Return the line of a CSV source that names its fields, without its end."""
+def header_of(source: Source, delimiter: str | None = None) -> tuple[str, str]:
+    """Return the line of a CSV source that names its fields, and the character between them.
+
+    The line is without its end, and without the columns that Salesforce adds.
+
+    :param delimiter: As Salesforce names it; default is what is between the names.
+    """
     header, _ = _header(text_of(source), source.name)
-    return header.decode().rstrip("\r\n")
+    delimiter = delimiter or _delimiter(header, source.name)
+    mark = DELIMITERS[delimiter or "COMMA"]
+    if not _added(header, delimiter):
+        return header.decode().rstrip("\r\n"), mark
+    kept = (name for name in values_of(header, mark) if name not in _ADDED)
+    return mark.join('"' + name.replace('"', '""') + '"' for name in kept), mark
 
 
 def _lone(mark: bytes, text: bytes) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import DELIMITERS
 from airflow_provider_jobs.clients.salesforce.results.download import INGESTED
 from airflow_provider_jobs.clients.salesforce.results.files import Output, write_lines
 from airflow_provider_jobs.clients.salesforce.split import header_of
@@ -118,7 +117,7 @@ class SalesforceIngestOperator(IngestRounds):
         self.max_failed_share = max_failed_share
         self.on_failed_records = on_failed_records
         #: Of a file without records.
-        self._header = ""
+        self._header = "", ","
 
     def body(self) -> dict[str, Any]:
         """Return the fields of every job.
@@ -175,7 +174,7 @@ class SalesforceIngestOperator(IngestRounds):
     def _nothing(self, client: SalesforceClient, source: Source) -> JobStatus:
         """Return what is told of a file without records, for which no job is made."""
         self.log.info("%s has a header and no records: no job is made", shown(source.name))
-        self._header = header_of(source)
+        self._header = header_of(source, self.column_delimiter or None)
         body = self.body()
         ref = JobRef("salesforce", client.scope, "", f"{self.api_version or client.version}/jobs/ingest")
         counts = {"record_count": 0, "failed_record_count": 0, "retries": 0}
@@ -269,6 +268,7 @@ class SalesforceIngestOperator(IngestRounds):
             self._carried |= {
                 "sent": kept["sent"],
                 "resent": kept.get("resent", {}),
+                "delimiter": kept.get("delimiter"),
                 "round": self.lock_retries,
             }
         return [Submission(client.status(ref), adopted=True) for ref in refs]
@@ -293,8 +293,8 @@ class SalesforceIngestOperator(IngestRounds):
                 resent = self._carried.get("resent", ())
                 downloaded = client.download_ingested(refs, which, output, sink, statuses, resent)
             else:
-                delimiter = DELIMITERS[self.column_delimiter or "COMMA"]
-                line = delimiter.join([*_OWN_COLUMNS[name], self._header])
+                header, mark = self._header
+                line = mark.join([*_OWN_COLUMNS[name], header])
                 downloaded = write_lines(sink, output, [line])
             files += [{"records": name, **each} for each in written(downloaded)]
         return files

@@ -205,7 +205,9 @@ class IngestRounds(SalesforceOperator):
         """Note jobs whose results are to be read by a retry, which may be on a worker without the file."""
         refs = [status.ref.to_json() for status in statuses]
         with left_out("the note that all records are written"):
-            kept = {name: self._carried[name] for name in ("sent", "resent") if name in self._carried}
+            kept = {
+                name: self._carried[name] for name in ("sent", "resent", "delimiter") if name in self._carried
+            }
             self._complete(client, context).remember({"refs": refs, **kept})
 
     def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:

@@ -83,6 +83,22 @@ def test_the_retry_needs_no_file(lab: SalesforceLab, tmp_path: Path, parts: int,
 
 
 @both
+def test_the_retry_without_the_file_knows_its_delimiter(
+    lab: SalesforceLab, tmp_path: Path, *, deferrable: bool
+) -> None:
+    """By which what was rejected is read."""
+    run, path = Attempts(max_tries=1), tmp_path / "a.csv"
+    path.write_text(f"Name\tIndustry\n{lab.mark}\tBanking\n\tBanking\n")
+    lab.fault("ingest.results", "reply", status=503, times=0)
+    with pytest.raises(ResultsUnavailable):
+        perform(lab.ingest(path, deferrable=deferrable), run.context(1))
+    lab.sandbox.clear_faults()
+    path.unlink()
+    with pytest.raises(AirflowFailException, match="REQUIRED_FIELD_MISSING"):
+        perform(lab.ingest(path, deferrable=deferrable), run.context(2))
+
+
+@both
 def test_the_last_attempt_says_that_the_records_are_written(
     lab: SalesforceLab, tmp_path: Path, *, deferrable: bool
 ) -> None:

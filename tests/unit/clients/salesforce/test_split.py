@@ -147,6 +147,7 @@ def test_line_endings_are_found(line_ending: str | None) -> None:
         (HEADER + b'1,"a\n2,b\n', "a quote opens in record 1, and none closes it"),
         (HEADER + b"1,caf\xe9\n", "is not in UTF-8"),
         (HEADER + b"1,caf\xc3", "is not in UTF-8"),
+        (b"Id,Gr\xf6\xdfe\n1,a\n", "is not in UTF-8: see the bytes about 5"),
         (HEADER + b"1," + b"x" * 50, "record 1 has more than 42 bytes"),
         (HEADER + b"1,a\n2," + b"x" * 50 + b"\n", "record 2 has more than 42 bytes"),
         (b"x" * 60 + b"\n1\n", "a header that is larger than a part"),
@@ -180,7 +181,33 @@ def test_a_line_ending_that_clashes_is_refused(line_ending: str, message: str) -
 @pytest.mark.parametrize("content", [b"Id,Name", HEADER, HEADER + b"\n\r\n", HEADER + b"  \n "])
 def test_a_header_without_records_has_no_parts(content: bytes) -> None:
     assert parts_of(content) == parts_of(gzip.compress(content)) == []
-    assert header_of(source_of(content)) == header_of(source_of(gzip.compress(content))) == "Id,Name"
+    assert header_of(source_of(content)) == header_of(source_of(gzip.compress(content))) == ("Id,Name", ",")
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter", "expected"),
+    [
+        (b"Id;Name\r\n", None, ("Id;Name", ";")),
+        (b"Id|Name\n", "PIPE", ("Id|Name", "|")),
+        (b'"sf__Id","sf__Error","Na""me"\n', None, ('"Na""me"', ",")),
+    ],
+)
+def test_the_header_of_a_file_of_results_is_made_of_it(
+    content: bytes, delimiter: str | None, expected: tuple[str, str]
+) -> None:
+    assert header_of(source_of(content), delimiter) == expected
+
+
+def test_a_header_that_is_not_utf_8_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="is not in UTF-8"):
+        header_of(source_of(b"Id,Gr\xf6\xdfe\n"))
+
+
+@pytest.mark.parametrize("delimiter", [";", "semicolon", "tab"])
+def test_what_is_not_a_delimiter_is_refused(delimiter: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"it is one of .*SEMICOLON"):  # noqa: SIM117 - as above
+        with split_csv(source_of(HEADER + b"1,a\n"), delimiter=delimiter):
+            pytest.fail("it was let through")
 
 
 def test_a_compressed_source_is_read_as_text() -> None:
