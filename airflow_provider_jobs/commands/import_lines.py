@@ -50,6 +50,14 @@ _PACKAGES = (b"providers", b"contrib")
 #: Checks whose SQL we write ourselves, and all that Google's ask in legacy SQL if they are told nothing.
 _OWN_SQL = ("BigQueryIntervalCheckOperator", "BigQueryColumnCheckOperator", "BigQueryTableCheckOperator")
 _CHECKS = ("BigQueryCheckOperator", "BigQueryValueCheckOperator", *_OWN_SQL)
+_LEGACY = (
+    "a query without useLegacySql was legacy SQL, and is GoogleSQL: "
+    '"useLegacySql": True keeps it, False says that this is meant'
+)
+_UNREAD = (
+    "its configuration is not written out here: a query in it without useLegacySql was legacy SQL, and is "
+    "GoogleSQL"
+)
 #: Arguments that our class refuses when the DAG is read, and what to do.
 _REFUSED = {
     ("GCSToBigQueryOperator", "external_table"): "run CREATE EXTERNAL TABLE, or keep Google's operator",
@@ -275,7 +283,8 @@ class _Change(cst.CSTTransformer):
     def visit_Call(self, node: cst.Call) -> None:
         """Note arguments that our class does not take, and queries that were in legacy SQL."""
         name = get_full_name_for_node(node.func) or ""
-        found = self.bound.get(name) or self.bound.get(name.removesuffix(".partial"))
+        kind, _, rest = name.partition(".partial")
+        found = self.bound.get(name) or (self.bound.get(kind) if rest in {"", ".expand"} else None)
         if found is None:
             return
         given = {each.keyword.value: each.value for each in node.args if each.keyword is not None}
@@ -285,13 +294,9 @@ class _Change(cst.CSTTransformer):
             advice = _REFUSED.get((found[1], argument))
             if advice and isinstance(value, cst.Name) and value.value == "True":
                 self.hands.append((self.line(node), f"{found[1]} refuses {argument}=True: {advice}"))
-        if found[1] == "BigQueryInsertJobOperator" and any(_is_legacy(each) for each in node.args):
-            words = (
-                "a query without useLegacySql was legacy SQL, and is GoogleSQL: "
-                '"useLegacySql": True keeps it, False says that this is meant'
-            )
+        if found[1] == "BigQueryInsertJobOperator" and (words := _of_dialect(given.get("configuration"))):
             self.hands.append((self.line(node), words))
-        whole = not any(each.star for each in node.args)
+        whole = rest != ".expand" and not any(each.star for each in node.args)
         if found[1] in _CHECKS and whole and "use_legacy_sql" not in given:
             self.hands.append(
                 (self.line(node), "a check without use_legacy_sql was legacy SQL, and is GoogleSQL")
@@ -314,16 +319,25 @@ class _Change(cst.CSTTransformer):
                 self.hands.append((self.line(node), f"a text names {theirs}: ours is {ours}"))
 
 
-def _is_legacy(argument: cst.Arg) -> bool:
-    """Return True of a configuration, written out, whose query says nothing of its dialect."""
-    if argument.keyword is None or argument.keyword.value != "configuration":
-        return False
-    query = dict(_entries(argument.value)).get("query")
-    if not isinstance(query, cst.Dict) or not all(
-        isinstance(each, cst.DictElement) for each in query.elements
-    ):
-        return False
-    return not {key for key, _ in _entries(query)} & {"useLegacySql", "use_legacy_sql"}
+def _of_dialect(configuration: cst.BaseExpression | None) -> str | None:
+    """Return what is to be said of a configuration, or of several, whose query may name no dialect."""
+    if configuration is None:
+        return None
+    if isinstance(configuration, cst.List | cst.Tuple):
+        return next(filter(None, (_of_dialect(each.value) for each in configuration.elements)), None)
+    query = dict(_entries(configuration)).get("query")
+    if query is None:
+        return None if _is_written_out(configuration) else _UNREAD
+    if {key for key, _ in _entries(query)} & {"useLegacySql", "use_legacy_sql"}:
+        return None
+    return _LEGACY if _is_written_out(query) else _UNREAD
+
+
+def _is_written_out(value: cst.BaseExpression) -> bool:
+    return isinstance(value, cst.Dict) and all(
+        isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
+        for each in value.elements
+    )
 
 
 def _entries(value: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpression]]:

@@ -93,16 +93,17 @@ def test_other_imports_are_passed_over(code: str) -> None:
 
 
 def test_parameters_that_are_not_taken_are_named() -> None:
-    """Of a call, of ``partial``, of a name of a module."""
+    """Of a call, of ``partial`` and ``expand``, of a name of a module."""
     code = f"""
 from {GOOGLE}.operators.bigquery import BigQueryInsertJobOperator as Run
 import {GOOGLE}.operators.bigquery as bq
-Run(task_id="a", configuration=c, force_rerun=False, deferrable=True, sql="x", retries=2)
-Run.partial(task_id="a", use_legacy=1).expand(configuration=cs)
-bq.BigQueryInsertJobOperator(task_id="a", configuration=c, other=1)
+Run(task_id="a", configuration={{}}, force_rerun=False, deferrable=True, sql="x", retries=2)
+Run.partial(task_id="a", use_legacy=1).expand(configuration=[{{}}], nonsense=[1])
+bq.BigQueryInsertJobOperator(task_id="a", configuration={{}}, other=1)
 """
     assert rewrite(code.encode()).hands == [
         (4, "BigQueryInsertJobOperator takes no sql"),
+        (5, "BigQueryInsertJobOperator takes no nonsense"),
         (5, "BigQueryInsertJobOperator takes no use_legacy"),
         (6, "BigQueryInsertJobOperator takes no other"),
     ]
@@ -112,9 +113,20 @@ def test_a_query_that_was_in_legacy_sql_is_named() -> None:
     line = f"from {GOOGLE}.operators.bigquery import BigQueryInsertJobOperator\n"
     legacy = 'BigQueryInsertJobOperator(task_id="a", configuration={"query": {"query": "SELECT 1"}})\n'
     said = legacy.replace('"SELECT 1"', '"SELECT 1", "useLegacySql": False')
-    unknown = legacy.replace('{"query": "SELECT 1"}', "{**common}")
-    [(where, text)] = rewrite((line + said + unknown + legacy).encode()).hands
-    assert (where, '"useLegacySql": True keeps it' in text) == (4, True)
+    unread = (
+        *('{"query": {**common}}', "CONFIGURATION", "made(1)", "dict(query=dict(query='x'))"),
+        *('{**common, "labels": {}}', '"sql/job.json"'),
+    )
+    unknown = "".join(
+        legacy.replace('{"query": {"query": "SELECT 1"}}', configuration) for configuration in unread
+    )
+    mapped = legacy.replace("(", '.partial(pool="p").expand(', 1).replace("={", "=[{").replace("}})", "}}])")
+    hands = rewrite((line + said + legacy + mapped + unknown).encode()).hands
+    assert [where for where, text in hands if '"useLegacySql": True keeps it' in text] == [3, 4]
+    assert [where for where, text in hands if "is not written out here" in text] == [*range(5, 11)]
+    for other in ('{"load": {}}', '{"query": {**common, "useLegacySql": False}}'):
+        told = line + legacy.replace('{"query": {"query": "SELECT 1"}}', other)
+        assert rewrite(told.encode()).hands == []
 
 
 def test_what_our_class_refuses_or_has_otherwise_is_named() -> None:
@@ -301,7 +313,8 @@ def test_a_whole_dag_of_googles_works_afterwards(tmp_path: Path, capsys: pytest.
     path = tmp_path / "dag.py"
     path.write_bytes(WRITTEN.read_bytes())
     code, told = migrate(capsys, str(path), "--write")
-    assert (code, "1 files: 1 changed; 0 lines need a hand" in told) == (0, True), told
+    assert (code, "1 files: 1 changed; 1 lines need a hand" in told) == (1, True), told
+    assert ":90: its configuration is not written out here" in told  # it is a file's
     lines = path.read_text().splitlines()
     changed = [
         line for line, before in zip(lines, WRITTEN.read_text().splitlines(), strict=True) if line != before
