@@ -9,7 +9,7 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/dml-syntax#merge_s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.errors import ConfigurationError
@@ -38,6 +38,8 @@ FAIL, NULL = "fail", "null"
 _MOST_BAD = 20
 #: Characters of a staged value that are told.
 _MOST_VALUE = 100
+#: The script's variable that goes into rows: a column of its name would hide it.
+_RUN_AT = "_airflow_transfer_loaded_at"
 #: What becomes of a staged row, and how the counts call it.
 _ACTIONS = {
     "duplicate": "duplicates", "older": "older", "absent": "absent",
@@ -52,6 +54,7 @@ class Merge:
     :param columns: Those of :class:`.TargetPlan`, all of which are staged, in that order or another.
     :param cursor: The column that tells which of two versions of a record is the later one.
     :param kept: The target's columns that the run does not read.
+    :param defaults: Of those that have one, the SQL of what a new row has there.
     :param deleted: ``keep`` leaves deleted records in the target, marked by IsDeleted; ``remove`` takes them
         out.
     :param bad_values: ``fail``, or ``null`` for text that is not a value of its column's type.
@@ -65,6 +68,7 @@ class Merge:
     kept: Sequence[str] = ()
     deleted: str = KEEP
     bad_values: str = FAIL
+    defaults: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, words in {"deleted": (KEEP, REMOVE), "bad_values": (FAIL, NULL)}.items():
@@ -141,7 +145,7 @@ def replace_script(merge: Merge, *, loaded: int, synced_to: dt.datetime | None) 
     """
     gone = _gone(merge)
     cases = [f"{gone} THEN 'absent'"] if gone else []
-    changes = _changes(cases, "insert", _kept_values(merge), merge.kept)
+    changes = _changes(cases, "insert", _kept_values(merge), _kept_columns(merge))
     values = {name: name for name in (*_names(merge), *map(quoted, merge.kept))}
     values |= _own_values(with_mark=synced_to is not None)
     target = table_path(merge.target)
@@ -231,6 +235,17 @@ def _kept_values(merge: Merge) -> str | None:
     return f"(SELECT {names} FROM {table_path(merge.target)} WHERE TRUE {one})"  # noqa: S608 - checked names
 
 
+def _kept_columns(merge: Merge) -> list[str]:
+    """Return the columns of what a full run keeps; a record that is new has there what a new row has."""
+    new = f"T.{quoted(ID)} IS NULL"
+    return [
+        f"IF({new}, ({merge.defaults[name]}), T.{quoted(name)}) AS {quoted(name)}"
+        if name in merge.defaults
+        else f"T.{quoted(name)}"
+        for name in merge.kept
+    ]
+
+
 def _bad_conditions(merge: Merge) -> list[str]:
     """Return the conditions that a text becomes NULL since it is not a value; none if it would fail."""
     found = map(is_bad, merge.columns) if merge.bad_values == NULL else ()
@@ -254,9 +269,10 @@ def _changes(cases: Sequence[str], otherwise: str, rows: str | None, kept: Seque
 
     :param cases: Conditions and actions, of S, the typed row, and T, the target's.
     :param rows: The target's rows, if they count.
+    :param kept: More columns of the table.
     """
     join = f"\nLEFT JOIN {rows} AS T ON T.{quoted(ID)} = S.{quoted(ID)}" if rows else ""
-    columns = ", ".join((f"S.{quoted(ID)}", "S._copy", *(f"T.{quoted(name)}" for name in kept)))
+    columns = ", ".join((f"S.{quoted(ID)}", "S._copy", *kept))
     decided = "\n  ".join(f"WHEN {case}" for case in ("S._copy > 1 THEN 'duplicate'", *cases))
     return f"""CREATE TEMP TABLE changes AS
 SELECT {columns}, CASE
@@ -284,7 +300,7 @@ def _script(
     prepared = "".join(f"{each.sql};\n" for each in before)
     nulled = "(SELECT COALESCE(SUM(_nulled), 0) FROM typed)" if _bad_conditions(merge) else "0"
     sql = f"""DECLARE staged, classified, without_id, nulled, rows_before, rows_after, {names} INT64;
-DECLARE loaded_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
+DECLARE {_RUN_AT} TIMESTAMP DEFAULT CURRENT_TIMESTAMP();
 {_typed(merge)};
 {prepared}BEGIN TRANSACTION;
 {changes};
@@ -336,7 +352,7 @@ def _is_older(cursor: str) -> str:
 
 def _own_values(*, with_mark: bool) -> dict[str, str]:
     """Return what is written into this package's columns; the mark stays as it is where it is not moved."""
-    values = {quoted(LOADED_AT): "loaded_at", quoted(DELETED_AT): "CAST(NULL AS TIMESTAMP)"}
+    values = {quoted(LOADED_AT): _RUN_AT, quoted(DELETED_AT): "CAST(NULL AS TIMESTAMP)"}
     return values | ({quoted(SYNCED_TO): "@synced_to"} if with_mark else {})
 
 

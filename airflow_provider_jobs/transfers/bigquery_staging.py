@@ -175,13 +175,13 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         records = status.statistics.get("record_count") or 0
         self._carried.setdefault("record_count", records)
         self._carried["read"] = status.ref.to_json()
-        if "counts" in self._carried and not self.refreshes:
+        if self.counted in self._carried:
             self.log.info("an earlier attempt has changed the target already")
             self.drop_staging(self.target_client(), context)
             return self.after_counts(context)
         if not records and self.reading.span.window:
             self.log.info("no record has changed: the target is as it was")
-            return []
+            return self.after_counts(context)
         return self.begin(LOAD, context)
 
     def _send(self, client: BigQueryClient, context: Context) -> list[Submission]:

@@ -60,6 +60,7 @@ class TargetPlan:
     :param added: Columns of fields that are new, whether they are made or not.
     :param widened: Columns that get a wider type, and it.
     :param kept: The target's columns that the run does not read; their values stay.
+    :param defaults: Of those that have one, the SQL of what a new row has there.
     :param is_new: There was no table.
     """
 
@@ -68,14 +69,15 @@ class TargetPlan:
     added: tuple[str, ...] = ()
     widened: Mapping[str, str] | None = None
     kept: tuple[str, ...] = ()
+    defaults: Mapping[str, str] | None = None
     is_new: bool = False
 
-    def gone(self, left_out: Iterable[str]) -> tuple[str, ...]:
+    def gone(self, fields: Iterable[str]) -> tuple[str, ...]:
         """Return the kept columns of which the object has no field that the user may read.
 
-        :param left_out: Fields that the object has and the run does not read.
+        :param fields: Of the object, those that the run does not read among them.
         """
-        there = {name.lower() for name in left_out}
+        there = {name.lower() for name in fields}
         return tuple(name for name in self.kept if name.lower() not in there)
 
 
@@ -166,7 +168,12 @@ def plan_target(
     missing = [f"{quoted(column.name)} {column.type}" for column in added if column in planned]
     missing += [f"{quoted(name)} TIMESTAMP" for name in OWN_COLUMNS if name not in fields]
     names = tuple(column.name for column in added)
-    return TargetPlan(tuple(planned), _alterations(target, missing, widened), names, widened, kept)
+    defaults = {
+        each["name"]: str(each["defaultValueExpression"])
+        for each in fields.values()
+        if each["name"] in kept and each.get("defaultValueExpression")
+    }
+    return TargetPlan(tuple(planned), _alterations(target, missing, widened), names, widened, kept, defaults)
 
 
 def create_target(target: Mapping[str, str], columns: Sequence[Column], layout: Layout) -> Statement:

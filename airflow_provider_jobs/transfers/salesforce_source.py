@@ -168,6 +168,11 @@ class SalesforceTransfer(SalesforceTask, TransferLineage):
         """True if the run is past its changes, and reads fields that are new of all records."""
         return "refresh" in self._carried
 
+    @property
+    def counted(self) -> str:
+        """Where the counts of what has been changed are carried."""
+        return "refreshed" if self.refreshes else "counts"
+
     def source_client(self) -> SalesforceClient:
         """Return the client of the org."""
         return SalesforceHook(self.salesforce_conn_id).get_conn()

@@ -72,8 +72,8 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
     The result is a dict: ``object``, ``mode``, ``operation``, ``window``, ``mark_before``, ``mark_after``,
     ``record_count`` (read), ``size_bytes``, ``loaded``, ``inserted``, ``updated``, ``deleted``, what was set
     aside (``duplicates``, ``older``, ``absent``), ``nulled``, ``rows_before`` and ``rows_after`` of the
-    target, ``destination_table``, ``seconds`` and ``job_ids`` of each stage, and ``refreshed``, the counts of
-    what was read of new fields.
+    target (None if nothing was read: then it is not asked), ``destination_table``, ``seconds`` and
+    ``job_ids`` of each stage, and ``refreshed``, the counts of what was read of new fields.
 
     See the base classes for the other parameters.
 
@@ -155,7 +155,7 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             self._check_dataset(client)
         self._statement(client, reading, plan, self.target(client), 0)  # of any staging table
         self.tell_reading(described, reading)
-        if gone := plan.gone(described.selection.left_out):
+        if gone := plan.gone(each["name"] for each in described.describe["fields"]):
             told = "columns whose fields are gone, or hidden from this user, keep their values: %s"
             self.log.warning(told, first_names(gone))
         if plan.added:
@@ -189,10 +189,9 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         [row] = rows_of_job(client, status)
         counts = Counts(**row)
         self.log.info("%s: %s", self.reading.object_name, counts)
-        self._carried["refreshed" if self.refreshes else "counts"] = asdict(counts)
-        if not self.refreshes:
-            names = ("counts", "size_bytes", "seconds", "job_ids")
-            self.note_done(context, {name: self._carried[name] for name in names})
+        self._carried[self.counted] = asdict(counts)
+        names = (self.counted, "size_bytes", "seconds", "job_ids")
+        self.note_done(context, {name: self._carried[name] for name in names})
         self.drop_staging(client, context)
         return self.after_counts(context)
 
@@ -222,6 +221,7 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             staging=staging,
             columns=plan.columns,
             kept=plan.kept,
+            defaults=plan.defaults or {},
         )
         if reading.span.mode == FORMULAS:
             return refresh_script(merge, loaded=loaded, before=plan.statements)
@@ -256,6 +256,7 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             "record_count": carried["record_count"],
             "size_bytes": carried.get("size_bytes", 0),
             **dict.fromkeys(_COUNTS, 0),
+            **dict.fromkeys(("rows_before", "rows_after")),
             **counts,
             **({"refreshed": carried["refreshed"]} if "refreshed" in carried else {}),
             "destination_table": self.destination_table,

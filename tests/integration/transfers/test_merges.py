@@ -156,3 +156,28 @@ def test_the_mark_is_in_the_target(copy: Copy) -> None:
     assert mark() == (FIRST, "")
     copy.warehouse.run("TRUNCATE TABLE d.target")
     assert mark() == (None, "the target is empty")
+
+
+def test_a_column_of_yours_may_be_called_as_anything_in_the_script(copy: Copy) -> None:
+    """A column hides a variable of its name."""
+    names = ("loaded_at", "staged", "classified", "inserted", "rows_after", "nulled", "counts", "typed")
+    copy.warehouse.plan(copy.selection)
+    for name in names:
+        copy.warehouse.run(f"ALTER TABLE d.target ADD COLUMN {name} TIMESTAMP")
+    copy.merge(lead("a", 1, "one"), until=FIRST)
+    assert copy.merge(lead("a", 2, "two"), lead("b", 2), until=SECOND).updated == 1
+    assert copy.replace(lead("a", 3, "three"), lead("c", 3), until=SECOND).rows_after == 2
+    rows = copy.warehouse.rows(copy.target)
+    assert all(row.keys() & {"_loaded_at", *names} == {"_loaded_at"} for row in rows)
+
+
+@pytest.mark.parametrize("mode", ["", " NOT NULL"])
+def test_a_new_record_has_the_defaults_of_your_columns(copy: Copy, mode: str) -> None:
+    """In a full run too, which keeps what records had before."""
+    copy.warehouse.run(f"CREATE TABLE d.target (Id STRING, origin STRING DEFAULT 'crm'{mode})")
+    copy.merge(lead("a", 1), until=FIRST)
+    copy.warehouse.run("UPDATE d.target SET origin = 'mine' WHERE TRUE")
+    copy.merge(lead("b", 2), until=FIRST)
+    copy.replace(lead("a", 3), lead("b", 3), lead("c", 3), until=SECOND)
+    rows = copy.warehouse.rows(copy.target)
+    assert {row["Id"]: row["origin"] for row in rows} == {"a": "mine", "b": "crm", "c": "crm"}

@@ -141,7 +141,14 @@ class Copy:
         columns = selection or self.selection
         plan = self.warehouse.plan(columns, self.target)
         staging = self.warehouse.stage(columns.columns, pages)
-        merge = Merge(self.warehouse.table(self.target), staging, plan.columns, self.cursor, plan.kept)
+        merge = Merge(
+            self.warehouse.table(self.target),
+            staging,
+            plan.columns,
+            self.cursor,
+            plan.kept,
+            defaults=plan.defaults or {},
+        )
         return replace(merge, **more)
 
     def run(self, statement: Statement) -> Counts:

@@ -95,7 +95,7 @@ def test_new_columns_are_added_and_others_are_kept() -> None:
         "ADD COLUMN IF NOT EXISTS `_synced_to` TIMESTAMP, ADD COLUMN IF NOT EXISTS `_loaded_at` TIMESTAMP, "
         "ADD COLUMN IF NOT EXISTS `_deleted_at` TIMESTAMP"
     )
-    assert plan.gone({"Mine": "in exclude_fields"}) == ("gone",)
+    assert plan.gone(["Mine", "New"]) == ("gone",)
     assert mark_of(found, None).reason == "the target has no column _synced_to"
 
 
