@@ -300,12 +300,13 @@ def _partitioning(types: Mapping[str, str], layout: Layout) -> str:
     if kind not in _PARTITIONS:
         said = f"is {kind}" if kind else "is not among the columns"
         raise ConfigurationError(
-            f"partition_by: {layout.partition_by} {said}, and a DATE or a TIMESTAMP is needed, such as "
+            f"time_partitioning: {layout.partition_by} {said}, and a DATE or a TIMESTAMP is needed, such as "
             "CreatedDate"
         )
     if layout.partition_type not in _PARTITIONS[kind]:
         raise ConfigurationError(
-            f"partition_type is {layout.partition_type!r}: of a {kind} give {', '.join(_PARTITIONS[kind])}"
+            f"time_partitioning has the type {layout.partition_type!r}: of a {kind} give "
+            f"{', '.join(_PARTITIONS[kind])}"
         )
     name = quoted(layout.partition_by)
     by_day = (kind, layout.partition_type) == ("DATE", "DAY")  # DATE_TRUNC takes larger parts alone
@@ -314,10 +315,10 @@ def _partitioning(types: Mapping[str, str], layout: Layout) -> str:
 
 def _clustering(types: Mapping[str, str], layout: Layout) -> str:
     if len(layout.cluster_by) > _MOST_CLUSTERED:
-        raise ConfigurationError(f"cluster_by has {len(layout.cluster_by)} columns: four at most")
+        raise ConfigurationError(f"cluster_fields has {len(layout.cluster_by)} columns: four at most")
     for name in layout.cluster_by:
         kind = types.get(name.lower())
         if kind not in _CLUSTERED:
             said = f"is {kind}, by which BigQuery does not cluster" if kind else "is not among the columns"
-            raise ConfigurationError(f"cluster_by: {name} {said}")
+            raise ConfigurationError(f"cluster_fields: {name} {said}")
     return f" CLUSTER BY {', '.join(map(quoted, layout.cluster_by))}" if layout.cluster_by else ""

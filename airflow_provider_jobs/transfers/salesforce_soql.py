@@ -21,7 +21,7 @@ _IS_NAME = re.compile(_NAME, re.ASCII)
 #: A field, behind up to five parents, which is Salesforce's limit.
 _IS_PATH = re.compile(rf"(?:{_NAME}\.){{0,5}}{_NAME}", re.ASCII)
 _LITERAL = re.compile(r"'(?:\\.|[^'\\])*'", re.DOTALL)
-_OBJECT = re.compile(rf"(?P<object>{_NAME})(?:\s+(?P<next>\S+).*)?", re.IGNORECASE | re.DOTALL | re.ASCII)
+_OBJECT = re.compile(rf"(?P<object>{_NAME})(?:\s+(?P<next>\w+|\S).*)?", re.IGNORECASE | re.DOTALL | re.ASCII)
 #: What may follow the object's name; another word is an alias of it.
 _CLAUSES = {"WHERE", "USING", "WITH", "ORDER", "LIMIT", "FOR", "UPDATE"}
 #: What the Bulk API does not take, or what makes rows that are not records.

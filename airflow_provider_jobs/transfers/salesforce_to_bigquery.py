@@ -6,6 +6,7 @@ the end, or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceS
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from airflow.sdk import Context
 
@@ -300,11 +301,19 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
             self.log.info("whether the dataset is there could not be asked: %s", error)
 
     def _layout(self) -> Layout:
+        if not isinstance(self.time_partitioning or {}, Mapping):
+            raise ConfigurationError(
+                "time_partitioning is not a mapping: give field, and type besides or not"
+            )
+        if isinstance(self.cluster_fields, str):
+            raise ConfigurationError("cluster_fields is text: give a list of names")
         partition = dict(self.time_partitioning or {})
         if partition and not {"field"} <= partition.keys() <= {"field", "type"}:
             given = ", ".join(sorted(map(str, partition)))
             raise ConfigurationError(f"time_partitioning has {given}: give field, and type besides or not")
-        return Layout(partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields))
+        return Layout(
+            partition.get("field"), partition.get("type", "MONTH"), tuple(self.cluster_fields or ())
+        )
 
     def _merge(self, reading: Reading) -> Merge:
         return Merge({}, {}, reading.columns, reading.cursor, (), self.deleted, self.bad_values)

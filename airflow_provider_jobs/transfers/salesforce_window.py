@@ -139,8 +139,10 @@ def synced_to(upper: dt.datetime, latest_date_covered: dt.datetime | None) -> dt
 def check_overlap(overlap: dt.timedelta) -> dt.timedelta:
     """Return how far before the mark a run reads again.
 
-    :raises ConfigurationError: it is negative.
+    :raises ConfigurationError: it is not a timedelta, or negative.
     """
+    if not isinstance(overlap, dt.timedelta):
+        raise ConfigurationError(f"overlap is {shown(overlap, 60)!r}: give a timedelta")
     if overlap < dt.timedelta(0):
         raise ConfigurationError(f"overlap is {overlap}: it cannot be negative")
     return overlap
@@ -160,7 +162,9 @@ def window_since(mark: dt.datetime, upper: dt.datetime, overlap: dt.timedelta = 
             f"the target's mark, the largest _synced_to, is {literal(mark)}, and by Salesforce's clock that "
             'is in the future: correct it, or read the object with mode "full"'
         )
-    return Window(min(mark - overlap, upper - dt.timedelta(seconds=1)), upper)
+    since_ever = dt.datetime.min.replace(tzinfo=dt.UTC)
+    start = mark - overlap if overlap < mark - since_ever else since_ever
+    return Window(min(start, upper - dt.timedelta(seconds=1)), upper)
 
 
 def explicit_window(window: Any) -> Window:
@@ -175,7 +179,10 @@ def explicit_window(window: Any) -> Window:
     )
     # Stamps are whole seconds: one of 10:00:00 is before an end of 10:00:00.5.
     rest = dt.timedelta(seconds=1) if end.microsecond else dt.timedelta(0)
-    return Window(_instant(start, "window's start"), _instant(end, "window's end") + rest)
+    try:
+        return Window(_instant(start, "window's start"), _instant(end, "window's end") + rest)
+    except OverflowError:
+        raise ConfigurationError(f"window is from {start} to {end}: years are 1 to 9999, in UTC") from None
 
 
 def window_query(

@@ -131,8 +131,8 @@ def test_a_target_that_cannot_hold_the_records_is_refused(found: dict[str, Any],
 @pytest.mark.parametrize(
     ("layout", "said"),
     [
-        (Layout("Missing"), "partition_by: Missing is not among the columns"),
-        (Layout("X"), "partition_by: X is STRING"),
+        (Layout("Missing"), "time_partitioning: Missing is not among the columns"),
+        (Layout("X"), "time_partitioning: X is STRING"),
         (Layout("Day", "HOUR"), "of a DATE give DAY, MONTH, YEAR"),
         (Layout(cluster_by=("Id", "Many")), "Many is ARRAY<STRING>, by which BigQuery does not cluster"),
         (Layout(cluster_by=("Id",) * 5), "four at most"),

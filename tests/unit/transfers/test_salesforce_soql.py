@@ -17,6 +17,7 @@ from airflow_provider_jobs.transfers.salesforce_soql import check_where, read_qu
         ("select Id , Owner.Name\nfrom Account where Id != null;", "Account", ("Id", "Owner.Name")),
         ("SELECT Id FROM My__c WHERE Name = 'x) FROM \\' y' ORDER BY Id LIMIT 3", "My__c", ("Id",)),
         ("SELECT Id FROM A WHERE Id IN (SELECT AId FROM B)", "A", ("Id",)),
+        ("SELECT Id FROM A WHERE(Name = 'x')", "A", ("Id",)),
         ("SELECT Id, FromDate__c FROM A USING SCOPE mine", "A", ("Id", "FromDate__c")),
     ],
 )

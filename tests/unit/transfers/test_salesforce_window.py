@@ -73,6 +73,7 @@ def test_a_run_reads_from_before_the_mark_to_a_minute_before_now() -> None:
     assert upper == NOON - dt.timedelta(minutes=1)
     assert window_since(NOON - HOUR, upper) == Window(NOON - 1.5 * HOUR, upper)
     assert window_since(NOON - HOUR, upper, dt.timedelta(0)).start == NOON - HOUR
+    assert window_since(NOON, upper, dt.timedelta.max).start.year == 1
 
 
 def test_a_run_that_follows_at_once_reads_a_second() -> None:
