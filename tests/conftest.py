@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import shutil
 import sys
@@ -28,12 +27,6 @@ os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "False"
 os.environ["CLOUDSDK_CONFIG"] = f"{_home}/gcloud"
 os.environ["NO_GCE_CHECK"] = "true"
 os.environ["NO_PROXY"] = "127.0.0.1,localhost"
-
-
-def pytest_collection_finish() -> None:
-    """Let the collector of garbage pass by what stays anyway: a twentieth of the tests' CPU went there."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

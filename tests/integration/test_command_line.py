@@ -180,9 +180,14 @@ class TestBigQuery:
                 wait_until(lambda: len(lab.requests("jobs.get")) > looks, 30.0, "a look at the job")
                 os.kill(os.getpid(), signal.SIGINT)
 
-            with ThreadPoolExecutor() as beside:
-                beside.submit(press_ctrl_c)
-                code, _, told = run("wait", CONNECTION, job)
+            # A shell lets what it starts in the background ignore Ctrl-C, the tests too.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                with ThreadPoolExecutor() as beside:
+                    beside.submit(press_ctrl_c)
+                    code, _, told = run("wait", CONNECTION, job)
+            finally:
+                signal.signal(signal.SIGINT, before)
             assert code == 130
             assert told.endswith("interrupted: jobs that were not asked to stop run on\n")
             assert lab.requests("jobs.cancel") == []
