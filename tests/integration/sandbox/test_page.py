@@ -145,7 +145,7 @@ def test_jobs_of_bigquery(sandbox: Sandbox, api: Api) -> None:
         "query",
         api.project,
     )
-    assert good["created"] <= good["started"] <= good["ended"] <= time.time() + 1
+    assert good["created"] <= good["started"] <= good["ended"] <= status(sandbox)["now"]
     assert good["text"] == sql
     assert good["task"] == "daily · load"
     assert good["document"]["configuration"]["query"]["query"] == sql
