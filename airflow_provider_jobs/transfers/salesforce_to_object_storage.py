@@ -11,7 +11,7 @@ from airflow_provider_jobs.clients.salesforce.results.download import WORKERS
 from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import MOST_LISTED
-from airflow_provider_jobs.errors import OutageError
+from airflow_provider_jobs.errors import ConfigurationError, OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.lineage.datasets import file_dataset
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
@@ -52,9 +52,10 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
     they are. Records that are deleted are among the others, with IsDeleted.
 
     The manifest has ``object``, ``api_version``, ``soql``, ``operation``, ``mode``, ``window``, ``mark`` (up
-    to when the runs so far are complete; None of an explicit window), ``job_id``, ``record_count``,
-    ``compression``, ``files`` (of each ``name``, ``record_count``, ``size_bytes`` and ``sha256``) and
-    ``schema``: of each column ``path``, as the header has it, and ``type``, as Salesforce describes it.
+    to when the runs so far are complete; None of an explicit window), ``job_id``, ``task`` (``dag_id``,
+    ``run_id``, ``task_id`` and ``map_index``), ``record_count``, ``compression``, ``files`` (of each
+    ``name``, ``record_count``, ``size_bytes`` and ``sha256``) and ``schema``: of each column ``path``, as
+    the header has it, and ``type``, as Salesforce describes it.
 
     The result is a dict: ``object``, ``mode``, ``operation``, ``window``, ``mark_before``, ``mark_after``,
     ``record_count``, ``folder``, ``manifest`` (None if nothing has changed: there are no files then),
@@ -92,7 +93,7 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that files can be written, before anything is read.
 
-        :raises ConfigurationError: they cannot, or mapped tasks would write the same.
+        :raises ConfigurationError: they cannot, or other tasks of the run write the same.
         :raises OutageError: the folder is another run's.
         """
         super().check_target(context, described, reading)
@@ -100,7 +101,10 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
         folder = self._folder(reading)
         sink = sink_for(folder, task_digest(context))
         sink.check([MANIFEST])
-        if reading.span.mode != WINDOW and MANIFEST in sink.listed():
+        if MANIFEST not in sink.listed():
+            return
+        _check_not_of_another(context, folder, reading)
+        if reading.span.mode != WINDOW:
             raise OutageError(
                 f"{folder} is of another run, which has read until the same second: another attempt has "
                 "another folder"
@@ -170,14 +174,14 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
             sink,
             workers=self.parallel_downloads,
             page_records=self.page_records,
-            on_whole=lambda: _remove_manifest(sink),
+            on_whole=lambda: _remove_manifest(context, folder, sink, self.reading),
         )
         remove_others(sink, "part", {file.name for file in downloaded.files})
         self._files = written(downloaded)
-        text = json.dumps(self._manifest(status, downloaded), ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps(self._manifest(context, status, downloaded), ensure_ascii=False, indent=1) + "\n"
         self._carried["manifest"] = publish_manifest(context, folder, MANIFEST, text, len(downloaded.files))
 
-    def _manifest(self, status: JobStatus, downloaded: Downloaded) -> dict[str, Any]:
+    def _manifest(self, context: Context, status: JobStatus, downloaded: Downloaded) -> dict[str, Any]:
         reading = self.reading
         told = reading.span.told(changed=True)
         return {
@@ -189,6 +193,7 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
             "window": told["window"],
             "mark": told["mark_after"],
             "job_id": status.ref.id,
+            "task": _instance(context),
             "record_count": downloaded.record_count,
             "compression": self.compression,
             "files": [
@@ -204,7 +209,39 @@ class SalesforceToObjectStorageOperator(SalesforceResults, AssetMarkedTransfer):
         }
 
 
-def _remove_manifest(sink: LocalSink) -> None:
+def _instance(context: Context) -> dict[str, Any]:
+    ti = context["ti"]
+    index = -1 if ti.map_index is None else ti.map_index
+    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": index}
+
+
+def _check_not_of_another(context: Context, folder: Any, reading: Reading) -> None:
+    """See that a folder has not what another task of the same run has read with another query.
+
+    :raises ConfigurationError: it has, or what its manifest says cannot be read.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        soql, task = manifest["soql"], manifest.get("task") or {}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        what = type(error).__name__
+        raise ConfigurationError(f"{folder / MANIFEST} is no manifest of a run ({what}): remove it") from None
+    own = _instance(context)
+    if (
+        soql == reading.soql
+        or task == own
+        or any(task.get(name) != own[name] for name in ("dag_id", "run_id"))
+    ):
+        return
+    number = f"[{task.get('map_index')}]" if task.get("map_index", -1) >= 0 else ""
+    raise ConfigurationError(
+        f"{folder} has what {task.get('task_id')}{number} of this run has read with another query, which "
+        "this task would replace: give each a results_path of its own, as by {{ ti.map_index }} in it"
+    )
+
+
+def _remove_manifest(context: Context, folder: Any, sink: LocalSink, reading: Reading) -> None:
     """Let no manifest tell of files that are about to be replaced."""
     if MANIFEST in sink.listed():
+        _check_not_of_another(context, folder, reading)
         sink.remove(MANIFEST)

@@ -161,6 +161,31 @@ def test_a_run_of_the_same_second_is_another_one(targets: Targets) -> None:
     assert targets.run(targets.to_files(), run, 2)["folder"] > first["folder"]
 
 
+def test_tasks_of_one_run_do_not_replace_each_others_files(targets: Targets) -> None:
+    """Mapped over the parts of one object, they have one folder; who comes later, or ends later, is told."""
+    window = ("2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z")
+    settings: dict[str, Any] = {"mode": "window", "window": window}
+    targets.write(1, 2)
+    one, two = Attempts(map_index=0), Attempts(map_index=1)
+    first = targets.run(targets.to_files(**settings), one)
+    other = {**settings, "where": f"External_Id__c = '{targets.lab.mark}-1'"}
+    told = r"has what task\[0\] of this run has read with another query, which this task would replace"
+    with pytest.raises(AirflowFailException, match=told):
+        targets.run(targets.to_files(**other), two)
+    folder = Path(first["folder"])
+    manifest, rows = seen(folder)
+    assert (len(rows), manifest["task"]["map_index"]) == (2, 0)
+
+    again = targets.run(targets.to_files(**other), one)  # cleared, and changed
+    assert (again["folder"], again["record_count"]) == (str(folder), 1)
+    later = targets.run(targets.to_files(**settings))  # a backfill
+    assert (later["folder"], later["record_count"]) == (str(folder), 2)
+
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(AirflowFailException, match=r"manifest\.json is no manifest of a run"):
+        targets.run(targets.to_files(**settings))
+
+
 def test_an_empty_object_has_files_too_if_all_is_read(targets: Targets) -> None:
     result = targets.run(targets.to_files())
     manifest, rows = seen(Path(result["folder"]))
