@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.demo.processes import Program
 
 #: How many tasks; a machine with more cores and time may take 500.
-TASKS = int(os.environ.get("CROWD_TASKS", "60"))
+TASKS = int(os.environ.get("CROWD_TASKS", "36"))
 #: The jobs end in so many batches, each when the tasks of the one before have gone on. Each has a project.
 BATCHES = 6
 #: Who has let go of a project's jobs does not look at them while the other does so often, at the same pace.

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 PACKAGE = "airflow_provider_jobs"
-#: Classes of a vendor's library that hold credentials, in the hands of ours.
 #: The longest pause between two looks at a job, which the sandbox needs for it.
 LOOK_SECONDS = 0.2
 #: How long a service may refuse before its waiters fail.
@@ -36,6 +35,7 @@ OUTAGE_SECONDS = 0.5
 LOUD = ("sqlalchemy", "alembic")
 #: Clients that are kept alive by those who made them, at least.
 KEPT = 16
+#: Classes of a vendor's library that hold credentials, in the hands of ours.
 OTHERS = ("google.auth", "google.oauth2", "simple_salesforce")
 
 
@@ -191,6 +191,8 @@ def log_in(notes: Notes, login: Mapping[str, Any]) -> None:
     """Test a connection, and use it."""
     module, _, name = login["hook"].rpartition(".")
     hook = getattr(importlib.import_module(module), name)()
+    if masker := sys.modules.get("airflow.sdk._shared.secrets_masker"):
+        masker.reset_secrets_masker()  # for each secret it compiles a pattern of all anew
     notes.write("said", login["name"], hook.test_connection())
     try:
         notes.write("said", hook.probe(hook.get_conn()))

@@ -53,7 +53,10 @@ class Words:
     def found(self, text: str, where: str) -> list[str]:
         """Return a line for each secret that the text holds, with what is around it."""
         lines, seen = [], set[str]()
-        for match in self._pattern.finditer(text):
+        # Each form by itself takes a fifth of the time of a pattern of all of them.
+        there = [form for form in self.forms if form in text]
+        pattern = "|".join(map(re.escape, sorted(there, key=len, reverse=True)))
+        for match in re.finditer(pattern, text) if there else ():
             name, how = self.forms[match[0]]
             name = name.partition(", line ")[0]
             if name not in seen:
@@ -65,10 +68,6 @@ class Words:
     def in_files(self, paths: Iterable[Path]) -> list[str]:
         """Return the same for files."""
         return [line for path in paths for line in self.found(_text(path), path.stem)]
-
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(re.escape, sorted(self.forms, key=len, reverse=True))))
 
 
 def _text(path: Path) -> str:
