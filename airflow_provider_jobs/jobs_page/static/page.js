@@ -64,8 +64,10 @@ const whole = (number) => number.toLocaleString("en");
 const known = (value, format) => (value === null || value === undefined ? "" : format(value));
 
 function bytes(number) {
-  const units = ["B", "kB", "MB", "GB", "TB", "PB"], step = Math.min(Math.floor(Math.log10(Math.max(number, 1)) / 3), units.length - 1);
-  return step ? `${(number / 1000 ** step).toPrecision(3)} ${units[step]}` : `${whole(number)} B`;
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let step = 0, left = number;
+  for (; left >= 999.5 && step < units.length - 1; step++) left /= 1000; // 999.5 would be 1000 in three digits
+  return `${step && left < 999.5 ? left.toPrecision(3) : whole(Math.round(left))} ${units[step]}`;
 }
 
 function duration(seconds) {
@@ -164,6 +166,7 @@ function place() {
 }
 
 function drawSums(told) {
+  due = false;
   price = told;
   total = told.total;
   const tiles = [["Jobs", "jobs", whole], ["Failed", "failed", whole], ["Running", "running", whole], ...numbers().filter(([, name]) => name !== "rows")];
@@ -234,14 +237,16 @@ async function ask(path, parameters, signal) {
   throw new Error(login ? "You are not logged in, or no longer. Reload Airflow, and log in." : `Airflow answered ${reply.status}: ${text}`);
 }
 
+let due = false; // those sums are on the page, or none, that were asked for before
 async function show(withSums) {
+  due ||= withSums;
   turn?.abort();
   turn = new AbortController();
   const { signal } = turn;
   $("main").ariaBusy = "true";
   try {
     drawJobs(await ask("jobs", query(true), signal)); // the sums take longer, and would hold them up
-    if (withSums) drawSums(await ask("sums", query(false), signal));
+    if (due) drawSums(await ask("sums", query(false), signal));
     $("trouble").hidden = true;
     $("said").textContent = `As of ${new Date().toLocaleTimeString()}`;
   } catch (error) {
@@ -254,6 +259,7 @@ async function show(withSums) {
 
 function changed() {
   page = 0;
+  total = null;
   const about = asked.task_id ? `task ${asked.task_id} of ${asked.dag_id}` : asked.dag_id && `DAG ${asked.dag_id}`;
   $("title").textContent = about ? `Jobs of ${about}` : "Jobs of BigQuery, Salesforce and Redivis";
   $("whole").hidden = !about;

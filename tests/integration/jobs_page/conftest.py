@@ -17,7 +17,7 @@ RUN = "manual__2026-11-29T00:00:00+00:00"
 #: The newest jobs; one of each service.
 NEWS = (
     Job(
-        redivis("running", url="javascript:alert(1)", size_bytes=3_200_000),
+        redivis("running", url="javascript:alert(1)", size_bytes=999_999_999),
         hours=0.1,
         task_state="deferred",
         duration=None,

@@ -27,6 +27,12 @@ PICTURES = os.environ.get("PICTURES", "")
 DRAWN = "document.querySelector('#main')?.ariaBusy === 'false' && document.querySelector('#trouble').hidden"
 #: What Chromium says of each frame that Airflow shows a plugin in.
 ABOUT_FRAMES = "An iframe which has both allow-scripts and allow-same-origin"
+#: Lets what asks for sums wait until it is told to go on.
+HOLD_SUMS = (
+    "const ask = window.fetch, held = new Promise((go) => { window.release = go; });"
+    "window.fetch = async (url, options) => {"
+    " if (url.startsWith('sums')) await held; return ask(url, options); }"
+)
 #: Follows a link as a click does, and remembers where its parent's document was told to go instead of going.
 REMEMBER = (
     "window.went = []; document.addEventListener('click', (event) => { if (event.isTrusted) return; "
@@ -72,6 +78,7 @@ def test_it_is_in_the_navigation(browser: Browser, server: ApiServer) -> None:
     assert browser.run("return performance.getEntriesByType('resource').length + 1") <= 5
     assert browser.texts("#total dd")[:3] == [str(WEEK), "2", "1"]
     assert "USD" in browser.texts("#cost-most")[0]
+    assert browser.texts("#jobs tr:first-child td[data-name=Processed]") == ["1.00 GB"]
     assert browser.run("return document.querySelectorAll('#failures rect').length") == len(
         browser.run("return [...document.querySelectorAll('#cost rect')].map(String)")
     )
@@ -166,6 +173,21 @@ def test_filters_and_search(browser: Browser, server: ApiServer) -> None:
     browser.press(*" no")
     browser.until("!document.querySelector('#none').hidden")
     assert own_complaints(browser) == []
+
+
+def test_sums_are_of_the_jobs_that_are_shown(browser: Browser, server: ApiServer) -> None:
+    """They take longer than the jobs: another order, or another page, does not leave those of before."""
+    browser.open(f"{server.url}jobs-page/")
+    browser.until(DRAWN)
+    browser.run(HOLD_SUMS)
+    browser.run(CHOOSE, "days", "0")
+    browser.until("document.querySelectorAll('#jobs tbody tr').length === 50")
+    assert browser.texts("#place") == ["1 to 50"]
+    browser.click("#next")
+    browser.until("document.querySelectorAll('#jobs tbody tr').length === arguments[0]", ALL - 50)
+    browser.run("release()")
+    browser.until("document.querySelector('#place').innerText === arguments[0]", f"51 to {ALL} of {ALL}")
+    assert browser.texts("#total dd")[0] == str(ALL)
 
 
 def test_it_works_by_keyboard_and_can_be_heard(browser: Browser, server: ApiServer) -> None:
