@@ -17,13 +17,14 @@ class BigQueryJobLink(JobLink):
 
 
 class BigQueryTableLink(JobLink):
-    """The page of the table that a job writes; results that BigQuery keeps for a day have none."""
+    """The page of the table that a job writes or extracts; results that are kept for a day have none."""
 
     name = "BigQuery table"
 
     def url_of(self, job: Any) -> str:
-        """Return the URL of the destination table, empty if the job has none, or a lakehouse's."""
-        table = job.get("destination_table") if isinstance(job, dict) else None
+        """Return the URL of the table, empty if the job has none, or a lakehouse's."""
+        names = ("destination_table", "source_table")
+        table = next(filter(None, map(job.get, names)), None) if isinstance(job, dict) else None
         if not isinstance(table, str):
             return ""
         where, _, name = table.rpartition(".")

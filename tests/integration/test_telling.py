@@ -80,7 +80,7 @@ NUMBERS_OF = {
     "dml": {"row_count", "bytes_processed", "bytes_billed", "slot_ms"},
     "insert": {"row_count", "bytes_processed", "bytes_billed", "slot_ms", "destination_table"},
     "load": {"row_count", "destination_table", "bad_record_count"},
-    "extract": {"destination_uris", "output_file_counts"},
+    "extract": {"source_table", "destination_uris", "output_file_counts"},
     "copy": {"row_count", "destination_table"},
     "upload": {"row_count", "destination_table"},
     "uploads": {"row_count", "destination_table", "jobs"},

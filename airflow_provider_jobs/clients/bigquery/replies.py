@@ -250,16 +250,22 @@ def _statistics(job: Mapping[str, Any]) -> dict[str, Any]:
     configuration = job.get("configuration") or {}
     for kind in ("query", "load", "copy"):
         if table := (configuration.get(kind) or {}).get("destinationTable"):
-            found["destination_table"] = f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
+            found["destination_table"] = _table(table)
     return {**found, **_places(configuration), **_time_and_rows(job)}
 
 
+def _table(table: Mapping[str, Any]) -> str:
+    return f"{table['projectId']}.{table['datasetId']}.{table['tableId']}"
+
+
 def _places(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where an extract writes to, and the session that a query names."""
+    """Return what an extract reads and where it writes to, and the session that a query names."""
     found: dict[str, Any] = {}
     extract = configuration.get("extract") or {}
     if uris := extract.get("destinationUris") or [uri for uri in (extract.get("destinationUri"),) if uri]:
         found["destination_uris"] = uris
+    if table := extract.get("sourceTable"):
+        found["source_table"] = _table(table)
     for each in (configuration.get("query") or {}).get("connectionProperties") or []:
         if each.get("key") == "session_id":
             found["session_id"] = str(each.get("value"))

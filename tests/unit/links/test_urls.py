@@ -30,6 +30,12 @@ def test_the_page_of_a_table(table: str, place: str) -> None:
     assert BigQueryTableLink().url_of({"destination_table": table}) == TABLE + place
 
 
+def test_the_page_of_the_table_that_is_extracted() -> None:
+    """As Google's operator has it."""
+    job = {"source_table": "p.shop.orders", "destination_uris": ["gs://b/o.csv"]}
+    assert BigQueryTableLink().url_of(job) == TABLE + "project=p&p=p&d=shop&t=orders&page=table"
+
+
 @pytest.mark.parametrize(
     "job",
     [
