@@ -13,13 +13,19 @@ from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from airflow.sdk import Context
+
+    from airflow_provider_jobs.clients.bigquery.client import BigQueryClient
+    from airflow_provider_jobs.core.work import Submission
+    from airflow_provider_jobs.jobs import JobStatus
+
 __all__ = ["BigQueryToGCSOperator"]
 
 
 class BigQueryToGCSOperator(GoogleParameters, BigQueryJobOperator):
     """Write a table to files in Cloud Storage; takes over from Google's operator of the same name.
 
-    The result is a dict, as :class:`.BigQueryExtractOperator` has it.
+    The result is ``destination_cloud_storage_uris``, as that operator's is; the dict is the XCom ``job``.
 
     :param source_project_dataset_table: The table, ``project.dataset.table`` or ``dataset.table``.
     :param destination_cloud_storage_uris: ``gs://bucket/object``, one or several; with a ``*`` BigQuery
@@ -70,3 +76,19 @@ class BigQueryToGCSOperator(GoogleParameters, BigQueryJobOperator):
             fields["fieldDelimiter"] = self.field_delimiter
             fields["printHeader"] = truth(self.print_header, "print_header")
         return {"extract": fields}
+
+    def submissions(self, client: BigQueryClient, context: Context) -> Sequence[Submission]:
+        """Submit the job, or adopt it; a trigger that ends the task has to know whether one URI was given."""
+        self._carried["one_uri"] = isinstance(self.destination_cloud_storage_uris, str)
+        return super().submissions(client, context)
+
+    @classmethod
+    def xcoms(cls, client: Any, statuses: list[JobStatus], carried: dict[str, Any]) -> dict[str, Any]:
+        """Return the XComs of a task whose job has succeeded, its result the URIs as they were given."""
+        uris = statuses[0].statistics["destination_uris"]
+        result = uris[0] if carried.get("one_uri") else uris
+        return {**super().xcoms(client, statuses, carried), "return_value": result}
+
+    def result(self, statuses: Sequence[JobStatus]) -> Any:
+        """Return the URIs."""
+        return self.destination_cloud_storage_uris

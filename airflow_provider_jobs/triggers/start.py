@@ -90,7 +90,7 @@ class StartTrigger(JobTrigger):
         if submission.left_alone or submission.shared:
             raise OutageError(f"{submission.status.ref} is not this task's alone")
         self.adopted = submission.adopted and submission.status.state is not JobState.SUCCEEDED
-        self.refs = [submission.status.ref]
+        self.refs, self.carried = [submission.status.ref], operator._carried  # noqa: SLF001
         for line in begun_lines(
             submission.status, self.refs, "adopted" if submission.adopted else "submitted"
         ):

@@ -15,6 +15,7 @@ from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.operators.bigquery import BigQueryInsertJobOperator, BigQueryQueryOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor
+from airflow_provider_jobs.transfers.bigquery_to_gcs import BigQueryToGCSOperator
 from airflow_provider_jobs.triggers import job
 from airflow_provider_jobs.triggers.job import JobTrigger
 from tests.integration.task_run import TaskRun, in_triggerer, perform
@@ -60,6 +61,24 @@ def pushed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def insert_job(**parameters: Any) -> BigQueryInsertJobOperator:
     configuration = {"query": {"query": "SELECT 1 AS one"}}
     return BigQueryInsertJobOperator(**{**FAST, "configuration": configuration, **parameters})
+
+
+def to_gcs(uris: str | list[str], **parameters: Any) -> BigQueryToGCSOperator:
+    given = {**FAST, "source_project_dataset_table": "shop.orders", "destination_cloud_storage_uris": uris}
+    return BigQueryToGCSOperator(**{**given, **parameters})
+
+
+@pytest.mark.parametrize("uris", ["gs://{bucket}/x.csv", ["gs://{bucket}/x.csv"]], ids=["text", "list"])
+@pytest.mark.parametrize("how", ["synchronous", "worker", "trigger"])
+def test_an_export_gives_the_addresses_as_they_were_given(lab: Lab, how: str, uris: str | list[str]) -> None:
+    """As Google's operator does, however the task ends."""
+    lab.dataset("shop")
+    perform(query(sql="CREATE TABLE shop.orders AS SELECT 1 AS id"), TaskRun(task_id="make").context())
+    given = json.loads(json.dumps(uris).replace("{bucket}", lab.project))
+    task, run = to_gcs(given, deferrable=how != "synchronous"), TaskRun()
+    with lab.slow_jobs(seconds=0.7):
+        assert perform(task, run.context(), in_dag_test=how == "worker") == given
+    assert run.xcoms["job"]["destination_uris"] == [f"gs://{lab.project}/x.csv"]
 
 
 @pytest.mark.parametrize("make", [query, insert_job])

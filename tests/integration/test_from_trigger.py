@@ -20,6 +20,7 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryQueryOperator,
     BigQueryUploadOperator,
 )
+from airflow_provider_jobs.transfers.bigquery_to_gcs import BigQueryToGCSOperator
 from airflow_provider_jobs.triggers.start import attempt_after
 from tests.integration.task_log import check_told, lines_of
 from tests.integration.task_run import TaskRun, perform
@@ -186,6 +187,22 @@ def test_files_of_sql_are_read_when_the_dag_is(lab: Lab, xcoms: dict[str, Any], 
     fired(start_trigger(dag, TaskRun()))
     [job] = lab.jobs()
     assert job["configuration"]["query"]["query"] == "SELECT '2026-01-02' AS day, 3 AS count"
+
+
+def test_an_export_gives_the_address_as_it_was_given(lab: Lab, xcoms: dict[str, Any]) -> None:
+    lab.dataset("shop")
+    perform(BigQueryQueryOperator(task_id="make", sql="CREATE TABLE shop.orders AS SELECT 1 AS id"))
+    uri = f"gs://{lab.project}/x.csv"
+    with DAG("dag", schedule=None) as dag:
+        BigQueryToGCSOperator(
+            task_id="task",
+            source_project_dataset_table="shop.orders",
+            destination_cloud_storage_uris=uri,
+            from_trigger=True,
+        )
+    event = fired(start_trigger(dag, TaskRun()))
+    assert isinstance(event, TaskSuccessEvent), event
+    assert xcoms["return_value"] == uri
 
 
 @pytest.mark.parametrize("native", [True, False])

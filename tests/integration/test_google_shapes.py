@@ -101,6 +101,7 @@ def test_every_shape_runs_with_changed_import_lines(
     assert gzip.decompress(exported.read_bytes()).startswith(b"id,amount,day\n")
     results = {ti.task_id: ti.xcom_pull(ti.task_id) for ti in run.get_task_instances() if ti.map_index < 0}
     assert str(results["schema_object"]) == "9"
+    assert results["to_gcs"] == [f"gs://{lab.project}/export/orders-*.csv.gz"]
     assert [row[0] for row in results["get_data"]] == [2, 3, 9]
     (templated,) = (job for job in lab.jobs() if job["jobReference"]["jobId"].startswith("orders_20260102_"))
     labels = templated["configuration"]["labels"]
