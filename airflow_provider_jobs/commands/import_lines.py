@@ -17,6 +17,8 @@ import libcst as cst
 from libcst.helpers import get_full_name_for_node
 from libcst.metadata import MetadataWrapper, PositionProvider
 
+from airflow_provider_jobs.commands.import_names import dotted, split
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -215,6 +217,8 @@ class _Change(cst.CSTTransformer):
         if module in {whole.rpartition(".")[0] for whole in MODULES}:
             return self._modules(module, original_node.names, updated_node, line)
         if not _is_theirs(module):
+            for each in original_node.names:
+                self._stays_whole(f"{module}.{each.evaluated_name}", line)
             return updated_node
         return self._names(module, original_node.names, updated_node, line)
 
@@ -230,7 +234,7 @@ class _Change(cst.CSTTransformer):
         for each in ours:
             self.bound[each.evaluated_alias or each.evaluated_name] = (target, each.evaluated_name)
         self.changes.append((line, f"{', '.join(each.evaluated_name for each in ours)} from {target}"))
-        return _split(updated, moves, target)
+        return split(updated, moves, target)
 
     def _modules(
         self, package: str, names: Sequence[cst.ImportAlias], updated: cst.ImportFrom, line: int
@@ -245,7 +249,7 @@ class _Change(cst.CSTTransformer):
             )
         if not any(moves):
             return updated
-        return _split(updated, moves, f"{_OURS}.{package.rpartition('.')[2]}")
+        return split(updated, moves, f"{_OURS}.{package.rpartition('.')[2]}")
 
     def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.Import:
         """Rewrite ``import module as name``, where we have all that is used of the module."""
@@ -254,10 +258,10 @@ class _Change(cst.CSTTransformer):
             whole, local = each.evaluated_name, each.evaluated_alias
             target = MODULES.get(whole, "")
             if target and local and self._moves(whole, local, target, line):
-                names.append(each.with_changes(name=_dotted(target)))
+                names.append(each.with_changes(name=dotted(target)))
                 continue
-            if _is_theirs(whole) and not (target and local):
-                self.hands.append((line, f"import {whole}: import names from it, and run this again"))
+            if not (target and local):
+                self._stays_whole(whole, line)
             names.append(each)
         return updated_node.with_changes(names=names)
 
@@ -272,6 +276,10 @@ class _Change(cst.CSTTransformer):
         self.changes.append((line, f"{local} is {target}"))
         return True
 
+    def _stays_whole(self, module: str, line: int) -> None:
+        if _is_theirs(module):
+            self.hands.append((line, f"import {module}: import names from it, and run this again"))
+
     def _stays(self, module: str, names: Sequence[cst.ImportAlias], line: int) -> None:
         for each in names:
             advice = ADVICE.get(each.evaluated_name)
@@ -283,21 +291,27 @@ class _Change(cst.CSTTransformer):
     def visit_Call(self, node: cst.Call) -> None:
         """Note arguments that our class does not take, and queries that were in legacy SQL."""
         name = get_full_name_for_node(node.func) or ""
-        kind, _, rest = name.partition(".partial")
-        found = self.bound.get(name) or (self.bound.get(kind) if rest in {"", ".expand"} else None)
+        kind, partial, rest = name.partition(".partial")
+        mapped = rest in {".expand", ".expand_kwargs"}
+        found = self.bound.get(name) or (self.bound.get(kind) if mapped or not rest else None)
         if found is None:
             return
-        given = {each.keyword.value: each.value for each in node.args if each.keyword is not None}
+        given = _keywords(node)
         if unknown := given.keys() - parameters_of(*found):
             self.hands.append((self.line(node), f"{found[1]} takes no {', '.join(sorted(unknown))}"))
         for argument, value in given.items():
             advice = _REFUSED.get((found[1], argument))
             if advice and isinstance(value, cst.Name) and value.value == "True":
                 self.hands.append((self.line(node), f"{found[1]} refuses {argument}=True: {advice}"))
-        if found[1] == "BigQueryInsertJobOperator" and (words := _of_dialect(given.get("configuration"))):
-            self.hands.append((self.line(node), words))
-        whole = rest != ".expand" and not any(each.star for each in node.args)
-        if found[1] in _CHECKS and whole and "use_legacy_sql" not in given:
+        starred = any(each.star for each in node.args)
+        if found[1] == "BigQueryInsertJobOperator":
+            hidden, before = starred and not partial, given
+            if rest == ".expand_kwargs":
+                hidden, before = True, _keywords(cst.ensure_type(node.func, cst.Attribute).value)
+            words = _of_dialect(given.get("configuration"))
+            if words := _UNREAD if hidden and "configuration" not in before else words:
+                self.hands.append((self.line(node), words))
+        if found[1] in _CHECKS and not (mapped or starred) and "use_legacy_sql" not in given:
             self.hands.append(
                 (self.line(node), "a check without use_legacy_sql was legacy SQL, and is GoogleSQL")
             )
@@ -313,7 +327,13 @@ class _Change(cst.CSTTransformer):
 
     def visit_SimpleString(self, node: cst.SimpleString) -> None:
         """Note names of theirs in texts, such as those that tests patch and that are imported by name."""
-        text = node.evaluated_value
+        self._note_names(node, node.evaluated_value)
+
+    def visit_FormattedStringText(self, node: cst.FormattedStringText) -> None:
+        """Do the same in what an f-string says by itself."""
+        self._note_names(node, node.value)
+
+    def _note_names(self, node: cst.CSTNode, text: str | bytes) -> None:
         for theirs, ours in MODULES.items():
             if isinstance(text, str) and f"{text}.".startswith(f"{theirs}.") and " " not in text:
                 self.hands.append((self.line(node), f"a text names {theirs}: ours is {ours}"))
@@ -333,6 +353,12 @@ def _of_dialect(configuration: cst.BaseExpression | None) -> str | None:
     return _LEGACY if _is_written_out(query) else _UNREAD
 
 
+def _keywords(call: cst.BaseExpression) -> dict[str, cst.BaseExpression]:
+    """Return the arguments of a call that are named, none of what is not one."""
+    arguments = call.args if isinstance(call, cst.Call) else ()
+    return {each.keyword.value: each.value for each in arguments if each.keyword is not None}
+
+
 def _is_written_out(value: cst.BaseExpression) -> bool:
     return isinstance(value, cst.Dict) and all(
         isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString)
@@ -344,49 +370,3 @@ def _entries(value: cst.BaseExpression) -> Iterator[tuple[str, cst.BaseExpressio
     for each in value.elements if isinstance(value, cst.Dict) else ():
         if isinstance(each, cst.DictElement) and isinstance(each.key, cst.SimpleString):
             yield str(each.key.evaluated_value), each.value
-
-
-def _dotted(name: str) -> cst.Attribute | cst.Name:
-    return cast("cst.Attribute | cst.Name", cst.parse_expression(name))
-
-
-def _split(
-    node: cst.ImportFrom, moves: Sequence[bool], target: str
-) -> cst.ImportFrom | cst.FlattenSentinel[cst.ImportFrom]:
-    """Return an import with another module; or two, if some of its names stay."""
-    moved = _with_names(node, moves).with_changes(module=_dotted(target))
-    if all(moves):
-        return moved
-    return cst.FlattenSentinel([_with_names(node, [not each for each in moves]), moved])
-
-
-def _with_names(node: cst.ImportFrom, kept: Sequence[bool]) -> cst.ImportFrom:
-    """Return an import of some of its names, with the comments beside them; it ends as it did."""
-    names = cast("Sequence[cst.ImportAlias]", node.names)
-    some = [each for each, keep in zip(names, kept, strict=True) if keep]
-    if some[-1] is names[-1]:
-        return node.with_changes(names=some)
-    own, last, end = some[-1].comma, names[-1].comma, node.rpar
-    some[-1] = some[-1].with_changes(comma=_last_comma(own, last))
-    if end and isinstance(own, cst.Comma) and not isinstance(last, cst.Comma):
-        # No comma was there, and so the bracket had the comment of the last name.
-        before = _with_comment(end.whitespace_before, own.whitespace_after)
-        node = node.with_changes(rpar=end.with_changes(whitespace_before=before))
-    return node.with_changes(names=some)
-
-
-def _last_comma(
-    own: cst.Comma | cst.MaybeSentinel, last: cst.Comma | cst.MaybeSentinel
-) -> cst.Comma | cst.MaybeSentinel:
-    """Return what follows the last name: as it was there, but the comment is that of the name."""
-    if not isinstance(own, cst.Comma) or not isinstance(last, cst.Comma):
-        return last
-    return last.with_changes(whitespace_after=_with_comment(last.whitespace_after, own.whitespace_after))
-
-
-def _with_comment(
-    space: cst.BaseParenthesizableWhitespace, said: cst.BaseParenthesizableWhitespace
-) -> cst.BaseParenthesizableWhitespace:
-    """Return the space after a name with the comment of another one."""
-    both = isinstance(space, cst.ParenthesizedWhitespace) and isinstance(said, cst.ParenthesizedWhitespace)
-    return space.with_changes(first_line=said.first_line) if both else space  # type: ignore[attr-defined]

@@ -30,6 +30,8 @@ LEFT = {
     f"import {GOOGLE}.operators.bigquery\n": "import names from it",
     f"import {GOOGLE}.operators.bigquery as bq\nbq.BigQueryInsertJobOperator, bq.Other\n": "stays, for Other",
     f"from {GOOGLE}.operators import bigquery\nbigquery.Other\n": "stays, for Other",
+    f"from {GOOGLE}.hooks import bigquery\nbigquery.BigQueryHook()\n": "import names from it",
+    f"module = f'{GOOGLE}.operators.bigquery.{{name}}'\n": "a text names",
     "from airflow.contrib.operators.bigquery_operator import BigQueryOperator\n": "BigQueryQuery",
     "from airflow.providers.salesforce.operators.bulk import SalesforceBulkOperator\n": "SalesforceIngest",
     f"from {GOOGLE}.transfers.salesforce_to_gcs import SalesforceToGcsOperator\n": "SalesforceToBigQuery",
@@ -127,6 +129,23 @@ def test_a_query_that_was_in_legacy_sql_is_named() -> None:
     for other in ('{"load": {}}', '{"query": {**common, "useLegacySql": False}}'):
         told = line + legacy.replace('{"query": {"query": "SELECT 1"}}', other)
         assert rewrite(told.encode()).hands == []
+
+
+def test_a_configuration_among_other_arguments_is_named() -> None:
+    """Of what stands for several arguments nobody sees whether a query in it says its dialect."""
+    said = '{"query": {"query": "SELECT 1", "useLegacySql": False}}'
+    code = f"""
+from {GOOGLE}.operators.bigquery import BigQueryInsertJobOperator as Run
+Run(task_id="a", **shared)
+Run(task_id="b", configuration={said}, **shared)
+Run.partial(task_id="c", **shared).expand(configuration=[{said}])
+Run.partial(task_id="d").expand_kwargs(jobs())
+Run.partial(task_id="e", configuration={said}).expand_kwargs(places())
+Run.partial(task_id="f", nonsense=1).expand_kwargs([{{"configuration": {said}}}])
+"""
+    hands = rewrite(code.encode()).hands
+    assert [line for line, text in hands if "is not written out here" in text] == [3, 6, 8]
+    assert [line for line, text in hands if "takes no nonsense" in text] == [8]
 
 
 def test_what_our_class_refuses_or_has_otherwise_is_named() -> None:
