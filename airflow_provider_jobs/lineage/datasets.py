@@ -23,6 +23,7 @@ SALESFORCE = "salesforce"
 REDIVIS = "redivis"
 FILE = "file"
 _WILDCARDS = "*?["
+_HASH = quote("#")
 #: What follows the path of an address: it may be a signature.
 _QUERY = re.compile(r"\?[\w.~%-]+=.*", re.DOTALL)
 #: Schemes that are another name of the first of their kind.
@@ -79,14 +80,14 @@ class Dataset:
 
     @property
     def uri(self) -> str:
-        """The URI of the asset that stands for it."""
+        """The URI of the asset that stands for it; of one with a ``#`` Airflow would keep what is before."""
         if self.namespace == FILE:
-            return f"file://{self.name}"
+            return f"file://{self.name}".replace("#", _HASH)
         if self.namespace == BIGQUERY:
             return f"bigquery://{'/'.join(bigquery_parts(self.name))}"
         if self.namespace.startswith(f"{REDIVIS}://"):
             return f"{self.namespace}/{'/'.join(quote(each, safe='') for each in self.name.split('.'))}"
-        return f"{self.namespace}/{self.name.lstrip('/')}"
+        return f"{self.namespace}/{self.name.lstrip('/')}".replace("#", _HASH)
 
 
 def bigquery_parts(name: str) -> tuple[str, str, str]:
@@ -131,15 +132,18 @@ def files(places: Any) -> list[Dataset]:
     return merged(file_dataset(str(each)) for each in given if each)
 
 
-def file_dataset(place: str) -> Dataset:
-    """Return the dataset of a file or a folder; of a pattern that of the folder with all its files."""
+def file_dataset(place: str, wildcards: str = _WILDCARDS) -> Dataset:
+    """Return the dataset of a file or a folder; of a pattern that of the folder with all its files.
+
+    :param wildcards: Characters that make a pattern of a name.
+    """
     place = _QUERY.sub("", place)
     scheme, _, _ = place.partition("://")
     namespace, name = _local(place) if scheme in {place, FILE} else _stored(place)
     name = masked(name)
-    if not any(wildcard in name for wildcard in _WILDCARDS):
+    if not any(wildcard in name for wildcard in wildcards):
         return Dataset(namespace, name)
-    at = min(name.index(wildcard) for wildcard in _WILDCARDS if wildcard in name)
+    at = min(name.index(wildcard) for wildcard in wildcards if wildcard in name)
     folder = name[:at].rpartition("/")[0]
     return Dataset(namespace, folder or "/", patterns=((namespace, name),))
 
@@ -198,4 +202,4 @@ def of_uri(uri: str) -> Dataset:
         return Dataset(f"{REDIVIS}://{parts.netloc}", ".".join(map(unquote, path)))
     if parts.scheme == SALESFORCE:
         return salesforce_object(parts.netloc, path[0])
-    return file_dataset(uri)
+    return file_dataset(uri.replace(_HASH, "#"))

@@ -140,7 +140,11 @@ def lasting(told: Mapping[str, Any]) -> tuple[tuple[Dataset, ...], tuple[Dataset
 
 
 def _named(names: Iterable[str]) -> tuple[Dataset, ...]:
-    return tuple(merged(file_dataset(each) if "://" in each else bigquery_table(each) for each in names))
+    return tuple(merged(_stored(each) if "://" in each else bigquery_table(each) for each in names))
+
+
+def _stored(uri: str) -> Dataset:
+    return file_dataset(uri, wildcards="*")  # BigQuery knows no other pattern
 
 
 def described(dataset: Dataset, table: Mapping[str, Any]) -> Dataset:
@@ -149,7 +153,7 @@ def described(dataset: Dataset, table: Mapping[str, Any]) -> Dataset:
     https://cloud.google.com/bigquery/docs/reference/rest/v2/tables
     """
     external = (table.get("externalDataConfiguration") or {}).get("sourceUris") or ()
-    stored = merged(file_dataset(str(each)) for each in external)
+    stored = merged(_stored(str(each)) for each in external)
     return replace(
         dataset,
         columns=columns_of((table.get("schema") or {}).get("fields") or ()),

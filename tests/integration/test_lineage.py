@@ -220,6 +220,15 @@ def test_files_of_a_store(lab: Lab) -> None:
     assert (read.key, read.file_count) == (out.key, 1)
 
 
+def test_a_bracket_is_part_of_an_objects_name(lab: Lab) -> None:
+    """BigQuery takes an asterisk alone for a pattern."""
+    lab.dataset("d")
+    make(lab, "CREATE TABLE d.t AS SELECT 1 AS n")
+    uris = [f"gs://{lab.project}/out/a[1].csv"]
+    [out] = traced(BigQueryExtractOperator(source_table="d.t", destination_uris=uris, **HASTY)).outputs
+    assert (out.key, out.patterns) == ((f"gs://{lab.project}", "out/a[1].csv"), ())
+
+
 def test_a_dry_run_reads_and_writes_nothing(lab: Lab) -> None:
     lab.dataset("d")
     make(lab, "CREATE TABLE d.t AS SELECT 1 AS n")

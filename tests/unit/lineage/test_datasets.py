@@ -85,6 +85,8 @@ URIS = {
     "redivis://redivis.com/owner/data": redivis_data("redivis.com", "owner.data"),
     "gs://bucket/in/a.csv": file_dataset("gs://bucket/in/a.csv"),
     "file:///data/a.csv": file_dataset("/data/a.csv"),
+    "gs://bucket/a%231.csv": file_dataset("gs://bucket/a#1.csv"),  # Airflow would cut what follows a #
+    "file:///data/a%231.csv": file_dataset("/data/a#1.csv"),
 }
 
 
