@@ -152,10 +152,10 @@ class _TableOptions(_FileOptions):
         partitions = {**({"type": "DAY"} if is_day else {}), **(self.time_partitioning or {})}
         return {
             "autodetect": truth(self.autodetect, "autodetect"),
-            "schemaUpdateOptions": list(self.schema_update_options or ()) or None,
+            "schemaUpdateOptions": _words(self.schema_update_options) or None,
             "timePartitioning": partitions or None,
             "rangePartitioning": self.range_partitioning or None,
-            "clustering": {"fields": list(self.cluster_fields)} if self.cluster_fields else None,
+            "clustering": {"fields": _words(self.cluster_fields)} if self.cluster_fields else None,
             "destinationTableProperties": properties or None,
             "destinationEncryptionConfiguration": self.encryption_configuration or None,
         }
@@ -304,3 +304,7 @@ class GCSToBigQueryOperator(_TableOptions):
             nested = {name: given.pop(name) for name in _PARQUET_OPTIONS & given.keys()}
             given = {**given, **({"parquetOptions": nested} if nested else {})}
         return {**given, **(self.extra_config or {})}
+
+
+def _words(given: str | Sequence[str] | None) -> list[str]:
+    return [given] if isinstance(given, str) else list(given or ())

@@ -324,6 +324,15 @@ class TestLoad:
         load = task.configuration_of(shop.project)["load"]
         assert (load["rangePartitioning"], "timePartitioning" in load) == (ranges, False)
 
+    def test_one_word_is_a_list_of_one(self) -> None:
+        """What a template gives is text."""
+        words = {"cluster_fields": "day", "schema_update_options": "ALLOW_FIELD_ADDITION"}
+        table = {"destination_project_dataset_table": "d.t"}
+        task = made(GCSToBigQueryOperator, bucket="b", source_objects="o", **table, **words)
+        load = task.configuration_of("p")["load"]
+        assert load["clustering"] == {"fields": ["day"]}
+        assert load["schemaUpdateOptions"] == ["ALLOW_FIELD_ADDITION"]
+
     def test_an_external_table_is_refused_when_the_dag_is_read(self) -> None:
         with pytest.raises(ValueError, match="CREATE EXTERNAL TABLE"):
             made(
