@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: ``project:location:id`` as the log of a task has it, ``project:location.id`` as bq does, or the id alone.
-_JOB = re.compile(r"(?:(?P<project>[a-z][\w.:-]*?):)?(?:(?P<location>[\w-]+)[.:])?(?P<id>[\w-]+)", re.ASCII)
+#: A project may have a domain before it, which has a dot.
+_JOB = re.compile(
+    r"(?:(?P<project>(?:[a-z][\w-]*(?:\.[\w-]+)+:)?[a-z][\w-]*):)?"
+    r"(?:(?P<location>[\w-]+)[.:])?(?P<id>[\w-]+)",
+    re.ASCII,
+)
 #: BigQuery's own names of states; all that has ended is done.
 _STATES = {"pending": ["pending"], "running": ["running"], "active": ["pending", "running"]}
 #: Jobs a page; each comes whole.

@@ -130,6 +130,11 @@ class TestBigQuery:
             assert json.loads(run("show", CONNECTION, name, "-o", "json")[1]) == [job]
         assert "console.cloud.google.com" in run("show", CONNECTION, job_id)[1]
 
+    @pytest.mark.parametrize("place", ["", "US:", "US."])
+    def test_a_project_may_have_a_domain(self, lab: Lab, run: Callable[..., Any], place: str) -> None:
+        code, _, told = run("show", CONNECTION, f"example.com:shop:{place}absent")
+        assert (code, "example.com:shop:" in told) == (4, True), told
+
     def test_a_job_elsewhere_is_found(self, lab: Lab, run: Callable[..., Any]) -> None:
         lab.dataset("far", "europe-west1")
         BigQueryQueryOperator(
