@@ -60,6 +60,9 @@ _UNREAD = (
     "its configuration is not written out here: a query in it without useLegacySql was legacy SQL, and is "
     "GoogleSQL"
 )
+#: What Google's operator pushes besides its result, and has deprecated.
+_XCOM = "job_id_path"
+_NOT_PUSHED = "ours does not push it: the result is the job's id, the XCom job has project and location"
 #: Arguments that our class refuses when the DAG is read, and what to do.
 _REFUSED = {
     ("GCSToBigQueryOperator", "external_table"): "run CREATE EXTERNAL TABLE, or keep Google's operator",
@@ -334,6 +337,8 @@ class _Change(cst.CSTTransformer):
         self._note_names(node, node.value)
 
     def _note_names(self, node: cst.CSTNode, text: str | bytes) -> None:
+        if isinstance(text, str) and _XCOM in text and self.bound:
+            self.hands.append((self.line(node), f"a text names the XCom {_XCOM}: {_NOT_PUSHED}"))
         for theirs, ours in MODULES.items():
             if isinstance(text, str) and f"{text}.".startswith(f"{theirs}.") and " " not in text:
                 self.hands.append((self.line(node), f"a text names {theirs}: ours is {ours}"))

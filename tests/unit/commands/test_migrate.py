@@ -148,6 +148,15 @@ Run.partial(task_id="f", nonsense=1).expand_kwargs([{{"configuration": {said}}}]
     assert [line for line, text in hands if "takes no nonsense" in text] == [8]
 
 
+def test_an_xcom_that_is_not_pushed_any_more_is_named() -> None:
+    """It would be None, without an error."""
+    pull = "{{ ti.xcom_pull(task_ids='a', key='job_id_path') }}"
+    code = f"{BEFORE}Run = BigQueryInsertJobOperator\nx = \"{pull}\"\ny = ti.xcom_pull(key='job_id_path')\n"
+    hands = rewrite(code.encode()).hands
+    assert [line for line, text in hands if "job_id_path" in text] == [3, 4]
+    assert rewrite(code.replace(BEFORE, "import airflow.providers\n").encode()).hands == []
+
+
 def test_what_our_class_refuses_or_has_otherwise_is_named() -> None:
     """Arguments that would fail the DAG when it is read, checks in legacy SQL, overridden methods, texts."""
     code = f"""
