@@ -87,7 +87,8 @@ class GoogleToken:
     def renew(self, rejected: Mapping[str, str]) -> bool:
         """Fetch another token unless a thread before this one has done so."""
         with self._lock:
-            if self._current() == rejected:
+            # Without a token: such a thread has read another key, and got none for it.
+            if not self._credentials.token or self._current() == rejected:
                 self._reload()
                 self._refresh()
         return True

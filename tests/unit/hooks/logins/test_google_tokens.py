@@ -90,6 +90,7 @@ class KeyFile:
         self.reads = 0
         self.asked: list[str] = []
         self.refused: set[str] = set()
+        self.out = False
         self.signal: Callable[[], object] = lambda: None
         self.rotate("old")
 
@@ -122,11 +123,15 @@ class KeyCredentials:
         signal, self.file.signal = self.file.signal, lambda: None
         signal()
         self.file.asked.append(self.key)
+        if self.file.out:
+            raise exceptions.TransportError("no reply")
         if self.key in self.file.refused:
             raise exceptions.RefreshError(f"invalid_grant: {self.key}")
         self.token = f"{self.key}-{self.file.asked.count(self.key)}"
 
     def apply(self, headers: dict[str, str]) -> None:
+        if self.token is None:  # as google-auth has it
+            raise exceptions.InvalidValue("None could not be converted to unicode")
         headers["authorization"] = f"Bearer {self.token}"
 
 
@@ -213,6 +218,20 @@ class TestRotation:
         with ThreadPoolExecutor(8) as pool:
             assert {each["Authorization"] for each in pool.map(ask, range(8))} == {"Bearer new-1"}
         assert (file.asked, file.reads) == (["old", "new"], 2)
+
+    def test_threads_share_a_new_key_that_gets_no_token_yet(self, file: KeyFile) -> None:
+        """The first of them has read the key, and could not reach who gives tokens."""
+        token = file.token()
+        rejected = token.headers()
+        file.rotate("new")
+        file.out = True
+        for _ in range(2):
+            with pytest.raises(TransportError, match="could not be reached"):
+                token.renew(rejected)
+        file.out = False
+        assert token.renew(rejected)
+        assert token.headers() == {"Authorization": "Bearer new-3"}
+        assert file.reads == 2
 
     def test_a_signal_handler_in_between_does_no_harm(self, file: KeyFile) -> None:
         """A kill cancels the job by the token that this very thread is fetching."""
