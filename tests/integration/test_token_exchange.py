@@ -13,6 +13,7 @@ from google.auth.compute_engine import _metadata
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, MovedError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from tests.unit.core.conftest import Answer
+from tests.unit.hooks.logins.test_private_keys import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +221,33 @@ def test_a_token_address_elsewhere_is_refused(
         connect(**extra)
     assert place.rpartition("/")[2].rpartition("@")[2] in str(caught.value)
     assert proxy.seen == []
+
+
+@pytest.mark.parametrize("form", ["escaped", "CRLF, escaped", "blanks", "base64"])
+@pytest.mark.parametrize("where", ["connection", "file"])
+def test_a_key_is_taken_whatever_became_of_its_line_ends(
+    where: str, form: str, serve: Serve, connect: Connect, tmp_path: Path
+) -> None:
+    """Google's own hook takes escaped ones, as shells and secret stores leave them."""
+    issuer, jobs = serve(GRANTED), serve(JOBS)
+    document = service_account(issuer.url)["keyfile_dict"]
+    document["private_key"] = FORMS[form](PEM)
+    path = tmp_path / "key.json"
+    path.write_text(json.dumps(document))
+    extra = {"key_path": str(path)} if where == "file" else {"keyfile_dict": json.dumps(document)}
+    ask(connect(**extra, api_endpoint=jobs.url))
+    assert jobs.seen[0].headers["Authorization"] == "Bearer GRANTED"
+
+
+def test_a_key_of_former_years_names_another_host_of_google(connect: Connect) -> None:
+    """Google's documentation still shows it; no other cloud's credentials go there."""
+    extra = service_account("https://accounts.google.com/o/oauth2")
+    assert connect(**extra).project == "p"
+    with pytest.raises(ConfigurationError, match=r"neither in apis\.sovereign\.example"):
+        connect(**extra, universe_domain="apis.sovereign.example")
+    for place in ("https://google.com", "https://x.accounts.google.com", "http://accounts.google.com"):
+        with pytest.raises(ConfigurationError, match="token_uri"):
+            connect(**service_account(place))
 
 
 def test_the_connection_may_name_another_cloud(connect: Connect) -> None:

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.clients.bigquery.api import UNIVERSE_DOMAIN
 from airflow_provider_jobs.core.http.messages import check_url
 from airflow_provider_jobs.core.http.origins import Origins
 from airflow_provider_jobs.core.http.path import path_of
@@ -28,7 +29,8 @@ from airflow_provider_jobs.errors import (
 )
 from airflow_provider_jobs.hooks.base import StaticToken, fingerprint, text_of, transport_of
 from airflow_provider_jobs.hooks.logins.google_settings import BigQuerySettings
-from airflow_provider_jobs.words import shown
+from airflow_provider_jobs.hooks.logins.private_keys import private_key_pem
+from airflow_provider_jobs.words import keep_secret, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -48,6 +50,9 @@ _NOTHING_GIVEN = "No access token"
 _UNREADABLE = (ValueError, TypeError, AttributeError, KeyError, OverflowError, RecursionError)
 #: A key looks otherwise.
 _PATH = re.compile(r"[^\s{\"\[][^\n{\"]{0,400}")
+#: Keys of former years ask for their tokens here, outside of Google's domain for APIs.
+#: Source: https://cloud.google.com/iam/docs/keys-create-delete
+_GOOGLES_OWN = "https://accounts.google.com"
 #: What names the file of application default credentials; without it, it is gcloud's.
 _DEFAULT = "GOOGLE_APPLICATION_CREDENTIALS"
 
@@ -184,9 +189,11 @@ def _exchange(settings: BigQuerySettings) -> Exchange:
     )
 
     own = {"iam_endpoint": settings.iam_endpoint, "api_endpoint": settings.api_endpoint}
-    endpoints = tuple(check_url(url, name) for name, url in own.items() if url)
-    nobody = StaticToken("")  # who asks for a token has none yet
-    return Exchange(settings.conn_id, transport_of(nobody), Origins(endpoints, (settings.universe_domain,)))
+    endpoints = [check_url(url, name) for name, url in own.items() if url]
+    if settings.universe_domain == UNIVERSE_DOMAIN:
+        endpoints.append(_GOOGLES_OWN)
+    origins = Origins(tuple(endpoints), (settings.universe_domain,))
+    return Exchange(settings.conn_id, transport_of(StaticToken("")), origins)  # who asks for one has none yet
 
 
 def _source(settings: BigQuerySettings) -> tuple[str, str]:
@@ -295,6 +302,9 @@ def _document(conn_id: str, name: str, text: str) -> dict[str, Any]:
         raise ConfigurationError(f"{where} is not JSON") from None
     if not isinstance(document, dict):
         raise ConfigurationError(f"{where} is not a JSON object")
+    if isinstance(key := document.get("private_key"), str):
+        document["private_key"] = private_key_pem(key, where)
+        keep_secret(document["private_key"])
     return document
 
 
