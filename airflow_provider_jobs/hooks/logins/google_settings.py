@@ -20,6 +20,17 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 IAM_ENDPOINT = f"https://iamcredentials.{UNIVERSE_DOMAIN}"
 #: Ways of Google's own connections that need services which this package does not call.
 _UNSUPPORTED = ("key_secret_name", "idp_issuer_url", "is_anonymous")
+#: How the names of fields began before Airflow 2.3.
+_OLDER = "extra__google_cloud_platform__"
+_TEXTS = (
+    *("project", "location", "api_endpoint", "iam_endpoint", "universe_domain", "quota_project_id"),
+    *("access_token", "key_path"),
+)
+_LISTS = ("scope", "impersonation_chain")
+#: JSON objects, as such or as text; the last is the name before of the one before it, and Google's.
+_DOCUMENTS = ("keyfile_dict", "credential_config_secret", "credential_config_file")
+#: Of these the first that is given counts.
+_CREDENTIALS = ("access_token", "keyfile_dict", "key_path", *_DOCUMENTS[1:])
 
 
 @dataclass(frozen=True)
@@ -58,44 +69,55 @@ class BigQuerySettings:
 
         :raises ConfigurationError: the connection asks for something that is not supported.
         """
-
-        def get(name: str) -> Any:
-            return extra.get(name) or extra.get(f"extra__google_cloud_platform__{name}") or None
-
-        for name in _UNSUPPORTED:
-            if get(name) not in {None, False, "false", "False"}:
-                raise ConfigurationError(
-                    f"connection {conn_id}: {name} is not supported; use a key, a "
-                    "credential configuration or application default credentials"
-                )
-        universe_domain = get("universe_domain") or UNIVERSE_DOMAIN
-        given = {
-            "access_token": str(get("access_token") or "").strip(),
-            "keyfile_dict": _as_text(get("keyfile_dict")),
-            "key_path": get("key_path"),
-            "credential_config_secret": _as_text(get("credential_config_secret")),
-            # Its name before, and Google's.
-            "credential_config_file": _as_text(get("credential_config_file")),
+        where = f"connection {conn_id}"
+        found = {
+            name: next((each for each in (extra.get(name), extra.get(_OLDER + name)) if _filled(each)), None)
+            for name in (*_TEXTS, *_LISTS, *_DOCUMENTS, *_UNSUPPORTED)
         }
+        for name in _UNSUPPORTED:
+            if found[name] not in (None, "false", "False"):
+                raise ConfigurationError(
+                    f"{where}: {name} is not supported; use a key, a credential configuration or application "
+                    "default credentials"
+                )
+        text = {name: _text(f"{where}: {name}", found[name]) for name in _TEXTS}
+        text |= {name: _text(f"{where}: {name}", _as_text(found[name])) for name in _DOCUMENTS}
+        listed = {name: _listed(f"{where}: {name}", found[name]) for name in _LISTS}
+        chain = _listed("impersonation_chain", impersonation_chain or None)
+        universe_domain = text["universe_domain"] or UNIVERSE_DOMAIN
         return cls(
             conn_id=conn_id,
-            project=project or get("project"),
-            table_project=get("project"),
-            location=get("location"),
-            api_endpoint=get("api_endpoint"),
-            iam_endpoint=get("iam_endpoint") or f"https://iamcredentials.{universe_domain}",
+            project=project or text["project"],
+            table_project=text["project"],
+            location=text["location"],
+            api_endpoint=text["api_endpoint"],
+            iam_endpoint=text["iam_endpoint"] or f"https://iamcredentials.{universe_domain}",
             universe_domain=universe_domain,
-            scopes=tuple(_listed(get("scope"))) or (SCOPE,),
-            quota_project=get("quota_project_id"),
-            impersonation_chain=tuple(_listed(impersonation_chain or get("impersonation_chain"))),
-            credential=next(((name, text) for name, text in given.items() if text), None),
+            scopes=listed["scope"] or (SCOPE,),
+            quota_project=text["quota_project_id"],
+            impersonation_chain=chain or listed["impersonation_chain"],
+            credential=next(((name, given) for name in _CREDENTIALS if (given := text[name])), None),
         )
+
+
+def _filled(value: Any) -> bool:
+    return bool(value.strip() if isinstance(value, str) else value)
+
+
+def _text(where: str, value: Any) -> str | None:
+    """Return a field's text without the blanks around it; None if there is none."""
+    if value is not None and not isinstance(value, str):
+        raise ConfigurationError(f"{where} is a {type(value).__name__}: text is needed")
+    return value.strip() if value else None
 
 
 def _as_text(document: Any) -> Any:
     return json.dumps(document) if isinstance(document, dict) else document
 
 
-def _listed(value: str | Sequence[str] | None) -> list[str]:
-    parts = value.split(",") if isinstance(value, str) else value or []
-    return [part.strip() for part in parts if part.strip()]
+def _listed(where: str, value: Any) -> tuple[str, ...]:
+    """Return the parts of a text with commas, or of a list."""
+    parts = value.split(",") if isinstance(value, str) else value or ()
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ConfigurationError(f"{where} is neither text nor a list of texts")
+    return tuple(part.strip() for part in parts if part.strip())

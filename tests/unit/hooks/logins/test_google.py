@@ -84,6 +84,12 @@ KINDS: dict[str, tuple[dict[str, Any], str]] = {
     "impersonated": (IMPERSONATED, "google.auth.impersonated_credentials"),
 }
 
+#: Fields that may hold a JSON object, and all fields whose value is text.
+DOCUMENTS = ("keyfile_dict", "credential_config_secret", "credential_config_file")
+TEXTS = (
+    *("project", "location", "api_endpoint", "iam_endpoint", "universe_domain", "quota_project_id"),
+    *("scope", "impersonation_chain", "access_token", "key_path", *DOCUMENTS),
+)
 KEYS_IN_THE_WRONG_FORM = {
     "pem": "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n",
     "encoded twice": json.dumps(json.dumps({"private_key": "SECRET"})),
@@ -162,6 +168,26 @@ class TestSettings:
     def test_documents_may_be_objects(self) -> None:
         for name in ("keyfile_dict", "credential_config_file"):
             assert settings(**{name: {"a": 1}}).credential == (name, '{"a": 1}')
+
+    @pytest.mark.parametrize("empty", ["", "  ", None, False])
+    def test_an_empty_field_is_none(self, empty: Any) -> None:
+        for name in TEXTS:
+            assert settings(**{name: empty}) == settings()
+            older = {f"extra__google_cloud_platform__{name}": "1"}
+            assert settings(**{name: empty}, **older) == settings(**{name: "1"})
+
+    @pytest.mark.parametrize("wrong", [5, True, ["x", 5], {"a": 1}])
+    @pytest.mark.parametrize("name", [*TEXTS, "is_anonymous", "key_secret_name"])
+    def test_a_field_of_another_type_is_named(self, name: str, wrong: Any) -> None:
+        """Not found out where it is used, which ends in an error of Python's own."""
+        if isinstance(wrong, dict) and name in DOCUMENTS:
+            return
+        with pytest.raises(ConfigurationError, match=f"connection c: {name} is "):
+            settings(**{name: wrong})
+
+    def test_blanks_around_a_text_are_not_part_of_it(self) -> None:
+        assert settings(project=" p\n", key_path=" /k ") == settings(project="p", key_path="/k")
+        assert settings(scope=["a ", ""]) == settings(scope="a,")
 
     def test_a_task_goes_before_the_connection(self) -> None:
         extra = {"project": "p", "impersonation_chain": "one"}
