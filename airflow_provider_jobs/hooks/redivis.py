@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow_provider_jobs.clients.redivis.api import ENDPOINT
 from airflow_provider_jobs.clients.redivis.client import RedivisClient
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: A dataset of Redivis's own, public: whether it is there or not, only an accepted token is told.
 _PROBE = "demo.connection_test"
+#: How a truth is written: JSON has both itself, the query of a connection's URI text alone.
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,24 @@ class RedivisSettings:
 
         :raises ConfigurationError: there is no token, or a field is wrong.
         """
-        token = (connection.password or environment.get("REDIVIS_API_TOKEN") or "").strip()
+        token = _first(connection.password, environment.get("REDIVIS_API_TOKEN"))
         if not token:
             raise ConfigurationError(
                 f"connection {conn_id} has no API token: set its password, or REDIVIS_API_TOKEN"
             )
-        endpoint = (connection.host or environment.get("REDIVIS_API_ENDPOINT") or "").strip().rstrip("/")
-        if "://" in endpoint and not urlsplit(endpoint).path:
+        endpoint = _first(connection.host, environment.get("REDIVIS_API_ENDPOINT")).rstrip("/")
+        if re.fullmatch(r"\w+://[^/]*", endpoint):
             raise ConfigurationError(f"connection {conn_id}: host has no path: it ends in /api/v1")
-        storage_token = extra_of(conn_id, connection).get("storage_token") in (True, "true", "True", "1")
+        given = extra_of(conn_id, connection).get("storage_token")
+        storage_token = _TRUTHS.get("" if given is None else str(given).strip().lower())
+        if storage_token is None:
+            raise ConfigurationError(f"connection {conn_id}: storage_token is neither true nor false")
         return cls(conn_id, token, endpoint or None, storage_token)
+
+
+def _first(*texts: str | None) -> str:
+    """Return the first text that is not blank, without the blanks around it; empty if all are."""
+    return next((text.strip() for text in texts if text and text.strip()), "")
 
 
 class RedivisHook(JobsHook[RedivisClient]):

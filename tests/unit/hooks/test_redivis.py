@@ -39,13 +39,20 @@ def test_the_connection_goes_before_the_environment() -> None:
     other = settings(environment, host=None, password=None)
     assert (other.token, other.endpoint) == ("t", "https://redivis.example/api/v1")
     assert settings(host=None).endpoint is None
+    blank = settings(environment, host=" ", password=" ")
+    assert (blank.token, blank.endpoint) == (other.token, other.endpoint)
 
 
 @pytest.mark.parametrize(
-    ("extra", "sent"), [({}, False), ({"storage_token": True}, True), ({"storage_token": "false"}, False)]
+    ("given", "sent"),
+    [
+        *((given, True) for given in (True, "true", "True", "TRUE", " true ", "1", 1)),
+        *((given, False) for given in (False, "false", "False", "0", 0, "", " ", None)),
+    ],
 )
-def test_the_storage_gets_the_token_if_the_connection_says_so(extra: dict[str, Any], *, sent: bool) -> None:
-    assert settings(extra=json.dumps(extra)).storage_token is sent
+def test_the_storage_gets_the_token_if_the_connection_says_so(given: Any, *, sent: bool) -> None:
+    assert settings(extra=json.dumps({"storage_token": given})).storage_token is sent
+    assert not settings().storage_token
 
 
 @pytest.mark.parametrize(
@@ -56,6 +63,12 @@ def test_the_storage_gets_the_token_if_the_connection_says_so(extra: dict[str, A
         ({"host": "http://198.51.100.1/api/v1"}, "credentials travel over https"),
         ({"host": "redivis.com/api/v1"}, "c: host is not a URL"),
         ({"host": "https://redivis.com"}, "ends in /api/v1"),
+        ({"host": "https://[::1/api/v1"}, "c: host is not a URL"),
+        ({"host": "https://:SECRET@[redivis.com"}, "c: host "),
+        *(
+            ({"extra": json.dumps({"storage_token": given})}, "c: storage_token is neither true nor false")
+            for given in ("yes", "SECRET?", 2, ["true"], {"a": 1})
+        ),
         ({"extra": "[1]"}, "not a JSON object"),
         ({"extra": "{broken"}, "not a JSON object"),
     ],
