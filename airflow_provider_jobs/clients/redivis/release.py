@@ -6,11 +6,18 @@ Source: https://docs.redivis.com/api/resource-definitions/version
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.redivis.names import MADE_FOR_UPLOADS, TableReference, dataset_reference
+from airflow_provider_jobs.clients.redivis.names import (
+    MADE_FOR_UPLOADS,
+    TableReference,
+    checked_uri,
+    dataset_reference,
+    table_reference,
+)
 from airflow_provider_jobs.clients.redivis.replies import (
     NOT_RELEASED,
     RELEASE_AFTER,
@@ -20,12 +27,12 @@ from airflow_provider_jobs.clients.redivis.replies import (
 )
 from airflow_provider_jobs.core.http.messages import number
 from airflow_provider_jobs.core.work import JobRequest, Submission
-from airflow_provider_jobs.errors import ConfigurationError, ConflictError
+from airflow_provider_jobs.errors import ConfigurationError, ConflictError, OutageError
 from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from airflow_provider_jobs.clients.redivis.api import RedivisApi
     from airflow_provider_jobs.clients.redivis.names import DatasetReference
@@ -34,14 +41,16 @@ log = logging.getLogger(__name__)
 
 #: Of what is not complete, so many things are named.
 _SHOWN = 10
+#: Of an upload whose rows are not there yet.
+_ON_ITS_WAY = frozenset({"queued", "running"})
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseRequest(JobRequest):
     """A release of ``scope``, a dataset; ``body`` holds the notes.
 
-    :param on_incomplete: What a failed upload does, or a table that was made for one and has no complete
-        one: ``fail`` the release, ``warn`` in the log, or None, which asks nobody.
+    :param on_incomplete: What an upload does that has failed or is on its way, or a table that was made for
+        one and has no complete one: ``fail`` the release, ``warn`` in the log, or None, which asks nobody.
     :param after: Tag of the version that was released before, as an earlier attempt saw it; None if this is
         the first attempt.
     """
@@ -56,27 +65,41 @@ def _check_complete(api: RedivisApi, reference: str, on_incomplete: str) -> None
     if not found:
         return
     more = " and others" if len(found) > _SHOWN else ""
-    text = f"the next version of {reference} is not complete: {'; '.join(found[:_SHOWN])}{more}"
+    named = "; ".join(each for each, _ in found[:_SHOWN])
+    text = f"the next version of {reference} is not complete: {named}{more}"
     if on_incomplete == "warn":
         log.warning("%s", shown(text))
         return
+    if all(passes for _, passes in found):
+        raise OutageError(f"{text}. Nothing is released until it has ended")
     raise ConfigurationError(f"{text}. Nothing is released: mend or delete it, or set on_incomplete to warn")
 
 
-def _incomplete(api: RedivisApi, dataset: DatasetReference) -> Iterator[str]:
-    """Yield what is not complete in a version."""
+def _incomplete(api: RedivisApi, dataset: DatasetReference) -> Iterator[tuple[str, bool]]:
+    """Yield what is not complete in a version, and whether it may be in a while."""
     for table in api.list_tables(str(dataset)):
         name = str(table.get("name"))
-        reference = str(TableReference(dataset, name))
-        arrived = number(table.get("numRows")) != 0
-        for upload in api.list_uploads(reference):
-            arrived = arrived or upload.get("status") == "completed"  # of no rows: a header alone
-            if upload.get("status") == "failed":
-                whole = api.get_upload(reference, str(upload.get("name")))
-                told = whole.get("errorMessage") or "Redivis gives no reason"
-                yield f"upload {upload.get('name')} of table {name} has failed ({told})"
-        if table.get("description") == MADE_FOR_UPLOADS and not arrived:
-            yield f"table {name}, which was made for an upload, has none that is complete"
+        arrived, on_its_way = number(table.get("numRows")) != 0, False
+        for upload in api.list_uploads(_reference(dataset, table)):
+            status, which = upload.get("status"), f"upload {upload.get('name')} of table {name}"
+            arrived = arrived or status == "completed"  # of no rows: a header alone
+            if status in _ON_ITS_WAY:
+                on_its_way = True
+                yield f"{which} is still {status}", True
+            if status == "failed" and (whole := api.find(checked_uri(upload.get("uri")))):
+                yield f"{which} has failed ({whole.get('errorMessage') or 'Redivis gives no reason'})", False
+        if table.get("description") == MADE_FOR_UPLOADS and not (arrived or on_its_way):
+            yield f"table {name}, which was made for an upload, has none that is complete", False
+
+
+def _reference(dataset: DatasetReference, table: Mapping[str, Any]) -> str:
+    """Return how a table is referred to; Redivis tells it for a name that no reference can hold."""
+    name = str(table.get("name"))
+    reference = str(TableReference(dataset, name))
+    with suppress(ConfigurationError):
+        if table_reference(reference).name == name:
+            return reference
+    return str(table.get("qualifiedReference") or reference)
 
 
 def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
@@ -84,6 +107,7 @@ def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
 
     :raises NotFoundError: there is no such dataset.
     :raises ConfigurationError: something of the version is not complete, and that is to fail.
+    :raises OutageError: something of it is still on its way.
     """
     reference = str(dataset_reference(request.scope).at(None))
     after = request.after

@@ -37,8 +37,9 @@ class RedivisReleaseOperator(RedivisOperator):
 
     :param dataset: ``owner.dataset``.
     :param release_notes: What is new, for readers.
-    :param on_incomplete: What a failed upload of the version, or a table that ``create_missing`` has made and
-        that has no complete one, does: ``fail`` the task, and nothing is released, or ``warn`` in the log.
+    :param on_incomplete: What an upload of the version does that has failed or is on its way, or a table that
+        ``create_missing`` has made and that has no complete one: ``fail`` the task, and nothing is released,
+        or ``warn`` in the log. What is on its way is looked at again, by retries too.
     :param execution_timeout: When to give up; default is an hour. None waits without end.
     """
 
