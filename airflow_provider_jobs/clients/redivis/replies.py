@@ -141,13 +141,17 @@ def page_url(resource: Mapping[str, Any]) -> str | None:
     return url if isinstance(url, str) and _PAGE_URL.fullmatch(url) else None
 
 
-def checked_status(status: JobStatus, expected: Expected | None) -> JobStatus:
-    """Return the status of a complete upload, failed if it is not what was sent."""
+def checked_status(status: JobStatus, expected: Expected | None, *, ours: bool = True) -> JobStatus:
+    """Return the status of a complete upload, failed if it is not what was sent.
+
+    :param ours: False if somebody else has made it: a retry finds it complete, and so as what it is.
+    """
     differing = expected.problems(status.statistics) if expected else []
     if not differing:
         return status
-    problem = JobProblem("it is not what was sent", "; ".join(differing))
-    return replace(status, state=JobState.FAILED, problem=problem)
+    what = "it is not what was sent" if ours else "somebody else has sent other bytes under its name"
+    problem = JobProblem(what, "; ".join(differing))
+    return replace(status, state=JobState.FAILED, problem=problem, retryable=not ours)
 
 
 def gone_status(ref: JobRef) -> JobStatus:

@@ -86,6 +86,8 @@ class Finding(Enum):
     """What an upload at the wanted name's address is to us."""
 
     SAME = auto()
+    #: It is under way, and Redivis does not tell yet whether it is the same.
+    UNKNOWN = auto()
     EMPTY = auto()
     FAILED = auto()
     OTHER = auto()
@@ -104,28 +106,15 @@ def submit_once(api: RedivisApi, transfers: Transfers, request: UploadRequest) -
     table = writable_table(request.scope)
     attempt = _Attempt(api, transfers, request, table, replace(request.media, source=source), source)
     for name in _names(request.key):
-        found = api.find(table.upload_path(name))
-        finding = _compare(found, name, source) if found else None
-        if found is None or finding is Finding.FAILED:
-            return attempt.upload(name, found)
-        if finding is Finding.EMPTY and request.flow == "original":
-            return attempt.resume(found)
-        if finding is Finding.SAME:
-            log.info("%s of %s is %s already: nothing is sent", name, table, shown(found.get("status")))
-            return attempt.submission(found, adopted=True)
-        if request.on_conflict == "rename":
-            continue
-        if finding is Finding.CLASH:
-            raise ConfigurationError(
-                f"upload_name {name!r} has the same address in {table} as the upload {found.get('name')!r}: "
-                "choose another name"
-            )
-        if request.on_conflict == "skip":
-            log.info("%s has an upload named %s: it is left as it is", table, name)
-            return UploadSubmission(upload_status(found, str(table)), adopted=True, left_alone=True)
-        if request.on_conflict == "replace":
-            return attempt.upload(name, found)
-        raise _conflict(table, found, source)
+        try:
+            made = attempt.at(name)
+        except ConflictError as error:  # somebody was faster: the name is taken now
+            error.retryable = request.on_conflict == "replace"
+            if request.on_conflict not in {"rename", "skip"}:
+                raise
+            made = attempt.at(name)
+        if made:
+            return made
     raise ConfigurationError(f"upload_name {request.key!r}: {_MOST_NAMES} names like it are taken")
 
 
@@ -139,6 +128,34 @@ class _Attempt:
     table: TableReference
     media: Media
     source: Digested
+
+    def at(self, name: str) -> UploadSubmission | None:
+        """Upload the file under a name, or adopt what has it; None if it is taken and another is wanted.
+
+        :raises ConflictError: another upload has it.
+        """
+        found, wanted = self.api.find(self.table.upload_path(name)), self.request.on_conflict
+        finding = self._finding(found, name) if found else None
+        if found is None or finding is Finding.FAILED:
+            return self.upload(name, found)
+        if finding is Finding.EMPTY and self.request.flow == "original":
+            return self.resume(found)
+        if finding is Finding.SAME:
+            log.info("%s of %s is %s already: nothing is sent", name, self.table, shown(found.get("status")))
+            return self.submission(found, adopted=True)
+        if wanted == "rename":
+            return None
+        if finding is Finding.CLASH:
+            raise ConfigurationError(
+                f"upload_name {name!r} has the same address in {self.table} as the upload "
+                f"{found.get('name')!r}: choose another name"
+            )
+        if wanted == "skip":
+            log.info("%s has an upload named %s: it is left as it is", self.table, name)
+            return UploadSubmission(upload_status(found, str(self.table)), adopted=True, left_alone=True)
+        if wanted == "replace":
+            return self.upload(name, found)
+        raise self._conflict(found)
 
     def upload(self, name: str, old: Mapping[str, Any] | None) -> UploadSubmission:
         """Send the bytes, delete what has the name, create the upload: in this order."""
@@ -171,12 +188,12 @@ class _Attempt:
         found = self.api.find(self.table.upload_path(name))
         if found is None:
             return None
-        finding = _compare(found, name, self.source)
+        finding = self._finding(found, name)
         if finding is Finding.SAME:
             return found
         may_go = finding is Finding.FAILED or self.request.on_conflict == "replace"
         if finding is Finding.CLASH or not may_go:
-            raise _conflict(self.table, found, self.source)
+            raise self._conflict(found)
         log.info("%s of %s is deleted, since its replacement is sent", name, self.table)
         self.api.delete_upload_at(checked_uri(found.get("uri")))
         return None
@@ -224,6 +241,29 @@ class _Attempt:
         status = upload_status(upload, str(self.table))
         return UploadSubmission(status, adopted, shared=shared, expected=expected)
 
+    def _finding(self, found: Mapping[str, Any], name: str, *, asked: bool = False) -> Finding:
+        """Return what an upload is to this one; what is not known yet is compared once it is complete.
+
+        :param asked: A request of ours may have made it.
+        """
+        finding = _compare(found, name, self.source)
+        if finding is not Finding.UNKNOWN:
+            return finding
+        elsewhere = self.request.first and not asked and self.request.on_conflict in {"rename", "skip"}
+        return Finding.OTHER if elsewhere else Finding.SAME
+
+    def _conflict(self, found: Mapping[str, Any]) -> ConflictError:
+        there = f"{found.get('status')}, {found.get('size')} bytes, MD5 {found.get('hash')}"
+        advice = "set on_conflict to replace, rename or skip, or choose another upload_name"
+        if self.request.on_conflict != "fail":
+            advice = f"it was made meanwhile; with on_conflict {self.request.on_conflict}, run the task again"
+        return ConflictError(
+            f"{self.table} has another upload named {found.get('name')} ({there}; here {self.source.size} "
+            f"bytes): {advice}",
+            status=409,
+            reason="nameTaken",
+        )
+
     def _create(self, name: str, **fields: Any) -> tuple[dict[str, Any], bool]:
         """Create the upload; if the reply is lost or says that it exists, look whether it is this one.
 
@@ -244,12 +284,12 @@ class _Attempt:
                 found = self.api.find(self.table.upload_path(name))
                 if found is None:
                     raise  # it was not made, so asking again is harmless
-                finding = _compare(found, name, self.source)
+                finding = self._finding(found, name, asked=asked)
                 if finding in {Finding.SAME, Finding.EMPTY}:
                     return found, not asked
                 if lost and finding is Finding.FAILED:  # what had the name before has made way
                     raise JobFailed(upload_status(found, str(self.table))) from error
-                raise _conflict(self.table, found, self.source) from error
+                raise self._conflict(found) from error
             else:
                 return made, False
 
@@ -270,12 +310,11 @@ def _compare(found: Mapping[str, Any], name: str, source: Digested) -> Finding:
         return Finding.FAILED
     if status is None and not size:
         return Finding.EMPTY
-    # What is not known of an upload that is under way is compared once it is complete.
-    may_miss = status != "completed"
-    same_size = size == source.size or (size is None and may_miss)
-    if same_size and (may_miss if digest is None else md5_hex(digest) == source.md5()):
-        return Finding.SAME
-    return Finding.OTHER
+    if size not in {None, source.size} or (digest is not None and md5_hex(digest) != source.md5()):
+        return Finding.OTHER
+    if None in (size, digest):
+        return Finding.OTHER if status == "completed" else Finding.UNKNOWN
+    return Finding.SAME
 
 
 def _names(name: str) -> Iterator[str]:
@@ -284,13 +323,3 @@ def _names(name: str) -> Iterator[str]:
     suffix = "".join(PurePosixPath(name).suffixes)
     stem = name.removesuffix(suffix)
     yield from (f"{stem}_{count}{suffix}" for count in range(2, _MOST_NAMES + 1))
-
-
-def _conflict(table: TableReference, found: Mapping[str, Any], source: Digested) -> ConflictError:
-    there = f"{found.get('status')}, {found.get('size')} bytes, MD5 {found.get('hash')}"
-    return ConflictError(
-        f"{table} has another upload named {found.get('name')} ({there}; here {source.size} bytes): set "
-        "on_conflict to replace, rename or skip, or choose another upload_name",
-        status=409,
-        reason="nameTaken",
-    )

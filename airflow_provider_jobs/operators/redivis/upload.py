@@ -235,7 +235,11 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
         cls, client: RedivisClient, statuses: list[JobStatus], carried: Mapping[str, Any]
     ) -> list[JobStatus]:
         expected = {uri: Expected(**each) for uri, each in carried.get("expected", {}).items()}
-        statuses = [checked_status(status, expected.get(status.ref.id)) for status in statuses]
+        shared = carried.get("shared", ())
+        statuses = [
+            checked_status(each, expected.get(each.ref.id), ours=each.ref.id not in shared)
+            for each in statuses
+        ]
         if several.state_of(statuses) is not JobState.SUCCEEDED:
             raise failure(client, statuses, cls.together)
         return statuses

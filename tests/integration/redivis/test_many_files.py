@@ -1,11 +1,19 @@
-"""What a task of very many uploads leaves in XComs stays small, and still names every upload."""
+"""Many uploads: those of one task leave small XComs that name them all, those of several get their names."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.core.several import split_ids
+from airflow_provider_jobs.core.sources.source import Media, source_of
+from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import JobsError
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.integration.redivis.lab import RedivisLab, write
 from tests.integration.task_run import TaskRun, perform
@@ -35,3 +43,36 @@ def test_300_files_are_a_small_xcom_that_names_every_upload(lab: RedivisLab, tmp
     waited = perform(RedivisUploadSensor(task_id="sensor", upload=json.loads(json.dumps(result))))
     assert waited["upload_count"] == FILES
     assert waited["job_id"] == result["job_id"]
+
+
+@pytest.mark.parametrize("how", ["rename", "skip", "replace", "fail"])
+def test_uploads_of_one_name_that_begin_together(lab: RedivisLab, how: str) -> None:
+    """As those of mapped tasks: each has seen that the name is free, before any has taken it."""
+    together = threading.Barrier(3)
+
+    def upload(number: int) -> Submission | JobsError:
+        waits = iter([together.wait])
+
+        def on_progress(*_: Any) -> None:
+            next(waits, int)()
+
+        content = b"a\n" + b"1\n" * (number + 1)  # of another size each
+        media = Media(source_of(content), on_progress=on_progress)
+        request = UploadRequest(lab.table, "data.csv", {}, on_conflict=how, media=media, first=True)
+        try:
+            return lab.client.submit(request)
+        except JobsError as error:
+            return error
+
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(upload, range(3)))
+    names = {each["name"] for each in lab.uploads()}
+    lost = [each for each in made if isinstance(each, JobsError)]
+    left = [each for each in made if isinstance(each, Submission) and each.left_alone]
+    # What is not told yet of one that is under way is compared at its end.
+    shared = [each for each in made if isinstance(each, Submission) and each.shared]
+    assert len(lost) + len(shared) == (0 if how in {"rename", "skip"} else 2)
+    assert len(left) == (2 if how == "skip" else 0)
+    assert names == ({"data.csv", "data_2.csv", "data_3.csv"} if how == "rename" else {"data.csv"})
+    advice = "run the task again" if how == "replace" else "set on_conflict to"
+    assert all(advice in str(each) and each.retryable == (how == "replace") for each in lost)
