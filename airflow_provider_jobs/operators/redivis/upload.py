@@ -261,9 +261,9 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
         names = [self.upload_name or source.name for source in sources]
         addresses: dict[str, str] = {}
         for name in names:
-            other = addresses.setdefault(path_name(name), name)
-            if other is not name:
+            if other := addresses.get(path_name(name)):
                 raise ConfigurationError(f"source names two files whose uploads are one: {other}, {name}")
+            addresses[path_name(name)] = name
         return names
 
     def _row_count(self, files: int) -> int | None:

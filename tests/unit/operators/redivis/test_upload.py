@@ -351,6 +351,18 @@ def test_files_whose_uploads_would_be_one_are_refused(tmp_path: Path) -> None:
         run(operator(Client(status()), [sources[0], __file__], expected_row_count=1))
 
 
+@pytest.mark.parametrize("on_conflict", ["fail", "replace", "rename"])
+def test_files_of_one_name_in_several_folders_are_refused(tmp_path: Path, on_conflict: str) -> None:
+    """Else one would replace the other, or be taken for it."""
+    for name in ("north", "south"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.csv").write_bytes(name.encode())
+    client = Client(status())
+    with pytest.raises(AirflowFailException, match=r"whose uploads are one: a\.csv, a\.csv"):
+        run(operator(client, str(tmp_path / "*" / "a.csv"), on_conflict=on_conflict))
+    assert (client.requests, client.asked) == ([], [])
+
+
 def test_no_file_is_sent_at_a_time() -> None:
     with pytest.raises(ValueError, match="parallel_uploads"):
         RedivisUploadOperator(task_id="t", source="x", table=TABLE, parallel_uploads=0)
