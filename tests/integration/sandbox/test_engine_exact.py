@@ -133,6 +133,8 @@ BOTH = """
 SELECT COUNT(*), COUNT(n), COUNT(DISTINCT k), SUM(n), AVG(n), MIN(n), MAX(n) FROM many
 SELECT SUM(f), AVG(f), SUM(m), MIN(s), MAX(s), MIN(d), MAX(ts), MIN(b) FROM many
 SELECT k, COUNT(*) AS c, SUM(n), AVG(f), COUNTIF(n > 0), LOGICAL_AND(b), LOGICAL_OR(b) FROM many GROUP BY k
+SELECT COUNTIF(b), COUNTIF(DISTINCT b), LOGICAL_OR(b), SUM(n), AVG(n) FROM many WHERE k > 100
+SELECT n IS NOT NULL AS there, COUNTIF(n > 0), COUNTIF(n > 0 AND b) FROM many GROUP BY there
 SELECT k, DATE(ts) AS day, COUNT(*) AS c FROM many GROUP BY k, day HAVING COUNT(*) > 1 ORDER BY k, day DESC
 SELECT n, s FROM many WHERE n BETWEEN -100 AND 100 AND s IS NOT NULL ORDER BY n, s
 SELECT n FROM many WHERE NOT (n > 0 OR b) OR n IN (1, 2, NULL)
@@ -146,6 +148,8 @@ SELECT TIMESTAMP_TRUNC(ts, HOUR), TIMESTAMP_TRUNC(ts, MONTH), DATETIME_TRUNC(dt,
 SELECT ROUND(f, 2), ROUND(f), FLOOR(f), CEIL(f), ROUND(f, -1) FROM many
 SELECT STARTS_WITH(s, 's'), ENDS_WITH(s, 'é'), BYTE_LENGTH(s), s < 'sM', s = 's!' FROM many
 SELECT CAST(n AS STRING), CAST(d AS STRING), CAST(b AS STRING), CAST(n AS FLOAT64), CAST(n AS NUMERIC) FROM many
+SELECT CAST(m AS NUMERIC(5, 1)), CAST(k AS STRING(2)) FROM many
+SELECT CASE k WHEN 1 THEN f WHEN 2 THEN 1.5 ELSE f END FROM many
 SELECT CAST(ts AS DATE), CAST(d AS TIMESTAMP), CAST(d AS DATETIME), r.a, r.t FROM many
 SELECT k, n, ROW_NUMBER() OVER (PARTITION BY k ORDER BY n, d, ts) AS p, RANK() OVER (ORDER BY k DESC) FROM many
 SELECT k, n FROM many WHERE TRUE QUALIFY DENSE_RANK() OVER (PARTITION BY k ORDER BY n DESC) <= 2
@@ -169,7 +173,11 @@ SELECT d > '1970-01-01', ts > '1970-01-01 00:00:00+00', dt = '2020-02-29' FROM m
 SELECT k, "it's", r'\\d', '\\n', 1.5, b'ab', DATE '2020-01-01', NULL FROM many
 """  # noqa: E501
 # Of those, what only the evaluator runs: what is not listed is known to DuckDB.
-ALONE = {"SELECT n FROM many WHERE n > (SELECT AVG", "SELECT n IS NULL, b IS TRUE"}
+ALONE = {
+    "SELECT n FROM many WHERE n > (SELECT AVG",
+    "SELECT n IS NULL, b IS TRUE",
+    "SELECT CAST(m AS NUMERIC(5",
+}
 
 
 @pytest.mark.parametrize("case", VALUES.strip().splitlines())
@@ -254,6 +262,27 @@ def test_large_inputs_are_duckdbs_where_it_is_exact_and_else_the_evaluators(benc
     assert said == (
         "The sandbox cannot run this (FORMAT): read more than 200,000 rows for this, BigQuery can"
     )
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT -x FROM large", "int64 overflow"),
+        ("SELECT DIV(x, y) FROM large", "int64 overflow: -9223372036854775808 / -1"),
+        ("SELECT COUNT(*) FROM large, UNNEST(GENERATE_ARRAY(1, 3, y + 1))", "Sequence step cannot be 0."),
+        (
+            "SELECT CAST(x AS STRING(9)) FROM large",
+            "The sandbox cannot run this (CAST to a size): ",
+        ),
+    ],
+)
+def test_what_duckdb_would_answer_otherwise_is_refused(shared: Bench, sql: str, said: str) -> None:
+    shared.query(
+        """CREATE TABLE IF NOT EXISTS large AS
+        SELECT IF(n = 1, -9223372036854775808, -n * 10000000000000) AS x, -1 AS y
+        FROM UNNEST(GENERATE_ARRAY(1, 200001)) AS n"""
+    )
+    assert shared.fail(shared.sql(sql)).message.startswith(said)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ CREATE OR REPLACE MACRO bq_div(a, b) AS CASE WHEN b = 0
     THEN error(chr(1) || 'division by zero: DIV(' || a || ', ' || b || ')') ELSE a // b END;
 CREATE OR REPLACE MACRO bq_mod(a, b) AS CASE WHEN b = 0
     THEN error(chr(1) || 'division by zero: MOD(' || a || ', ' || b || ')') ELSE a % b END;
+CREATE OR REPLACE MACRO bq_series(a, b) AS generate_series(a, b), (a, b, step) AS CASE WHEN step = 0
+    THEN error(chr(1) || 'Sequence step cannot be 0.') ELSE generate_series(a, b, step) END;
 CREATE OR REPLACE MACRO bq_finite(x) AS CASE WHEN NOT isfinite(x) THEN error('{UNKNOWN}') ELSE x END;
 """
 
@@ -248,6 +250,8 @@ class _Writer:
 
     def _cast(self, node: Any) -> str:
         source, target = (self._field(each) for each in (part(leaf(node.expr), "type"), part(node, "type")))
+        if node.type_modifiers.HasField("type_parameters"):
+            raise NoTranslation("CAST to a size")
         plain = not (node.return_null_on_error or node.HasField("format") or has(node, "time_zone"))
         same = (source.type, source.repeated, source.fields) == (target.type, target.repeated, target.fields)
         if same or (
@@ -305,7 +309,7 @@ class _Writer:
         written = list(map(self.value, arguments))
         opening = "CASE"
         if name == "$case_with_value":
-            self._types(types[:-1:2], ORDERED)
+            self._types(types[:1], ORDERED)
             opening = f"CASE {written.pop(0)}"
         otherwise = f" ELSE {written.pop()}" if len(written) % 2 else ""
         pairs = zip(written[::2], written[1::2], strict=True)

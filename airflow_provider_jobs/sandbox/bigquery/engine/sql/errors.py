@@ -51,8 +51,9 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.DOTALL), words)
     for pattern, words in (
         (r"Overflow in \w+ of INT\d+ \((.+?)\)!", r"int64 overflow: \1"),
+        (r"Overflow in division of (-\d+ / -1)", r"int64 overflow: \1"),
         (r"Overflow on abs\((\S+)\)", r"int64 overflow: ABS(\1)"),
-        (r"Cannot negate|(?:HUGEINT|INT128).*out of range.*INT64", "int64 overflow"),
+        (r"Overflow in negation|(?:HUGEINT|INT128).*out of range.*INT64", "int64 overflow"),
         (r"LIMIT/OFFSET cannot be negative", "LIMIT expects a non-negative integer"),
         (r"More than one row returned by a subquery", "Scalar subquery produced more than one element"),
         (r"NOT NULL constraint failed: \w+\.(\w+)", r"Required field \1 cannot be null"),

@@ -32,12 +32,13 @@ FUNCTIONS: dict[str, tuple[set[str], str]] = {
 VARIADIC: dict[str, tuple[set[str], str, str]] = {
     "$and": (TRUTH, "(", " AND "), "$or": (TRUTH, "(", " OR "),
     "coalesce": (ANY, "coalesce(", ", "), "concat": ({"STRING"}, "(", " || "),
-    "generate_array": (WHOLE, "generate_series(", ", "),
+    "generate_array": (WHOLE, "bq_series(", ", "),
 }  # fmt: skip
 # Aggregates: name -> (types of the argument, DuckDB's SQL).
 AGGREGATES: dict[str, tuple[set[str], str]] = {
     "$count_star": (set(), "count(*)"), "count": (ORDERED, "count({0})"),
-    "min": (ORDERED, "min({0})"), "max": (ORDERED, "max({0})"), "countif": (TRUTH, "count_if({0})"),
+    "min": (ORDERED, "min({0})"), "max": (ORDERED, "max({0})"),
+    "countif": (TRUTH, "coalesce(count_if({0}), 0)"),
     "logical_and": (TRUTH, "bool_and({0})"), "logical_or": (TRUTH, "bool_or({0})"),
 }  # fmt: skip
 TYPED_AGGREGATES = {
