@@ -78,12 +78,27 @@ def test_nothing_is_skipped_unless_asked(bench: Bench) -> None:
         ("id,name\r\n1,x\r2,y\n", {"skipLeadingRows": "1"}, [["1", "x"], ["2", "y"]]),
         ("1,x\u2028\r2,y\n".encode("utf-16-le"), {"encoding": "UTF-16LE"}, [["1", "x\u2028"], ["2", "y"]]),
         ('"i\nd",name\n1,"a\nb"\r\n', {"skipLeadingRows": "1", "allowQuotedNewlines": True}, [["1", "a\nb"]]),
+        ('1,x\n2, "y"\n3,a"b\n', {}, [["1", "x"], ["2", ' "y"'], ["3", 'a"b']]),
+        ('"a,b","b""b,\r\n1,ba"', {"skipLeadingRows": 1}, [["1", 'ba"']]),
         ("", {}, []),
     ],
 )
 def test_options(bench: Bench, content: str | bytes, options: dict[str, Any], rows: list[Any]) -> None:
     bench.load("t", bench.put("a.csv", content), **TWO, **options)
     assert bench.cells("t") == rows
+
+
+@pytest.mark.parametrize("more", ["", ", "])
+def test_an_empty_line_is_not_a_row_of_one_column(bench: Bench, more: str) -> None:
+    """Whether all rows are read at once, or one by one since one of them is bad."""
+    uri = bench.put("a.csv", f"1\n\n2\n{more}")
+    bench.load("t", uri, schema=fields("a:INT64"), maxBadRecords=1)
+    assert bench.cells("t") == [["1"], ["2"]]
+
+
+def test_json_in_csv_is_kept_as_json_is(bench: Bench) -> None:
+    bench.load("t", bench.put("a.csv", '"{""a"": [1, 2.0]}"\n'), schema=fields("a:JSON"))
+    assert bench.cells("t") == [['{"a":[1,2.0]}']]
 
 
 def test_every_type(bench: Bench) -> None:
@@ -177,6 +192,7 @@ def test_a_bad_cell_fails_the_job_and_says_where(bench: Bench) -> None:
             "CSV table references column position 1, but line starting at position:4 contains only",
         ),
         ("4,5,6", "Too many values in row starting at position: 4. Found 3 column(s) while expected 2."),
+        ("4,5,", "Too many values in row starting at position: 4. Found 3 column(s) while expected 2."),
         ('"7,x', 'Missing close quote character (").'),
         ('"7"8,x', 'Data between close quote character (") and field separator.'),
         (",x", "Required column value for column index: 0 is missing in row starting at position: 4"),
@@ -208,6 +224,7 @@ def test_bad_rows_are_tolerated_as_far_as_allowed(bench: Bench, line: str, messa
         ("invalid", "Missing close quote character", "gs://data/lines.csv", {}),
         ("invalid", "repeated field", "gs://data/a.csv", {"schema": fields("a:STRING:REPEATED")}),
         ("notFound", "Not found: Table", "gs://data/a.csv", {"createDisposition": "CREATE_NEVER"}),
+        ("invalid", "at the same time", "gs://data/a.csv", {"nullMarker": "a", "nullMarkers": ["b"]}),
         ("invalid", "not supported by the sandbox", "gs://data/a.csv", {"dateFormat": "DD.MM.YYYY"}),
     ],
 )

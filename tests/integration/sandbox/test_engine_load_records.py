@@ -66,12 +66,18 @@ def test_json_detection(bench: Bench) -> None:
         ("{}", "Missing required field: id."),
         ("{bad", "Parser terminated before end of string"),
         ("[1]", "Start of object expected"),
+        ('{"id": NaN}', "Parser terminated before end of string"),
+        ('{"id": 1, "day": "\\ud800"}', "Parser terminated before end of string"),
+        pytest.param(f'{{"id": {"[" * 100_000}', "Parser terminated before end of string", id="deep"),
+        ('{"id": 1, "at": "2020-01-01 00:00:00 America"}', "Could not convert value to TIMESTAMP. Field: at"),
+        ('{"id": 1, "at": "2020-01-01 00:00:00 Not/There"}', "Could not convert value to TIMESTAMP."),
+        ('{"id": 1, "at": 99999999999999999}', "Could not convert value to TIMESTAMP. Field: at"),
         ('{"id": 1, "day": "2020-13-01"}', "Could not convert value to DATE. Field: day; Value: 2020-13-01"),
     ],
 )
 def test_bad_json_rows(bench: Bench, line: str, message: str) -> None:
     uri = bench.put("a.json", f'{{"id": 1}}\n{line}\n{{"id": 3}}\n')
-    schema = fields("id:INT64:REQUIRED", "day:DATE")
+    schema = fields("id:INT64:REQUIRED", "day:DATE", "at:TIMESTAMP")
     problem = bench.fail(bench.loading("t", uri, schema=schema, **JSON))
     assert problem.errors[1]["message"].startswith(
         "Error while reading data, error message: JSON parsing error in row "
@@ -80,6 +86,30 @@ def test_bad_json_rows(bench: Bench, line: str, message: str) -> None:
     outcome = bench.load("t", uri, schema=schema, maxBadRecords=1, **JSON)
     assert outcome.statistics["load"]["badRecords"] == "1"
     assert [row[0] for row in bench.cells("t")] == ["1", "3"]
+
+
+def test_numbers_in_json_keep_their_digits(bench: Bench) -> None:
+    row = """{"n": 12345678901234567.123, "b": 1234567890123456789.1234567890123456, "i": 9007199254740993.0,
+        "f": 0.1, "s": 1.5, "j": {"x": [1.5]}, "at": 253402300799.999999}"""
+    schema = fields("n:NUMERIC", "b:BIGNUMERIC", "i:INT64", "f:FLOAT64", "s:STRING", "j:JSON", "at:TIMESTAMP")
+    bench.load("t", bench.put("a.json", row.replace("\n", "")), schema=schema, **JSON)
+    assert bench.cells("t") == [
+        ["12345678901234567.123", "1234567890123456789.1234567890123456", "9007199254740993", "0.1", "1.5",
+         '{"x":[1.5]}', "253402300799.999999"]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"a b": 1}', 'Invalid field name "a b".'),
+        ('{"a": 1, "A": 2}', "Duplicate field name: A."),
+        ('{"a": {}}', "Field a is type RECORD but has no schema"),
+    ],
+)
+def test_a_detected_schema_that_no_table_has_is_refused(bench: Bench, row: str, said: str) -> None:
+    problem = bench.fail(bench.loading("t", bench.put("a.json", row), autodetect=True, **JSON))
+    assert (problem.reason, problem.message.startswith(said)) == ("invalid", True)
 
 
 def test_unknown_json_fields_can_be_ignored(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import records
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
-from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
+from airflow_provider_jobs.sandbox.bigquery.engine.types import Field, read_schema, schema_resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -101,7 +101,7 @@ def detect_json(documents: Iterable[Any]) -> tuple[Field, ...]:
     fields = _detect_record(sample)
     if not fields:
         raise JobProblem("invalid", "Failed to detect schema: the file has no rows")
-    return fields
+    return read_schema(schema_resource(fields))  # refuses names that no column can have
 
 
 def _detect_record(sample: Sequence[Mapping[str, Any]]) -> tuple[Field, ...]:
@@ -120,10 +120,10 @@ def _detect_field(name: str, values: Sequence[Any]) -> Field:
     present = [value for value in values if value is not None]
     records_ = [value for value in present if isinstance(value, dict)]
     if records_:
-        return Field(_clean(name), "RECORD", fields=_detect_record(records_))
+        return Field(name, "RECORD", fields=_detect_record(records_))
     texts = [value if isinstance(value, str) else _text(value) for value in present]
-    return Field(_clean(name), kind_of(texts))
+    return Field(name, kind_of(texts))
 
 
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

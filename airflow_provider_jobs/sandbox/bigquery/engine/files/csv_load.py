@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows, conversion_message, place
-from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import Record, records
+from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_rows import Record, is_regular, records
 from airflow_provider_jobs.sandbox.bigquery.engine.files.value_forms import EPOCH, FORMS
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
@@ -76,6 +76,8 @@ def _fast(
     for path in paths:
         if path.stat().st_size == 0:
             continue
+        if not is_regular(path, len(fields), options):
+            raise _Doubt
         session.execute(
             f"INSERT INTO {physical} SELECT {values} FROM read_csv({text(str(path))}, "  # noqa: S608 - quoted
             f"columns = {{{columns}}}, auto_detect = false, header = false, "
@@ -90,10 +92,9 @@ def _fast(
 
 
 def _look_twice(session: Session, fields: Sequence[Field], options: LoadOptions, physical: str) -> None:
-    """Doubt texts with characters that BigQuery does not take unless it is told so."""
-    codes = ([] if options.quoted_newlines else [10, 13]) + ([] if options.control_characters else [0])
+    """Doubt texts with a character that BigQuery does not take unless it is told so."""
     texts = [quoted(each.name) for each in fields if each.type in {"STRING", "GEOGRAPHY", "JSON"}]
-    found = " OR ".join(f"contains({name}, chr({code}))" for name in texts for code in codes)
+    found = "" if options.control_characters else " OR ".join(f"contains({name}, chr(0))" for name in texts)
     if found and session.rows(f"SELECT 1 FROM {physical} WHERE {found} LIMIT 1"):  # noqa: S608 - our names
         raise _Doubt
 
@@ -209,7 +210,7 @@ def _converted(each: Field, value: str) -> str:
         "BOOLEAN": f"CASE WHEN lower({trimmed}) IN {_TRUE} THEN true "
         f"WHEN lower({trimmed}) IN {_FALSE} THEN false END",
         "BYTES": f"TRY(from_base64({trimmed}))",
-        "JSON": f"CASE WHEN json_valid({value}) THEN CAST({value} AS JSON) END",
+        "JSON": f"CASE WHEN json_valid({value}) THEN json({value}) END",  # without blanks
     }
     return special.get(each.type, cast)
 

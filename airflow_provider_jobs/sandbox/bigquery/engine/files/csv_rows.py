@@ -34,6 +34,37 @@ def opened(path: Path) -> BinaryIO:
     return gzip.open(path, "rb") if is_gzip(path) else path.open("rb")  # type: ignore[return-value] # it is one
 
 
+# So much of a file is read at once, and so long is a record that is looked at.
+_PIECE_BYTES = 1 << 20
+_RECORD_BYTES = 16 << 20
+
+
+def is_regular(path: Path, width: int, options: LoadOptions) -> bool:
+    """Whether every reader of CSV has to see the same records of so many cells in a file.
+
+    DuckDB drops an empty cell at the end of a row and blanks before a quote, takes an empty line for a row of
+    one column, and leaves out lines after those to skip that it cannot read.
+    """
+    delimiter, quote = (each.encode(options.encoding) for each in (options.delimiter, options.quote))
+    if len(delimiter) != 1 or len(quote) > 1:
+        return False
+    mark, end, width = re.escape(quote), re.escape(delimiter), width - 1
+    cell = b"[^%b%b\r\n]*+" % (mark, end)
+    if quote:
+        inner = b"[^%b%b]*+" % (mark, b"" if options.quoted_newlines else b"\r\n")
+        cell = b"(?:%b%b(?:%b%b%b)*+%b|%b)" % (mark, inner, mark, mark, inner, mark, cell)
+    fewest = 0 if options.jagged_rows else width
+    record = b"(?=[^\r\n])%b(?:%b%b){%d,%d}" % (cell, end, cell, fewest, width)
+    some, last = re.compile(b"(?:%b\r?\n)*+" % record), re.compile(record)
+    rest = b""
+    with opened(path) as file:
+        while len(rest) <= _RECORD_BYTES and (piece := file.read(_PIECE_BYTES)):
+            rest += piece
+            found = some.match(rest)
+            rest = rest[found.end() :] if found else rest
+    return not rest or last.fullmatch(rest) is not None
+
+
 def records(path: Path, options: LoadOptions) -> Iterator[Record]:
     """Read a file; the rows to skip are left out, empty lines too."""
     splitter = _Splitter(options.delimiter, options.quote)

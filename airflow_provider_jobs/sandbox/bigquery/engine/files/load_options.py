@@ -70,6 +70,8 @@ def read_options(load: Mapping[str, Any]) -> LoadOptions:
     source_format = str(load.get("sourceFormat") or "CSV").upper()
     if source_format not in FORMATS:
         raise JobProblem("invalid", f"Source format {source_format} is not supported by the sandbox")
+    if load.get("nullMarkers") and load.get("nullMarker"):
+        raise JobProblem("invalid", "nullMarker and nullMarkers cannot be set at the same time")
     markers = load.get("nullMarkers") or ([load["nullMarker"]] if "nullMarker" in load else [""])
     schema = read_schema(load["schema"]) if load.get("schema") else _inline_schema(load)
     return LoadOptions(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _INT64 = 1 << 63
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOLEANS = {
     "true": True, "t": True, "yes": True, "y": True, "1": True,
     "false": False, "f": False, "no": False, "n": False, "0": False,
@@ -42,7 +43,8 @@ def spell_row(fields: Sequence[Field], row: Any, *, ignore_unknown: bool, path: 
     :raises BadValue: with the field's name.
     """
     if not isinstance(row, dict):
-        raise BadValue("Start of object expected" if not path else f"This field: {path} is not a record.")
+        what = f"This field: {path[:-1]} is not a record." if path else "Start of object expected"
+        raise BadValue(what)
     given = {key.lower(): value for key, value in row.items()}
     spelled = {
         each.name: _spell(each, given.pop(each.name.lower(), None), ignore_unknown, path) for each in fields
@@ -74,7 +76,7 @@ def _spell(each: Field, value: Any, ignore_unknown: bool, path: str) -> Any:
     try:
         return _SPELLERS[each.type](value)
     except (ValueError, TypeError, ArithmeticError, binascii.Error) as error:
-        shown = value if isinstance(value, str) else json.dumps(value, default=str)
+        shown = value if isinstance(value, str) else json.dumps(_json(value), default=str)
         raise BadValue(
             f"Could not convert value to {each.sql_name}. Field: {name}; Value: {shown}"
         ) from error
@@ -85,6 +87,8 @@ def _string(value: Any) -> str:
         raise TypeError
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, Decimal):
+        value = float(value)
     return value if isinstance(value, str) else str(value) if isinstance(value, UUID) else json.dumps(value)
 
 
@@ -155,7 +159,7 @@ def _timestamp(value: Any) -> str:
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
     elif not isinstance(value, bool) and re.fullmatch(EPOCH, str(value).strip()):
-        moment = datetime.fromtimestamp(float(value), UTC)
+        moment = _EPOCH + timedelta(microseconds=int(Decimal(str(value).strip()) * 1_000_000))
     else:
         moment = _moment(value, "TIMESTAMP")
     return moment.astimezone(UTC).isoformat(sep=" ")
@@ -178,14 +182,25 @@ def _zone(text: str) -> tzinfo:
     if text.upper() in {"", "Z", "UTC"}:
         return UTC
     if text[0] not in "+-":
-        return ZoneInfo(text)
+        try:
+            return ZoneInfo(text)
+        except (KeyError, OSError) as error:
+            raise ValueError(text) from error
     hours, _, minutes = text[1:].partition(":")
     offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     return timezone(-offset if text[0] == "-" else offset)
 
 
 def _json(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else value
+    if isinstance(value, dict):
+        return {key: _json(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_json(each) for each in value]
+    return float(value) if isinstance(value, Decimal) else value
+
+
+def _json_text(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value[:1] in '{["' else _json(value)
 
 
 _SPELLERS: dict[str, Callable[[Any], Any]] = {
@@ -201,7 +216,7 @@ _SPELLERS: dict[str, Callable[[Any], Any]] = {
     "TIME": _time,
     "DATETIME": _datetime,
     "TIMESTAMP": _timestamp,
-    "JSON": _json,
+    "JSON": _json_text,
     "INTERVAL": _string,
 }
 
