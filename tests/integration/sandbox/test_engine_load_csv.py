@@ -268,3 +268,79 @@ def test_a_hundred_thousand_rows_are_quick(bench: Bench) -> None:
     bench.load("t", uri, schema=fields("id:INTEGER", "name:STRING", "v:FLOAT", "at:TIMESTAMP"))
     assert time.perf_counter() - started < 5
     assert bench.engine.get_table(PROJECT, "d", "t")["numRows"] == "120000"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("abcd,1.5,1", "Field s: a value is too long"),
+        ("abc,1.555,1", "Field n: a value has more digits, which the sandbox does not round"),
+        ("abc,1234.5,1", "Field n: a value has more digits, which the sandbox does not round"),
+    ],
+)
+def test_values_fit_the_sizes_of_columns(bench: Bench, row: str, message: str) -> None:
+    """Whether the table is there, or the load's schema has the sizes."""
+    bench.query("CREATE TABLE d.there (s STRING(3), n NUMERIC(5, 2), k INT64)")
+    uri, schema = bench.put("a.csv", row), bench.engine.get_table(PROJECT, "d", "there")["schema"]
+    for configuration in (bench.loading("there", uri), bench.loading("new", uri, schema=schema)):
+        assert bench.fail(configuration).message == message
+    bench.load("there", bench.put("a.csv", "abc,999.99,1"))
+    assert bench.cells("there") == [["abc", "999.99", "1"]]
+
+
+def test_a_default_that_a_load_would_need_is_refused(bench: Bench) -> None:
+    bench.query("CREATE TABLE d.t (s STRING, k INT64 DEFAULT 7)")
+    uri, schema = bench.put("a.csv", "x"), fields("s:STRING")
+    appended = bench.sql(
+        "SELECT 'x' AS s",
+        destinationTable={"datasetId": "d", "tableId": "t"},
+        writeDisposition="WRITE_APPEND",
+    )
+    for configuration in (bench.loading("t", uri, schema=schema), appended):
+        said = bench.fail(configuration).message
+        assert said == "The sandbox cannot fill in the default of k in such a job, BigQuery can"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"schemaUpdateOptions": ["ALLOW_ANYTHING"]},
+            "Invalid value for schemaUpdateOptions: ALLOW_ANYTHING",
+        ),
+        (
+            {"schemaUpdateOptions": ["ALLOW_FIELD_ADDITION"], "writeDisposition": "WRITE_TRUNCATE"},
+            "Schema update options should only be specified with WRITE_APPEND disposition",
+        ),
+        ({"timePartitioning": {"type": "MONTH", "field": "day"}}, "Incompatible table partitioning"),
+        (
+            {"timePartitioning": {"type": "MONTH", "field": "day"}, "writeDisposition": "WRITE_TRUNCATE"},
+            "Incompatible table partitioning",
+        ),
+    ],
+)
+def test_a_table_keeps_its_partitioning(bench: Bench, options: dict[str, Any], message: str) -> None:
+    by_day = {"type": "DAY", "field": "day"}
+    schema, uri = fields("day:DATE", "name:STRING"), bench.put("a.csv", "2020-01-01,x\n")
+    bench.load("t", uri, schema=schema, timePartitioning=by_day)
+    assert message in bench.fail(bench.loading("t", uri, schema=schema, **options)).message
+    bench.load("t", uri, schema=schema, timePartitioning=by_day)
+    assert len(bench.cells("t")) == 2
+
+
+@pytest.mark.parametrize(
+    ("partitioning", "message"),
+    [
+        ({"timePartitioning": {"type": "DAY", "field": "nowhere"}}, "cannot be found in the schema: nowhere"),
+        (
+            {"timePartitioning": {"type": "DAY", "field": "name"}},
+            "can only be DATE, DATETIME, TIMESTAMP: name",
+        ),
+        ({"rangePartitioning": {"field": "name"}}, "can only be INTEGER: name"),
+    ],
+)
+def test_a_table_is_partitioned_by_a_column_of_it(
+    bench: Bench, partitioning: dict[str, Any], message: str
+) -> None:
+    problem = bench.fail(bench.loading("t", bench.put("a.csv", "1,x\n"), **TWO, **partitioning))
+    assert (problem.reason, problem.message.endswith(message)) == ("invalid", True)

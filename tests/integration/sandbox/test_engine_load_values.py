@@ -125,6 +125,32 @@ def test_parquet_values_that_no_column_holds(bench: Bench, value: str, field: st
     assert problem.message.endswith("File: gs://data/v.parquet")
 
 
+@pytest.mark.parametrize(
+    ("value", "column", "said"),
+    [
+        ("1.0123456789::DECIMAL(38, 10)", "", "does not load so many digits as a has into NUMERIC."),
+        ("1.5::DOUBLE", "a:INT64", "'a' has type FLOAT64 which does not match the target type INT64."),
+        ("'12'", "a:INT64", "Parquet column 'a' has type STRING which does not match"),
+        ("{'x': 1}", "a:STRING", "Parquet column 'a' has type STRUCT which does not match"),
+        ("1", "other:STRING", "No such field: a."),
+    ],
+)
+def test_parquet_columns_are_neither_cast_nor_left_out(
+    bench: Bench, value: str, column: str, said: str
+) -> None:
+    duckdb.sql(f"COPY (SELECT {value} AS a) TO '{bench.bucket / 'a.parquet'}' (FORMAT parquet)")
+    options = {"schema": fields(column)} if column else {}
+    loading = bench.loading("t", "gs://data/a.parquet", sourceFormat="PARQUET", **options)
+    assert said in bench.fail(loading).message
+
+
+def test_decimal_target_types_are_refused(bench: Bench) -> None:
+    duckdb.sql(f"COPY (SELECT 1.5 AS a) TO '{bench.bucket / 'a.parquet'}' (FORMAT parquet)")
+    asked = {"sourceFormat": "PARQUET", "decimalTargetTypes": ["STRING"]}
+    said = bench.fail(bench.loading("t", "gs://data/a.parquet", **asked)).message
+    assert said == "decimalTargetTypes is not supported by the sandbox"
+
+
 def test_parquet_arrays_may_be_null_or_empty(bench: Bench) -> None:
     with duckdb.connect() as database:
         rows = "(VALUES (NULL::INT[], {'x': [1]}), ([], NULL), ([1, 2], {'x': []})) t(a, b)"

@@ -210,13 +210,23 @@ def hidden_tables(session: Session) -> list[TableId]:
     return [TableId(*names) for names in found]
 
 
+_PARTITIONED_BY = {"timePartitioning": {"DATE", "DATETIME", "TIMESTAMP"}, "rangePartitioning": {"INTEGER"}}
+
+
 def new_table(
     name: TableId, physical: str, fields: Sequence[Field], dataset: dict[str, Any], more: dict[str, Any]
 ) -> StoredTable:
     """Describe a new table; nothing is stored yet.
 
     :param more: what a resource may carry besides: partitioning, clustering, labels, description, view.
+    :raises ApiError: no such table can be partitioned like this.
     """
+    for kind, types in _PARTITIONED_BY.items():
+        by = (more.get(kind) or {}).get("field")
+        found = {each.type for each in fields if by and each.name.lower() == str(by).lower()}
+        if by and not found & types:
+            what = f"can only be {', '.join(sorted(types))}" if found else "cannot be found in the schema"
+            raise ApiError(400, "invalid", f"The field specified for partitioning {what}: {by}")
     created = now_milliseconds()
     resource = {
         **more,

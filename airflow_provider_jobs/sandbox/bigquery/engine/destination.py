@@ -19,7 +19,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.catalog import (
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import shape
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
-from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
+from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.partitions import is_in, partition_of, split_decorator
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
@@ -67,6 +67,14 @@ def target_of(configuration: Mapping[str, Any], project: str, location: str, wri
     if disposition not in {"WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA", "WRITE_APPEND", "WRITE_EMPTY"}:
         raise JobProblem("invalid", f"Invalid value for writeDisposition: {disposition} is not a valid value")
     updates = frozenset(configuration.get("schemaUpdateOptions") or ())
+    for wrong in updates - {"ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION"}:
+        raise JobProblem("invalid", f"Invalid value for schemaUpdateOptions: {wrong} is not a valid value")
+    if updates and (disposition == "WRITE_EMPTY" or (disposition == "WRITE_TRUNCATE" and not partition)):
+        raise JobProblem(
+            "invalid",
+            "Schema update options should only be specified with WRITE_APPEND disposition, "
+            "or with WRITE_TRUNCATE disposition on a table partition.",
+        )
     return Target(table, location, create, disposition, updates, more, partition)
 
 
@@ -136,6 +144,8 @@ def publish(
     try:
         with store.writing(session, target.table), session.transaction():
             existing = check_target(session, target)
+            appends = existing is not None and (target.partition or target.write != "WRITE_TRUNCATE")
+            _check_sizes(session, physical, fields, existing.fields if existing and appends else fields)
             if target.partition is not None:
                 return _into_partition(session, physical, fields, existing, target)
             if existing is None:
@@ -152,6 +162,41 @@ def publish(
         # Nothing was published, so the rows belong to nobody.
         session.clean_up(f"DROP TABLE IF EXISTS {physical}")
         raise
+
+
+def check_partitioning(before: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse another partitioning than that of a table that is there.
+
+    :raises ApiError: it is another one.
+    """
+    for kind, fixed in (("timePartitioning", ("type", "field")), ("rangePartitioning", ("field", "range"))):
+        old, new = before.get(kind) or {}, given.get(kind) or {}
+        if new and not old:
+            message = "Cannot convert non partitioned/clustered table to partitioned/clustered table."
+            raise ApiError(400, "invalid", message)
+        if new and any(new.get(part, old.get(part)) != old.get(part) for part in fixed):
+            raise ApiError(400, "invalid", "Incompatible table partitioning specification.")
+
+
+def _check_sizes(session: Session, physical: str, fields: Sequence[Field], columns: Sequence[Field]) -> None:
+    """Refuse values that do not fit ``STRING(3)`` or ``NUMERIC(5, 2)`` as they are.
+
+    :raises JobProblem: one does not.
+    """
+    wanted = {each.name.lower(): each for each in columns if not each.repeated}
+    for each in fields:
+        column, extras = quoted(each.name), wanted.get(each.name.lower(), each).extras
+        if "maxLength" in extras and not each.repeated:
+            length = f"{'octet_length' if each.type == 'BYTES' else 'length'}({column})"
+            wrong, what = f"{length} > {int(extras['maxLength'])}", "is too long"
+        elif "precision" in extras and not each.repeated:
+            digits, scale = int(extras["precision"]), int(extras.get("scale") or 0)
+            wrong = f"round({column}, {scale}) <> {column} OR abs({column}) >= 1e{digits - scale}"
+            what = "has more digits, which the sandbox does not round"
+        else:
+            continue
+        if session.rows(f"SELECT 1 FROM {physical} WHERE {wrong} LIMIT 1"):  # noqa: S608 - our names
+            raise JobProblem("invalid", f"Field {each.name}: a value {what}")
 
 
 def _into_partition(
@@ -179,6 +224,11 @@ def _append(
     session: Session, physical: str, fields: Sequence[Field], existing: StoredTable, target: Target
 ) -> StoredTable:
     existing = _fitted(session, fields, existing, target)
+    given = {each.name.lower() for each in fields}
+    for each in existing.fields:
+        if "defaultValueExpression" in each.extras and each.name.lower() not in given:
+            message = f"The sandbox cannot fill in the default of {each.name} in such a job, BigQuery can"
+            raise JobProblem("invalid", message)
     is_empty = not session.rows(f"SELECT 1 FROM {existing.physical} LIMIT 1")  # noqa: S608 - our own name
     if is_empty and column_definitions(fields) == column_definitions(existing.fields):
         drop_rows(session, existing.physical)  # instead of writing every row again

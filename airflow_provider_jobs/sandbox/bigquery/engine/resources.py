@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.bigquery.engine import catalog
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import changed_schema
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import changed_schema, check_partitioning
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import ApiError, JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.legacy import to_googlesql
@@ -99,7 +99,7 @@ def change_table(
         labels = {**({} if whole else table.resource.get("labels") or {}), **(given.get("labels") or {})}
         given["labels"] = {key: value for key, value in labels.items() if value is not None}
         before = {key: value for key, value in table.resource.items() if not (whole and key in _KEPT)}
-        _check_partitions(table.resource, given)
+        check_partitioning(table.resource, given)
         resource = {key: value for key, value in {**before, **given}.items() if value not in (None, {})}
         if body.get("view"):
             home = catalog.get_dataset(session, name.project, name.dataset)
@@ -109,16 +109,6 @@ def change_table(
             fields = changed_schema(session, table, read_schema(body["schema"]))
             resource["schema"] = schema_resource(fields)
         return catalog.save_table(session, replace(table, resource=resource)).full_resource()
-
-
-def _check_partitions(before: Mapping[str, Any], given: Mapping[str, Any]) -> None:
-    for kind, fixed in (("timePartitioning", ("type", "field")), ("rangePartitioning", ("field", "range"))):
-        old, new = before.get(kind) or {}, given.get(kind) or {}
-        if new and not old:
-            message = "Cannot convert non partitioned/clustered table to partitioned/clustered table."
-            raise ApiError(400, "invalid", message)
-        if new and any(new.get(part, old.get(part)) != old.get(part) for part in fixed):
-            raise ApiError(400, "invalid", "Incompatible table partitioning specification.")
 
 
 def _view(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import Target, check_target, publish, target_of
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import (
+    Target,
+    check_partitioning,
+    check_target,
+    publish,
+    target_of,
+)
 from airflow_provider_jobs.sandbox.bigquery.engine.files.autodetect import detect_csv
 from airflow_provider_jobs.sandbox.bigquery.engine.files.bad_rows import BadRows
 from airflow_provider_jobs.sandbox.bigquery.engine.files.csv_load import load_csv
@@ -77,6 +83,8 @@ def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) 
         options = read_options(configuration)
         target = target_of(configuration, job.project, job.location, "WRITE_APPEND")
         existing = check_target(session, target)
+        if existing is not None:
+            check_partitioning(existing.resource, target.more)
         files = _files(storage, job, configuration)
         size = sum(each.path.stat().st_size for each in files)
         statistics |= {"inputFiles": str(len(files)), "inputFileBytes": str(size)}
@@ -157,7 +165,7 @@ def _fields(load: _Load) -> tuple[Field, ...]:
 
 def _stage(load: _Load, fields: tuple[Field, ...], physical: str) -> BadRows:
     if load.options.format == "PARQUET":
-        load_parquet(load.session, load.storage, load.files, fields, physical)
+        load_parquet(load.session, load.storage, load.files, fields, load.options, physical)
         return BadRows(0, "Parquet")
     read = load_csv if load.options.format == "CSV" else load_records
     return read(load.session, load.storage, load.files, fields, load.options, physical)

@@ -26,7 +26,7 @@ _ENCODINGS = {
 _REFUSED = (
     "dateFormat", "datetimeFormat", "timeFormat", "timestampFormat", "timeZone", "hivePartitioningOptions",
     "columnNameCharacterMap", "referenceFileSchemaUri", "fileSetSpecType", "jsonExtension", "copyFilesOnly",
-    "sourceColumnMatch", "createSession", "connectionProperties",
+    "sourceColumnMatch", "createSession", "connectionProperties", "decimalTargetTypes",
 )  # fmt: skip
 _HARMLESS = (
     "COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED", "FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",
@@ -65,7 +65,9 @@ def read_options(load: Mapping[str, Any]) -> LoadOptions:
     :raises JobProblem: one is malformed, or the sandbox would have to ignore it.
     """
     for name in _REFUSED:
-        if load.get(name) and load[name] not in _HARMLESS:
+        if (
+            load.get(name) and load[name] not in _HARMLESS and load[name] != ["NUMERIC"]
+        ):  # the default of decimals
             raise JobProblem("invalid", f"{name} is not supported by the sandbox")
     source_format = str(load.get("sourceFormat") or "CSV").upper()
     if source_format not in FORMATS:

@@ -5,13 +5,14 @@ https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem
 from airflow_provider_jobs.sandbox.bigquery.engine.store import quoted, text
 from airflow_provider_jobs.sandbox.bigquery.engine.types import (
+    NUMERIC_SCALE,
     UnknownType,
     column_definitions,
     duck_type,
@@ -19,8 +20,9 @@ from airflow_provider_jobs.sandbox.bigquery.engine.types import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from airflow_provider_jobs.sandbox.bigquery.engine.files.load_options import LoadOptions
     from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile, Storage
     from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
     from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
@@ -41,8 +43,9 @@ def parquet_fields(session: Session, storage: Storage, files: Sequence[InputFile
 
 
 def load_parquet(
-    session: Session, storage: Storage, files: Sequence[InputFile], fields: Sequence[Field], physical: str
-) -> None:
+    session: Session, storage: Storage, files: Sequence[InputFile], fields: Sequence[Field],
+    options: LoadOptions, physical: str,
+) -> None:  # fmt: skip
     """Fill a new staging table; columns are matched by name.
 
     :raises JobProblem: a file is broken or has columns of other types.
@@ -52,7 +55,10 @@ def load_parquet(
         for given in files:
             source = f"read_parquet({text(str(storage.readable(given, folder)))})"
             try:
-                present = {name.lower() for name in session.relation(f"SELECT * FROM {source}").columns}  # noqa: S608 - quoted
+                found = session.relation(f"SELECT * FROM {source}")  # noqa: S608 - quoted
+                kinds = dict(zip(map(str.lower, found.columns), found.types, strict=True))
+                present = set(kinds)
+                _refuse_columns(given, kinds, fields, options)
                 _refuse_values(
                     session, given, source, [each for each in fields if each.name.lower() in present]
                 )
@@ -68,6 +74,48 @@ def load_parquet(
                 raise _failed(given, "Parquet column types do not match the schema.") from error
             except duckdb.Error as error:
                 raise _broken(given) from error
+
+
+# What a column of a file may be in a table besides its own type.
+_ALSO = {
+    "STRING": {"JSON", "GEOGRAPHY", "BYTES"}, "BYTES": {"STRING"}, "DATETIME": {"TIMESTAMP"},
+    "TIMESTAMP": {"DATETIME"}, "INTEGER": {"FLOAT", "NUMERIC", "BIGNUMERIC"}, "JSON": {"STRING"},
+    "NUMERIC": {"BIGNUMERIC"},
+}  # fmt: skip
+
+
+def _refuse_columns(
+    given: InputFile, kinds: Mapping[str, Any], fields: Sequence[Field], options: LoadOptions
+) -> None:
+    """Refuse a file with columns that DuckDB would leave out, or cast.
+
+    :raises JobProblem: there is one.
+    """
+    unknown = kinds.keys() - {each.name.lower() for each in fields}
+    if unknown and not options.ignore_unknown:
+        raise _failed(given, f"No such field: {min(unknown)}.")
+    for each in fields:
+        kind = kinds.get(each.name.lower())
+        if kind is not None:
+            _refuse_type(given, each, kind)
+
+
+def _refuse_type(given: InputFile, each: Field, kind: Any) -> None:
+    try:
+        found = field_of(each.name, kind)
+    except UnknownType as error:
+        raise _failed(given, f"{error} cannot be loaded.") from error
+    if kind.id == "decimal" and each.type == "NUMERIC" and dict(kind.children)["scale"] > NUMERIC_SCALE:
+        raise _failed(given, f"The sandbox does not load so many digits as {each.name} has into NUMERIC.")
+    if found.type != each.type and each.type not in _ALSO.get(found.type, ()):
+        what = f"has type {found.sql_name} which does not match the target type {each.sql_name}"
+        raise _failed(given, f"Parquet column '{each.name}' {what}.")
+    inner = kind.children[0][1] if kind.id in {"list", "array"} else kind
+    if each.type == "RECORD":
+        parts = {name.lower(): part for name, part in inner.children}
+        for part in each.fields:
+            if part.name.lower() in parts:
+                _refuse_type(given, part, parts[part.name.lower()])
 
 
 # The first and the last value of types of which DuckDB has more: infinity, the year 20222, 24:00:00.

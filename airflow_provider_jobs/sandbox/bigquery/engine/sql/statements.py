@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.sandbox.bigquery.engine.catalog import find_dataset, insert_dataset
 from airflow_provider_jobs.sandbox.bigquery.engine.destination import (
     Target,
+    check_partitioning,
     check_target,
     publish,
     stage_texts,
@@ -84,7 +85,9 @@ def run_select(context: QueryContext, statement: Statement) -> StatementResult:
         plan = make_plan(context, statement, always=False)
         context.check_billed(plan.processed)
         if context.query.get("destinationTable"):
-            check_target(context.session, target)
+            existing = check_target(context.session, target)
+            if existing is not None:
+                check_partitioning(existing.resource, target.more)
         key = plan.cache_key(context)
         may_hit = context.query.get("useQueryCache") is not False
         cached = context.cache.find(context.session, key, plan.written.versions) if may_hit else None
