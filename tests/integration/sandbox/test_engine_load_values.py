@@ -129,6 +129,7 @@ def test_parquet_values_that_no_column_holds(bench: Bench, value: str, field: st
     ("value", "column", "said"),
     [
         ("1.0123456789::DECIMAL(38, 10)", "", "does not load so many digits as a has into NUMERIC."),
+        ("1.5::DECIMAL(38, 19)", "", "does not load so many digits as a has into NUMERIC."),
         ("1.5::DOUBLE", "a:INT64", "'a' has type FLOAT64 which does not match the target type INT64."),
         ("'12'", "a:INT64", "Parquet column 'a' has type STRING which does not match"),
         ("{'x': 1}", "a:STRING", "Parquet column 'a' has type STRUCT which does not match"),
@@ -142,6 +143,19 @@ def test_parquet_columns_are_neither_cast_nor_left_out(
     options = {"schema": fields(column)} if column else {}
     loading = bench.loading("t", "gs://data/a.parquet", sourceFormat="PARQUET", **options)
     assert said in bench.fail(loading).message
+
+
+@pytest.mark.parametrize("form", ["PARQUET", "AVRO"])
+def test_a_bignumeric_is_only_what_a_schema_says_is_one(bench: Bench, form: str) -> None:
+    """By default decimals become NUMERIC: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job."""
+    digits = "1234567890.12345678901"
+    bench.query(f"CREATE TABLE d.wide AS SELECT BIGNUMERIC '{digits}' AS a")
+    more = {"useAvroLogicalTypes": True} if form == "AVRO" else {}
+    bench.run(bench.extracting("wide", "gs://data/a.bin", destinationFormat=form, **more))
+    said = bench.fail(bench.loading("t", "gs://data/a.bin", sourceFormat=form, **more)).message
+    assert "digits" in said
+    bench.load("t", "gs://data/a.bin", sourceFormat=form, schema=fields("a:BIGNUMERIC"), **more)
+    assert bench.cells("t") == [[digits]]
 
 
 def test_decimal_target_types_are_refused(bench: Bench) -> None:

@@ -106,6 +106,9 @@ def _field(name: str, kind: Any, *, required: bool = True) -> Field:
         return replace(_field(name, kind["items"]), mode="REPEATED")
     if kind["type"] == "record":
         return Field(name, "RECORD", mode, avro_fields(kind))
+    if kind.get("logicalType") == "decimal" and kind.get("scale", 0) > NUMERIC_SCALE:
+        message = f"Avro field {name} has more digits than NUMERIC, and the sandbox has no decimalTargetTypes"
+        raise JobProblem("invalid", message)
     logical = _logical_type(kind)
     return Field(name, logical, mode) if logical else _field(name, kind["type"], required=required)
 
@@ -121,7 +124,7 @@ def _optional(name: str, union: list[Any]) -> Field:
 def _logical_type(kind: dict[str, Any]) -> str | None:
     """Give the type that an annotation asks for."""
     if kind.get("logicalType") == "decimal":
-        return "NUMERIC" if kind.get("scale", 0) <= NUMERIC_SCALE else "BIGNUMERIC"
+        return "NUMERIC"
     if kind.get("sqlType") in {"DATETIME", "GEOGRAPHY", "JSON"}:
         return str(kind["sqlType"])
     return _LOGICAL.get(kind.get("logicalType", ""))

@@ -97,15 +97,17 @@ def _refuse_columns(
     for each in fields:
         kind = kinds.get(each.name.lower())
         if kind is not None:
-            _refuse_type(given, each, kind)
+            _refuse_type(given, each, kind, options)
 
 
-def _refuse_type(given: InputFile, each: Field, kind: Any) -> None:
+def _refuse_type(given: InputFile, each: Field, kind: Any, options: LoadOptions) -> None:
     try:
         found = field_of(each.name, kind)
     except UnknownType as error:
         raise _failed(given, f"{error} cannot be loaded.") from error
-    if kind.id == "decimal" and each.type == "NUMERIC" and dict(kind.children)["scale"] > NUMERIC_SCALE:
+    # BigQuery takes BIGNUMERIC only where a schema, or decimalTargetTypes, asks for it.
+    wide = kind.id == "decimal" and dict(kind.children)["scale"] > NUMERIC_SCALE
+    if wide and (each.type == "NUMERIC" or not options.schema):
         raise _failed(given, f"The sandbox does not load so many digits as {each.name} has into NUMERIC.")
     if found.type != each.type and each.type not in _ALSO.get(found.type, ()):
         what = f"has type {found.sql_name} which does not match the target type {each.sql_name}"
@@ -115,7 +117,7 @@ def _refuse_type(given: InputFile, each: Field, kind: Any) -> None:
         parts = {name.lower(): part for name, part in inner.children}
         for part in each.fields:
             if part.name.lower() in parts:
-                _refuse_type(given, part, parts[part.name.lower()])
+                _refuse_type(given, part, parts[part.name.lower()], options)
 
 
 # The first and the last value of types of which DuckDB has more: infinity, the year 20222, 24:00:00.
