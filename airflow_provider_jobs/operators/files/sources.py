@@ -125,9 +125,17 @@ def _check_stored(path: ObjectStoragePath, info: dict[str, Any]) -> None:
     :raises ConfigurationError: it has another name, no size, or a content encoding that is undone.
     """
     found = str(info.get("name") or path.path)
-    meant = {path.path.strip("/"), re.split(r"\?version_?id=", path.path, flags=re.IGNORECASE)[0].strip("/")}
-    if found.strip("/") not in meant:
+    name, version = _name_and_version(path.path)
+    if found.strip("/") not in {path.path.strip("/"), name.strip("/")}:
         raise ConfigurationError(f"{path} is {shown(found, 200)!r} to the store: rename the object")
+    if found.strip("/") != path.path.strip("/") and version not in (
+        info.get("VersionId"),
+        info.get("version_id"),
+    ):
+        raise ConfigurationError(
+            f"{path} names a version, and the store's client reads the newest: leave the version out, or copy"
+            " that one to an object of its own"
+        )
     if not isinstance(info.get("size"), int):
         raise ConfigurationError(
             f"{path}: the store does not say how long it is, so nothing could tell whether all of it was"
@@ -139,6 +147,12 @@ def _check_stored(path: ObjectStoragePath, info: dict[str, Any]) -> None:
             f"{path} has the content encoding {shown(encoding, 40)}, which the store's client undoes, so its"
             " size is not known; store it without one, as .gz"
         )
+
+
+def _name_and_version(path: str) -> tuple[str, str]:
+    """Return a path as S3 and Azure know it, and the version that stands behind it; empty if none does."""
+    name, *version = re.split(r"\?version_?id=", path, maxsplit=1, flags=re.IGNORECASE)
+    return name, "".join(version)
 
 
 def _encoding(info: dict[str, Any]) -> str:
@@ -181,10 +195,11 @@ class _Stored:
     def open(self, offset: int, *, anew: bool) -> Any:
         """Return a file without a cache: the default ones hold up to 50 MiB, and hide what comes too much.
 
-        From its beginning on an object of S3 comes in one request; ranges are for the rest of it.
+        From its beginning on an object of S3 comes in one request; ranges are for the rest of it, and for a
+        version of it, since that request asks for the newest.
         """
         fs = self._file_system(anew=anew)
-        if not offset and _is_streamed(fs):
+        if not offset and _is_streamed(fs) and not _name_and_version(self._path.path)[1]:
             return _Streamed(fs, self._path.path)
         file = fs.open(self._path.path, "rb", cache_type="none")
         if offset and file.seekable():

@@ -21,7 +21,7 @@ from tests.integration.sending import Sender
 from tests.integration.stores.servers import CONN_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from airflow_provider_jobs.core.sources.source import Reader, Source
     from airflow_provider_jobs.sandbox import Sandbox
@@ -171,6 +171,40 @@ class TestContentEncoding:
             assert everything(source_at("s3://tests/encoded.csv")) == content
         finally:
             s3_server.detach()
+
+
+class TestVersions:
+    """A version that a URL of S3 names is the one that is read, or none is."""
+
+    @pytest.fixture
+    def older(self, s3_server: Store) -> Iterator[str]:
+        """The URL of the older one of two versions."""
+        fs = s3_server.file_system()
+        enabled = {"Status": "Enabled"}
+        fs.makedirs("versioned", exist_ok=True)
+        fs.call_s3("put_bucket_versioning", Bucket="versioned", VersioningConfiguration=enabled)
+        older, _ = [
+            fs.call_s3("put_object", Bucket="versioned", Key="rows.csv", Body=content)["VersionId"]
+            for content in (CONTENT, CONTENT[::-1])
+        ]
+        yield f"s3://versioned/rows.csv?versionId={older}"
+        s3_server.detach()
+
+    def test_it_is_read_from_any_offset(self, older: str, s3_server: Store) -> None:
+        fs = s3_server.file_system()
+        fs.version_aware = True
+        s3_server.attach(fs)
+        source = source_at(older)
+        for offset in (0, 1, PIECE, len(CONTENT) - 1):
+            assert everything(source, offset) == CONTENT[offset:]
+        source.check()
+
+    def test_a_client_that_leaves_it_out_is_refused(self, older: str, s3_server: Store) -> None:
+        """As that of Airflow's own connections does: the newest version would be sent in its place."""
+        s3_server.attach()
+        for given in (older, ObjectStoragePath(older, conn_id=CONN_ID)):
+            with pytest.raises(ConfigurationError, match="names a version, and the store's client reads"):
+                sources_of(given, CONN_ID)
 
 
 class TestFailures:
