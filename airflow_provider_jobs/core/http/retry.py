@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import JobsError, SourceChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,7 +68,8 @@ class RetryPolicy:
     ) -> T:
         """Run a step until it succeeds, fails for good, or the budget is spent.
 
-        A step that is not idempotent is repeated only after errors that prove it had no effect.
+        A step that is not idempotent is repeated only after errors that prove it had no effect, and none that
+        has found its source changed: what it looks at stays what it was, until the task's retry.
 
         :raises JobsError: the last one of the step.
         """
@@ -81,7 +82,9 @@ class RetryPolicy:
             except JobsError as error:
                 failures += 1
                 may_have_happened = error.may_have_happened = may_have_happened or error.may_have_happened
-                if not error.retryable or (error.may_have_happened and not idempotent):
+                if not error.retryable or isinstance(error, SourceChanged):
+                    raise
+                if error.may_have_happened and not idempotent:
                     raise
                 delay = self.delay_seconds(failures, timing.random(), error.retry_after)
                 if failures >= self.attempts or delay > LONGEST_PAUSE_SECONDS:

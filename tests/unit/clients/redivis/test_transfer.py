@@ -222,6 +222,15 @@ def test_a_session_of_a_file_that_changed_is_forgotten(clock: Clock) -> None:
     assert memory.kept == {}
 
 
+def test_a_small_file_that_changed_is_not_sent_again(clock: Clock) -> None:
+    """Its source goes on to know what it was: eleven more attempts took six minutes."""
+    source = source_of(CONTENT)
+    source.size = 6  # type: ignore[misc]  # it has become shorter since it was looked at
+    with pytest.raises(SourceChanged):
+        send(clock, temporary(), *[OK] * 12, content=source)
+    assert not clock.pauses
+
+
 def test_what_a_foreign_storage_refuses_for_another_reason_ends_it(clock: Clock) -> None:
     with pytest.raises(ServiceError, match="400"):
         send(clock, temporary(f"{FOREIGN}/o"), refused(400))
