@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import glob
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.sources.source import FileSource, Source, drop
-from airflow_provider_jobs.core.sources.stored import Seen, StoredSource
+from airflow_provider_jobs.core.sources.stored import Seen, StoredSource, failure
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.files.places import in_store, opened
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow.sdk import ObjectStoragePath
 
 _WILDCARDS = "*?["
@@ -91,10 +94,61 @@ def _remote(path: ObjectStoragePath) -> dict[str, Source]:
     at = min(text.index(wildcard) for wildcard in _WILDCARDS if wildcard in text)
     before, _, _ = text[:at].rpartition("/")
     parent = type(path)(before + "/")
-    found = sorted((each for each in parent.glob(text[len(before) + 1 :]) if each.is_file()), key=str)
+    found = sorted((each for each, kind in _matching(parent, path) if _is_file(each, kind)), key=str)
     if not found:
         raise ConfigurationError(f"source {text} matches no object")
     return {str(each): _object(each) for each in found}
+
+
+def _matching(parent: ObjectStoragePath, pattern: ObjectStoragePath) -> Iterator[tuple[Any, str]]:
+    """Yield what matches a pattern, files or not, and what the store says that each is.
+
+    :raises JobsError: a folder could not be listed.
+    """
+    with _all_listed(parent.fs):
+        found = parent.fs.glob(pattern.path, detail=True)
+    for place, info in found.items():
+        yield parent.joinpath(place.removeprefix(parent.path).removeprefix("/")), str(info["type"])
+
+
+@contextmanager
+def _all_listed(fs: Any) -> Iterator[None]:
+    """See that all folders are listed that a search looks into: fsspec's leaves others out without a word."""
+    name = "_ls" if fs.async_impl else "ls"
+    list_folder, own, failures = getattr(fs, name), vars(fs).get(name), []
+
+    def note(folder: Any, error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            failures.append(failure(str(folder), error))
+
+    def ls(folder: Any, *how: Any, **more: Any) -> Any:
+        try:
+            return list_folder(folder, *how, **more)
+        except OSError as error:
+            note(folder, error)
+            raise
+
+    async def ls_async(folder: Any, *how: Any, **more: Any) -> Any:
+        try:
+            return await list_folder(folder, *how, **more)
+        except OSError as error:
+            note(folder, error)
+            raise
+
+    setattr(fs, name, ls_async if fs.async_impl else ls)  # no parameter of a search goes to every store's
+    try:
+        yield
+    finally:
+        vars(fs).pop(name, None)
+        if own:
+            setattr(fs, name, own)
+    for error in failures:
+        raise error
+
+
+def _is_file(path: ObjectStoragePath, kind: str) -> bool:
+    """Return True of a file, or of a link to one; fsspec takes whatever cannot be looked at for none."""
+    return kind == "file" or (kind != "directory" and path.is_file())
 
 
 def _as_written(text: str, path: Path | ObjectStoragePath) -> bool:

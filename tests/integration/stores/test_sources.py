@@ -14,7 +14,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.core.sources import stored
 from airflow_provider_jobs.core.sources.source import GzipSource
-from airflow_provider_jobs.errors import ConfigurationError, SourceChanged
+from airflow_provider_jobs.errors import ConfigurationError, JobsError, SourceChanged, TransportError
 from airflow_provider_jobs.operators.files import sources
 from airflow_provider_jobs.operators.files.sources import sources_of
 from tests.integration.sending import Sender
@@ -205,6 +205,34 @@ class TestVersions:
         for given in (older, ObjectStoragePath(older, conn_id=CONN_ID)):
             with pytest.raises(ConfigurationError, match="names a version, and the store's client reads"):
                 sources_of(given, CONN_ID)
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"), [(OSError(16, "Reduce"), TransportError), (PermissionError(), ConfigurationError)]
+)
+def test_a_folder_that_is_not_listed_is_not_left_out(
+    s3_server: Store, error: OSError, becomes: type[JobsError]
+) -> None:
+    """As S3 does when it is busy: fsspec's search goes on without it, and two of three days were sent."""
+    fs = s3_server.file_system()
+    for day in (1, 2, 3):
+        fs.pipe_file(f"tests/days/{day}/rows.csv", CONTENT)
+    listed, away = fs._lsdir, True
+
+    async def listing(path: str, *how: Any, **more: Any) -> Any:
+        if away and path.endswith("days/2"):
+            raise error
+        return await listed(path, *how, **more)
+
+    fs._lsdir = listing
+    s3_server.attach(fs)
+    try:
+        with pytest.raises(becomes, match="days/2 cannot be read"):
+            sources_of("s3://tests/days/*/rows.csv", CONN_ID)
+        away = False
+        assert len(sources_of("s3://tests/days/*/rows.csv", CONN_ID)) == 3
+    finally:
+        s3_server.detach()
 
 
 class TestFailures:

@@ -52,6 +52,34 @@ def test_an_object_is_read_from_any_offset(tmp_path: Path, store: Callable[[], A
         assert reader.read(100) == b"6789"
 
 
+def test_a_folder_that_cannot_be_listed_is_not_left_out(tmp_path: Path) -> None:
+    """The search of fsspec goes on without it. Folders and links to nothing are no files."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "rows.csv").write_bytes(b"0")
+        (tmp_path / name / "rows").symlink_to("nowhere")
+        (tmp_path / name / "linked.csv").symlink_to("rows.csv")
+        (tmp_path / name / "folder.csv").mkdir()
+    store = LocalFileSystem(skip_instance_cache=True)
+    listed = store.ls
+
+    def ls(path: str, *how: Any, **more: Any) -> Any:
+        if path.endswith(str(away)):
+            raise PermissionError(13, "Permission denied")
+        return listed(path, *how, **more)
+
+    store.ls = ls
+    conn_id = tmp_path.name
+    attach("file", conn_id, fs=store)
+    pattern = ObjectStoragePath(f"file://{tmp_path}/*/*", conn_id=conn_id)
+    away = "/b"
+    with pytest.raises(ConfigurationError, match=r"/b cannot be read: Permission denied"):
+        sources_of(pattern)
+    away = "/none"
+    assert [source.name for source in sources_of(pattern)] == ["linked.csv", "rows.csv"] * 2
+    assert store.ls is ls
+
+
 NAMES = st.text(st.sampled_from("ab?#:;%@&=~.* \t\r\n\\[]é"), min_size=1, max_size=8)
 
 
