@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, Reader, drop
-from airflow_provider_jobs.errors import ConfigurationError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.core.sources.source import Source
@@ -32,7 +32,7 @@ class GunzipSource:
 
     def open(self, offset: int = 0) -> Reader:
         """Return the text from an offset on: what lies before is decompressed too, and dropped."""
-        reader = _GunzipReader(self._inner.open(), self.name)
+        reader = _GunzipReader(self._inner)
         drop(reader, offset)
         return reader
 
@@ -58,18 +58,38 @@ class _Raw(io.RawIOBase):
 
 
 class _GunzipReader:
-    def __init__(self, inner: Reader, name: str) -> None:
-        self._inner = inner
-        self._name = name
-        self._text = gzip.GzipFile(fileobj=io.BufferedReader(_Raw(inner), BLOCK_BYTES), mode="rb")
+    """Reads text; where reading fails, the next try begins at byte 0: what was in buffers is lost."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._at = 0
+        self._failed = False
+        self._open()
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            return self._text.read(BLOCK_BYTES if size < 0 else size)
+            if self._failed:
+                self._go_on()
+            block = self._text.read(BLOCK_BYTES if size < 0 else size)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ConfigurationError(
-                f"{self._name} is compressed by gzip, and cannot be decompressed: {error}"
+                f"{self._source.name} is compressed by gzip, and cannot be decompressed: {error}"
             ) from None
+        except (JobsError, OSError):
+            self._failed = True
+            raise
+        self._at += len(block)
+        return block
+
+    def _open(self) -> None:
+        self._inner = self._source.open()
+        self._text = gzip.GzipFile(fileobj=io.BufferedReader(_Raw(self._inner), BLOCK_BYTES), mode="rb")
+
+    def _go_on(self) -> None:
+        self.close()
+        self._open()
+        drop(self._text, self._at)
+        self._failed = False
 
     def close(self) -> None:
         self._text.close()

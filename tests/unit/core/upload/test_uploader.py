@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_jobs.core.sources.csv_records import CsvForm
+from airflow_provider_jobs.core.sources.slices import joined
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, GzipSource, Media, Source
 from airflow_provider_jobs.core.upload import uploader
 from airflow_provider_jobs.core.upload.protocol import UNIT_BYTES
@@ -157,6 +162,27 @@ class TestUnknownSize:
         send(storage, source_of(content, sized=False, opener=Stuttering))
         assert storage.stored == content
         assert storage.clock.pauses == [1]
+
+    @pytest.mark.parametrize("begins", [0, 5, 100_000, 1_500_000])
+    def test_a_store_that_was_away_is_not_taken_for_a_broken_gzip_file(self, begins: int) -> None:
+        """Of files that are joined as text and compressed again: buffers lost what they had."""
+        text = random.Random(5).randbytes(2_000_000) + b"\n"  # noqa: S311 - the same in each run
+        packed = gzip.compress(text, 1)
+        away: list[str] = []
+
+        class Stored(io.BytesIO):
+            def read(self, size: int | None = -1, /) -> bytes:
+                if away and self.tell() >= begins:
+                    raise TransportError(away.pop())
+                return super().read(min(size or 0, 100_000))
+
+        source = source_of(packed, opener=lambda: Stored(packed))
+        sent = GzipSource(joined({"rows": source}, CsvForm(quote="")))
+        away += ["the store does not answer"] * 2
+        storage = Storage()
+        send(storage, sent)
+        assert gzip.decompress(storage.stored) == text
+        assert storage.clock.pauses == [1, 2]
 
     @pytest.mark.parametrize(
         ("size", "expected"),
