@@ -39,7 +39,7 @@ def folder_and_name(path: Any, conn_id: str | None, parameter: str = "results_pa
     :raises ConfigurationError: it is not one of them, or does not name a file.
     """
     whole = opened(path, conn_id, parameter)
-    if not whole.name:
+    if not whole.name or str(path).endswith("/"):
         raise ConfigurationError(f"{parameter} {shown(path, 200)!r} names no file")
     if not in_store(whole) and whole.is_dir():
         raise ConfigurationError(f"{parameter} {whole} is a folder: name a file in it")

@@ -54,8 +54,9 @@ def test_what_a_path_is() -> None:
     for wrong in (7, None, ["a"]):
         with pytest.raises(ConfigurationError, match="results_path is a"):
             opened(wrong, None)
-    with pytest.raises(ConfigurationError, match="names no file"):
-        folder_and_name("/", None)
+    for nothing in ("/", "/nowhere/out/", "s3://bucket", "s3://bucket/out/"):
+        with pytest.raises(ConfigurationError, match="names no file"):
+            folder_and_name(nothing, None)
 
 
 def test_a_store_gets_files_once_all_are_whole(tmp_path: Path, scratch: Path) -> None:
