@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import re
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from fsspec.utils import glob_translate
 
 from airflow_provider_jobs.core.sources.source import FileSource, Source, drop
 from airflow_provider_jobs.core.sources.stored import Seen, StoredSource, failure
@@ -103,47 +104,33 @@ def _remote(path: ObjectStoragePath) -> dict[str, Source]:
 def _matching(parent: ObjectStoragePath, pattern: ObjectStoragePath) -> Iterator[tuple[Any, str]]:
     """Yield what matches a pattern, files or not, and what the store says that each is.
 
+    fsspec's own search leaves out a folder that cannot be listed, without a word.
+
     :raises JobsError: a folder could not be listed.
     """
-    with _all_listed(parent.fs):
-        found = parent.fs.glob(pattern.path, detail=True)
-    for place, info in found.items():
-        yield parent.joinpath(place.removeprefix(parent.path).removeprefix("/")), str(info["type"])
+    rest = pattern.path.removeprefix(parent.path).strip("/")
+    depth = None if "**" in rest else rest.count("/") + 1
+    matches = re.compile(glob_translate(pattern.path)).match
+    for place, kind in _walked(parent.fs, parent.path, depth):
+        if matches(place):
+            yield parent.joinpath(place.removeprefix(parent.path).removeprefix("/")), kind
 
 
-@contextmanager
-def _all_listed(fs: Any) -> Iterator[None]:
-    """See that all folders are listed that a search looks into: fsspec's leaves others out without a word."""
-    name = "_ls" if fs.async_impl else "ls"
-    list_folder, own, failures = getattr(fs, name), vars(fs).get(name), []
-
-    def note(folder: Any, error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError | NotADirectoryError):
-            failures.append(failure(str(folder), error))
-
-    def ls(folder: Any, *how: Any, **more: Any) -> Any:
-        try:
-            return list_folder(folder, *how, **more)
-        except OSError as error:
-            note(folder, error)
-            raise
-
-    async def ls_async(folder: Any, *how: Any, **more: Any) -> Any:
-        try:
-            return await list_folder(folder, *how, **more)
-        except OSError as error:
-            note(folder, error)
-            raise
-
-    setattr(fs, name, ls_async if fs.async_impl else ls)  # no parameter of a search goes to every store's
+def _walked(fs: Any, folder: str, depth: int | None) -> Iterator[tuple[str, str]]:
+    """Yield what is in a folder, and in folders of it so many levels deep; None has no end."""
+    folder = folder.rstrip("/")
     try:
-        yield
-    finally:
-        vars(fs).pop(name, None)
-        if own:
-            setattr(fs, name, own)
-    for error in failures:
-        raise error
+        listing = fs.ls(folder, detail=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise failure(folder, error) from None
+    for info in listing:
+        place, kind = info["name"].rstrip("/"), str(info["type"])
+        if place != folder:  # some stores have an object of the folder's own name
+            yield place, kind
+            if kind == "directory" and depth != 1:
+                yield from _walked(fs, place, depth and depth - 1)
 
 
 def _is_file(path: ObjectStoragePath, kind: str) -> bool:
