@@ -298,6 +298,15 @@ class TestLoad:
         assert len(shop.requests("tables.delete")) == 1
         assert BigQueryHook().get_first("SELECT SUM(n) FROM shop.numbers") == (11,)
 
+    def test_the_load_of_a_run_that_was_deleted_is_not_this_runs(self, shop: Lab) -> None:
+        """The run that is made again has the same ids: its table goes before its own first load."""
+        task = {"force_delete": True, "schema_fields": [{"name": "n", "type": "INT64"}]}
+        later = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=15)
+        append = {**task, "write_disposition": "WRITE_APPEND"}
+        for run in (TaskRun(), TaskRun(started=later)):
+            assert perform(self.load(shop, **append), run.context())["row_count"] == 2
+        assert BigQueryHook().get_first("SELECT SUM(n) FROM shop.numbers") == (11,)
+
     @both
     def test_the_largest_value_is_the_result(self, shop: Lab, *, deferrable: bool) -> None:
         schema = [{"name": "n", "type": "INT64"}]

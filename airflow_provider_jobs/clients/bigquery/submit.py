@@ -21,6 +21,7 @@ from airflow_provider_jobs.errors import (
     JobsError,
     NotFoundError,
     OutageError,
+    ProtocolError,
     ServiceError,
 )
 from airflow_provider_jobs.jobs import JobState, JobStatus
@@ -90,26 +91,56 @@ def submit_once(api: BigQueryUploads, request: JobRequest) -> Submission:
 def was_submitted(api: BigQueryApi, request: JobRequest) -> bool:
     """Return True if there is a job of the work, whatever has become of it, wherever it is.
 
-    :raises ConfigurationError: nobody can say: it may be in any location, and its account may not list jobs.
+    That of a run which was deleted, and made again under the same name, is another work's.
+
+    :raises ConfigurationError: nobody can say: it may be in any location, and its account may not list jobs,
+        or there are too many.
+    :raises OutageError: a later attempt has made the job: this one is over.
+    :raises ProtocolError: BigQuery could not see a location, which may have it.
     """
-    for key in (request.key, request.key_before):
-        if not key:
-            continue
-        reference = next(_references(request, check_job_id(key)))
-        if api.find_job(reference):
+    keys = [check_job_id(key) for key in (request.key, request.key_before) if key]
+    return any(_was_made(api, request, key) for key in keys)
+
+
+def _was_made(api: BigQueryApi, request: JobRequest, key: str) -> bool:
+    for reference in _references(request, key):
+        job = api.find_job(reference)
+        if job is None:
+            break
+        if _is_ours(api, request, job, job_status(job)):
             return True
-        if request.location or request.first:
-            continue
-        try:
-            if _search(api, reference["jobId"], request.scope):
-                return True
-        except ServiceError as error:
-            if error.retryable:
-                raise
+    if request.location or request.first:
+        return False
+    bounded = request.not_before and not _is_untold(api, request)
+    try:
+        return _is_listed(api, key, request.scope, api.service_time(request.not_before) if bounded else None)
+    except ServiceError as error:
+        if error.retryable:
+            raise
+        raise ConfigurationError(
+            f"whether an earlier attempt has made a job of the id {key}_… cannot be found out: "
+            f"it may be in any location, and jobs cannot be listed: give location ({error})"
+        ) from error
+
+
+def _is_listed(api: BigQueryApi, key: str, project: str, since: float | None) -> bool:
+    """Return True if a list shows a job of this key; an error if it does not show all jobs there are."""
+    hidden: set[str] = set()
+    for number, page in enumerate(_listed(api, project, since)):
+        if number == _SEARCH_PAGES:
             raise ConfigurationError(
-                f"whether an earlier attempt has made the job {reference['jobId']} cannot be found out: "
-                f"it may be in any location, and jobs cannot be listed: give location ({error})"
-            ) from error
+                f"whether an earlier attempt has made a job of the id {key}_… cannot be found out: it may be "
+                f"in any location, and there are more than {_SEARCH_PAGES * _SEARCH_PAGE_JOBS} jobs to look "
+                "through: give location"
+            )
+        for _, job_id, _job in listed_jobs(page):
+            beginning, _, attempt = job_id.rpartition("_")
+            if beginning == key and attempt.isdecimal():
+                return True
+        unseen = page.get("unreachable")
+        hidden.update(map(str, unseen if isinstance(unseen, list) else ()))
+    if hidden:
+        raise ProtocolError(f"jobs.list could not see {', '.join(sorted(hidden))}")
     return False
 
 
@@ -142,9 +173,12 @@ def _is_ours(api: BigQueryApi, request: JobRequest, job: Mapping[str, Any], stat
             f"{status.ref} was made by attempt {maker} of the task: attempt {request.try_number} is over, "
             "and leaves it alone"
         )
-    # A run that begins after now has another clock than we: that says nothing of a job of an earlier attempt.
-    untold = not request.first and request.not_before > api.timing.now() + _DATE_SECONDS
-    return untold or _created_since(api, status, request.not_before)
+    return _is_untold(api, request) or _created_since(api, status, request.not_before)
+
+
+def _is_untold(api: BigQueryApi, request: JobRequest) -> bool:
+    """Return True if the run begins after now: another clock, which tells nothing of earlier attempts."""
+    return not request.first and request.not_before > api.timing.now() + _DATE_SECONDS
 
 
 def _created_since(api: BigQueryApi, status: JobStatus, ours: float) -> bool:
@@ -231,15 +265,19 @@ def listed_location(api: BigQueryApi, job_id: str, project: str, since: float | 
 
 
 def _search(api: BigQueryApi, job_id: str, project: str, since: float | None = None) -> str | None:
-    pages = api.list_job_pages(
-        project,
-        maxResults=_SEARCH_PAGE_JOBS,
-        projection="minimal",
-        minCreationTime=int(since * 1000) if since else None,
-        fields="nextPageToken,jobs(jobReference)",
-    )
-    for _, page in zip(range(_SEARCH_PAGES), pages, strict=False):
+    for _, page in zip(range(_SEARCH_PAGES), _listed(api, project, since), strict=False):
         for location, listed_id, _job in listed_jobs(page):
             if listed_id == job_id:
                 return location
     return None
+
+
+def _listed(api: BigQueryApi, project: str, since: float | None) -> Iterator[dict[str, Any]]:
+    """Return the pages of all jobs of a project, whatever their location; since then, by BigQuery's clock."""
+    return api.list_job_pages(
+        project,
+        maxResults=_SEARCH_PAGE_JOBS,
+        projection="minimal",
+        minCreationTime=int(since * 1000) if since else None,
+        fields="nextPageToken,unreachable,jobs(jobReference)",
+    )

@@ -13,6 +13,7 @@ from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobsError,
     NotFoundError,
+    ProtocolError,
     ServiceError,
     TransportError,
 )
@@ -169,3 +170,42 @@ class TestWasSubmitted:
         client, replay = client_of(clock, "not_found")
         assert not client.was_submitted(JobRequest(scope="p", key="j", body={}, first=True))
         assert replay.asked == ["GET p/jobs/j_0"]
+
+    def test_a_job_of_a_run_that_was_deleted_is_passed_over(self, clock: Clock) -> None:
+        """The run has the same ids: it makes the next job of the id, and a retry asks for that one."""
+        request = JobRequest(scope="p", key="j", body={}, location="EU", not_before=1_700_000_001.0)
+        client, replay = client_of(clock, made("DONE"), "not_found")
+        assert not client.was_submitted(request)
+        assert replay.asked == ["GET p/jobs/j_0", "GET p/jobs/j_1"]
+        client, _ = client_of(clock, made("DONE"), made("DONE", 1_700_000_002_000))
+        assert client.was_submitted(request)
+
+    def test_jobs_are_listed_from_the_runs_beginning_on(self, clock: Clock) -> None:
+        """Whatever number the job has; one of the same beginning is another's."""
+        clock.time += 3600
+        there = {"projectId": "p", "jobId": "j_1", "location": "asia-east1"}
+        pages: list[Any] = [{"jobs": [job("j_x"), job("j_")], "nextPageToken": "t"}, {"jobs": []}]
+        request = JobRequest(scope="p", key="j", body={}, not_before=1_700_000_000.0)
+        client, replay = client_of(clock, "not_found", *pages)
+        assert not client.was_submitted(request)
+        assert [each["minCreationTime"] for each in replay.params[1:]] == [1_700_000_000_000] * 2
+        client, _ = client_of(clock, "not_found", pages[0], {"jobs": [{"jobReference": there}]})
+        assert client.was_submitted(request)
+
+    def test_a_run_that_has_another_clock_bounds_no_list(self, clock: Clock) -> None:
+        client, replay = client_of(clock, "not_found", {})
+        assert not client.was_submitted(JobRequest("p", "j", {}, not_before=clock.time + 3600))
+        assert "minCreationTime" not in replay.params[1]
+
+    def test_a_list_that_is_not_read_to_its_end_says_nothing(self, clock: Clock) -> None:
+        pages = [{"jobs": [job("other")], "nextPageToken": f"t{number}"} for number in range(99)]
+        client, replay = client_of(clock, "not_found", *pages)
+        with pytest.raises(ConfigurationError, match="more than 20000 jobs to look through: give"):
+            client.was_submitted(JobRequest("p", "j", {}))
+        assert len(replay.sent) == 1 + 20 + 1  # one more tells that there is more
+
+    def test_a_list_without_one_of_its_locations_says_nothing(self, clock: Clock) -> None:
+        client, _ = client_of(clock, "not_found", {"jobs": [job("other")], "unreachable": ["asia-east1"]})
+        with pytest.raises(ProtocolError, match="asia-east1") as caught:
+            client.was_submitted(JobRequest("p", "j", {}))
+        assert caught.value.retryable
