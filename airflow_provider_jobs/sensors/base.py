@@ -172,7 +172,9 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         if not isinstance(event, dict) or "outcome" not in event:
             self.log.warning("Airflow has resumed the sensor without an event of ours: looking again")
             return self._found_or_defer(context)
-        if event["outcome"] == "deadline":
+        if event["outcome"] == "deadline":  # perhaps the triggerer was away, and what is waited for is there
+            if (found := self.poke(context)).is_done:
+                return found.xcom_value
             raise self._overdue()
         if event["outcome"] == "error":
             if not event["retryable"]:

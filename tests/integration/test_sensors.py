@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
 
 import airflow.sdk.bases.sensor
 import pytest
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    TaskDeferred,
 )
 
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor
-from tests.integration.task_run import TaskRun, perform
+from tests.integration.task_run import TaskRun, perform, run_trigger
 
 if TYPE_CHECKING:
     from tests.integration.lab import Lab
@@ -106,6 +109,22 @@ def test_job_sensor_times_out(lab: Lab, deferrable: bool) -> None:
         with pytest.raises(AirflowSensorTimeout):
             sense(BigQueryJobSensor, job=reference, deferrable=deferrable, timeout=0.5)
     lab.client.cancel_job(reference["job_id"], location="US")
+
+
+def test_a_job_that_ended_while_no_triggerer_ran_is_found_after_the_timeout(lab: Lab) -> None:
+    """As by a sensor that is rescheduled: it looks before it gives up."""
+    with lab.slow_jobs(seconds=1.0):
+        reference = submit()
+        sensor = BigQueryJobSensor(task_id="sensor", job=reference, deferrable=True, timeout=30)
+        context = TaskRun().context()
+        with pytest.raises(TaskDeferred) as caught:
+            sensor.execute(context)
+        deque(lab.client.get_query_results(reference["job_id"], location="US"), 0)  # its end
+    caught.value.trigger.deadline = time.time() - 1.0  # now it runs again
+    fired, _ = run_trigger(caught.value, context)
+    assert fired.payload == {"refs": ANY, "adopted": False, "carried": {}, "outcome": "deadline"}
+    found = BigQueryJobSensor(task_id="sensor", job=reference).execute_complete(context, fired.payload)
+    assert found["state"] == "succeeded"
 
 
 def test_job_sensor_reschedules(lab: Lab) -> None:

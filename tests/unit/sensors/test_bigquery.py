@@ -216,7 +216,7 @@ class TestDeferring:
 
     def test_time_that_is_up_is_a_timeout(self) -> None:
         with pytest.raises(AirflowSensorTimeout):
-            sensor().execute_complete(context(), {"outcome": "deadline"})
+            sensor(status("running")).execute_complete(context(), {"outcome": "deadline"})
 
     def test_an_error_that_cannot_be_mended_fails(self) -> None:
         told = {"outcome": "error", "message": "gone", "retryable": False}
