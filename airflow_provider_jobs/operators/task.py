@@ -31,6 +31,17 @@ _END = (
     *("execute_complete", "ended", "completed", "result", "summary", "summary_of", "xcoms"),
     *("look", "poke", "statuses"),  # of sensors
 )
+#: What templates ask Airflow for, and a triggerer is not told: it never gets an answer.
+_UNTOLD = {
+    "xcom_pull": "a triggerer cannot pull XComs into templates",
+    **{
+        name: f"a triggerer is not told {name}"
+        for name in (
+            *("prev_start_date_success", "prev_end_date_success", "prev_data_interval_start_success"),
+            *("prev_data_interval_end_success", "get_previous_dagrun", "inlet_events"),
+        )
+    },
+}
 
 
 class ServiceTask(TemplatedTask):
@@ -216,7 +227,8 @@ def why_on_worker(task: ServiceTask) -> str | None:
         arguments = _arguments(task)
     except TypeError as error:
         return f"a triggerer cannot be told its arguments: {error}"
-    return "a triggerer cannot pull XComs into templates" if "xcom_pull" in arguments else None
+    untold = next((name for name in _UNTOLD if name in arguments), None)
+    return untold and _UNTOLD[untold]
 
 
 def _arguments(task: ServiceTask) -> str:

@@ -40,6 +40,8 @@ SUBMITS_AT_ONCE = 8
 POLLS_AT_ONCE = 16
 #: Tasks of one connection that are ended at once, each by what it asks of jobs that have succeeded.
 ENDS_AT_ONCE = 16
+#: Tasks of one triggerer whose templates are rendered at once.
+RENDERED_AT_ONCE = 4
 #: How long a connection may fail to be looked up: Airflow says "not found" of one it could not ask for, too.
 LOOK_UP_SECONDS = 120.0
 #: Services of which each look counts against a limit: they are looked at at the poll interval only.
@@ -157,10 +159,25 @@ class Lease(Generic[T]):
         self.give_back()
 
 
-#: Where templates of tasks without a worker are rendered.
-rendering = Lane(4)
+#: Where templates of tasks without a worker are rendered: one lane, until something hangs in it.
+_rendering = [Lane(RENDERED_AT_ONCE)]
 connections: Shelf[Connection] = Shelf()
 groups: Shelf[SharedGroup] = Shelf(SharedGroup.close)
+
+
+async def rendered(step: Callable[[], T], seconds: float) -> T:
+    """Return what a step returns that renders templates.
+
+    :raises OutageError: it takes longer. What hangs then may never end, and leaves others its place.
+    """
+    lane = _rendering[0]
+    try:
+        async with asyncio.timeout(seconds):
+            return await lane.run(step)
+    except TimeoutError:
+        if lane is _rendering[0]:
+            _rendering[0] = Lane(RENDERED_AT_ONCE)
+        raise OutageError(f"its templates were not rendered within {seconds:g} s") from None
 
 
 async def connection_of(trigger: Sharer) -> Lease[Connection]:

@@ -75,10 +75,9 @@ class StartTrigger(JobTrigger):
             raise OutageError("Airflow did not hand the task to its trigger")
         attempt = await self._attempt(ti)
         ti.max_tries = attempt["max_tries"]
-        async with asyncio.timeout(RENDER_SECONDS):
-            operator, context = await sharing.rendering.run(
-                in_this_context(self._rendered, ti, attempt["since"])
-            )
+        operator, context = await sharing.rendered(
+            in_this_context(self._rendered, ti, attempt["since"]), RENDER_SECONDS
+        )
         self.service, self.hook_args = operator.service, operator.hook_args()
         self.poll_interval = operator.poll_interval
         if until := getattr(self, "timeout_after", None):

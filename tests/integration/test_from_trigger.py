@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,6 +23,7 @@ from airflow_provider_jobs.operators.bigquery import (
     BigQueryUploadOperator,
 )
 from airflow_provider_jobs.transfers.bigquery_to_gcs import BigQueryToGCSOperator
+from airflow_provider_jobs.triggers import start
 from airflow_provider_jobs.triggers.start import attempt_after
 from tests.integration.task_log import check_told, lines_of
 from tests.integration.task_run import TaskRun, perform
@@ -173,6 +176,25 @@ def test_what_goes_wrong_before_there_is_a_job_begins_anew_on_a_worker(
     assert task.execute_complete(TaskRun().context(), event.payload)["state"] == "succeeded"
 
 
+def test_templates_that_wait_for_ever_hold_up_no_other_task(
+    lab: Lab, xcoms: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Airflow does not answer what a triggerer may not ask: the thread that has asked never ends."""
+    answer = threading.Event()
+    monkeypatch.setattr(RuntimeTaskInstance, "get_dagrun_state", lambda *_: answer.wait())
+    monkeypatch.setattr(start, "RENDER_SECONDS", 0.2)
+    sql = "SELECT '{{ ti.get_dagrun_state('other', 'run') }}'"
+    try:
+        for _ in range(6):
+            assert fired(start_trigger(dag_of(sql), TaskRun())).payload["outcome"] == "begin"
+        told = [line for line in lines_of(capsys) if line.startswith("the task begins anew on a worker")]
+        assert told == ["the task begins anew on a worker: its templates were not rendered within 0.2 s"] * 6
+        monkeypatch.setattr(start, "RENDER_SECONDS", 60.0)
+        assert isinstance(fired(start_trigger(dag_of(), TaskRun())), TaskSuccessEvent)
+    finally:
+        answer.set()
+
+
 def test_a_failed_job_fails_on_a_worker(lab: Lab, xcoms: dict[str, Any]) -> None:
     event = fired(start_trigger(dag_of("SELECT ERROR('x')"), TaskRun()))
     task = BigQueryQueryOperator(task_id="task", sql="SELECT 1", poll_interval=0.5)
@@ -234,6 +256,7 @@ def nothing(_: Any) -> None:
         {"pre_execute": nothing},
         {"parameters": {"day": TaskRun().started}},
         {"sql": "SELECT {{ ti.xcom_pull('x') }}"},
+        {"labels": {"since": "{{ prev_data_interval_end_success }}"}},
     ],
 )
 def test_what_a_triggerer_cannot_do_begins_on_a_worker(parameters: dict[str, Any]) -> None:
@@ -258,6 +281,7 @@ def test_a_mapped_task_begins_on_a_worker() -> None:
     ("sql", "reason"),
     [
         ("SELECT {{ ti.xcom_pull('x') }} AS x", "a triggerer cannot pull XComs into templates"),
+        ("SELECT '{{ prev_start_date_success }}' AS x", "a triggerer is not told prev_start_date_success"),
         ("of another task", "a triggerer cannot be told its arguments: "),
         ("mapped", "it is mapped"),
         (SQL, None),
@@ -277,7 +301,7 @@ def test_the_log_says_why_a_task_began_on_a_worker(
     dag.resolve_template_files()
     context = TaskRun().context()
     context["ti"].xcom_pull = lambda *_, **__: 1
-    context |= {"ds": "2026-01-01", "params": {"count": 3}}
+    context |= {"ds": "2026-01-01", "params": {"count": 3}, "prev_start_date_success": None}
     task: Any = mapped.unmap({"sql": "SELECT 1"}) if sql == "mapped" else dag.get_task("task")
     if sql == "of another task":
         task.sql = "SELECT 1"  # as Airflow resolves it
