@@ -133,15 +133,21 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
         client, search = self.client(), self._search()
         if not search.ended(client):
             return None
-        jobs = list(search.found(client))
-        failed = [job for job in jobs if job.state is not JobState.SUCCEEDED]
+        job_count = failed_count = 0
+        failed: list[JobStatus] = []  # the first of them: there may be a hundred thousand
+        for job in search.found(client):
+            job_count += 1
+            if job.state is not JobState.SUCCEEDED:
+                failed_count += 1
+                failed += [job] if failed_count <= several.MOST_LISTED else []
         if failed and not self.allow_failed:
-            names = several.names([job.ref for job in failed])
-            self.log.error("%d of %d jobs failed: %s", len(failed), len(jobs), names)
+            more = f" and {failed_count - len(failed)} more" if failed_count > len(failed) else ""
+            names = several.names([job.ref for job in failed]) + more
+            self.log.error("%d of %d jobs failed: %s", failed_count, job_count, names)
             self.seen_job = several.summary(failed[:1], self.summary, self.together)
             raise failure(client, failed[:1], self.together)
-        self.log.info("%d jobs have ended, %d of them without success", len(jobs), len(failed))
-        return {"job_count": len(jobs), "failed_job_count": len(failed)}
+        self.log.info("%d jobs have ended, %d of them without success", job_count, failed_count)
+        return {"job_count": job_count, "failed_job_count": failed_count}
 
     def trigger(self, **shared: Any) -> JobsTrigger:
         """Return what searches for the jobs."""

@@ -17,8 +17,10 @@ from airflow.providers.common.compat.sdk import (
     TaskDeferred,
 )
 
+from airflow_provider_jobs.core.several import MOST_LISTED
 from airflow_provider_jobs.operators.bigquery import BigQueryQueryOperator
 from airflow_provider_jobs.sensors.bigquery import BigQueryJobSensor, BigQueryJobsSensor
+from tests.integration.task_log import lines_of
 from tests.integration.task_run import TaskRun, perform, run_trigger
 
 if TYPE_CHECKING:
@@ -173,6 +175,19 @@ def test_jobs_sensor_fails_when_one_failed(lab: Lab, deferrable: bool) -> None:
         sense(BigQueryJobsSensor, deferrable=deferrable, **arguments)
     found = sense(BigQueryJobsSensor, deferrable=deferrable, allow_failed=True, **arguments)
     assert found == {"job_count": 2, "failed_job_count": 1}
+
+
+def test_jobs_sensor_names_the_first_of_many_failed_jobs(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A filter may match a hundred thousand: neither the line nor the memory grows with them."""
+    for number in range(MOST_LISTED + 2):
+        submit("SELECT ERROR('out of stock')", task_id=f"t{number}", job_id=f"night{number}")
+    with pytest.raises(AirflowFailException, match="out of stock"):
+        sense(BigQueryJobsSensor, job_id_prefix="night", deferrable=False)
+    [line] = [line for line in lines_of(capsys) if "jobs failed: " in line]
+    assert line.startswith("22 of 22 jobs failed: ")
+    assert (line.count(":night"), line.endswith(" and 2 more")) == (MOST_LISTED, True)
 
 
 @MODES
