@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.bigquery import flow
-from airflow_provider_jobs.clients.bigquery.names import check_job_id, table_reference
+from airflow_provider_jobs.clients.bigquery.names import check_job_id, check_labels, table_reference
 from airflow_provider_jobs.clients.bigquery.search import JobSearch, TableSearch
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.errors import ConfigurationError
@@ -154,12 +154,10 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
         return JobsTrigger(search=self._search().to_json(), **shared)
 
     def _search(self) -> JobSearch:
-        if not isinstance(self.labels or {}, Mapping):
-            raise ConfigurationError(f"labels is a {type(self.labels).__name__}: a mapping is needed")
         return JobSearch(
             project=self.project_id or None,
             job_id_prefix=self.job_id_prefix,
-            labels=dict(self.labels or {}),
+            labels=check_labels(self.labels or None, "labels"),
             parent_job_id=self.parent_job_id,
             min_creation_time=_milliseconds("min_creation_time", self.min_creation_time),
             max_creation_time=_milliseconds("max_creation_time", self.max_creation_time),

@@ -159,6 +159,16 @@ def test_jobs_sensor_waits_for_every_match(lab: Lab, deferrable: bool) -> None:
 
 
 @MODES
+def test_jobs_sensor_takes_labels_as_operators_do(lab: Lab, deferrable: bool) -> None:
+    """A number is its text; what no job can have is refused, and not waited for."""
+    labels: dict[str, Any] = {"batch": 7}
+    submit(labels=labels)
+    assert sense(BigQueryJobsSensor, labels=labels, deferrable=deferrable)["job_count"] == 1
+    with pytest.raises(AirflowFailException, match="labels: 'Night', value of the label 'batch', is not one"):
+        sense(BigQueryJobsSensor, labels={"batch": "Night"}, deferrable=deferrable)
+
+
+@MODES
 def test_jobs_sensor_waits_until_there_are_enough(lab: Lab, deferrable: bool) -> None:
     submit(task_id="one", job_id="night")
     with pytest.raises(AirflowSensorTimeout):
