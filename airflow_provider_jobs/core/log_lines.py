@@ -27,7 +27,16 @@ def called(ref: JobRef, refs: Sequence[JobRef]) -> str:
     """Return what lines after the first call a job; that one has its id."""
     if len(refs) < 2 or ref not in refs:  # noqa: PLR2004 - one job has no number
         return "the job"
-    return f"job {refs.index(ref) + 1} of {len(refs)}"
+    return _numbered(refs.index(ref), refs)
+
+
+def called_each(refs: Sequence[JobRef]) -> list[str]:
+    """Return what these lines call all of these jobs, without a search for each."""
+    return ["the job"] if len(refs) == 1 else [_numbered(index, refs) for index in range(len(refs))]
+
+
+def _numbered(index: int, refs: Sequence[JobRef]) -> str:
+    return f"job {index + 1} of {len(refs)}"
 
 
 def begun_lines(status: JobStatus, refs: Sequence[JobRef], verb: str, what: str = "") -> Iterator[str]:

@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.log_lines import called, outcome_line, skipped_lines
+from airflow_provider_jobs.core.log_lines import called_each, outcome_line, skipped_lines
 from airflow_provider_jobs.core.wait.single import concerns_job
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import ConfigurationError, DeadlineExceeded, JobsError, NotFoundError
@@ -141,11 +141,12 @@ class _Trigger(BaseTrigger):
                 deadline=self.deadline,
                 tell=partial(self.logger().info, "%s"),  # one logger for all triggers, not one for each
             )
-            return await _all([wait(ref, name=self._called(ref)) for ref in refs])
+            names = self._names(refs)
+            return await _all([wait(ref, name=name) for ref, name in zip(refs, names, strict=True)])
 
-    def _called(self, ref: JobRef) -> str:
-        """Return what the lines of the wait call a job."""
-        return str(ref)
+    def _names(self, refs: Sequence[JobRef]) -> list[str]:
+        """Return what the lines of the wait call the jobs."""
+        return [str(ref) for ref in refs]
 
     async def _until_first_poll(self) -> None:
         # Never longer than that: the clock of the worker who said it may be ahead of ours.
@@ -227,9 +228,9 @@ class JobTrigger(_Trigger):
             raise
         yield TaskSuccessEvent() if over else TriggerEvent({**self._handed_back(), **event})
 
-    def _called(self, ref: JobRef) -> str:
-        """Return what the lines of the wait call a job: who submitted it has named it in full."""
-        return called(ref, self.refs)
+    def _names(self, refs: Sequence[JobRef]) -> list[str]:
+        """Return what the lines of the wait call the jobs: who submitted them has named them in full."""
+        return called_each(refs)
 
     async def on_kill(self) -> None:
         """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.

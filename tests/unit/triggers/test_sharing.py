@@ -47,6 +47,21 @@ def counted(triggers: list[Any], client: Any) -> list[int]:
     return opened
 
 
+def test_many_jobs_of_one_task_are_not_compared_with_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of ten thousand files that took the event loop of all triggers ten seconds."""
+    compared = 0
+
+    def same(one: JobRef, other: object) -> bool:
+        nonlocal compared
+        compared += 1
+        return isinstance(other, JobRef) and one.id == other.id
+
+    monkeypatch.setattr(JobRef, "__eq__", same)
+    told = run(event_of(job_trigger(FakeClient(looks=(status(),)), *REFS)))
+    assert (told["outcome"], len(told["statuses"])) == ("ended", len(REFS))
+    assert compared < 20 * len(REFS)
+
+
 def nothing_is_left() -> bool:
     return sharing.groups.items() == {} and sharing.connections.items() == {}
 
