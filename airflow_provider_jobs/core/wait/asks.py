@@ -95,14 +95,15 @@ class Asks:
             self._hear(key, answer)
             self._changed.notify_all()
         pause = self._jobs.failed_ask_pause if outage else self._jobs.ask_pause
-        self._jobs.timing.sleep(max(0.0, began + pause - self._jobs.timing.now()))
+        left = began + pause - self._jobs.timing.now()
+        self._jobs.timing.sleep(max(0.0, min(left, pause)))  # the clock may have been set back
 
     def _note(self, key: Key, outage: JobsError | None) -> None:
         """Note when a job has its next turn: one that could not be asked for at once, and only once."""
         again = outage and not self.turns.get(key, _FIRST)[1]
         self.turns[key] = 0 if again else next(self._turn), bool(outage)
         self._quiet_until.pop(key, None)
-        if outage:
-            self._quiet_until[key] = self._jobs.timing.now() + asked_pause(outage)
+        if outage and (pause := asked_pause(outage)):
+            self._quiet_until[key] = self._jobs.timing.now() + pause
         if isinstance(outage, ServiceError) and outage.status < _SERVER_ERRORS:
             self._queue.clear()  # it is us whom the service does not want just now

@@ -334,7 +334,7 @@ class _WatchedList:
         if not self._cost.failures:
             log.warning("no list of %s, so single jobs are asked for: %s", self._name, failure)
         self._cost.failed(for_good=for_good)
-        self._not_before = self._jobs.timing.now() + asked_pause(failure)
+        self._not_before = (pause := asked_pause(failure)) and self._jobs.timing.now() + pause
         return set(self._watched)
 
     def _hear_ended(self, pages: Iterator[Page], wanted: Mapping[Key, JobRef], due: set[Key]) -> bool:

@@ -317,6 +317,29 @@ def test_a_pause_that_is_asked_for_is_kept() -> None:
     until(lambda: told(listing.statuses(refs("a", "b"))), {"a": "RUNNING", "b": "RUNNING"})
 
 
+def test_a_clock_that_is_set_back_stops_nobody() -> None:
+    """Neither the thread that asks at that moment, nor what had failed before."""
+    now = [86_400.0]
+    pauses: list[float] = []
+    jobs = Jobs(active=["a", "b"], out=DOWN, errors={"a": DOWN}, ask_pause=0.2, failed_ask_pause=1.0)
+    jobs.timing = Timing(now=lambda: now[0], sleep=pauses.append)
+    listing = Listing(jobs)
+    assert told(listing.statuses(refs("a", "b"))) == {"a": "TransportError", "b": "ACTIVE"}
+    at_rest(listing)
+    now[0], jobs.out, jobs.errors = 1000.0, None, {}
+    until(lambda: told(listing.statuses(refs("a", "b"))), {"a": "RUNNING", "b": "RUNNING"})
+    jobs.gates["x"] = threading.Event()
+    jobs.begun.clear()
+    look = threading.Thread(target=listing.statuses, args=(refs("x"),))
+    look.start()
+    assert jobs.begun.wait(PATIENCE)
+    now[0] = 0.0
+    jobs.gates["x"].set()
+    look.join(PATIENCE)
+    until(lambda: {str(len(pauses)): ""}, {str(len(jobs.asked)): ""})
+    assert max(pauses) <= 1.0
+
+
 def test_an_outage_hears_from_us_seldom() -> None:
     """A thread that has failed pauses; one that has an answer only as long as the rate bids."""
     pauses: list[float] = []
