@@ -64,10 +64,11 @@ class Waiter:
             self.trouble = str(news)
             return False
         self.answered_at, self.trouble, self.failing_since = now, None, None
+        self.vendor_state = news.vendor_state
         if news.state is self.state:
             return False
         begins = self.state is None and not news.state.ended
-        self.state, self.vendor_state = news.state, news.vendor_state
+        self.state = news.state
         if not begins:
             self.say(f"{self.name} is {news.vendor_state}")
         if news.state.ended:

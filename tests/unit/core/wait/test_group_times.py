@@ -16,6 +16,7 @@ from airflow_provider_jobs.errors import (
     DeadlineExceeded,
     JobsError,
 )
+from airflow_provider_jobs.jobs import JobState, JobStatus
 from tests.unit.core.wait.virtual import (
     EPOCH,
     OTHER,
@@ -32,7 +33,7 @@ from tests.unit.core.wait.virtual import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobRef
 
 
 class TestDeadline:
@@ -136,6 +137,18 @@ class TestHeartbeat:
             "waiting for 2 min"
         )
         assert lines[-1] == "1050 p:one is RUNNING; waiting for 18 min"
+
+    def test_says_the_services_own_word_of_now(self) -> None:
+        """It may change where our state does not: a job that is not visible yet is shown, and waits on."""
+
+        class Showing(Service):
+            def status_many(
+                self, refs: Sequence[JobRef], tell: Any = None
+            ) -> Mapping[JobRef, JobStatus | JobsError]:
+                word = "PENDING" if now() > 60 else "not visible yet"
+                return {ref: JobStatus(ref, JobState.PENDING, word) for ref in refs}
+
+        assert self.lines(Showing(), seconds=200) == ["150 p:one is PENDING; waiting for 2 min"]
 
     def test_says_that_a_look_has_not_come_back(self) -> None:
         lane = Inline()
