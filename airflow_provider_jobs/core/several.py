@@ -104,8 +104,9 @@ def documents(statuses: Sequence[JobStatus]) -> list[dict[str, Any]]:
 
 
 def names(refs: Sequence[JobRef]) -> str:
-    """Return what a message calls these jobs."""
-    return ", ".join(map(str, refs))
+    """Return what a message calls these jobs, the first of them by name: what follows has to have room."""
+    more = f" and {len(refs) - MOST_LISTED} more" if len(refs) > MOST_LISTED else ""
+    return ", ".join(map(str, refs[:MOST_LISTED])) + more
 
 
 def state_of(statuses: Sequence[JobStatus]) -> JobState:

@@ -146,6 +146,14 @@ class TestDeferring:
             operator(FakeClient()).execute_complete(context(), told)
         assert caught.value.retryable
 
+    def test_the_reason_is_told_however_many_jobs_there_are(self) -> None:
+        """An error's text is cut: of two hundred jobs it had nothing but names."""
+        name = "airflow_dag_task_manual__2026-01-02T00_00_00_00_00_0123456789abcdef_"
+        jobs = [JobRef("bigquery", "project", f"{name}{number}_0", "EU").to_json() for number in range(200)]
+        told = {**event(outcome="error", message="no reply", retryable=True), "refs": jobs}
+        with pytest.raises(JobsError, match=r"_19_0 and 180 more: no reply$"):
+            operator(FakeClient()).execute_complete(context(), told)
+
     def test_a_lasting_error_of_the_trigger_is_not_retried(self) -> None:
         told = event(outcome="error", message="the job is gone", retryable=False)
         with pytest.raises(AirflowFailException, match="the job is gone"):
