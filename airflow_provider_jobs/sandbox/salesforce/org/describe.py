@@ -96,7 +96,7 @@ def _field(field: Field) -> dict[str, Any]:
         "groupable": field.sortable and field.type not in (*_DECIMALS, "datetime"),
         "highScaleNumber": False,
         "htmlFormatted": False,
-        "idLookup": field.external_id or field.type == "id",
+        "idLookup": field.id_lookup,
         "label": field.label,
         "length": field.length,
         "name": field.name,

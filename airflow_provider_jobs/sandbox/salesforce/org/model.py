@@ -16,6 +16,9 @@ _STORED_AS = {
     "date": "DATE", "datetime": "TIMESTAMP", "time": "TIME",
 }  # fmt: skip
 
+# Standard fields that may stand for an id; their values need not be unique.
+_ID_LOOKUPS = frozenset({"CaseNumber", "Email", "Username"})
+
 
 @dataclass(frozen=True)
 class Field:
@@ -65,6 +68,11 @@ class Field:
         return self.name.endswith(("__c", "__s"))
 
     @property
+    def id_lookup(self) -> bool:
+        """Whether its values can tell which record is meant."""
+        return self.external_id or self.type == "id" or self.name in _ID_LOOKUPS
+
+    @property
     def compound(self) -> bool:
         """Whether it only bundles other fields, as an address does."""
         return self.type in COMPOUND_TYPES
@@ -104,6 +112,7 @@ class SObject:
     :param replicateable: whether it can be asked for what was updated and deleted.
     :param bulk: whether the Bulk API takes it.
     :param tracked: fields whose changes its history keeps.
+    :param index: of a big object, the fields by which it can be queried.
     """
 
     name: str
@@ -116,6 +125,7 @@ class SObject:
     replicateable: bool = True
     bulk: bool = True
     tracked: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
     _by_name: dict[str, Field] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -279,7 +279,7 @@ READING = SObject(
         plain("Taken_At__c", "Taken At", "datetime", required=True),
         number("Celsius__c", "Celsius", 6, 2),
     ),
-    deletable=False, replicateable=False,
+    deletable=False, replicateable=False, index=("Sensor__c", "Taken_At__c"),
 )  # fmt: skip
 
 CASE_STATUS = SObject(

@@ -27,6 +27,11 @@ CREATE OR REPLACE MACRO sf_double(x) AS CASE
 """
 
 
+def literal(text: str) -> str:
+    """Quote one of our own texts for DuckDB."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def text_of(field: Field, column: str) -> str:
     """Give a field's value as text, NULL where it is null: SQL.
 

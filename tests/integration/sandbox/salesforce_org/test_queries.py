@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,6 +82,11 @@ FILTERS: list[tuple[str, str, Callable[[Row], bool]]] = [
     ("Contact", "DAY_ONLY(CreatedDate) = 2016-01-05", lambda r: r["CreatedDate"].date() == date(2016, 1, 5)),
     ("Contact", "toLabel(Salutation) = 'dr.'", lambda r: r["Salutation"] == "Dr."),
     ("Shipment__c", "External_Id__c = 'ext-000042'", lambda r: r["External_Id__c"] == "EXT-000042"),
+    (
+        "Shipment__c",
+        "Pickup_Time__c >= 17:00:00.25Z AND Pickup_Time__c < 17:10:00Z",
+        lambda r: r["Pickup_Time__c"] and time(17, 0, 0, 250_000) <= r["Pickup_Time__c"] < time(17, 10),
+    ),
     ("User", "Email != null AND IsActive = false", lambda r: not r["IsActive"]),
 ]
 
@@ -173,6 +178,17 @@ def test_order(reading: OrgBench, direction: str, nulls: str) -> None:
     expected = present + absent if nulls == "NULLS LAST" else absent + present
     found = reading.column(f"SELECT Id FROM Contact ORDER BY Title {direction} {nulls}")  # noqa: S608 - SOQL
     assert found == [row["Id"] for row in expected]
+
+
+@pytest.mark.parametrize(("name", "field"), [("Opportunity", "StageName"), ("Shipment__c", "Status__c")])
+def test_picklists_are_in_the_order_in_which_they_were_set_up(
+    reading: OrgBench, name: str, field: str
+) -> None:
+    values = next(each.values for each in reading.org.fields(name) if each.name == field)
+    assert list(values) != sorted(values)
+    found = reading.column(f"SELECT {field} FROM {name} ORDER BY {field}")  # noqa: S608 - SOQL
+    assert found == sorted(found, key=values.index)
+    assert reading.column(f"SELECT {field} FROM {name} ORDER BY {field} DESC") == found[::-1]  # noqa: S608 - SOQL
 
 
 def test_order_and_limit(reading: OrgBench) -> None:

@@ -170,6 +170,16 @@ def test_polymorphic_references(reading: OrgBench) -> None:
     assert set(reading.column(soql)) == {each for each in wanted if each and each.startswith("003")}
 
 
+def test_a_polymorphic_reference_leads_to_what_its_objects_have(reading: OrgBench) -> None:
+    people = {row["Id"]: row for name in ("Contact", "Lead") for row in reading.rows(name)}
+    soql = "SELECT WhoId, Who.FirstName, Who.Email, What.Email FROM Task WHERE Who.LastName != null"
+    found = reading.query(soql)
+    assert found
+    for who, first_name, email, nothing in found:
+        assert (first_name, email) == (people[who]["FirstName"] or "", people[who]["Email"] or "")
+        assert not nothing
+
+
 def test_polymorphic_references_are_checked(shared: OrgBench) -> None:
     lead, contact = shared.rows("Lead")[0]["Id"], shared.rows("Contact")[0]["Id"]
     user = shared.rows("User")[0]["Id"]
@@ -223,11 +233,45 @@ def test_times_large_numbers_and_integers_with_a_fraction(shared: OrgBench) -> N
     assert shared.query(soql) == [["0.0", "8.0E7", "Open - Not Contacted"]]
 
 
+AT = "2022-05-01T01:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "WHERE Sensor__c = 'S-1'",
+        f"WHERE Taken_At__c >= {AT} AND Sensor__c = 'S-1' AND Taken_At__c < 2022-05-02T00:00:00Z",
+        f"WHERE Sensor__c IN ('S-1', 'S-2') AND Taken_At__c = {AT}",
+        "WHERE Sensor__c > 'S-1' ORDER BY Sensor__c, Taken_At__c LIMIT 5",
+    ],
+)
+def test_a_big_object_is_queried_by_its_index(reading: OrgBench, ending: str) -> None:
+    assert reading.query(f"SELECT Sensor__c FROM Reading__b {ending}")  # noqa: S608 - SOQL
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        f"WHERE Taken_At__c = {AT}",
+        "WHERE Celsius__c > 1",
+        "WHERE Sensor__c LIKE 'S-%'",
+        "WHERE Sensor__c != 'S-1'",
+        "WHERE NOT Sensor__c = 'S-1'",
+        "WHERE Sensor__c = 'S-1' OR Sensor__c = 'S-2'",
+        f"WHERE Sensor__c > 'S-1' AND Taken_At__c = {AT}",
+        f"WHERE Sensor__c IN ('S-1', 'S-2') AND Taken_At__c IN ({AT})",
+        "WHERE CALENDAR_YEAR(Taken_At__c) = 2022",
+        "ORDER BY Taken_At__c",
+    ],
+)
+def test_a_big_object_is_not_queried_past_its_index(reading: OrgBench, ending: str) -> None:
+    with pytest.raises(SalesforceRefusal, match="follows its index, Sensor__c, Taken_At__c") as caught:
+        reading.org.check_query(f"SELECT Id FROM Reading__b {ending}")  # noqa: S608 - SOQL
+    assert caught.value.code == "MALFORMED_QUERY"
+
+
 def test_an_object_without_stamps_and_one_that_the_bulk_api_refuses(shared: OrgBench) -> None:
-    assert (
-        len(shared.query("SELECT Id, Sensor__c, Taken_At__c FROM Reading__b WHERE Sensor__c LIKE 'S-%'"))
-        == 500
-    )
+    assert len(shared.query("SELECT Id, Sensor__c, Taken_At__c FROM Reading__b")) == 500
     data = [["Sensor__c", "Taken_At__c", "Celsius__c"], ["new", "2024-01-01T00:00:00Z", "1.5"]]
     assert shared.errors("Reading__b", "insert", data) == [""]
     (made,) = shared.column("SELECT Id FROM Reading__b WHERE Sensor__c = 'new'")

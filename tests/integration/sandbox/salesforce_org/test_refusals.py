@@ -203,6 +203,30 @@ def test_places_in_long_queries_with_lines(reading: OrgBench) -> None:
             "Maximum 2 semi join",
         ),
         ("SELECT Id FROM Account WHERE Id IN (SELECT Nope FROM Contact)", "INVALID_FIELD", "'Nope'"),
+        # what Salesforce takes, and the sandbox does not have
+        ("SELECT FORMAT(Score__c) FROM Contact", "MALFORMED_QUERY", "the sandbox has no function FORMAT"),
+        ("SELECT convertCurrency(Amount) FROM Opportunity", "MALFORMED_QUERY", "has no function convertCurr"),
+        (
+            "SELECT Id FROM Case WHERE CALENDAR_YEAR(convertTimezone(CreatedDate)) = 2024",
+            "MALFORMED_QUERY",
+            "the sandbox has no function convertTimezone",
+        ),
+        (
+            "SELECT Id FROM Shipment__c WHERE DISTANCE(Position__c, GEOLOCATION(1,2), 'mi') < 20",
+            "MALFORMED_QUERY",
+            "the sandbox has no function DISTANCE",
+        ),
+        (
+            "SELECT Id FROM Contact WITH SECURITY_ENFORCED",
+            "MALFORMED_QUERY",
+            "the sandbox has no WITH clause",
+        ),
+        ("SELECT Id FROM Contact USING SCOPE mine", "MALFORMED_QUERY", "the sandbox has no scope mine"),
+        ("SELECT c.Id FROM Contact c, c.Account a", "MALFORMED_QUERY", "has no aliases of relationships"),
+        # times
+        ("SELECT Id FROM Shipment__c WHERE Pickup_Time__c = 25:00:00Z", "MALFORMED_QUERY", "Invalid time"),
+        ("SELECT Id FROM Shipment__c WHERE Pickup_Time__c = '10:00:00Z'", "INVALID_FIELD", "of type time"),
+        ("SELECT Id FROM Contact WHERE CreatedDate > 10:00:00Z", "INVALID_FIELD", "of type dateTime"),
     ],
 )
 def test_refusals(reading: OrgBench, soql: str, code: str, message: str) -> None:

@@ -31,6 +31,9 @@ _RESERVED = frozenset(
     }
 )  # fmt: skip
 
+# Functions that Salesforce has.
+_NOT_HERE = frozenset({"CONVERTCURRENCY", "CONVERTTIMEZONE", "DISTANCE", "FORMAT"})
+
 # How deep parentheses may go: far beyond any query, far below Python's own limit.
 _DEEPEST = 100
 
@@ -91,6 +94,8 @@ class ConditionReader(ABC):
         if self.next.kind != "name" or self.word in _RESERVED:
             raise self.unexpected()
         token = self.advance()
+        if token.word in _NOT_HERE and self.next.text == "(":
+            raise self.lacking(f"function {token.text}", token)
         return Name(token.text, token.at)
 
     def unexpected(self) -> SalesforceRefusal:
@@ -98,6 +103,10 @@ class ConditionReader(ABC):
         token = self.next
         written = f"'{token.text}'" if token.kind != "string" else f"''{token.text}''"
         return refusal_at("MALFORMED_QUERY", self.soql, token.at, f"unexpected token: {written}")
+
+    def lacking(self, what: str, token: Token) -> SalesforceRefusal:
+        """Refuse what Salesforce takes, and the sandbox cannot answer."""
+        return refusal_at("MALFORMED_QUERY", self.soql, token.at, f"the sandbox has no {what}")
 
     @abstractmethod
     def query(self) -> Query:
@@ -182,7 +191,7 @@ class ConditionReader(ABC):
 
     def _literal(self) -> Literal:
         token = self.next
-        if token.kind in ("string", "number", "date", "datetime"):
+        if token.kind in ("string", "number", "date", "datetime", "time"):
             self.advance()
             return Literal(token.kind, token.text, token.at, token.pattern)
         if token.word in ("TRUE", "FALSE"):

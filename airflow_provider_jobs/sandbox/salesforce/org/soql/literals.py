@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.ids import long_id
@@ -35,7 +35,7 @@ def value_of(soql: str, field: Field, literal: Literal) -> object:
         return _number(soql, literal)
     if field.type == "boolean" and kind == "boolean":
         return text == "true"
-    if field.type == kind and kind in ("date", "datetime"):
+    if field.type == kind and kind in ("date", "datetime", "time"):
         return _moment(soql, literal)
     raise wrong_type(soql, field, literal)
 
@@ -78,8 +78,10 @@ def _number(soql: str, literal: Literal) -> float:
     return number
 
 
-def _moment(soql: str, literal: Literal) -> date | datetime:
+def _moment(soql: str, literal: Literal) -> date | datetime | time:
     try:
+        if literal.kind == "time":
+            return time.fromisoformat(literal.text.removesuffix("Z")[: len("00:00:00.000")])
         if literal.kind == "date":
             return date.fromisoformat(literal.text)
         return _utc(literal.text)

@@ -18,6 +18,9 @@ _REFERENCE = "Please reference your WSDL or the describe call for the appropriat
 
 _MOST_LEVELS = 5
 
+# What only some of the objects behind a polymorphic reference have.
+_OF_PEOPLE = ("FirstName", "LastName", "Alias", "Email", "Phone", "Title", "Username")
+
 # What a polymorphic reference leads to, whatever it is:
 # https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/sforce_api_objects_name.htm
 _NAME = SObject(
@@ -28,6 +31,7 @@ _NAME = SObject(
         read_only("Id", "Name ID", "id", 18),
         read_only("Name", "Name", "string", 255),
         read_only("Type", "Type", "picklist", 40),
+        *(read_only(name, name, "string", 80) for name in _OF_PEOPLE),
     ),
     replicateable=False,
 )
@@ -182,5 +186,10 @@ def _names(parents: list[SObject]) -> str:
     parts = []
     for each in parents:
         name = next(wanted for wanted in ("Name", "CaseNumber", "Id") if wanted in each.columns)
-        parts.append(f'SELECT "Id", "{name}" AS "Name", \'{each.name}\' AS "Type" FROM {each.table}')  # noqa: S608 - our names
+        columns = ", ".join(
+            f'"{own}"' if own in each.columns else f'NULL::VARCHAR AS "{own}"' for own in _OF_PEOPLE
+        )
+        parts.append(
+            f'SELECT "Id", "{name}" AS "Name", \'{each.name}\' AS "Type", {columns} FROM {each.table}'  # noqa: S608 - our names
+        )
     return f"({' UNION ALL '.join(parts)})"

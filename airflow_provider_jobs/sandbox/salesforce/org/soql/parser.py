@@ -63,6 +63,8 @@ class _QueryReader(ConditionReader):
         self.expect("FROM")
         name = self.name()
         alias = self._alias()
+        if self.next.text == ",":
+            raise self.lacking("aliases of relationships", self.next)
         where = self._where()
         order = self._order()
         limit = self._limit()
@@ -116,6 +118,8 @@ class _QueryReader(ConditionReader):
         if self.word == "WHERE":
             self.advance()
             condition = self.condition()
+        if self.word == "WITH":
+            raise self.lacking("WITH clause", self.next)
         if self.word in ("GROUP", "HAVING"):
             raise SalesforceRefusal("API_ERROR", _NO_AGGREGATES)
         return condition
@@ -125,7 +129,7 @@ class _QueryReader(ConditionReader):
         self.expect("SCOPE")
         if self.name().text.upper() != "EVERYTHING":
             self.step_back()
-            raise self.unexpected()
+            raise self.lacking(f"scope {self.next.text}", self.next)
 
     def _order(self) -> tuple[Ordering, ...]:
         if self.word != "ORDER":

@@ -13,6 +13,7 @@ _TOKEN = re.compile(
   | (?P<string>'(?:[^'\\]|\\.)*')
   | (?P<datetime>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d))
   | (?P<date>\d{4}-\d\d-\d\d)
+  | (?P<time>\d\d:\d\d:\d\d(?:\.\d+)?Z)
   | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
   | (?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
   | (?P<sign><=|>=|!=|<>|[=<>(),:])
@@ -29,7 +30,7 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 class Token:
     """One word, sign or value.
 
-    :param kind: ``name``, ``string``, ``number``, ``date``, ``datetime``, ``sign`` or ``end``.
+    :param kind: ``name``, ``string``, ``number``, ``date``, ``datetime``, ``time``, ``sign`` or ``end``.
     :param text: as written; of a string what it means.
     :param pattern: of a string, what it means after LIKE: wildcards that were escaped still are.
     """

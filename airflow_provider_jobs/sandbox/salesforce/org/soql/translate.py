@@ -12,13 +12,15 @@ from airflow_provider_jobs.sandbox.salesforce.org.soql.filters import Filters
 from airflow_provider_jobs.sandbox.salesforce.org.soql.names import Column, Scope, object_named
 from airflow_provider_jobs.sandbox.salesforce.org.soql.parser import parse
 from airflow_provider_jobs.sandbox.salesforce.org.soql.semi_joins import SemiJoins
+from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Chain, Comparison
+from airflow_provider_jobs.sandbox.salesforce.org.value_macros import literal
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
     from airflow_provider_jobs.sandbox.salesforce.org.schema import Schema
-    from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Ordering, Selected
+    from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Ordering, Query, Selected
 
 _NO_COMPOUND = "Selecting compound data not supported in Bulk Query"
 _UNBOUNDED = "The SOQL FIELDS function is not supported with an unbounded set of fields in this API."
@@ -56,6 +58,8 @@ def translate(soql: str, schema: Schema, *, all_rows: bool, now: datetime) -> St
     scope = Scope(soql, object_named(soql, query.object, schema), query.alias, "t", schema)
     if not scope.object.bulk:
         raise not_for_bulk(scope.object.name)
+    if scope.object.index:
+        _check_index(scope, query)
     columns, records = _select(scope, query.selected), tuple(scope.records)
     parameters: list[object] = []
     semi_joins = SemiJoins(scope, parameters, all_rows=all_rows, now=now)
@@ -76,6 +80,38 @@ def translate(soql: str, schema: Schema, *, all_rows: bool, now: datetime) -> St
         objects=frozenset(scope.objects | semi_joins.objects),
         chunkable=not query.order and query.limit is None,
     )
+
+
+def _check_index(scope: Scope, query: Query) -> None:
+    """Refuse what a big object's index does not give.
+
+    https://developer.salesforce.com/docs/atlas.en-us.bigobjects.meta/bigobjects/big_object_querying.htm
+    """
+    index, where = scope.object.index, query.where
+    conditions = (
+        where.conditions if isinstance(where, Chain) and where.word == "AND" else (where,) * bool(where)
+    )
+    operators: dict[str, list[str]] = {}
+    for each in conditions:
+        if not isinstance(each, Comparison) or each.operand.function is not None:
+            operators["a condition of its own kind"] = []
+        else:
+            operators.setdefault(scope.column(each.operand.field).path, []).append(each.operator)
+    *before, last = [operators.get(name, []) for name in index[: len(operators)]] or [[]]
+    exact = [operator for each in before for operator in each]
+    good = (
+        operators.keys() == set(index[: len(operators)])
+        and {*exact} <= {"=", "IN"}
+        and {*last} <= {"=", "IN", "<", "<=", ">", ">="}
+        and [*exact, *last].count("IN") <= 1
+        and [scope.column(each.field).path for each in query.order] == list(index[: len(query.order)])
+    )
+    if not good:
+        message = (
+            f"A query of {scope.object.name} follows its index, {', '.join(index)}, from the first field on "
+            "and without gaps: = and one IN, and on the last of them < <= > >=; ORDER BY names them in order"
+        )
+        raise refusal_at("MALFORMED_QUERY", scope.soql, query.object.at, message)
 
 
 def _select(scope: Scope, selected: tuple[Selected, ...]) -> list[tuple[str, Column]]:
@@ -127,6 +163,9 @@ def _order(scope: Scope, order: tuple[Ordering, ...]) -> str:
             message = f"field '{column.field.name}' can not be sorted in a query call"
             raise refusal_at("MALFORMED_QUERY", scope.soql, each.field.at, message)
         value = f"lower({column.sql})" if column.field.type in TEXT_TYPES else column.sql
+        if column.field.values:  # in the order in which the picklist was set up
+            values = ", ".join(literal(each.lower()) for each in column.field.values)
+            value = f"list_position([{values}], {value})"
         nulls = "LAST" if each.nulls_last else "FIRST"
         found.append(f"{value} {'DESC' if each.descending else 'ASC'} NULLS {nulls}")
     return f" ORDER BY {', '.join(found)}, {scope.own_id}"

@@ -18,7 +18,8 @@ class Name:
 class Literal:
     """A value.
 
-    :param kind: ``string``, ``number``, ``date``, ``datetime``, ``boolean``, ``null`` or ``range`` (TODAY …).
+    :param kind: ``string``, ``number``, ``date``, ``datetime``, ``time``, ``boolean``, ``null`` or
+        ``range`` (TODAY …).
     :param count: the number of a range that takes one, as in ``LAST_N_DAYS:7``.
     """
 
