@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from airflow_provider_jobs.sandbox.salesforce.org import IngestFailed
 from tests.integration.sandbox.salesforce_org.org_bench import NOW, expected_csv, read_csv
 
 if TYPE_CHECKING:
@@ -143,6 +144,68 @@ def test_parents_by_their_external_id(writing: OrgBench) -> None:
         "SELECT LastName, AccountId FROM Contact WHERE CreatedDate = TODAY ORDER BY LastName"
     )
     assert found == [["Child", account["Id"]], ["Orphan", ""]]
+
+
+def test_an_id_is_not_a_parents_external_id(writing: OrgBench) -> None:
+    data = [["LastName", "Account.External_Id__c"], ["Child", writing.rows("Account")[10]["Id"]]]
+    (error,) = writing.errors("Contact", "insert", data)
+    assert error.startswith("INVALID_FIELD:Foreign key external ID: 001")
+
+
+def test_polymorphic_parents_by_their_external_id(writing: OrgBench) -> None:
+    """The header says of which object the parent is."""
+    contact, account = writing.rows("Contact")[10], writing.rows("Account")[10]
+    header = ["Subject", "Contact:Who.External_Id__c", "account:What.External_Id__c"]
+    data = [header, ["a", contact["External_Id__c"], account["External_Id__c"]], ["b", "", "nope"]]
+    error = (
+        "INVALID_FIELD:Foreign key external ID: nope not found for field External_Id__c in entity Account:--"
+    )
+    assert writing.errors("Task", "insert", data) == ["", error]
+    assert writing.query("SELECT WhoId, WhatId FROM Task WHERE Subject = 'a'") == [
+        [contact["Id"], account["Id"]]
+    ]
+    for wrong in ("Who.External_Id__c", "Case:Who.CaseNumber", "Contact:Account.External_Id__c"):
+        with pytest.raises(IngestFailed, match=f"Field name not found : {wrong}"):
+            writing.ingest("Task", "insert", [["Subject", wrong], ["a", "b"]])
+
+
+def test_records_by_standard_fields_that_stand_for_an_id(writing: OrgBench) -> None:
+    """An Email need not be unique: of one that several have nobody is meant."""
+    users, contacts = writing.rows("User"), [row for row in writing.rows("Contact") if row["Email"]]
+    first, second = contacts[:2]
+    data = [["LastName", "Email", "ReportsTo.Email", "Owner.Username"],
+            ["a", "twice@example.com", first["Email"].upper(), users[3]["Username"]],
+            ["b", "twice@example.com", "", ""],
+            ["c", "", "nobody@example.com", ""]]  # fmt: skip
+    assert [each[:47] for each in writing.errors("Contact", "insert", data)] == [
+        "", "", "INVALID_FIELD:Foreign key external ID: nobody@e",
+    ]  # fmt: skip
+    made = {row["LastName"]: row for row in writing.rows("Contact")[-2:]}
+    assert (made["a"]["ReportsToId"], made["a"]["OwnerId"]) == (first["Id"], users[3]["Id"])
+    several = f"[{made['a']['Id']}, {made['b']['Id']}]:Email --"
+    error = f"DUPLICATE_EXTERNAL_ID:more than one record found for external id field: {several}"
+    data = [
+        ["LastName", "Email"],
+        ["d", "TWICE@example.com"],
+        ["e", second["Email"]],
+        ["f", "new@example.com"],
+    ]
+    assert writing.errors("Contact", "upsert", data, key="Email") == [error, "", ""]
+    assert writing.by_id("Contact")[second["Id"]]["LastName"] == "e"
+    data = [["LastName", "ReportsTo.Email"], ["g", "twice@example.com"]]
+    assert writing.errors("Contact", "insert", data) == [error]
+
+
+def test_a_required_field_with_a_default_may_be_left_out(writing: OrgBench) -> None:
+    data = [["Subject", "Status"], ["a", ""]]
+    assert writing.errors("Task", "insert", data) == [""]
+    assert writing.errors("Task", "insert", [["Subject"], ["a"]]) == [""]
+    soql = "SELECT Id, Status FROM Task WHERE Subject = 'a'"
+    (made, status), _ = writing.query(soql)
+    assert status == "Not Started"
+    assert writing.errors("Task", "update", [["Id", "Status"], [made, "#N/A"]]) == [
+        "REQUIRED_FIELD_MISSING:Required fields are missing: [Status]:Status --"
+    ]
 
 
 def test_deleted_records_lie_in_the_bin(writing: OrgBench) -> None:

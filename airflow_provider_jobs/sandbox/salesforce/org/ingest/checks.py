@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import column_of
-from airflow_provider_jobs.sandbox.salesforce.org.ingest.values import converted, given, literal, problems
+from airflow_provider_jobs.sandbox.salesforce.org.ingest.values import converted, given, problems
+from airflow_provider_jobs.sandbox.salesforce.org.value_macros import literal
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,9 +69,22 @@ class Batch:
         self.fail(f"NOT ({given(column)})", literal(f"MISSING_ARGUMENT:{name} not specified:{name} --"))
         start = literal("DUPLICATE_VALUE:Duplicate external id specified: ")
         self._fail_repeated(f"lower({column.value})", f"{start} || {column.raw} || {literal(f':{name} --')}")
+        self._find(self.object, column.field, column.value, "target")
+
+    def _find(self, of: SObject, key: Field, value: str, into: str) -> None:
+        """Take the Ids of the records that have a key, one each."""
         self.cursor.execute(
-            f'UPDATE batch SET target = found."Id" FROM {self.object.table} AS found WHERE error IS NULL '  # noqa: S608 - our names
-            f'AND NOT found."IsDeleted" AND lower(found.{column.field.column}) = lower({column.value})'
+            f'CREATE OR REPLACE TEMP TABLE found AS SELECT lower({key.column}) AS key, min("Id") AS id, '  # noqa: S608 - our names
+            f'string_agg("Id", \', \' ORDER BY "Id") AS ids, count(*) AS number FROM {of.table} '
+            f'WHERE NOT "IsDeleted" AND {key.column} IS NOT NULL GROUP BY 1'
+        )
+        start = literal("DUPLICATE_EXTERNAL_ID:more than one record found for external id field: [")
+        self.fail(
+            f"lower({value}) IN (SELECT key FROM found WHERE number > 1)",  # noqa: S608 - our names
+            f"(SELECT {start} || ids || ']:{key.name} --' FROM found WHERE key = lower({value}))",  # noqa: S608 - our names
+        )
+        self.cursor.execute(
+            f"UPDATE batch SET {into} = found.id FROM found WHERE error IS NULL AND key = lower({value})"  # noqa: S608 - our names
         )
 
     def _fail_repeated(self, key: str, error: str) -> None:
@@ -108,16 +122,10 @@ class Batch:
         if column.parent is None:
             return
         parent, key = column.parent.object, column.parent.key
-        self.cursor.execute(
-            f'UPDATE batch SET {column.value} = found."Id" FROM {parent.table} AS found '  # noqa: S608 - our names
-            f'WHERE {given(column)} AND NOT found."IsDeleted" '
-            f"AND lower(found.{key.column}) = lower({column.raw})"
-        )
+        self._find(parent, key, column.raw, column.value)
         start = literal("INVALID_FIELD:Foreign key external ID: ")
         end = literal(f" not found for field {key.name} in entity {parent.name}:--")
-        known = f'SELECT "Id" FROM {parent.table}'  # noqa: S608 - our names
-        missing = f"{column.value} IS NULL OR {column.value} NOT IN ({known})"
-        self.fail(f"{given(column)} AND ({missing})", f"{start} || {column.raw} || {end}")
+        self.fail(f"{given(column)} AND {column.value} IS NULL", f"{start} || {column.raw} || {end}")
 
     def check_required(self) -> None:
         """Check that new records have all they need, and that old ones keep it."""
@@ -127,7 +135,8 @@ class Batch:
                 continue
             column = column_of(self.columns, field.name)
             name = literal(field.name)
-            missing_new.append(f"CASE WHEN {column.value} IS NULL THEN {name} END" if column else name)
+            if field.default == "NULL":
+                missing_new.append(f"CASE WHEN {column.value} IS NULL THEN {name} END" if column else name)
             if column:
                 missing_old.append(f"CASE WHEN {column.raw} = '#N/A' THEN {name} END")
         for condition, parts in (("target IS NULL", missing_new), ("target IS NOT NULL", missing_old)):

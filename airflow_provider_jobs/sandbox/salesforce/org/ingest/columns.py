@@ -65,7 +65,9 @@ def columns_of(header: list[str], of: SObject, schema: Schema) -> list[InputColu
 
 
 def _column(place: int, name: str, of: SObject, schema: Schema) -> InputColumn:
-    relationship, dot, key = name.partition(".")
+    # Of a polymorphic reference, Account:What.External_Id__c tells which object is meant.
+    path, dot, key = name.partition(".")
+    parent, _, relationship = path.rpartition(":")
     field = of.field(name)
     if dot:
         field = of.relationships.get(relationship.lower())
@@ -74,8 +76,10 @@ def _column(place: int, name: str, of: SObject, schema: Schema) -> InputColumn:
     targets = tuple(found for each in field.refers_to if (found := schema.find(each)))
     if not dot:
         return InputColumn(place, field, targets=targets)
+    if parent:
+        targets = tuple(each for each in targets if each.name.lower() == parent.lower())
     parent_key = targets[0].field(key) if len(targets) == 1 else None
-    if parent_key is None or not parent_key.external_id:
+    if parent_key is None or not parent_key.id_lookup or parent_key.type == "id":
         raise IngestFailed(f"InvalidBatch : Field name not found : {name}")
     return InputColumn(place, field, Parent(targets[0], parent_key), targets)
 

@@ -9,13 +9,13 @@ from airflow_provider_jobs.sandbox.salesforce.org.ingest import changes
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.checks import Batch
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn, column_of, columns_of
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.reading import load
-from airflow_provider_jobs.sandbox.salesforce.org.ingest.values import literal
 from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import (
     IngestFailed,
     SalesforceRefusal,
     not_for_bulk,
 )
+from airflow_provider_jobs.sandbox.salesforce.org.value_macros import literal
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,7 +81,7 @@ def checked_job(schema: Schema, object_name: str, operation: str, external_id_fi
         message = f"External ID was blank for {found.name}. An External ID must be specified for upsert."
         raise SalesforceRefusal("INVALIDJOB", message)
     key = found.field(external_id_field)
-    if key is None or not (key.external_id or key.type == "id"):
+    if key is None or not key.id_lookup:
         message = (
             f"Field name provided, {external_id_field} does not match an External ID, Salesforce Id, "
             f"or indexed field for {found.name}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.model import ID_TYPES, TEXT_TYPES
+from airflow_provider_jobs.sandbox.salesforce.org.value_macros import literal
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn
@@ -28,11 +29,6 @@ _TIME = r"^\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z?$"
 _SCHEMA_TYPES = {"date": "date", "datetime": "dateTime", "time": "time", "boolean": "boolean"}
 
 
-def literal(text: str) -> str:
-    """Quote one of our own texts for DuckDB."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def given(column: InputColumn) -> str:
     """Whether the file sets the field to something."""
     return f"{column.raw} NOT IN ('', '#N/A')"
@@ -40,6 +36,8 @@ def given(column: InputColumn) -> str:
 
 def converted(column: InputColumn) -> str:
     """The value; NULL where there is none, or none that fits."""
+    if column.parent is not None:
+        return "NULL::VARCHAR"  # until the parent is found
     return f"CASE WHEN {given(column)} THEN {_value(column.field, column.raw)} END"
 
 
