@@ -43,7 +43,10 @@ STATUSES = {"notFound": 404, "accessDenied": 403}  # of what is wrong with a nam
 CONDITIONS = {
     f"if{what}{match}" for what in ("Generation", "Metageneration") for match in ("Match", "NotMatch")
 }
-UNKNOWN = CONDITIONS | {"matchGlob", "versions", "softDeleted", "startOffset", "endOffset"}
+UNKNOWN = CONDITIONS | {
+    "endOffset", "includeFoldersAsPrefixes", "includeTrailingDelimiter", "matchGlob", "softDeleted",
+    "startOffset", "versions",
+}  # fmt: skip
 
 
 class CloudStorage:
@@ -128,7 +131,7 @@ class CloudStorage:
 
     async def _get(self, call: Call) -> Reply:
         path = self._place(call.path("bucket"), call.path("name"))
-        reply = await self._resource(call.path("bucket"), call.path("name"))
+        reply = await self._asked(call)
         if call.request.query_params.get("alt") != "media":
             return reply
         found, size = reply.document, int(reply.document["size"])
@@ -142,7 +145,7 @@ class CloudStorage:
 
     async def _delete(self, call: Call) -> Reply:
         path = self._place(call.path("bucket"), call.path("name"))
-        await self._resource(call.path("bucket"), call.path("name"))
+        await self._asked(call)
         path.unlink()
         with contextlib.suppress(OSError):  # the first folder that is not empty; the bucket stays
             for folder in path.parents[: call.path("name").count("/")]:
@@ -206,6 +209,17 @@ class CloudStorage:
             upload.details["made"] = True
             self._book.release(upload)
         return await self._resource(bucket, name, final=True)
+
+    async def _asked(self, call: Call) -> Reply:
+        """Give the object that a path names; another generation of it is not there any more."""
+        bucket, name = call.path("bucket"), call.path("name")
+        reply = await self._resource(bucket, name)
+        if (
+            call.request.query_params.get("generation", reply.document["generation"])
+            != reply.document["generation"]
+        ):
+            raise Refusal(404, "notFound", f"No such object: {bucket}/{name}")
+        return reply
 
     async def _resource(self, bucket: str, name: str, *, final: bool = False) -> Reply:
         path = self._place(bucket, name)

@@ -128,6 +128,23 @@ def test_what_was_changed_behind_the_client_is_noticed(bucket: Bucket) -> None:
         bucket.download("a.csv")
 
 
+def test_only_the_last_generation_is_there(bucket: Bucket) -> None:
+    first = bucket.put("a.csv", CSV)["generation"]
+    assert bucket.get("a.csv", generation=first).json()["generation"] == first
+    os.utime(bucket.folder / "a.csv", ns=(1, 1))
+    for asked in ({}, {"alt": "media"}):
+        gone = bucket.get("a.csv", generation=first, **asked)
+        assert gone.status_code == 404
+    assert bucket.session.delete(bucket.url("a.csv", generation=first)).status_code == 404
+    assert bucket.get("a.csv").status_code == 200
+
+
+def test_what_would_give_another_list_is_refused(bucket: Bucket) -> None:
+    refused = bucket.get(includeTrailingDelimiter="true")
+    assert refused.status_code == 501
+    assert "includeTrailingDelimiter" in refused.json()["error"]["message"]
+
+
 def test_ranges(bucket: Bucket) -> None:
     bucket.put("a.csv", CSV)
     url = bucket.url("a.csv", alt="media")
