@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from airflow_provider_jobs.sandbox.salesforce.org.soql.date_literals import days_of
+from airflow_provider_jobs.sandbox.salesforce.org.soql.dates import days_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

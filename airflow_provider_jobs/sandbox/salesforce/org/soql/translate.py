@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce.org.model import TEXT_TYPES
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal, not_for_bulk, refusal_at
-from airflow_provider_jobs.sandbox.salesforce.org.soql.date_functions import applied
+from airflow_provider_jobs.sandbox.salesforce.org.soql.dates import applied
 from airflow_provider_jobs.sandbox.salesforce.org.soql.filters import Filters
 from airflow_provider_jobs.sandbox.salesforce.org.soql.names import Column, Scope, object_named
 from airflow_provider_jobs.sandbox.salesforce.org.soql.parser import parse
