@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.salesforce.org.field_kinds import read_only
-from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
+from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import refusal_at
 
 if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.salesforce.org.model import Field
     from airflow_provider_jobs.sandbox.salesforce.org.schema import Schema
     from airflow_provider_jobs.sandbox.salesforce.org.soql.tree import Name
 
@@ -28,10 +26,10 @@ _NAME = SObject(
     "Name",
     "",
     (
-        read_only("Id", "Name ID", "id", 18),
-        read_only("Name", "Name", "string", 255),
-        read_only("Type", "Type", "picklist", 40),
-        *(read_only(name, name, "string", 80) for name in _OF_PEOPLE),
+        Field("Id", "id", "Name ID"),
+        Field("Name", "string", "Name"),
+        Field("Type", "picklist", "Type"),
+        *(Field(name, "string", name) for name in _OF_PEOPLE),
     ),
     replicateable=False,
 )
