@@ -36,6 +36,11 @@ class Call:
         """The account that asks."""
         return "" if self.grant is None else self.grant.email
 
+    @property
+    def media_type(self) -> str:
+        """What the body says that it is."""
+        return str(self.request.headers.get("content-type", "")).partition(";")[0].strip().lower()
+
     async def body(self) -> bytes:
         """Give the whole body.
 
@@ -54,12 +59,10 @@ class Call:
 
         :raises Refusal: 400, another content type or no JSON object.
         """
-        media_type = self.request.headers.get("content-type", "").partition(";")[0].strip().lower()
         body = await self.body()
-        if media_type != "application/json":
-            raise Refusal(
-                400, "badRequest", f"Content-Type must be application/json, not {media_type[:100]!r}."
-            )
+        if self.media_type != "application/json":
+            message = f"Content-Type must be application/json, not {self.media_type[:100]!r}."
+            raise Refusal(400, "badRequest", message)
         return read_object(body)
 
 

@@ -99,7 +99,23 @@ class ClockJump(Action):
 
 
 @dataclass(frozen=True)
-class ErrorReply(Action):
+class Inside(Action):
+    """Acts inside the body of an upload, after so many bytes; before the operation where none are given."""
+
+    bytes: int | None = None
+
+    async def before(self, exchange: Exchange) -> None:
+        """Act, unless bytes come first."""
+        if self.bytes is None:
+            await self.during(exchange)
+
+    def due(self) -> int | None:
+        """Give the bytes."""
+        return self.bytes
+
+
+@dataclass(frozen=True)
+class ErrorReply(Inside):
     """Answer with an error in place of the operation; with ``bytes``, after taking so many of an upload."""
 
     status: int = 503
@@ -107,26 +123,13 @@ class ErrorReply(Action):
     message: str = "The sandbox was asked to answer this."
     retry_after: int | None = None  # seconds
     retry_after_form: str = "seconds"
-    bytes: int | None = None
 
     def __post_init__(self) -> None:
         if self.retry_after_form not in RETRY_AFTER_FORMS:
             raise Refusal(400, "invalid", f"retry_after_form must be one of {', '.join(RETRY_AFTER_FORMS)}.")
 
-    async def before(self, _exchange: Exchange) -> None:
-        """Refuse, unless bytes come first."""
-        if self.bytes is None:
-            self._refuse()
-
-    def due(self) -> int | None:
-        """Give the bytes."""
-        return self.bytes
-
     async def during(self, _exchange: Exchange) -> None:
         """Refuse."""
-        self._refuse()
-
-    def _refuse(self) -> None:
         after, form = self.retry_after, self.retry_after_form
         headers = {} if after is None else {"Retry-After": spell_retry_after(after, form)}
         raise Refusal(self.status, self.reason, self.message, headers=headers)
@@ -144,22 +147,11 @@ class NotFound(Action):
 
 
 @dataclass(frozen=True)
-class TokenExpired(Action):
+class TokenExpired(Inside):
     """Let the presented token end: 401, and for good unless it is the announced token.
 
     With ``bytes``, after taking so many of an upload.
     """
-
-    bytes: int | None = None
-
-    async def before(self, exchange: Exchange) -> None:
-        """Refuse, unless bytes come first."""
-        if self.bytes is None:
-            await self.during(exchange)
-
-    def due(self) -> int | None:
-        """Give the bytes."""
-        return self.bytes
 
     async def during(self, exchange: Exchange) -> None:
         """Refuse."""

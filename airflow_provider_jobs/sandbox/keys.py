@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import secrets
@@ -59,10 +58,7 @@ def make_identity(root: Path, url: str) -> Identity:
     subject_file = folder / "subject-token"
     known = json.loads(key_file.read_text()) if key_file.exists() else None
     if known is None:
-        key, key_id = (
-            rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS),
-            secrets.token_hex(20),
-        )
+        key, key_id = make_key(), secrets.token_hex(20)
     else:
         key, key_id = load_key(known["private_key"]), known["private_key_id"]
     subject_token = subject_file.read_text() if subject_file.exists() else secrets.token_urlsafe(32)
@@ -70,6 +66,17 @@ def make_identity(root: Path, url: str) -> Identity:
     write_secret(key_file, json.dumps(_key_document(key, key_id, url), indent=2))
     write_secret(identity_file, json.dumps(_workload_identity_document(subject_file, url), indent=2))
     return Identity(key, key_id, key_file, identity_file, subject_token)
+
+
+def make_key() -> rsa.RSAPrivateKey:
+    """Give a new key."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
+
+
+def pem_of(key: rsa.RSAPrivateKey) -> str:
+    """Spell a private key as PEM."""
+    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, plain).decode()
 
 
 def load_key(pem: str) -> rsa.RSAPrivateKey:
@@ -87,14 +94,11 @@ def write_secret(path: Path, text: str) -> None:
 
 
 def _key_document(key: rsa.RSAPrivateKey, key_id: str, url: str) -> dict[str, str]:
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     return {
         "type": "service_account",
         "project_id": PROJECT,
         "private_key_id": key_id,
-        "private_key": pem.decode(),
+        "private_key": pem_of(key),
         "client_email": EMAIL,
         "client_id": "100000000000000000000",
         "auth_uri": f"{url}/o/oauth2/auth",
@@ -128,7 +132,7 @@ def verified_claims(assertion: str, signer: Signer) -> dict[str, Any]:
     try:
         head, claims, signature = (_decoded(part) for part in assertion.split("."))
         header, body = json.loads(head), json.loads(claims)
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise BadAssertion("Invalid JWT: it is malformed.") from error
     if not isinstance(header, dict) or not isinstance(body, dict) or header.get("alg") != "RS256":
         raise BadAssertion("Invalid JWT: only RS256 is accepted.")

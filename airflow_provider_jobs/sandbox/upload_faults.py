@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, wait_for_first
-from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange
+from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange, Inside
 from airflow_provider_jobs.sandbox.replies import Refusal
 
 if TYPE_CHECKING:
@@ -28,14 +28,10 @@ class SessionExpired(Refusal):
 
 
 @dataclass(frozen=True)
-class CutAfterBytes(Action):
+class CutAfterBytes(Inside):
     """Take so many bytes, keep them and reset the connection."""
 
-    bytes: int = 0
-
-    def due(self) -> int | None:
-        """Give the bytes."""
-        return self.bytes
+    bytes: int | None = 0
 
     async def during(self, _exchange: Exchange) -> None:
         """Cut."""
@@ -43,15 +39,11 @@ class CutAfterBytes(Action):
 
 
 @dataclass(frozen=True)
-class Stall(Action):
+class Stall(Inside):
     """Take so many bytes, then nothing for some seconds, or until a later request takes the upload over."""
 
-    bytes: int = 0
+    bytes: int | None = 0
     seconds: float = 60.0
-
-    def due(self) -> int | None:
-        """Give the bytes."""
-        return self.bytes
 
     async def during(self, exchange: Exchange) -> None:
         """Wait."""
@@ -59,19 +51,15 @@ class Stall(Action):
 
 
 @dataclass(frozen=True)
-class ExpireSession(Action):
+class ExpireSession(Inside):
     """End the upload's session, for this request and all later ones."""
 
     status: int = 404
-    bytes: int = 0
+    bytes: int | None = 0
 
     def __post_init__(self) -> None:
         if self.status not in GONE_STATUSES:
             raise Refusal(400, "invalid", "status must be 404 or 410.")
-
-    def due(self) -> int | None:
-        """Give the bytes."""
-        return self.bytes
 
     async def during(self, _exchange: Exchange) -> None:
         """End it."""

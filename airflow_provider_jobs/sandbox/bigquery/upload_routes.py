@@ -16,7 +16,6 @@ from airflow_provider_jobs.sandbox.bigquery.validation import check_job, invalid
 from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.body import Body
-from airflow_provider_jobs.sandbox.uploads.book import FAILED
 from airflow_provider_jobs.sandbox.uploads.multipart import Multipart, boundary_of
 from airflow_provider_jobs.sandbox.uploads.resumable import SECRET_PARAMETER, SessionEndpoint, Sessions
 
@@ -115,15 +114,13 @@ class UploadMethods:
             if await parts.next_part() is None:
                 raise _parts_refusal()
             upload = self._book.start(SERVICE, "multipart", project, call.email, FOLDER)
-            upload.details, upload.requests = details, 1
-            try:
+            upload.details = details
+            with self._book.arriving(upload):
                 await self._book.fill(upload, parts.content())
-                await _expect_end(parts)
+                if await parts.next_part() is not None:
+                    raise _parts_refusal()
                 self._book.complete(upload)
                 return await self._complete(call, upload)
-            except BaseException:
-                self._book.end(upload, FAILED)
-                raise
 
     def _job_details(self, document: dict[str, Any], project: str) -> dict[str, Any]:
         """Check a job that shall load an upload; its id is fixed from here on."""
@@ -177,11 +174,6 @@ def _announced_size(call: Call) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise invalid(f"Invalid X-Upload-Content-Length: {text[:100]!r}.")
     return int(text)
-
-
-async def _expect_end(parts: Multipart) -> None:
-    if await parts.next_part() is not None:
-        raise _parts_refusal()
 
 
 def _parts_refusal() -> Refusal:

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.sandbox.clock import Clock
 
+# What each is called on disk, and by which of its fields.
+KEPT = {
+    Dataset: ("dataset", "reference_id"),
+    Table: ("table", "reference_id"),
+    TableUpload: ("upload", "number"),
+    TempUpload: ("temp", "temp_id"),
+}
 LETTERS = string.ascii_lowercase + string.digits
 
 
@@ -53,7 +60,7 @@ class Catalog:
         now = self._clock.now()
         dataset = Dataset(self._new_id(), owner, owner_kind, name, now, versions=[Version(1, now)])
         self._datasets[dataset.reference_id] = dataset
-        self.keep_dataset(dataset)
+        self.keep(dataset)
         return dataset
 
     def owned(self, owner: str) -> list[Dataset]:
@@ -117,8 +124,8 @@ class Catalog:
         for table in self.tables(dataset, last):
             table.inherited_rows[str(version.number)] = self.row_count(table, last)
             table.strategies[str(version.number)] = self.strategy(table, last)
-            self.keep_table(table)
-        self.keep_dataset(dataset)
+            self.keep(table)
+        self.keep(dataset)
         return version
 
     # -- tables -----------------------------------------------------------------------------------
@@ -234,7 +241,7 @@ class Catalog:
     def add_temp(self, temp: TempUpload) -> None:
         """Take a temporary upload."""
         self._temps[temp.temp_id] = temp
-        self.keep_temp(temp)
+        self.keep(temp)
 
     def temp(self, temp_id: str) -> TempUpload | None:
         """Give a temporary upload."""
@@ -242,21 +249,10 @@ class Catalog:
 
     # -- the disk ---------------------------------------------------------------------------------
 
-    def keep_dataset(self, dataset: Dataset) -> None:
+    def keep(self, thing: Dataset | Table | TableUpload | TempUpload) -> None:
         """Write what has changed."""
-        self._documents.write("dataset", dataset.reference_id, asdict(dataset))
-
-    def keep_table(self, table: Table) -> None:
-        """Write what has changed."""
-        self._documents.write("table", table.reference_id, asdict(table))
-
-    def keep_upload(self, upload: TableUpload) -> None:
-        """Write what has changed."""
-        self._documents.write("upload", str(upload.number), asdict(upload))
-
-    def keep_temp(self, temp: TempUpload) -> None:
-        """Write what has changed."""
-        self._documents.write("temp", temp.temp_id, asdict(temp))
+        kind, key = KEPT[type(thing)]
+        self._documents.write(kind, str(getattr(thing, key)), asdict(thing))
 
     def close(self) -> None:
         """Close the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.redivis.model import COMPLETED, FAILED
@@ -26,12 +27,14 @@ def routes(service: RedivisState) -> list[Route]:
     """Give the routes of datasets and versions."""
     methods = DatasetMethods(service)
     return [
-        service.route(
-            "POST", "organizations/{owner}/datasets", "datasets.create", methods.create_for_organization
+        *(
+            service.route(method, f"{kind}s/{{owner}}/datasets", name, partial(handler, owner_kind=kind))
+            for kind in ("organization", "user")
+            for method, name, handler in (
+                ("POST", "datasets.create", methods.create),
+                ("GET", "datasets.list", methods.list_datasets),
+            )
         ),
-        service.route("POST", "users/{owner}/datasets", "datasets.create", methods.create_for_user),
-        service.route("GET", "organizations/{owner}/datasets", "datasets.list", methods.list_of_organization),
-        service.route("GET", "users/{owner}/datasets", "datasets.list", methods.list_of_user),
         service.route("HEAD", DATASET, "datasets.head", methods.head),  # before GET, which would take it
         service.route("GET", DATASET, "datasets.get", methods.get),
         service.route("GET", VERSIONS, "versions.list", methods.list_versions),
@@ -49,15 +52,8 @@ class DatasetMethods:
         self._catalog = service.catalog
         self._spell = service.resources
 
-    async def create_for_organization(self, call: Call) -> Reply:
-        """Make a dataset of an organization."""
-        return await self._create(call, "organization")
-
-    async def create_for_user(self, call: Call) -> Reply:
-        """Make a dataset of a user."""
-        return await self._create(call, "user")
-
-    async def _create(self, call: Call, owner_kind: str) -> Reply:
+    async def create(self, call: Call, *, owner_kind: str) -> Reply:
+        """Make a dataset of an organization, or of a user."""
         owner = check_name(call.path("owner"), "The owner")
         document = check_known(await call.document(), "name", "publicAccessLevel", "description")
         name = check_name(document.get("name"), "name")
@@ -67,19 +63,11 @@ class DatasetMethods:
         description = checked_description(document)
         dataset = self._catalog.add_dataset(owner, owner_kind, name)
         dataset.public_access, dataset.description = access, description or ""
-        self._catalog.keep_dataset(dataset)
+        self._catalog.keep(dataset)
         return Reply(self._spell.dataset(dataset, dataset.versions[0]))
 
-    async def list_of_organization(self, call: Call) -> Reply:
-        """Give the datasets of an organization."""
-        return self._list(call, "organization")
-
-    async def list_of_user(self, call: Call) -> Reply:
-        """Give the datasets of a user."""
-        return self._list(call, "user")
-
-    def _list(self, call: Call, owner_kind: str) -> Reply:
-        """Give all at once; who has none yet may be of either kind."""
+    async def list_datasets(self, call: Call, *, owner_kind: str) -> Reply:
+        """Give the datasets of an owner, all at once; who has none yet may be of either kind."""
         owned = self._catalog.owned(check_name(call.path("owner"), "The owner"))
         found = [each for each in owned if each.owner_kind == owner_kind]
         if owned and not found:
@@ -127,7 +115,7 @@ class DatasetMethods:
                     raise invalid(f"The upload {upload.name} of {table.name} is still in progress.")
         version.notes = notes
         version.released_at = self._service.platform.clock.now() + self._service.settings.release_seconds
-        self._catalog.keep_dataset(dataset)
+        self._catalog.keep(dataset)
         return Reply(self._spell.version(dataset, version))
 
     def _find(self, call: Call) -> tuple[Dataset, Version]:

@@ -8,15 +8,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.connection import ConnectionCut
-from airflow_provider_jobs.sandbox.fault_actions import Exchange
 from airflow_provider_jobs.sandbox.redivis.model import COMPLETED, FAILED, QUEUED, RUNNING, TableUpload
 from airflow_provider_jobs.sandbox.redivis.row_counts import Unreadable, count_rows
 from airflow_provider_jobs.sandbox.replies import Refusal
 
 if TYPE_CHECKING:
-    from starlette.types import Message
-
     from airflow_provider_jobs.sandbox.platform import Platform
     from airflow_provider_jobs.sandbox.redivis.catalog import Catalog
     from airflow_provider_jobs.sandbox.redivis.settings import RedivisSettings
@@ -46,7 +42,7 @@ class Processing:
     def arrived(self, upload: TableUpload) -> None:
         """All bytes of an upload are here."""
         upload.arrived_at = self._platform.clock.now()
-        self._catalog.keep_upload(upload)
+        self._catalog.keep(upload)
         self._submit(upload)
 
     def status(self, upload: TableUpload, *, asked: bool = False) -> str | None:
@@ -86,7 +82,8 @@ class Processing:
             upload.size = file.stored
             path = book.path(file)
             try:
-                await self._scripted(upload)
+                stopping = self._platform.stopping
+                await self._platform.strike(OPERATION, f"/uploads/{upload.name}", stopping)
                 found = await asyncio.get_running_loop().run_in_executor(
                     self._pool, count_rows, path, upload.options, self._closing
                 )
@@ -101,19 +98,4 @@ class Processing:
             book.release(file)
         upload.processed, upload.processed_at = True, self._platform.clock.now()
         if self._catalog.exists(upload):
-            self._catalog.keep_upload(upload)
-
-    async def _scripted(self, upload: TableUpload) -> None:
-        """Do what faults for ``redivis.uploads.run`` say: a reply's message becomes the upload's error."""
-        stopping = self._platform.stopping
-
-        async def stopped() -> Message:
-            await stopping.wait()
-            return {"type": "http.disconnect"}
-
-        exchange = Exchange(stopped, "", self._platform.tokens, stopping, self._platform.clock)
-        try:
-            for action in self._platform.faults.actions_named(OPERATION, f"/uploads/{upload.name}"):
-                await action.before(exchange)
-        except ConnectionCut:
-            LOGGER.debug("a hanging upload goes on")  # it has no connection to cut
+            self._catalog.keep(upload)

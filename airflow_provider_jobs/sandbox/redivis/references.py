@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from airflow_provider_jobs.sandbox.replies import Refusal
+from airflow_provider_jobs.sandbox.redivis.replies import invalid
+
+if TYPE_CHECKING:
+    from airflow_provider_jobs.sandbox.replies import Refusal
 
 NAME = re.compile(r"[^\x00-\x20.:/\\?#%`][^\x00-\x1f.:/\\?#%`]{0,199}")
 RELEASED = re.compile(r"v\d{1,6}_\d{1,6}")
@@ -73,11 +77,7 @@ def check_name(name: object, what: str) -> str:
     :raises Refusal: 400, it is not one.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise Refusal(
-            400,
-            "invalid_request",
-            f"{what} must be a name, without any of . : / ? # % and at most 200 characters long.",
-        )
+        raise invalid(f"{what} must be a name, without any of . : / ? # % and at most 200 characters long.")
     return name
 
 
@@ -90,7 +90,7 @@ def _dataset(text: str, owner: str, dataset: str) -> Reference:
         if tag in {CURRENT, NEXT} or RELEASED.fullmatch(tag):
             version = tag
         elif tag == "sample":
-            raise Refusal(400, "invalid_request", "The sandbox has no samples.")
+            raise invalid("The sandbox has no samples.")
         elif REFERENCE_ID.fullmatch(tag) and identity is None:
             identity = tag
         else:
@@ -99,4 +99,4 @@ def _dataset(text: str, owner: str, dataset: str) -> Reference:
 
 
 def _refusal(text: str, form: str) -> Refusal:
-    return Refusal(400, "invalid_request", f"Invalid reference {text[:200]!r}: it must be {form}.")
+    return invalid(f"Invalid reference {text[:200]!r}: it must be {form}.")

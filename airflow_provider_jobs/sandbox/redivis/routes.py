@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.redivis import (
@@ -12,12 +11,11 @@ from airflow_provider_jobs.sandbox.redivis import (
     uploads_routes,
 )
 from airflow_provider_jobs.sandbox.redivis.state import RedivisState
-from airflow_provider_jobs.sandbox.replies import Reply
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.call import Handler
 
 
 class Redivis(RedivisState):
@@ -34,13 +32,4 @@ class Redivis(RedivisState):
 
     def control(self) -> list[tuple[str, str, Handler]]:
         """Give method, path and handler of the control endpoints."""
-        return [
-            ("GET", "/sandbox/redivis", self._show_settings),
-            ("POST", "/sandbox/redivis", self._change_settings),
-        ]
-
-    async def _show_settings(self, _call: Call) -> Reply:
-        return Reply(asdict(self.settings))
-
-    async def _change_settings(self, call: Call) -> Reply:
-        return Reply(self.settings.change(await call.document()))
+        return self.settings.handlers("/sandbox/redivis")

@@ -67,7 +67,7 @@ class Storage:
             stored = 0 if file is None else file.stored
             raise invalid(f"The temporary upload is incomplete: {stored} of {temp.size} bytes were received.")
         temp.used = True
-        self._catalog.keep_temp(temp)
+        self._catalog.keep(temp)
         return file
 
     def begin(self, call: Call, kind: str, table: Table, total: int | None = None) -> Upload:
@@ -86,7 +86,7 @@ class Storage:
         if before is not None and before is not file and not temp.used:
             self._book.release(before)
         temp.file = file.upload_id
-        self._catalog.keep_temp(temp)
+        self._catalog.keep(temp)
 
     def expect(self, call: Call, upload: TableUpload, table: Table) -> Upload:
         """Give the empty file of an upload whose bytes come in the original flow."""

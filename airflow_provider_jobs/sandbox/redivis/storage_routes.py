@@ -5,7 +5,6 @@ See https://docs.redivis.com/api/rest-api/tables/createtempuploads.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -15,7 +14,6 @@ from airflow_provider_jobs.sandbox.redivis.references import read_table
 from airflow_provider_jobs.sandbox.redivis.replies import check_known, invalid
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.body import ENDLESS, Body
-from airflow_provider_jobs.sandbox.uploads.book import FAILED
 from airflow_provider_jobs.sandbox.uploads.resumable import SECRET_PARAMETER, SessionEndpoint
 
 if TYPE_CHECKING:
@@ -127,20 +125,8 @@ class TempUploadMethods:
         temp = self._promised(call, resumable=False)
         async with Body(call, self._book.threads) as body:
             upload = self._storage.begin_promised(call, "plain", temp, body.length)
-            upload.requests = 1
-
-            def stored(count: int) -> None:
-                upload.stored += count
-                upload.bytes_received += count
-
-            file = os.open(self._book.path(upload), os.O_WRONLY)
-            try:
-                await body.pour(file, 0, ENDLESS, stored)
-            except BaseException:
-                self._book.end(upload, FAILED)
-                raise
-            finally:
-                os.close(file)
+            with self._book.arriving(upload):
+                await self._book.pour(upload, body, ENDLESS)
         self._book.complete(upload)
         self._storage.fill(temp, upload)
         return Reply(final=True)

@@ -82,7 +82,7 @@ class TableMethods:
             table.strategies[str(version.number)] = changes["uploadMergeStrategy"]
         table.description = changes.get("description", table.description)
         table.is_file_index = changes.get("isFileIndex", table.is_file_index)
-        self._catalog.keep_table(table)
+        self._catalog.keep(table)
 
 
 def _checked(document: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ See https://docs.redivis.com/api/rest-api/uploads.
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
@@ -63,10 +62,9 @@ class UploadMethods:
     async def create(self, call: Call) -> Reply:
         """Make an upload: of bytes that came before, that come with it, or that will come."""
         table, version = self._table(call, writable=True)
-        kind = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in MULTIPART:
+        if call.media_type in MULTIPART:
             document, file = await self._from_parts(call, table)
-        elif kind == "application/json":
+        elif call.media_type == "application/json":
             document, file = await call.document(), None
         else:
             document = fields_of_query(call.request.query_params)
@@ -97,7 +95,7 @@ class UploadMethods:
         upload.file = file.upload_id
         file.details["shown"] = {"name": name}
         self._book.write(file)
-        self._catalog.keep_upload(upload)
+        self._catalog.keep(upload)
         if file.state != COMPLETE:
             return Reply(self._spell(upload, table, version, None))
         self._service.processing.arrived(upload)
@@ -129,12 +127,8 @@ class UploadMethods:
     async def _receive(self, call: Call, kind: str, table: Table, blocks: AsyncIterator[bytes]) -> Upload:
         """Bring a file that comes with its upload to the disk."""
         upload = self._service.storage.begin(call, kind, table)
-        upload.requests = 1
-        try:
+        with self._book.arriving(upload):
             await self._book.fill(upload, _bounded(blocks))
-        except BaseException:
-            self._book.end(upload, FAILED)
-            raise
         self._book.complete(upload)
         return upload
 
@@ -227,7 +221,7 @@ def _read_token(token: str, listing: str) -> int:
         return 0
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (ValueError, binascii.Error):
+    except ValueError:
         text = ""
     number = text.removeprefix(listing)
     if not text.startswith(listing) or not number.isdigit():

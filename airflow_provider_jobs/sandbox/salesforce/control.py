@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
@@ -32,19 +31,10 @@ class SalesforceControl:
     def handlers(self) -> list[tuple[str, str, Handler]]:
         """Give method, path and handler of each."""
         return [
-            ("GET", "/sandbox/salesforce", self.show_settings),
-            ("POST", "/sandbox/salesforce", self.change_settings),
+            *self._service.settings.handlers("/sandbox/salesforce"),
             ("GET", "/sandbox/salesforce/jobs", self.list_jobs),
             ("POST", "/sandbox/salesforce/jobs/{job}", self.force_job),
         ]
-
-    async def show_settings(self, _call: Call) -> Reply:
-        """Give the settings."""
-        return Reply(asdict(self._service.settings))
-
-    async def change_settings(self, call: Call) -> Reply:
-        """Set some of them."""
-        return Reply(self._service.settings.change(await call.document()))
 
     async def list_jobs(self, _call: Call) -> Reply:
         """Give every job, oldest first, without counting as a poll."""

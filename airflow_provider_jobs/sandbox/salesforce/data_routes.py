@@ -5,7 +5,6 @@ See https://developer.salesforce.com/docs/platform/api-asynch/guide/upload-job-d
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object
@@ -13,11 +12,11 @@ from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.salesforce.ingest_routes import SINCE, close_job, make_ingest_job
 from airflow_provider_jobs.sandbox.salesforce.job_fields import job_resource
 from airflow_provider_jobs.sandbox.salesforce.jobs import ENDED, INGEST, OPEN, Job
+from airflow_provider_jobs.sandbox.salesforce.org import DELIMITERS
 from airflow_provider_jobs.sandbox.salesforce.pages import csv_headers, file_reply
 from airflow_provider_jobs.sandbox.salesforce.replies import bad, missing, wrong_state
-from airflow_provider_jobs.sandbox.salesforce.requests import check_media_type, media_type, read_document
+from airflow_provider_jobs.sandbox.salesforce.requests import check_media_type, read_document
 from airflow_provider_jobs.sandbox.uploads.body import Body
-from airflow_provider_jobs.sandbox.uploads.book import FAILED
 from airflow_provider_jobs.sandbox.uploads.multipart import Multipart, boundary_of, field_name
 
 if TYPE_CHECKING:
@@ -36,9 +35,6 @@ MOST_HEADER_BYTES = 64 * 1024
 FORM = "multipart/form-data"
 NEW_COLUMNS = {"successfulresults": ("sf__Id", "sf__Created"), "failedresults": ("sf__Id", "sf__Error")}
 UNPROCESSED = "unprocessedrecords"
-DELIMITERS = {
-    "BACKQUOTE": b"`", "CARET": b"^", "COMMA": b",", "PIPE": b"|", "SEMICOLON": b";", "TAB": b"\t",
-}  # fmt: skip
 
 
 def routes(service: SalesforceState) -> list[Route]:
@@ -63,7 +59,7 @@ class DataMethods:
 
     async def create(self, call: Call) -> Reply:
         """Make a job; one that comes with its data is closed at once."""
-        if media_type(call) == FORM:
+        if call.media_type == FORM:
             job = await self._create_with_data(call)
         else:
             job = await make_ingest_job(self._service, await read_document(call), call.path("version"))
@@ -83,7 +79,7 @@ class DataMethods:
         job = await make_ingest_job(self._service, document, call.path("version"))
         upload = self._start(call, job, "multipart", len(content))
         self._book.path(upload).write_bytes(content)
-        upload.stored = upload.bytes_received = len(content)
+        upload.requests, upload.stored, upload.bytes_received = 1, len(content), len(content)
         self._complete(job, upload)
         close_job(self._service, job)
         return job
@@ -97,12 +93,11 @@ class DataMethods:
             if body.length is not None and body.length > MOST_DATA_BYTES:
                 raise _too_large()
             upload = self._start(call, job, "plain", body.length)
-            try:
-                await self._pour(body, upload)
+            with self._book.arriving(upload):
+                await self._book.pour(upload, body, MOST_DATA_BYTES + 1)
+                if upload.stored > MOST_DATA_BYTES:
+                    raise _too_large()
                 self._check_open(job)  # another request may have been faster
-            except BaseException:
-                self._book.end(upload, FAILED)
-                raise
         self._complete(job, upload)
         return Reply(status=201)
 
@@ -117,22 +112,7 @@ class DataMethods:
             raise bad("CLIENT_INPUT_ERROR", message)
 
     def _start(self, call: Call, job: Job, kind: str, length: int | None) -> Upload:
-        upload = self._book.start(SERVICE, kind, job.job_id, call.email, FOLDER, length)
-        upload.requests = 1
-        return upload
-
-    async def _pour(self, body: Body, upload: Upload) -> None:
-        def stored(count: int) -> None:
-            upload.stored += count
-            upload.bytes_received += count
-
-        file = os.open(self._book.path(upload), os.O_WRONLY)
-        try:
-            await body.pour(file, 0, MOST_DATA_BYTES + 1, stored)
-        finally:
-            os.close(file)
-        if upload.stored > MOST_DATA_BYTES:
-            raise _too_large()
+        return self._book.start(SERVICE, kind, job.job_id, call.email, FOLDER, length)
 
     def _complete(self, job: Job, upload: Upload) -> None:
         self._book.complete(upload)
@@ -152,8 +132,8 @@ class DataMethods:
         if kind == UNPROCESSED and data is not None:  # nothing was processed
             return file_reply(call, data, self._settings)
         header = b"" if data is None else _header_of(data, job.line_ending)
-        new = (f'"{name}"'.encode() + DELIMITERS[job.delimiter] for name in NEW_COLUMNS.get(kind, ()))
-        return Reply(headers=csv_headers(self._settings), content=b"".join(new) + header)
+        new = "".join(f'"{name}"{DELIMITERS[job.delimiter]}' for name in NEW_COLUMNS.get(kind, ()))
+        return Reply(headers=csv_headers(self._settings), content=new.encode() + header)
 
 
 def _header_of(data: Path, line_ending: str) -> bytes:

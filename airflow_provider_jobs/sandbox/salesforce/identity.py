@@ -7,14 +7,13 @@ import secrets
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-
-from airflow_provider_jobs.sandbox.keys import KEY_BITS, load_key, write_secret
+from airflow_provider_jobs.sandbox.keys import load_key, make_key, pem_of, write_secret
 from airflow_provider_jobs.sandbox.salesforce.ids import ORGANIZATION, USER, random_id
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,9 @@ def make_salesforce_identity(root: Path) -> SalesforceIdentity:
     folder.mkdir(mode=0o700, exist_ok=True)
     account_file, key_file = folder / "salesforce.json", folder / "salesforce-key.pem"
     account = _known_account(account_file) or _new_account()
-    key = load_key(key_file.read_text()) if key_file.exists() else _new_key()
+    key = load_key(key_file.read_text()) if key_file.exists() else make_key()
     write_secret(account_file, json.dumps(asdict(account), indent=2))
-    write_secret(key_file, _pem(key))
+    write_secret(key_file, pem_of(key))
     return SalesforceIdentity(account, key, account_file, key_file)
 
 
@@ -74,13 +73,3 @@ def _new_account() -> SalesforceAccount:
         organization_id=random_id(ORGANIZATION),
         user_id=random_id(USER),
     )
-
-
-def _new_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
-
-
-def _pem(key: rsa.RSAPrivateKey) -> str:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()

@@ -10,15 +10,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.salesforce.jobs import FAILED, INGEST, OPEN, QUERY, Job
+from airflow_provider_jobs.sandbox.salesforce.org import DELIMITERS, LINE_ENDINGS, OPERATIONS
 from airflow_provider_jobs.sandbox.salesforce.replies import api_error, bad
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 QUERY_OPERATIONS = ("query", "queryAll")
-INGEST_OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
-DELIMITERS = ("BACKQUOTE", "CARET", "COMMA", "PIPE", "SEMICOLON", "TAB")
-LINE_ENDINGS = ("LF", "CRLF")
 FORM_FIELDS = frozenset({"operation", "contentType", "columnDelimiter", "lineEnding"})
 QUERY_FIELDS = FORM_FIELDS | {"query"}
 INGEST_FIELDS = FORM_FIELDS | {"object", "externalIdFieldName", "assignmentRuleId"}
@@ -44,7 +42,7 @@ def read_ingest(document: Mapping[str, Any]) -> dict[str, Any]:
     :raises Refusal: 400, naming what is wrong.
     """
     given = _known(document, INGEST_FIELDS)
-    operation = _choice(given, "operation", INGEST_OPERATIONS)
+    operation = _choice(given, "operation", OPERATIONS)
     external = _text(given, "externalIdFieldName") if "externalIdFieldName" in given else ""
     if operation == "upsert" and not external:
         raise bad("INVALIDJOB", "InvalidJob : External ID was blank for upsert")
@@ -70,8 +68,8 @@ def _form(given: Mapping[str, Any]) -> dict[str, str]:
     """Check what CSV looks like."""
     _choice({"contentType": "CSV", **given}, "contentType", ("CSV",))
     return {
-        "delimiter": _choice({"columnDelimiter": "COMMA", **given}, "columnDelimiter", DELIMITERS),
-        "line_ending": _choice({"lineEnding": "LF", **given}, "lineEnding", LINE_ENDINGS),
+        "delimiter": _choice({"columnDelimiter": "COMMA", **given}, "columnDelimiter", tuple(DELIMITERS)),
+        "line_ending": _choice({"lineEnding": "LF", **given}, "lineEnding", tuple(LINE_ENDINGS)),
     }
 
 

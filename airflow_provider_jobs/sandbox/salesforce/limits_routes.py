@@ -9,13 +9,12 @@ from starlette.routing import Route
 from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Reply
 from airflow_provider_jobs.sandbox.salesforce.replies import missing, salesforce_error
+from airflow_provider_jobs.sandbox.salesforce.state import BASE, NEWEST, OLDEST
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
-BASE = "/services/data"
-OLDEST = 31
 SEASONS = ("Spring", "Summer", "Winter")
 SPRING_VERSION, SPRING_YEAR = 66, 26  # Spring '26 brought it; three versions make a year
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -58,13 +57,8 @@ class LimitMethods:
 
     async def versions(self, _call: Call) -> Reply:
         """Give the API versions; no token needed."""
-        numbers = range(OLDEST, self._service.newest_version + 1)
-        return Reply(
-            [
-                {"label": label_of(number), "url": f"{BASE}/v{number}.0", "version": f"{number}.0"}
-                for number in numbers
-            ]
-        )
+        versions = {f"{number}.0": label_of(number) for number in range(OLDEST, NEWEST + 1)}
+        return Reply([{"label": label, "url": f"{BASE}/v{v}", "version": v} for v, label in versions.items()])
 
     async def resources(self, call: Call) -> Reply:
         """Give where things are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -35,10 +36,11 @@ def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of lists."""
     methods = ListMethods(service)
     return [
-        service.route("GET", "jobs/query", "query.list", methods.queries, QUERY_SINCE),
-        service.route("GET", "jobs/query/", "query.list", methods.queries, QUERY_SINCE),
-        service.route("GET", "jobs/ingest", "ingest.list", methods.ingests, INGEST_SINCE),
-        service.route("GET", "jobs/ingest/", "ingest.list", methods.ingests, INGEST_SINCE),
+        service.route(
+            "GET", f"jobs/{kind}{end}", f"{kind}.list", partial(methods.list_jobs, kind=kind), since
+        )
+        for kind, since in ((QUERY, QUERY_SINCE), (INGEST, INGEST_SINCE))
+        for end in ("", "/")
     ]
 
 
@@ -50,15 +52,8 @@ class ListMethods:
         self._settings = service.settings
         self._lists: OrderedDict[str, list[Row]] = OrderedDict()  # by what their locators begin with
 
-    async def queries(self, call: Call) -> Reply:
-        """Give jobs of every kind."""
-        return self._list(call, QUERY)
-
-    async def ingests(self, call: Call) -> Reply:
-        """Give jobs that bring records in."""
-        return self._list(call, INGEST)
-
-    def _list(self, call: Call, kind: str) -> Reply:
+    async def list_jobs(self, call: Call, *, kind: str) -> Reply:
+        """Give jobs of every kind, or those that bring records in."""
         given = call.request.query_params.get("queryLocator")
         if given is None:
             name, start, rows = random_id(LOCATOR), 0, self._rows(call, kind)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -150,6 +149,6 @@ def _basic(header: str) -> tuple[str, str]:
     scheme, _, text = header.partition(" ")
     try:
         client_id, _, secret = base64.b64decode(text.strip(), validate=True).decode().partition(":")
-    except (ValueError, binascii.Error) as error:
+    except ValueError as error:
         raise Refusal(400, "invalid_client", "invalid client credentials") from error
     return (client_id, secret) if scheme.lower() == "basic" else ("", "")

@@ -1,13 +1,18 @@
-"""Pages of a query's result: which records each has, and the reply that carries them."""
+"""Pages of a query's result: which records each has, its locator, and the reply that carries it.
+
+A locator tells where in the result a page begins, as text that tells its reader nothing.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import zlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.replies import Reply
-from airflow_provider_jobs.sandbox.salesforce.locators import LAST, Place, make_locator
+from airflow_provider_jobs.sandbox.salesforce.replies import bad
 from airflow_provider_jobs.sandbox.streaming import Pieces, Sending
 
 if TYPE_CHECKING:
@@ -18,6 +23,48 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.salesforce.settings import SalesforceSettings
 
 COUNT, LOCATOR = "Sforce-NumberOfRecords", "Sforce-Locator"
+LAST = "null"  # in place of a locator: there is no further page
+MOST_CHARACTERS = 200
+CHECK_CHARACTERS = 12
+
+
+@dataclass(frozen=True)
+class Place:
+    """The first record of a page, and how many it has where that is settled."""
+
+    first: int
+    count: int | None = None
+
+
+def make_locator(job_id: str, place: Place) -> str:
+    """Spell a place in a job's result."""
+    text = f"{place.first}:{'' if place.count is None else place.count}"
+    return base64.urlsafe_b64encode(f"{text}:{_check(job_id, text)}".encode()).decode().rstrip("=")
+
+
+def read_locator(job_id: str, locator: str) -> Place:
+    """Give the place.
+
+    :raises Refusal: 400, it is not a locator, or it is another job's.
+    """
+    try:
+        padded = locator[:MOST_CHARACTERS].encode("ascii") + b"=" * (-len(locator) % 4)
+        text, _, check = base64.urlsafe_b64decode(padded).decode("ascii").rpartition(":")
+        first, _, count = text.partition(":")
+        place = Place(int(first), int(count) if count else None)
+    except ValueError as error:
+        raise _refusal() from error
+    if check != _check(job_id, text):
+        raise _refusal()
+    return place
+
+
+def _check(job_id: str, text: str) -> str:
+    return hashlib.sha256(f"{job_id}:{text}".encode()).hexdigest()[:CHECK_CHARACTERS]
+
+
+def _refusal() -> Exception:
+    return bad("INVALID_QUERY_LOCATOR", "invalid query locator")
 
 
 @dataclass(frozen=True)

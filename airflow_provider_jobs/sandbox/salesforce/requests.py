@@ -31,15 +31,9 @@ def check_media_type(call: Call, wanted: str) -> None:
 
     :raises Refusal: 415.
     """
-    given = media_type(call)
-    if given != wanted:
-        message = f"Content-Type must be {wanted}, not {given[:100]!r}."
+    if call.media_type != wanted:
+        message = f"Content-Type must be {wanted}, not {call.media_type[:100]!r}."
         raise Refusal(415, "UNSUPPORTED_MEDIA_TYPE", message)
-
-
-def media_type(call: Call) -> str:
-    """Give what the body says that it is."""
-    return str(call.request.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 async def read_state(call: Call, *states: str) -> str:

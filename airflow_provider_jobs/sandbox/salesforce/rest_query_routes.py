@@ -25,14 +25,11 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from airflow_provider_jobs.sandbox.call import Call
-    from airflow_provider_jobs.sandbox.salesforce.org.outcomes import QueryShape
-    from airflow_provider_jobs.sandbox.salesforce.org.result_file import ResultFile
+    from airflow_provider_jobs.sandbox.salesforce.org import QueryShape, ResultFile
     from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
-PAGE_RECORDS = (
-    2000  # https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_queryoptions.htm
-)
-FEWEST_RECORDS = 200
+# https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_queryoptions.htm
+PAGE_RECORDS, FEWEST_RECORDS = 2000, 200
 BATCH_SIZE = re.compile(r"\bbatchSize=(\d{1,9})\b", re.ASCII)
 CURSORS = 10  # results that are kept to be read on; older ones are dropped
 NUMBERS = frozenset({"double", "currency", "percent"})

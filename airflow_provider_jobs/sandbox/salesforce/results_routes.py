@@ -11,9 +11,14 @@ from urllib.parse import urlencode
 
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.salesforce.jobs import JOB_COMPLETE, QUERY, Job
-from airflow_provider_jobs.sandbox.salesforce.locators import Place, make_locator, read_locator
 from airflow_provider_jobs.sandbox.salesforce.org import ResultFile
-from airflow_provider_jobs.sandbox.salesforce.pages import Pages, page_reply
+from airflow_provider_jobs.sandbox.salesforce.pages import (
+    Pages,
+    Place,
+    make_locator,
+    page_reply,
+    read_locator,
+)
 from airflow_provider_jobs.sandbox.salesforce.query_routes import SINCE
 from airflow_provider_jobs.sandbox.salesforce.replies import api_error, bad, missing, wrong_state
 

@@ -9,8 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.sandbox.connection import ConnectionCut, wait_for_first
-from airflow_provider_jobs.sandbox.fault_actions import Exchange
+from airflow_provider_jobs.sandbox.connection import wait_for_first
 from airflow_provider_jobs.sandbox.replies import Refusal
 from airflow_provider_jobs.sandbox.salesforce.faults import LockRecords
 from airflow_provider_jobs.sandbox.salesforce.jobs import (
@@ -28,8 +27,6 @@ from airflow_provider_jobs.sandbox.salesforce.org import IngestFailed, Salesforc
 from airflow_provider_jobs.sandbox.salesforce.replies import CODES
 
 if TYPE_CHECKING:
-    from starlette.types import Message
-
     from airflow_provider_jobs.sandbox.platform import Platform
     from airflow_provider_jobs.sandbox.salesforce.jobs import JobStore
     from airflow_provider_jobs.sandbox.salesforce.limits import Limits
@@ -140,20 +137,10 @@ class JobRunner:
     async def _scripted(self, job: Job) -> None:
         """Do what faults for ``salesforce.query.run`` or ``.ingest.run`` say: delay the job, or fail it."""
         operation, path = f"salesforce.{job.kind}.run", f"/jobs/{job.kind}/{job.job_id}"
-        actions = self._platform.faults.actions_named(operation, path)
-
-        async def stopped() -> Message:
-            await wait_for_first(None, job.ended.wait(), self._closing.wait())
-            return {"type": "http.disconnect"}
-
-        exchange = Exchange(stopped, "", self._platform.tokens, self._platform.stopping, self._platform.clock)
         try:
-            for action in actions:
+            for action in await self._platform.strike(operation, path, job.ended, self._closing):
                 if isinstance(action, LockRecords):
                     job.locked, job.lock_error = action.records, action.error
-                await action.before(exchange)
-        except ConnectionCut:
-            LOGGER.debug("a hanging job goes on")  # it has no connection to cut
         except Refusal as refusal:
             if not self._over(job):
                 code = CODES.get(refusal.reason, refusal.reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -11,14 +10,14 @@ from starlette.routing import Route
 
 from airflow_provider_jobs.sandbox.operations import Operation
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
+from airflow_provider_jobs.sandbox.salesforce.state import NEWEST, OLDEST, version_number
 
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 PATHS = ("/services/Soap/u/{version}", "/services/Soap/c/{version}")
-VERSION = re.compile(r"[1-9][0-9]{1,2}\.0")
-OLDEST, FIRST_WITHOUT_LOGIN = 31, 65
+FIRST_WITHOUT_LOGIN = 65
 FAULT = 500  # the status of every fault of SOAP 1.1
 MEDIA_TYPE = "text/xml; charset=UTF-8"
 ENVELOPE = (
@@ -73,8 +72,8 @@ class SoapLogin:
         return Reply(content=content, media_type=MEDIA_TYPE)
 
     def _check_version(self, version: str) -> None:
-        number = int(version.partition(".")[0]) if VERSION.fullmatch(version) else 0
-        if not OLDEST <= number <= self._service.newest_version:
+        number = version_number(version)
+        if not OLDEST <= number <= NEWEST:
             raise Refusal(FAULT, "UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL")
         if number >= FIRST_WITHOUT_LOGIN:
             message = (

@@ -5,6 +5,7 @@ See https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/res
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.replies import Reply
@@ -15,7 +16,7 @@ from airflow_provider_jobs.sandbox.salesforce.requests import is_denied
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.call import Call
+    from airflow_provider_jobs.sandbox.call import Call, Handler
     from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 BATCH = 200  # records of one call; part of the list of objects
@@ -24,11 +25,11 @@ BATCH = 200  # records of one call; part of the list of objects
 def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
     methods = ObjectMethods(service)
-    handlers = {
+    handlers: dict[str, tuple[str, Handler]] = {
         "sobjects": ("sobjects.list", methods.list_all),
         "sobjects/{object}/describe": ("sobjects.describe", methods.describe),
-        "sobjects/{object}/updated": ("sobjects.updated", methods.updated),
-        "sobjects/{object}/deleted": ("sobjects.deleted", methods.deleted),
+        "sobjects/{object}/updated": ("sobjects.updated", partial(methods.changes, which="updated")),
+        "sobjects/{object}/deleted": ("sobjects.deleted", partial(methods.changes, which="deleted")),
     }
     return [
         service.route("GET", path + end, name, handler)
@@ -54,15 +55,8 @@ class ObjectMethods:
         """Give an object with its fields."""
         return Reply(self._org.describe(self._named(call), call.path("version")))
 
-    async def updated(self, call: Call) -> Reply:
-        """Give the ids of what was made or changed in a span of time."""
-        return await self._changes(call, "updated")
-
-    async def deleted(self, call: Call) -> Reply:
-        """Give the ids of what was deleted in a span of time, and when."""
-        return await self._changes(call, "deleted")
-
-    async def _changes(self, call: Call, which: str) -> Reply:
+    async def changes(self, call: Call, *, which: str) -> Reply:
+        """Give the ids of what was made or changed in a span of time, or of what was deleted, and when."""
         name, span = self._named(call), [call.request.query_params.get(each) for each in ("start", "end")]
         if not all(span):
             raise bad("MISSING_ARGUMENT", "start and end have to be given")

@@ -53,8 +53,6 @@ class SalesforceState:
     :param sample_records: whether its objects have sample records.
     """
 
-    newest_version = NEWEST
-
     def __init__(self, platform: Platform, *, sample_records: bool = True) -> None:
         self.platform = platform
         self.settings = SalesforceSettings()
@@ -147,12 +145,17 @@ class SalesforceState:
         return None if trusted else NO_TOKEN
 
 
+def version_number(version: str) -> int:
+    """Give the number of an API version, 0 of what is not one."""
+    return int(version.partition(".")[0]) if VERSION.fullmatch(version) else 0
+
+
 def check_version(version: str, since: int) -> None:
     """Refuse an API version that there is not, or not any more.
 
     :raises Refusal: 404 or 410.
     """
-    number = int(version.partition(".")[0]) if VERSION.fullmatch(version) else 0
+    number = version_number(version)
     if 0 < number < OLDEST:
         message = "The requested API version is no longer supported."
         raise Refusal(410, "UNSUPPORTED_API_VERSION", message)

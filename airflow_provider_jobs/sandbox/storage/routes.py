@@ -20,7 +20,6 @@ from airflow_provider_jobs.sandbox.replies import Refusal, Reply, google_error
 from airflow_provider_jobs.sandbox.storage.objects import page_of, resource, span_of
 from airflow_provider_jobs.sandbox.streaming import Pieces
 from airflow_provider_jobs.sandbox.uploads.body import Body
-from airflow_provider_jobs.sandbox.uploads.book import FAILED
 from airflow_provider_jobs.sandbox.uploads.multipart import Multipart, boundary_of
 from airflow_provider_jobs.sandbox.uploads.resumable import SECRET_PARAMETER, SessionEndpoint, Sessions
 
@@ -187,14 +186,10 @@ class CloudStorage:
         return self._book.start(SERVICE, kind, f"{bucket}/{name}", call.email, FOLDER)
 
     async def _filled(self, call: Call, upload: Upload, blocks: AsyncIterator[bytes]) -> Reply:
-        upload.requests = 1
-        try:
+        with self._book.arriving(upload):
             await self._book.fill(upload, blocks)
             self._book.complete(upload)
             return await self._complete(call, upload)
-        except BaseException:
-            self._book.end(upload, FAILED)
-            raise
 
     async def _complete(self, _call: Call, upload: Upload) -> Reply:
         """Make the file the object, unless this upload has, and answer it."""

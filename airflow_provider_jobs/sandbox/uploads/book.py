@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import secrets
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs.sandbox.documents import Documents
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from airflow_provider_jobs.sandbox.clock import Clock
@@ -124,6 +125,29 @@ class UploadBook:
         with self.path(upload).open("r+b") as file:
             file.truncate(size)
         upload.stored = size
+
+    @contextlib.contextmanager
+    def arriving(self, upload: Upload) -> Iterator[None]:
+        """Count the request of a file that comes in one; what breaks off is not stored at all."""
+        upload.requests = 1
+        try:
+            yield
+        except BaseException:
+            self.end(upload, FAILED)
+            raise
+
+    async def pour(self, upload: Upload, body: Body, most: int) -> None:
+        """Bring the next bytes of a body to the end of the file, at most so many."""
+
+        def stored(count: int) -> None:
+            upload.stored += count
+            upload.bytes_received += count
+
+        file = os.open(self.path(upload), os.O_WRONLY)
+        try:
+            await body.pour(file, upload.stored, most, stored)
+        finally:
+            os.close(file)
 
     async def fill(self, upload: Upload, blocks: AsyncIterator[bytes]) -> None:
         """Bring a file that comes in blocks to the disk."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.clock import read_seconds
@@ -26,8 +25,7 @@ class UploadControl:
         return [
             ("GET", "/sandbox/uploads", self.list_uploads),
             ("POST", "/sandbox/uploads/expire", self.expire),
-            ("GET", "/sandbox/uploads/settings", self.show_settings),
-            ("POST", "/sandbox/uploads/settings", self.change_settings),
+            *self._platform.upload_settings.handlers("/sandbox/uploads/settings"),
             ("POST", "/sandbox/clock", self.advance),
         ]
 
@@ -59,14 +57,6 @@ class UploadControl:
         for upload in expired:
             self._book.end(upload, EXPIRED)
         return len(expired)
-
-    async def show_settings(self, _call: Call) -> Reply:
-        """Give the settings."""
-        return Reply(asdict(self._platform.upload_settings))
-
-    async def change_settings(self, call: Call) -> Reply:
-        """Set some of the settings."""
-        return Reply(self._platform.upload_settings.change(await call.document()))
 
     async def advance(self, call: Call) -> Reply:
         """Put the clock of sessions forward by ``seconds``."""

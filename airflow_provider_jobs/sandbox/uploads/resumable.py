@@ -6,7 +6,7 @@ the operations of its URI and says what completes an upload; offsets, totals and
 
 from __future__ import annotations
 
-import os
+import re
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,11 +15,6 @@ from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.upload_faults import NoRange308, SessionExpired, Short308
 from airflow_provider_jobs.sandbox.uploads.body import Body
 from airflow_provider_jobs.sandbox.uploads.book import EXPIRED, OPEN, Upload
-from airflow_provider_jobs.sandbox.uploads.content_range import (
-    ContentRange,
-    is_status_query,
-    read_content_range,
-)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -34,6 +29,42 @@ CHUNK_BYTES = 256 * 1024  # every chunk but the last is a multiple
 RESUME = 308  # "resume incomplete"
 # What only the owner of a session URI knows; the log leaves it out.
 SECRET_PARAMETER = "upload_id"  # noqa: S105 - the parameter's name
+
+
+FORM = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(?:(\d{1,18})|\*)", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ContentRange:
+    """``bytes first-last/total``; without first and last it asks how many bytes are stored."""
+
+    first: int | None
+    last: int | None
+    total: int | None  # None: not known yet
+
+    @property
+    def size(self) -> int:
+        """How many bytes come."""
+        return 0 if self.first is None or self.last is None else self.last - self.first + 1
+
+
+def is_status_query(text: str | None) -> bool:
+    """Tell a question for the offset from bytes, by the header alone."""
+    return text is not None and text.strip().startswith("bytes */")
+
+
+def read_content_range(text: str) -> ContentRange:
+    """Read the header.
+
+    :raises Refusal: 400, it is malformed or contradicts itself.
+    """
+    found = FORM.fullmatch(text.strip())
+    if found is None:
+        raise _refusal(f"Invalid Content-Range: {text[:100]!r}.")
+    first, last, total = (None if part is None else int(part) for part in found.groups())
+    if first is not None and last is not None and (first > last or (total is not None and last >= total)):
+        raise _refusal(f"Invalid Content-Range: {text[:100]!r}.")
+    return ContentRange(first, last, total)
 
 
 @dataclass(frozen=True)
@@ -144,17 +175,9 @@ class Sessions:
         def received(count: int) -> None:
             upload.bytes_received += count
 
-        def stored(count: int) -> None:
-            upload.bytes_received += count
-            upload.stored += count
-
         known = min(upload.stored - first, size)
         await body.pour(None, 0, known, received)
-        file = os.open(self._book.path(upload), os.O_WRONLY)
-        try:
-            await body.pour(file, upload.stored, size - known, stored)
-        finally:
-            os.close(file)
+        await self._book.pour(upload, body, size - known)
         self.check_alive(upload)  # the bytes took their time
 
     def _lose(self, call: Call, upload: Upload, least: int) -> None:

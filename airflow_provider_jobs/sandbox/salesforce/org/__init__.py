@@ -3,18 +3,22 @@
 ``org`` is the door, ``outcomes`` and ``refusals`` what passes through it. ``model`` describes objects and
 fields, ``objects`` lists those of a new org, ``schema`` holds them as they are now, ``describe`` tells of
 them. ``sample`` makes their records, ``store`` keeps them in DuckDB, ``ids`` spells record ids. ``soql``
-reads and translates queries, ``result_file`` writes what they find, ``ingest`` executes insert, update,
+reads and translates queries, ``csv_format`` writes what they find, ``ingest`` executes insert, update,
 upsert, delete and hardDelete of CSV files. ``records`` deletes, merges and brings back, ``replication``
 tells what was updated and deleted, ``transactions`` are those that are open.
 """
 
+from airflow_provider_jobs.sandbox.salesforce.org.csv_format import DELIMITERS, LINE_ENDINGS, ResultFile
+from airflow_provider_jobs.sandbox.salesforce.org.ingest.job import OPERATIONS
 from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
 from airflow_provider_jobs.sandbox.salesforce.org.org import Org
 from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome, QueryShape
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed, SalesforceRefusal
-from airflow_provider_jobs.sandbox.salesforce.org.result_file import ResultFile
 
 __all__ = [
+    "DELIMITERS",
+    "LINE_ENDINGS",
+    "OPERATIONS",
     "Field",
     "IngestFailed",
     "IngestOutcome",

@@ -17,6 +17,13 @@ _SOAP_TYPES = {
     "time": "xsd:time", "address": "urn:address", "location": "urn:location", "anyType": "xsd:anyType",
 }  # fmt: skip
 _DECIMALS = frozenset({"double", "currency", "percent"})
+# What no object is, what one is that is written through the API, and what no field is.
+_NO_OBJECT = (
+    "activateable", "customSetting", "deepCloneable", "deprecatedAndHidden", "feedEnabled", "hasSubtypes",
+    "isSubtype",
+)  # fmt: skip
+_WRITABLE = ("createable", "layoutable", "searchable", "triggerable", "updateable")
+_NO_FIELD = ("caseSensitive", "deprecatedAndHidden", "highScaleNumber", "htmlFormatted")
 _CHARACTER_BYTES = 3  # what Salesforce counts
 
 
@@ -46,31 +53,18 @@ def described(of: SObject, schema: Schema, version: str) -> dict[str, Any]:
 def summary(of: SObject, version: str) -> dict[str, Any]:
     """Give an object as the list of all has it."""
     base = f"/services/data/v{version}/sobjects/{of.name}"
-    yes, no = True, False
     return {
-        "activateable": no,
-        "createable": of.writable,
+        **dict.fromkeys(_NO_OBJECT, False),
+        **dict.fromkeys(_WRITABLE, of.writable),
+        **dict.fromkeys(("deletable", "undeletable"), of.deletable),
+        **dict.fromkeys(("queryable", "retrieveable"), True),
         "custom": of.name.endswith(("__c", "__b")),
-        "customSetting": no,
-        "deepCloneable": no,
-        "deletable": of.deletable,
-        "deprecatedAndHidden": no,
-        "feedEnabled": no,
-        "hasSubtypes": no,
-        "isSubtype": no,
         "keyPrefix": of.key_prefix,
         "label": of.label,
         "labelPlural": f"{of.label}s",
-        "layoutable": of.writable,
         "mergeable": "MasterRecordId" in of.columns,
         "name": of.name,
-        "queryable": yes,
         "replicateable": of.replicateable,
-        "retrieveable": yes,
-        "searchable": of.writable,
-        "triggerable": of.writable,
-        "undeletable": of.deletable,
-        "updateable": of.writable,
         "urls": {"sobject": base, "describe": f"{base}/describe", "rowTemplate": f"{base}/{{ID}}"},
     }
 
@@ -79,23 +73,20 @@ def _field(field: Field) -> dict[str, Any]:
     several = len(field.refers_to) > 1
     wanted = field.required and field.default == "NULL"
     return {
+        **dict.fromkeys(_NO_FIELD, False),
         "autoNumber": field.name == "CaseNumber",
         "byteLength": field.length * (1 if field.type in ("id", "reference") else _CHARACTER_BYTES),
         "calculated": bool(field.formula),
-        "caseSensitive": False,
         "cascadeDelete": field.on_delete == "cascade",
         "compoundFieldName": field.part_of or None,
         "createable": field.writable,
         "custom": field.custom,
         "defaultedOnCreate": field.default != "NULL",
-        "deprecatedAndHidden": False,
         "digits": field.digits if field.type == "int" else 0,
         "encrypted": field.type == "encryptedstring",
         "externalId": field.external_id,
         "filterable": field.filterable,
         "groupable": field.sortable and field.type not in (*_DECIMALS, "datetime"),
-        "highScaleNumber": False,
-        "htmlFormatted": False,
         "idLookup": field.id_lookup,
         "label": field.label,
         "length": field.length,

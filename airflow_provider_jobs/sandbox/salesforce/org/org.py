@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.salesforce.org import records, replication
-from airflow_provider_jobs.sandbox.salesforce.org.csv_format import CsvFormat
+from airflow_provider_jobs.sandbox.salesforce.org.csv_format import CsvFormat, ResultFile
 from airflow_provider_jobs.sandbox.salesforce.org.describe import described, summary
 from airflow_provider_jobs.sandbox.salesforce.org.ingest import job as ingest_job
 from airflow_provider_jobs.sandbox.salesforce.org.model import Field
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import duckdb
 
     from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
-    from airflow_provider_jobs.sandbox.salesforce.org.result_file import ResultFile
 
 
 _CURRENCIES = ("USD", "EUR", "JPY")
