@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.auth import Grant
     from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange
 
+MOST_DIGITS = 18  # of a number in a request
 MOST_BODY_BYTES = 16 * 1024 * 1024  # of a JSON document; uploads stream elsewhere
 
 
@@ -64,6 +65,11 @@ class Call:
             message = f"Content-Type must be application/json, not {self.media_type[:100]!r}."
             raise Refusal(400, "badRequest", message)
         return read_object(body)
+
+
+def whole_number(text: str) -> int | None:
+    """Give the number that a text spells; None: it spells none, or one that nobody means."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
 
 
 def read_object(body: bytes) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from airflow_provider_jobs.sandbox.redivis import (
     datasets_routes,
     storage_routes,
-    tables_routes,
     uploads_routes,
 )
 from airflow_provider_jobs.sandbox.redivis.state import RedivisState
@@ -25,7 +24,6 @@ class Redivis(RedivisState):
         """Give every route."""
         return [
             *datasets_routes.routes(self),
-            *tables_routes.routes(self),
             *uploads_routes.routes(self),
             *storage_routes.routes(self),
         ]

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from starlette.routing import Route
 
+from airflow_provider_jobs.sandbox.call import whole_number
 from airflow_provider_jobs.sandbox.redivis.references import read_table
 from airflow_provider_jobs.sandbox.redivis.replies import check_known, invalid
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
@@ -107,9 +108,10 @@ class TempUploadMethods:
         if "content-length" not in call.request.headers:
             raise Refusal(411, "required", "A session's start has no body, and needs Content-Length: 0.")
         text = call.request.headers.get("x-upload-content-length", "")
-        if not (text.isascii() and text.isdigit()):
+        size = whole_number(text)
+        if size is None:
             raise Refusal(400, "badRequest", f"Invalid x-upload-content-length: {text[:100]!r}.")
-        file = self._storage.begin_promised(call, "resumable", temp, int(text))
+        file = self._storage.begin_promised(call, "resumable", temp, size)
         query = urlencode({SECRET_PARAMETER: self._book.open_session(file)})
         return Reply(headers={"Location": f"{self._address(temp)}?{query}"})
 

@@ -6,15 +6,15 @@ See https://docs.redivis.com/api/rest-api/uploads.
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.routing import Route
 
-from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object
+from airflow_provider_jobs.sandbox.call import MOST_BODY_BYTES, read_object, whole_number
 from airflow_provider_jobs.sandbox.redivis.model import QUEUED
 from airflow_provider_jobs.sandbox.redivis.references import read_table
 from airflow_provider_jobs.sandbox.redivis.replies import invalid, missing
-from airflow_provider_jobs.sandbox.redivis.upload_fields import check_fields, fields_of_query
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.body import Body
 from airflow_provider_jobs.sandbox.uploads.book import COMPLETE, FAILED, Upload
@@ -22,7 +22,7 @@ from airflow_provider_jobs.sandbox.uploads.multipart import Multipart, boundary_
 from airflow_provider_jobs.sandbox.uploads.resumable import SessionEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.redivis.model import Table, TableUpload, Version
@@ -33,6 +33,19 @@ UPLOAD = UPLOADS + "/{upload:path}"  # a name may have slashes
 MULTIPART = ("multipart/form-data", "multipart/related", "multipart/mixed")
 MOST_DIRECT_BYTES = 100_000_000  # of a file that comes with the fields
 DEFAULT_PAGE, LARGEST_PAGE = 100, 1000
+# The fields of a new upload: https://docs.redivis.com/api/rest-api/uploads/post.
+TYPES = frozenset(
+    {
+        "delimited", "stream", "avro", "ndjson", "parquet", "orc", "xls", "xlsx", "dta", "sas7bdat", "sav",
+        "geojson", "geojsonl", "json", "shp", "shp.zip", "kml",
+    }
+)  # fmt: skip
+EXTENSIONS = {"csv": "delimited", "tsv": "delimited", "txt": "delimited", "jsonl": "ndjson"}
+FLAGS = frozenset({"hasHeaderRow", "skipBadRecords", "allowJaggedRows", "hasQuotedNewlines"})
+CHARACTERS = frozenset({"delimiter", "quoteCharacter", "escapeCharacter"})
+OBJECTS = {"metadata": dict, "transferSpecification": dict, "nullMarkers": list, "schema": list}
+TEXTS = frozenset({"name", "type", "tempUploadId", "resumableUploadId"})
+LONGEST_NAME = 500
 
 
 def routes(service: RedivisState) -> list[Route]:
@@ -206,9 +219,10 @@ async def _bounded(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 def _page_size(text: str | None) -> int:
     if text is None:
         return DEFAULT_PAGE
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+    size = whole_number(text)
+    if not size:
         raise invalid(f"Invalid maxResults: {text[:100]!r}.")
-    return min(int(text), LARGEST_PAGE)
+    return min(size, LARGEST_PAGE)
 
 
 def _make_token(listing: str, number: int) -> str:
@@ -223,7 +237,61 @@ def _read_token(token: str, listing: str) -> int:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
     except ValueError:
         text = ""
-    number = text.removeprefix(listing)
-    if not text.startswith(listing) or not number.isdigit():
+    number = whole_number(text.removeprefix(listing))
+    if not text.startswith(listing) or number is None:
         raise invalid("Invalid pageToken.")
-    return int(number)
+    return number
+
+
+def check_fields(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the fields with their defaults, name and type among them.
+
+    :raises Refusal: 400, naming what is wrong.
+    """
+    fields: dict[str, Any] = {"hasHeaderRow": True, "skipBadRecords": False, "allowJaggedRows": False}
+    fields |= {name: value for name, value in document.items() if value is not None}
+    for name, value in fields.items():
+        _check_field(name, value)
+    if fields.get("transferSpecification"):
+        raise invalid("The sandbox fetches no data: send it.")
+    fields["type"] = fields.get("type") or _type_of(str(fields.get("name", "")))
+    fields["name"] = fields.get("name") or f"untitled_upload.{fields['type']}"
+    if fields.get("schema") is not None and fields["type"] != "stream":
+        raise invalid("schema is for uploads of type stream.")
+    return fields
+
+
+def fields_of_query(query: Mapping[str, str]) -> dict[str, Any]:
+    """Give the fields that are spelled as URL parameters."""
+    fields: dict[str, Any] = {}
+    for name, text in query.items():
+        try:
+            fields[name] = json.loads(text) if name in FLAGS or name in OBJECTS else text
+        except ValueError as error:
+            raise invalid(f"{name} is malformed.") from error
+    fields.pop("uploadType", None)
+    return fields
+
+
+def _check_field(name: str, value: Any) -> None:
+    if name in FLAGS:
+        good = isinstance(value, bool)
+    elif name in CHARACTERS:
+        good = isinstance(value, str) and len(value) == 1
+    elif name in OBJECTS:
+        good = isinstance(value, OBJECTS[name])
+    elif name in TEXTS:
+        good = isinstance(value, str) and 0 < len(value) <= LONGEST_NAME and value.isprintable()
+    else:
+        raise invalid(f"An upload has no field {name[:100]}.")
+    if not good or (name == "type" and value not in TYPES):
+        raise invalid(f"Invalid value of {name}: {str(value)[:100]!r}.")
+
+
+def _type_of(name: str) -> str:
+    plain = name.lower().removesuffix(".gz")
+    extension = "shp.zip" if plain.endswith(".shp.zip") else plain.rpartition(".")[2]
+    kind = EXTENSIONS.get(extension, extension)
+    if "." not in plain or kind not in TYPES or extension in {"delimited", "stream"}:
+        raise invalid(f"The type of {name[:100]!r} is not known; give it.")
+    return kind

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from airflow_provider_jobs.sandbox.call import whole_number
 from airflow_provider_jobs.sandbox.replies import Reply
 from airflow_provider_jobs.sandbox.salesforce.ids import JOB, LOCATOR, make_id, random_id
 from airflow_provider_jobs.sandbox.salesforce.ingest_routes import SINCE as INGEST_SINCE
@@ -71,11 +72,11 @@ class ListMethods:
         return Reply({"done": following is None, "records": records, "nextRecordsUrl": following})
 
     def _known(self, locator: str) -> tuple[str, int, list[Row]]:
-        name, _, offset = locator.partition("-")
-        rows = self._lists.get(name)
-        if rows is None or not (offset.isascii() and offset.isdigit()) or int(offset) > len(rows):
+        name, _, text = locator.partition("-")
+        rows, offset = self._lists.get(name), whole_number(text)
+        if rows is None or offset is None or offset > len(rows):
             raise bad("INVALID_QUERY_LOCATOR", "invalid query locator")
-        return name, int(offset), rows
+        return name, offset, rows
 
     def _keep(self, name: str, rows: list[Row]) -> None:
         self._lists[name] = rows

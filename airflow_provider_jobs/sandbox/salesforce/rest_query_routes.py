@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_jobs.sandbox.call import whole_number
 from airflow_provider_jobs.sandbox.replies import Reply
 from airflow_provider_jobs.sandbox.salesforce.ids import LOCATOR, random_id
+from airflow_provider_jobs.sandbox.salesforce.org import SalesforceRefusal
 from airflow_provider_jobs.sandbox.salesforce.replies import bad
 from airflow_provider_jobs.sandbox.salesforce.requests import check_object
 from airflow_provider_jobs.sandbox.salesforce.state import FOLDER
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 PAGE_RECORDS, FEWEST_RECORDS = 2000, 200
 BATCH_SIZE = re.compile(r"\bbatchSize=(\d{1,9})\b", re.ASCII)
 CURSORS = 10  # results that are kept to be read on; older ones are dropped
+NOT_OF_BULK = frozenset({"API_ERROR", "INVALIDENTITY"})  # what the Bulk API refuses, and REST does not
 NUMBERS = frozenset({"double", "currency", "percent"})
 
 
@@ -69,7 +72,13 @@ class RestQueryMethods:
         """Run a query, and give its first records."""
         soql = call.request.query_params.get("q", "")
         org, ask = self._service.org, self._service.ask
-        shape = await ask(org.check_query, soql, all_rows=all_rows)
+        try:
+            shape = await ask(org.check_query, soql, all_rows=all_rows)
+        except SalesforceRefusal as refusal:
+            if refusal.code in NOT_OF_BULK:
+                message = f"the sandbox's query takes what the Bulk API takes: {refusal.message}"
+                raise bad("MALFORMED_QUERY", message) from refusal
+            raise
         check_object(self._service.settings, shape.object_name)
         name = random_id(LOCATOR)
         result = await ask(org.run_query, soql, into=self._folder / name, all_rows=all_rows, with_ids=True)
@@ -82,10 +91,11 @@ class RestQueryMethods:
 
     async def more(self, call: Call) -> Reply:
         """Give the records that a ``nextRecordsUrl`` leads to."""
-        name, _, first = call.path("locator").rpartition("-")
-        if name not in self._cursors or not (first.isascii() and first.isdigit()):
+        name, _, text = call.path("locator").rpartition("-")
+        first = whole_number(text)
+        if name not in self._cursors or first is None:
             raise bad("INVALID_QUERY_LOCATOR", "invalid query locator")
-        return await self._page(call, name, int(first))
+        return await self._page(call, name, first)
 
     async def _page(self, call: Call, name: str, first: int) -> Reply:
         cursor, base = self._cursors[name], f"/services/data/v{call.path('version')}"

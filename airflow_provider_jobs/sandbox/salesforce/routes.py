@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.sandbox.salesforce import (
-    data_routes,
     ingest_routes,
     limits_routes,
     listing,
     login_routes,
     query_routes,
     rest_query_routes,
-    results_routes,
-    soap_routes,
     sobject_routes,
 )
 from airflow_provider_jobs.sandbox.salesforce.control import SalesforceControl
@@ -39,14 +36,11 @@ class Salesforce(SalesforceState):
         """Give every route."""
         return [
             *login_routes.routes(self),
-            *soap_routes.routes(self),
             *limits_routes.routes(self),
             *sobject_routes.routes(self),
             *query_routes.routes(self),
             *rest_query_routes.routes(self),
-            *results_routes.routes(self),
             *ingest_routes.routes(self),
-            *data_routes.routes(self),
             *listing.routes(self),
             limits_routes.everything_else(self),
         ]

@@ -6,6 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Self
 
+from airflow_provider_jobs.sandbox.call import whole_number
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, connection_of, wait_for_first
 from airflow_provider_jobs.sandbox.uploads.pouring import Pour
 
@@ -39,8 +40,7 @@ class Body:
         self._threads = threads
         due = [(after, action) for action in call.actions if (after := action.due()) is not None]
         self._due = sorted(due, key=lambda pair: pair[0])
-        length = call.request.headers.get("content-length", "")
-        self.length = int(length) if length.isascii() and length.isdigit() else None
+        self.length = whole_number(call.request.headers.get("content-length", ""))
         self.read = 0
         self._waiting = b""  # has arrived, but nobody has asked for it yet
         self._socket: int | None = None

@@ -176,7 +176,8 @@ def test_list_in_pages(redivis: RedivisApi) -> None:
     others = redivis.table.replace("orders", "others")
     for path, token in ((uploads, "x"), (f"{others}/uploads", first["nextPageToken"])):
         assert word(redivis.call("GET", path, params={"pageToken": token})) == "invalid_request"
-    assert word(redivis.call("GET", uploads, params={"maxResults": "0"})) == "invalid_request"
+    for most in ("0", "9" * 5000):
+        assert word(redivis.call("GET", uploads, params={"maxResults": most})) == "invalid_request"
 
 
 def test_states_by_polls(redivis: RedivisApi, redivis_settings: Any) -> None:

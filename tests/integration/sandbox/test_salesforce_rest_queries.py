@@ -100,6 +100,12 @@ def test_deleted_records_are_read_by_query_all(client: Salesforce) -> None:
     assert {each["IsDeleted"] for each in found} == {True}
 
 
+@pytest.mark.parametrize("soql", ["SELECT COUNT() FROM Account", "SELECT Id FROM CaseStatus"])
+def test_what_only_the_bulk_api_refuses_is_what_the_sandbox_lacks(client: Salesforce, soql: str) -> None:
+    with pytest.raises(SalesforceMalformedRequest, match="the sandbox's query takes what the Bulk API takes"):
+        client.query(soql)
+
+
 def test_a_locator_that_is_not_one_is_refused(salesforce: SalesforceApi, client: Salesforce) -> None:
     for locator in ("01g000000000000AAA-2000", "x", "01g-x"):
         with pytest.raises(SalesforceMalformedRequest, match="INVALID_QUERY_LOCATOR"):

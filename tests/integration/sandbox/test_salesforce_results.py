@@ -81,7 +81,7 @@ def test_most_records(salesforce: SalesforceApi) -> None:
         pages = salesforce.pages(job, maxRecords=most)
         assert [int(page.headers["Sforce-NumberOfRecords"]) for page in pages] == counts
         assert joined([page.content for page in pages]) == whole
-    for wrong in ("0", "-1", "x"):
+    for wrong in ("0", "-1", "x", "9" * 5000):
         assert error(salesforce.results(job, maxRecords=wrong)) == (400, "API_ERROR")
 
 
