@@ -8,13 +8,15 @@ reply before that is sent. ``upload_faults`` holds the actions that only uploads
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field, fields
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_type_hints
 
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, gone, wait_for_first
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
+from airflow_provider_jobs.sandbox.switches import check_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,7 @@ RANGES = {
     "page": (0, 1 << 50),
 }
 
-RETRY_AFTER_FORMS = ("seconds", "date", "epoch")
+RetryAfterForm = Literal["seconds", "date", "epoch"]
 
 
 @dataclass
@@ -122,11 +124,7 @@ class ErrorReply(Inside):
     reason: str = "backendError"
     message: str = "The sandbox was asked to answer this."
     retry_after: int | None = None  # seconds
-    retry_after_form: str = "seconds"
-
-    def __post_init__(self) -> None:
-        if self.retry_after_form not in RETRY_AFTER_FORMS:
-            raise Refusal(400, "invalid", f"retry_after_form must be one of {', '.join(RETRY_AFTER_FORMS)}.")
+    retry_after_form: RetryAfterForm = "seconds"
 
     async def during(self, _exchange: Exchange) -> None:
         """Refuse."""
@@ -256,28 +254,15 @@ def make_action(settings: Mapping[str, Any], kinds: Mapping[str, type[Action]]) 
     if kind is None:
         raise Refusal(400, "invalid", f"action must be one of {', '.join(kinds)}.")
     given = {name: value for name, value in settings.items() if name != "action"}
-    known = {item.name: str(item.type) for item in fields(kind) if item.init}
+    hints, known = get_type_hints(kind), {item.name for item in fields(kind) if item.init}
     for name, value in given.items():
         if name not in known:
             raise Refusal(400, "invalid", f"{settings['action']} has no setting {name}.")
-        _check(name, value, known[name])
+        check_value(name, value, hints[name])
+        least, most = RANGES.get(name, (-math.inf, math.inf))
+        if isinstance(value, int | float) and not least <= value <= most:
+            raise Refusal(400, "invalid", f"{name} must be between {least} and {most}.")
     return kind(**given)
-
-
-def _check(name: str, value: Any, wanted: str) -> None:
-    accepted: dict[str, tuple[type, ...]] = {
-        "float": (int, float),
-        "str": (str,),
-        "int": (int,),
-        "dict": (dict,),
-    }
-    types = accepted[wanted.removesuffix(" | None").partition("[")[0]]
-    right: bool = isinstance(value, types) and not isinstance(value, bool)
-    if not right:
-        raise Refusal(400, "invalid", f"{name} must be of type {wanted}.")
-    least, most = RANGES.get(name, (None, None))
-    if least is not None and most is not None and not least <= value <= most:
-        raise Refusal(400, "invalid", f"{name} must be between {least} and {most}.")
 
 
 def _merged(old: Any, new: Any) -> Any:
@@ -286,7 +271,7 @@ def _merged(old: Any, new: Any) -> Any:
     return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}
 
 
-def spell_retry_after(seconds: int, form: str) -> str:
+def spell_retry_after(seconds: int, form: RetryAfterForm) -> str:
     """Give a Retry-After header: seconds, an HTTP date, or seconds since 1970."""
     moment = time.time() + seconds
     return {"seconds": str(seconds), "date": formatdate(moment, usegmt=True), "epoch": str(round(moment))}[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 from starlette.requests import Request
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.fault_actions import Action
     from airflow_provider_jobs.sandbox.masks import Mask
     from airflow_provider_jobs.sandbox.platform import Platform
+    from airflow_provider_jobs.sandbox.switches import Switches
 
 LOGGER = logging.getLogger(__name__)
 
@@ -43,6 +45,18 @@ class Service(Protocol):
 
     async def stop(self) -> None:
         """End all work and threads; no request comes any more."""
+
+
+def steering(settings: Switches, path: str) -> list[tuple[str, str, Handler]]:
+    """Give method, path and handler of the control endpoints that show and change a service's settings."""
+
+    async def show(_call: Call) -> Reply:
+        return Reply(asdict(settings))
+
+    async def change(call: Call) -> Reply:
+        return Reply(settings.change(await call.document()))
+
+    return [("GET", path, show), ("POST", path, change)]
 
 
 class Operation:

@@ -7,7 +7,8 @@ They meet the operations that take bytes or tell how many there are: ``bigquery.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from airflow_provider_jobs.sandbox.connection import ConnectionCut, wait_for_first
 from airflow_provider_jobs.sandbox.fault_actions import Action, Exchange, Inside
@@ -16,14 +17,12 @@ from airflow_provider_jobs.sandbox.replies import Refusal
 if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.replies import Reply
 
-GONE_STATUSES = (404, 410)
-
 
 class SessionExpired(Refusal):
     """The upload's session ends here, for good."""
 
     def __init__(self, status: int) -> None:
-        reason = "notFound" if status == GONE_STATUSES[0] else "gone"
+        reason = "notFound" if status == HTTPStatus.NOT_FOUND else "gone"
         super().__init__(status, reason, "The upload session has expired.")
 
 
@@ -54,12 +53,8 @@ class Stall(Inside):
 class ExpireSession(Inside):
     """End the upload's session, for this request and all later ones."""
 
-    status: int = 404
+    status: Literal[404, 410] = 404
     bytes: int | None = 0
-
-    def __post_init__(self) -> None:
-        if self.status not in GONE_STATUSES:
-            raise Refusal(400, "invalid", "status must be 404 or 410.")
 
     async def during(self, _exchange: Exchange) -> None:
         """End it."""

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from airflow_provider_jobs.sandbox.redivis.replies import invalid
 
-if TYPE_CHECKING:
-    from airflow_provider_jobs.sandbox.replies import Refusal
-
 NAME = re.compile(r"[^\x00-\x20.:/\\?#%`][^\x00-\x1f.:/\\?#%`]{0,199}")
-RELEASED = re.compile(r"v\d{1,6}_\d{1,6}")
-REFERENCE_ID = re.compile(r"[a-z0-9]{4}")
 CURRENT, NEXT = "current", "next"
+DATASET = re.compile(
+    rf"(?P<owner>{NAME.pattern})\.(?P<dataset>{NAME.pattern})(?::(?!next\b)(?P<id>[a-z0-9]{{4}}))?"
+    r"(?P<sample>:sample)?(?::(?P<version>current|next|v\d{1,6}_\d{1,6}))?"
+)
+TABLE = re.compile(rf"{DATASET.pattern}\.(?P<table>{NAME.pattern})(?::(?P<table_id>[a-z0-9]{{4}}))?")
 
 
 @dataclass(frozen=True)
@@ -48,10 +47,7 @@ def read_dataset(text: str) -> Reference:
 
     :raises Refusal: 400, it is not one.
     """
-    parts = unquote(text).split(".")
-    if len(parts) != len(("owner", "dataset")):
-        raise _refusal(text, "owner.dataset")
-    return _dataset(text, *parts)
+    return _read(DATASET, text, "owner.dataset[:id][:version]")
 
 
 def read_table(text: str) -> Reference:
@@ -59,16 +55,7 @@ def read_table(text: str) -> Reference:
 
     :raises Refusal: 400, it is not one.
     """
-    parts = unquote(text).split(".")
-    if len(parts) != len(("owner", "dataset", "table")):
-        raise _refusal(text, "owner.dataset.table; write a version as v1_0")
-    found = _dataset(text, *parts[:2])
-    name, *tags = parts[2].split(":")
-    if not NAME.fullmatch(name) or len(tags) > 1 or not all(map(REFERENCE_ID.fullmatch, tags)):
-        raise _refusal(text, "owner.dataset.table[:id]")
-    return Reference(
-        found.owner, found.dataset, found.dataset_id, found.version, fold(name), tags[0] if tags else None
-    )
+    return _read(TABLE, text, "owner.dataset[:id][:version].table[:id], with a version as v1_0")
 
 
 def check_name(name: object, what: str) -> str:
@@ -81,22 +68,14 @@ def check_name(name: object, what: str) -> str:
     return name
 
 
-def _dataset(text: str, owner: str, dataset: str) -> Reference:
-    name, *tags = dataset.split(":")
-    if not NAME.fullmatch(owner) or not NAME.fullmatch(name):
-        raise _refusal(text, "owner.dataset")
-    identity, version = None, CURRENT
-    for tag in tags:
-        if tag in {CURRENT, NEXT} or RELEASED.fullmatch(tag):
-            version = tag
-        elif tag == "sample":
-            raise invalid("The sandbox has no samples.")
-        elif REFERENCE_ID.fullmatch(tag) and identity is None:
-            identity = tag
-        else:
-            raise _refusal(text, "owner.dataset[:id][:version]")
-    return Reference(fold(owner), fold(name), identity, version)
-
-
-def _refusal(text: str, form: str) -> Refusal:
-    return invalid(f"Invalid reference {text[:200]!r}: it must be {form}.")
+def _read(form: re.Pattern[str], text: str, spelled: str) -> Reference:
+    found = form.fullmatch(unquote(text))
+    if found is None:
+        raise invalid(f"Invalid reference {text[:200]!r}: it must be {spelled}.")
+    if found["sample"]:
+        raise invalid("The sandbox has no samples.")
+    owner, dataset, version = fold(found["owner"]), fold(found["dataset"]), found["version"] or CURRENT
+    names = found.groupdict()
+    return Reference(
+        owner, dataset, found["id"], version, fold(names.get("table") or ""), names.get("table_id")
+    )

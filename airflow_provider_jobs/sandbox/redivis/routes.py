@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_jobs.sandbox.operations import steering
 from airflow_provider_jobs.sandbox.redivis import (
     datasets_routes,
     storage_routes,
@@ -30,4 +31,4 @@ class Redivis(RedivisState):
 
     def control(self) -> list[tuple[str, str, Handler]]:
         """Give method, path and handler of the control endpoints."""
-        return self.settings.handlers("/sandbox/redivis")
+        return steering(self.settings, "/sandbox/redivis")

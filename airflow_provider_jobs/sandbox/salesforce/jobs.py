@@ -170,12 +170,12 @@ class JobStore:
 
     def data_path(self, job: Job) -> Path | None:
         """Give the file of an ingest job's data; None: there is none."""
-        upload = self._uploads.get(job.data) if job.data else None
+        upload = self._uploads.get(job.data)
         return None if upload is None else self._uploads.path(upload)
 
     def release_data(self, job: Job) -> None:
         """Delete an ingest job's data."""
-        upload = self._uploads.get(job.data) if job.data else None
+        upload = self._uploads.get(job.data)
         if upload is not None:
             self._uploads.release(upload)
 

@@ -13,8 +13,7 @@ from airflow_provider_jobs.sandbox.salesforce import (
     rest_query_routes,
     sobject_routes,
 )
-from airflow_provider_jobs.sandbox.salesforce.control import SalesforceControl
-from airflow_provider_jobs.sandbox.salesforce.org_control import OrgControl
+from airflow_provider_jobs.sandbox.salesforce.control import OrgControl, SalesforceControl
 from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 if TYPE_CHECKING:

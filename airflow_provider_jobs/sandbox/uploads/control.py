@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.sandbox.clock import read_seconds
+from airflow_provider_jobs.sandbox.operations import steering
 from airflow_provider_jobs.sandbox.replies import Refusal, Reply
 from airflow_provider_jobs.sandbox.uploads.book import COMPLETE, EXPIRED, OPEN
 
@@ -25,7 +26,7 @@ class UploadControl:
         return [
             ("GET", "/sandbox/uploads", self.list_uploads),
             ("POST", "/sandbox/uploads/expire", self.expire),
-            *self._platform.upload_settings.handlers("/sandbox/uploads/settings"),
+            *steering(self._platform.upload_settings, "/sandbox/uploads/settings"),
             ("POST", "/sandbox/clock", self.advance),
         ]
 

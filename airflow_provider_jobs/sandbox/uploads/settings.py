@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import Literal
 
 from airflow_provider_jobs.sandbox.switches import Switches
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 DAY_SECONDS = 86400.0
 # BigQuery: a week, https://cloud.google.com/bigquery/docs/reference/api-uploads; Cloud Storage too,
@@ -20,13 +17,8 @@ LIFETIMES = {"bigquery": 7 * DAY_SECONDS, "storage": 7 * DAY_SECONDS, "redivis":
 class UploadSettings(Switches):
     """What can be switched."""
 
-    choices: ClassVar[Mapping[str, tuple[int, ...]]] = {
-        "completed_status": (200, 201),
-        "expired_status": (404, 410),
-    }
-
-    completed_status: int = 200  # of the reply that completes an upload, and of later questions: or 201
-    expired_status: int = 404  # of a session that has ended; or 410
+    completed_status: Literal[200, 201] = 200  # of the reply that completes an upload, and of later questions
+    expired_status: Literal[404, 410] = 404  # of a session that has ended
     lifetime_seconds: float | None = None  # of a session; None: as long as the service has it
 
     def lifetime_of(self, service: str) -> float:

@@ -87,7 +87,7 @@ def _field(field: Field) -> dict[str, Any]:
         "externalId": field.external_id,
         "filterable": field.filterable,
         "groupable": field.sortable and field.type not in (*_DECIMALS, "datetime"),
-        "idLookup": field.id_lookup,
+        "idLookup": field.identifies,
         "label": field.label,
         "length": field.length,
         "name": field.name,

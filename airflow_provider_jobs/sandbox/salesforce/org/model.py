@@ -16,9 +16,6 @@ _STORED_AS = {
     "date": "DATE", "datetime": "TIMESTAMP", "time": "TIME",
 }  # fmt: skip
 
-# Standard fields that may stand for an id; their values need not be unique.
-_ID_LOOKUPS = frozenset({"CaseNumber", "Email", "Username"})
-
 
 @dataclass(frozen=True)
 class Field:
@@ -38,6 +35,7 @@ class Field:
     :param formula: how it follows from others whenever it is read: SQL, with ``{0}`` for the table.
     :param formula_reads: the other object that the formula reads.
     :param decimal: an integer that results spell with a fraction, ``0.0``.
+    :param id_lookup: it may stand for an id, though its values need not be unique.
     :param hidden: the user may not see it: for the API it is not there.
     """
 
@@ -60,6 +58,7 @@ class Field:
     formula: str = ""
     formula_reads: str = ""
     decimal: bool = False
+    id_lookup: bool = False
     hidden: bool = False
 
     @property
@@ -68,9 +67,9 @@ class Field:
         return self.name.endswith(("__c", "__s"))
 
     @property
-    def id_lookup(self) -> bool:
+    def identifies(self) -> bool:
         """Whether its values can tell which record is meant."""
-        return self.external_id or self.type == "id" or self.name in _ID_LOOKUPS
+        return self.id_lookup or self.external_id or self.type == "id"
 
     @property
     def compound(self) -> bool:

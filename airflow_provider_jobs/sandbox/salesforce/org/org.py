@@ -13,7 +13,6 @@ from airflow_provider_jobs.sandbox.salesforce.org.csv_format import CsvFormat, R
 from airflow_provider_jobs.sandbox.salesforce.org.describe import described, summary
 from airflow_provider_jobs.sandbox.salesforce.org.ingest import job as ingest_job
 from airflow_provider_jobs.sandbox.salesforce.org.model import Field
-from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome, QueryShape
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import SalesforceRefusal
 from airflow_provider_jobs.sandbox.salesforce.org.sample import COUNTS
 from airflow_provider_jobs.sandbox.salesforce.org.schema import changed_field
@@ -27,7 +26,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from airflow_provider_jobs.sandbox.salesforce.org.ingest.job import IngestOutcome
     from airflow_provider_jobs.sandbox.salesforce.org.model import SObject
+    from airflow_provider_jobs.sandbox.salesforce.org.soql.translate import QueryShape, Statement
 
 
 _CURRENCIES = ("USD", "EUR", "JPY")
@@ -87,10 +88,7 @@ class Org:
         :param all_rows: the operation is ``queryAll``.
         :raises SalesforceRefusal: Salesforce would answer 400.
         """
-        statement = translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
-        types = tuple("double" if field.decimal else field.type for field, _ in statement.values)
-        records = tuple(path for path, _, _ in statement.records)
-        return QueryShape(statement.source.name, statement.columns, types, records, statement.chunkable)
+        return self._translated(soql, all_rows=all_rows).shape
 
     def run_query(
         self,
@@ -111,7 +109,7 @@ class Org:
         :raises SalesforceRefusal: as in ``check_query``.
         """
         form = CsvFormat(delimiter, line_ending)
-        statement = translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
+        statement = self._translated(soql, all_rows=all_rows)
         values = [text_of(field, column) for field, column in statement.values]
         columns = statement.columns
         if with_ids:
@@ -121,6 +119,9 @@ class Org:
         with self._store.reading(statement.objects) as cursor:
             cursor.execute(f"SELECT {record} {statement.tail}", list(statement.parameters))
             return form.write(into, columns, cursor)
+
+    def _translated(self, soql: str, *, all_rows: bool) -> Statement:
+        return translate(soql, self._store.schema, all_rows=all_rows, now=self._now().astimezone(UTC))
 
     def check_ingest(self, object_name: str, operation: str, external_id_field: str | None = None) -> str:
         """Check what the creation of an ingest job names; give the object in its own spelling.

@@ -39,8 +39,7 @@ def updated(
         )
         ids = [found for (found,) in cursor.fetchall()]
     _check_count(ids, most)
-    covered = min(moment for moment in (last, now, open_since) if moment is not None)
-    return {"ids": ids, "latestDateCovered": _moment(covered)}
+    return {"ids": ids, "latestDateCovered": _moment(min(last, now, open_since or now))}
 
 
 def deleted(
@@ -64,11 +63,10 @@ def deleted(
         cursor.execute("SELECT max(trimmed_at) FROM trimmed WHERE object = ?", [of.name])
         ((trimmed,),) = cursor.fetchall()
     _check_count(found, most)
-    covered = min(moment for moment in (last, now, open_since) if moment is not None)
     return {
         "deletedRecords": [{"id": each, "deletedDate": _moment(at)} for each, at in found],
         "earliestDateAvailable": _moment(trimmed or _BEGIN),
-        "latestDateCovered": _moment(covered),
+        "latestDateCovered": _moment(min(last, now, open_since or now)),
     }
 
 

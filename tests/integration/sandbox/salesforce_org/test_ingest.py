@@ -196,6 +196,16 @@ def test_records_by_standard_fields_that_stand_for_an_id(writing: OrgBench) -> N
     assert writing.errors("Contact", "insert", data) == [error]
 
 
+def test_custom_objects_are_found_by_their_name(writing: OrgBench) -> None:
+    known = writing.rows("Shipment__c")[5]
+    data = [["Name", "Pieces__c"], [known["Name"], "77"], ["Quite New", "78"]]
+    outcome = writing.ingest("Shipment__c", "upsert", data, key="Name")
+    assert (outcome.processed, outcome.failed_count) == (2, 0)
+    assert writing.by_id("Shipment__c")[known["Id"]]["Pieces__c"] == 77
+    task = [["Subject", "Shipment__c:What.Name"], ["a", "Quite New"]]
+    assert writing.errors("Task", "insert", task) == [""]
+
+
 def test_a_required_field_with_a_default_may_be_left_out(writing: OrgBench) -> None:
     data = [["Subject", "Status"], ["a", ""]]
     assert writing.errors("Task", "insert", data) == [""]

@@ -79,7 +79,7 @@ def _column(place: int, name: str, of: SObject, schema: Schema) -> InputColumn:
     if parent:
         targets = tuple(each for each in targets if each.name.lower() == parent.lower())
     parent_key = targets[0].field(key) if len(targets) == 1 else None
-    if parent_key is None or not parent_key.id_lookup or parent_key.type == "id":
+    if parent_key is None or not parent_key.identifies or parent_key.type == "id":
         raise IngestFailed(f"InvalidBatch : Field name not found : {name}")
     return InputColumn(place, field, Parent(targets[0], parent_key), targets)
 

@@ -9,7 +9,6 @@ from airflow_provider_jobs.sandbox.salesforce.org.ingest import changes
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.checks import Batch
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.columns import InputColumn, column_of, columns_of
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.reading import load
-from airflow_provider_jobs.sandbox.salesforce.org.outcomes import IngestOutcome
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import (
     IngestFailed,
     SalesforceRefusal,
@@ -32,6 +31,28 @@ OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 
 # Any order but that of the file, and the same every time.
 _SHUFFLED = "(n * 7919) % 10007, n"
+
+
+@dataclass(frozen=True)
+class IngestOutcome:
+    """What became of the records of an ingest job that ended as ``JobComplete``.
+
+    Each file is complete CSV with a header, in the job's delimiter and line ending, in no particular order.
+
+    :param successful: ``sf__Id,sf__Created`` and the job's own columns.
+    :param failed: ``sf__Id,sf__Error`` and the job's own columns.
+    :param unprocessed: the job's own columns.
+    :param processed: records that were looked at: ``numberRecordsProcessed``, failed ones included.
+    :param failed_count: ``numberRecordsFailed``.
+    :param unprocessed_count: records that were left because of the limit.
+    """
+
+    successful: Path
+    failed: Path
+    unprocessed: Path
+    processed: int
+    failed_count: int
+    unprocessed_count: int
 
 
 @dataclass(frozen=True)
@@ -81,7 +102,7 @@ def checked_job(schema: Schema, object_name: str, operation: str, external_id_fi
         message = f"External ID was blank for {found.name}. An External ID must be specified for upsert."
         raise SalesforceRefusal("INVALIDJOB", message)
     key = found.field(external_id_field)
-    if key is None or not key.id_lookup:
+    if key is None or not key.identifies:
         message = (
             f"Field name provided, {external_id_field} does not match an External ID, Salesforce Id, "
             f"or indexed field for {found.name}"

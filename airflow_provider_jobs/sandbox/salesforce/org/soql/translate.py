@@ -27,6 +27,24 @@ _UNBOUNDED = "The SOQL FIELDS function is not supported with an unbounded set of
 
 
 @dataclass(frozen=True)
+class QueryShape:
+    """What a query that passed the checks will read.
+
+    :param object_name: the queried object in its own spelling; the job's ``object``.
+    :param columns: the header of the results, in the order of SELECT; ``Account.Name`` for a parent's field.
+    :param types: the types of these fields.
+    :param records: the records that a row has values of: "" is the object's own, "Account" its parent.
+    :param chunkable: whether Salesforce could split it by primary key: neither ORDER BY nor LIMIT.
+    """
+
+    object_name: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    records: tuple[str, ...]
+    chunkable: bool
+
+
+@dataclass(frozen=True)
 class Statement:
     """A query, ready to run.
 
@@ -45,6 +63,13 @@ class Statement:
     parameters: tuple[object, ...]
     objects: frozenset[SObject]
     chunkable: bool
+
+    @property
+    def shape(self) -> QueryShape:
+        """What may be told of it."""
+        types = tuple("double" if field.decimal else field.type for field, _ in self.values)
+        records = tuple(path for path, _, _ in self.records)
+        return QueryShape(self.source.name, self.columns, types, records, self.chunkable)
 
 
 def translate(soql: str, schema: Schema, *, all_rows: bool, now: datetime) -> Statement:
