@@ -55,7 +55,6 @@ def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of ingest jobs."""
     methods = IngestMethods(service)
     job = "jobs/ingest/{job}"
-    data, results = f"{job}/batches", f"{job}/{{results}}"
     patch = PatchEndpoint(
         service.operation("ingest.close", methods.close, SINCE),
         service.operation("ingest.abort", methods.abort, SINCE),
@@ -65,8 +64,8 @@ def routes(service: SalesforceState) -> list[Route]:
         service.route("GET", job, "ingest.get", methods.get, SINCE),
         service.route("DELETE", job, "ingest.delete", methods.delete, SINCE),
         Route(f"/services/data/v{{version}}/{job}", patch, methods=["PATCH"], name="salesforce.ingest.patch"),
-        *(service.route("PUT", data + end, "ingest.data", methods.put, SINCE) for end in ("", "/")),
-        *(service.route("GET", results + end, "ingest.results", methods.results, SINCE) for end in ("", "/")),
+        *service.both("PUT", f"{job}/batches", "ingest.data", methods.put, SINCE),
+        *service.both("GET", f"{job}/{{results}}", "ingest.results", methods.results, SINCE),
     ]
 
 

@@ -23,18 +23,11 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
     methods = LimitMethods(service)
-    versions = Operation(
-        "salesforce.versions",
-        methods.versions,
-        platform=service.platform,
-        scopes=None,
-        errors=salesforce_error,
-    )
+    name, platform = "salesforce.versions", service.platform
+    versions = Operation(name, methods.versions, platform=platform, scopes=None, errors=salesforce_error)
     return [
-        Route(BASE, versions, methods=["GET"], name="salesforce.versions"),
-        Route(f"{BASE}/", versions, methods=["GET"], name="salesforce.versions"),
-        service.route("GET", "limits", "limits", methods.limits),
-        service.route("GET", "limits/", "limits", methods.limits),
+        *(Route(path, versions, methods=["GET"], name=name) for path in (BASE, f"{BASE}/")),
+        *service.both("GET", "limits", "limits", methods.limits),
         service.route("GET", "", "resources", methods.resources),
         Route(f"{BASE}/v{{version}}", service.operation("resources", methods.resources), methods=["GET"]),
     ]

@@ -36,12 +36,10 @@ Row = Job | dict[str, Any]
 def routes(service: SalesforceState) -> list[Route]:
     """Give the routes of lists."""
     methods = ListMethods(service)
+    queries, ingests = (partial(methods.list_jobs, kind=kind) for kind in (QUERY, INGEST))
     return [
-        service.route(
-            "GET", f"jobs/{kind}{end}", f"{kind}.list", partial(methods.list_jobs, kind=kind), since
-        )
-        for kind, since in ((QUERY, QUERY_SINCE), (INGEST, INGEST_SINCE))
-        for end in ("", "/")
+        *service.both("GET", "jobs/query", "query.list", queries, QUERY_SINCE),
+        *service.both("GET", "jobs/ingest", "ingest.list", ingests, INGEST_SINCE),
     ]
 
 

@@ -41,11 +41,12 @@ NUMBERS = frozenset({"double", "currency", "percent"})
 def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
     methods = RestQueryMethods(service)
-    query = {name: partial(methods.query, all_rows=name == "queryAll") for name in ("query", "queryAll")}
+    query, query_all = (partial(methods.query, all_rows=all_rows) for all_rows in (False, True))
     return [
-        service.route("GET", path, f"rest.{name}", handler)
-        for name, first in query.items()
-        for path, handler in ((name, first), (f"{name}/", first), (f"{name}/{{locator}}", methods.more))
+        *service.both("GET", "query", "rest.query", query),
+        *service.both("GET", "queryAll", "rest.queryAll", query_all),
+        service.route("GET", "query/{locator}", "rest.query", methods.more),
+        service.route("GET", "queryAll/{locator}", "rest.queryAll", methods.more),
     ]
 
 

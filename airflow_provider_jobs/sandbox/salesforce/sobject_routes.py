@@ -16,7 +16,7 @@ from airflow_provider_jobs.sandbox.salesforce.requests import is_denied
 if TYPE_CHECKING:
     from starlette.routing import Route
 
-    from airflow_provider_jobs.sandbox.call import Call, Handler
+    from airflow_provider_jobs.sandbox.call import Call
     from airflow_provider_jobs.sandbox.salesforce.state import SalesforceState
 
 BATCH = 200  # records of one call; part of the list of objects
@@ -24,17 +24,12 @@ BATCH = 200  # records of one call; part of the list of objects
 
 def routes(service: SalesforceState) -> list[Route]:
     """Give the routes."""
-    methods = ObjectMethods(service)
-    handlers: dict[str, tuple[str, Handler]] = {
-        "sobjects": ("sobjects.list", methods.list_all),
-        "sobjects/{object}/describe": ("sobjects.describe", methods.describe),
-        "sobjects/{object}/updated": ("sobjects.updated", partial(methods.changes, which="updated")),
-        "sobjects/{object}/deleted": ("sobjects.deleted", partial(methods.changes, which="deleted")),
-    }
+    methods, one = ObjectMethods(service), "sobjects/{object}"
     return [
-        service.route("GET", path + end, name, handler)
-        for path, (name, handler) in handlers.items()
-        for end in ("", "/")
+        *service.both("GET", "sobjects", "sobjects.list", methods.list_all),
+        *service.both("GET", f"{one}/describe", "sobjects.describe", methods.describe),
+        *service.both("GET", f"{one}/updated", "sobjects.updated", partial(methods.changes, which="updated")),
+        *service.both("GET", f"{one}/deleted", "sobjects.deleted", partial(methods.changes, which="deleted")),
     ]
 
 

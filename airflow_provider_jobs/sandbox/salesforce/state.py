@@ -94,6 +94,10 @@ class SalesforceState:
         operation = self.operation(name, handler, since)
         return Route(f"{BASE}/v{{version}}/{path}", operation, methods=[method], name=f"salesforce.{name}")
 
+    def both(self, method: str, path: str, name: str, handler: Handler, since: int = OLDEST) -> list[Route]:
+        """Give the routes of one API method, without and with a slash at the end."""
+        return [self.route(method, path + end, name, handler, since) for end in ("", "/")]
+
     def operation(self, name: str, handler: Handler, since: int = OLDEST) -> Operation:
         """Give the operation ``salesforce.<name>``."""
         return Operation(

@@ -10,7 +10,6 @@ tells what was updated and deleted, ``transactions`` are those that are open.
 
 from airflow_provider_jobs.sandbox.salesforce.org.csv_format import DELIMITERS, LINE_ENDINGS, ResultFile
 from airflow_provider_jobs.sandbox.salesforce.org.ingest.job import OPERATIONS, IngestOutcome
-from airflow_provider_jobs.sandbox.salesforce.org.model import Field, SObject
 from airflow_provider_jobs.sandbox.salesforce.org.org import Org
 from airflow_provider_jobs.sandbox.salesforce.org.refusals import IngestFailed, SalesforceRefusal
 from airflow_provider_jobs.sandbox.salesforce.org.soql.translate import QueryShape
@@ -19,12 +18,10 @@ __all__ = [
     "DELIMITERS",
     "LINE_ENDINGS",
     "OPERATIONS",
-    "Field",
     "IngestFailed",
     "IngestOutcome",
     "Org",
     "QueryShape",
     "ResultFile",
-    "SObject",
     "SalesforceRefusal",
 ]

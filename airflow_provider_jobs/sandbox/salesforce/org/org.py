@@ -71,10 +71,6 @@ class Org:
         """Close the database; nothing may be running."""
         self._store.close()
 
-    def object_names(self) -> list[str]:
-        """List the objects by name."""
-        return [each.name for each in self._store.schema.objects]
-
     def fields(self, object_name: str) -> tuple[Field, ...]:
         """Give the fields of an object.
 
