@@ -16,7 +16,7 @@ from airflow_provider_jobs.operators.files.places import in_store, opened
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from airflow.sdk import ObjectStoragePath
 
@@ -47,8 +47,10 @@ _TIMES = frozenset({"created", "createdat", "creationtime", "timecreated", "ctim
 _STREAMED_PIECE_BYTES = 2 * 1024 * 1024
 #: Each request takes Azure's client longer than others; four files of these at once take less than 100 MB.
 _AZURE_PIECE_BYTES = 6 * 1024 * 1024
-#: Whose clients leave an object as it is stored, whatever its content encoding.
-_AS_STORED = frozenset({"s3", "s3a"})
+#: Their clients leave an object as it is stored, whatever its content encoding.
+_S3 = frozenset({"s3", "s3a"})
+#: Google's: with S3, they list what begins with some text, and all levels at once.
+_GOOGLES = frozenset({"gs", "gcs"})
 
 
 def sources_of(source: Any, conn_id: str | None = None) -> list[Source]:
@@ -106,31 +108,61 @@ def _matching(parent: ObjectStoragePath, pattern: ObjectStoragePath) -> Iterator
 
     fsspec's own search leaves out a folder that cannot be listed, without a word.
 
-    :raises JobsError: a folder could not be listed.
+    :raises JobsError: a folder that may have some of it could not be listed.
     """
-    rest = pattern.path.removeprefix(parent.path).strip("/")
-    depth = None if "**" in rest else rest.count("/") + 1
+    names = pattern.path.removeprefix(parent.path).strip("/").split("/")
     matches = re.compile(glob_translate(pattern.path)).match
-    for place, kind in _walked(parent.fs, parent.path, depth):
+    for place, kind in _walked(parent.fs, parent.path.rstrip("/"), names):
         if matches(place):
             yield parent.joinpath(place.removeprefix(parent.path).removeprefix("/")), kind
 
 
-def _walked(fs: Any, folder: str, depth: int | None) -> Iterator[tuple[str, str]]:
-    """Yield what is in a folder, and in folders of it so many levels deep; None has no end."""
-    folder = folder.rstrip("/")
+def _walked(fs: Any, folder: str, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield what may match; no folder is looked into whose own name does not match.
+
+    :param names: Those of the pattern below the folder, one for each level; ``**`` is any number of levels.
+    """
+    name, *deeper = names
+    if whole := "**" in name:
+        name, deeper = "*", list(names)
+    matches = re.compile(glob_translate(name)).match
+    stem = re.split(r"[*?\[]", name, maxsplit=1)[0]
+    for place, kind in _listed(fs, folder, stem, whole=whole):
+        if matches(place.rpartition("/")[2]):
+            if whole or not deeper:
+                yield place, kind
+            if deeper and kind == "directory":
+                yield from _walked(fs, place, deeper)
+
+
+def _listed(fs: Any, folder: str, stem: str, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """Yield what is in a folder; where the store lists no more than that, what begins with the stem.
+
+    :param whole: Yield what is in folders of it too, where the store has one list of all.
+    """
+    stores = set(_protocols(fs))
     try:
-        listing = fs.ls(folder, detail=True)
+        if whole and stores & (_S3 | _GOOGLES):
+            listing = [each for name, each in fs.find(folder, detail=True).items() if not name.endswith("/")]
+        elif stem and stores & _S3:
+            listing = _begins_with(fs, folder, stem)
+        else:
+            listing = fs.ls(folder, detail=True, **({"prefix": stem} if stem and stores & _GOOGLES else {}))
     except (FileNotFoundError, NotADirectoryError):
         return
-    except OSError as error:
+    except Exception as error:  # noqa: BLE001 - each store's client has classes of its own
         raise failure(folder, error) from None
     for info in listing:
-        place, kind = info["name"].rstrip("/"), str(info["type"])
+        place = info["name"].rstrip("/")
         if place != folder:  # some stores have an object of the folder's own name
-            yield place, kind
-            if kind == "directory" and depth != 1:
-                yield from _walked(fs, place, depth and depth - 1)
+            yield place, str(info["type"])
+
+
+def _begins_with(fs: Any, folder: str, stem: str) -> list[dict[str, Any]]:
+    try:
+        return list(fs.find(folder, maxdepth=1, withdirs=True, detail=True, prefix=stem).values())
+    except ValueError:  # s3fs did not do that before 2026
+        return list(fs.ls(folder, detail=True))
 
 
 def _is_file(path: ObjectStoragePath, kind: str) -> bool:
@@ -183,7 +215,7 @@ def _check_stored(path: ObjectStoragePath, info: dict[str, Any]) -> None:
             " read; copy it to a file first"
         )
     encoding = _encoding(info)
-    if encoding and not _AS_STORED.intersection(_protocols(path.fs)):
+    if encoding and not _S3.intersection(_protocols(path.fs)):
         raise ConfigurationError(
             f"{path} has the content encoding {shown(encoding, 40)}, which the store's client undoes, so its"
             " size is not known; store it without one, as .gz"

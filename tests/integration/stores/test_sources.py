@@ -235,6 +235,34 @@ def test_a_folder_that_is_not_listed_is_not_left_out(
         s3_server.detach()
 
 
+def test_only_what_may_match_is_listed(s3_server: Store) -> None:
+    """A folder of a million objects takes a thousand requests, a month of it few; all levels are one."""
+    fs = s3_server.file_system()
+    for name in ("2024-01.csv", "2024-02.csv", "2025-01.csv", "2024/01/a.csv", "2024/01/b/a.csv"):
+        fs.pipe_file(f"tests/months/{name}", CONTENT)
+    fs.pipe_file("tests/months/2024/", b"")  # as consoles show a folder
+    listed, asked = fs._lsdir, {}
+
+    async def listing(path: str, *how: Any, **more: Any) -> Any:
+        found = await listed(path, *how, **more)
+        asked[path] = [each["name"].removeprefix("tests/months/") for each in found]
+        return found
+
+    fs._lsdir = listing
+    s3_server.attach(fs)
+    try:
+        assert len(sources_of("s3://tests/months/2024-*.csv", CONN_ID)) == 2
+        assert asked["tests/months"] == ["2024-01.csv", "2024-02.csv"]
+        asked.clear()
+        assert len(sources_of("s3://tests/months/2024/**/a.csv", CONN_ID)) == 2
+        assert len(sources_of("s3://tests/months/2024/**", CONN_ID)) == 2
+        assert "tests/months/2024/01" not in asked
+        assert len(sources_of("s3://tests/months/**", CONN_ID)) == 5
+        assert len(sources_of("s3://tests/m*/20*", CONN_ID)) == 3
+    finally:
+        s3_server.detach()
+
+
 class TestFailures:
     """A reading that fails, with an error of any class, is asked again from where it was."""
 

@@ -80,6 +80,35 @@ def test_a_folder_that_cannot_be_listed_is_not_left_out(tmp_path: Path) -> None:
     assert store.ls is ls
 
 
+def test_a_folder_that_can_have_no_match_need_not_be_listed(tmp_path: Path) -> None:
+    """Another team's beside them may be closed to us."""
+    for name in ("2024-01/a", "2024-01/b", "2024-02/a", "private/a"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "rows.csv").write_bytes(b"0")
+    store = LocalFileSystem(skip_instance_cache=True)
+    listed = store.ls
+
+    def ls(path: str, *how: Any, **more: Any) -> Any:
+        if path.endswith(("/private", "/b")):
+            raise PermissionError(13, "Permission denied")
+        return listed(path, *how, **more)
+
+    store.ls = ls
+    attach("file", tmp_path.name, fs=store)
+
+    def count(pattern: str) -> int:
+        return len(sources_of(ObjectStoragePath(f"file://{tmp_path}/{pattern}", conn_id=tmp_path.name)))
+
+    assert count("2024-*/a/rows.csv") == 2
+    assert count("[12]*/a/*") == 2
+    assert count("2024-02*/**") == 1
+    assert count("2024-02*/**/*.csv") == 1
+    with pytest.raises(ConfigurationError, match="/b cannot be read"):
+        count("2024-*/*/rows.csv")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        count("*/**/rows.csv")
+
+
 NAMES = st.text(st.sampled_from("ab?#:;%@&=~.* \t\r\n\\[]é"), min_size=1, max_size=8)
 
 
