@@ -11,6 +11,7 @@ from airflow_provider_jobs.clients.salesforce.results.download import WORKERS
 from airflow_provider_jobs.clients.salesforce.results.files import Output
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.several import MOST_LISTED
+from airflow_provider_jobs.core.sources.stored import failure
 from airflow_provider_jobs.errors import ConfigurationError, OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.lineage.datasets import file_dataset
@@ -218,12 +219,19 @@ def _instance(context: Context) -> dict[str, Any]:
 def _check_not_of_another(context: Context, folder: Any, reading: Reading) -> None:
     """See that a folder has not what another task of the same run has read with another query.
 
-    :raises ConfigurationError: it has, or what its manifest says cannot be read.
+    :raises ConfigurationError: it has, or its manifest is none of ours, or may not be read.
+    :raises TransportError: the manifest cannot be read just now.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        soql, task = manifest["soql"], manifest.get("task") or {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        content = (folder / MANIFEST).read_bytes()
+    except FileNotFoundError:
+        return
+    except Exception as error:  # noqa: BLE001 - each store's client has classes of its own
+        raise failure(str(folder / MANIFEST), error) from None
+    try:
+        manifest = json.loads(content)
+        soql, task = manifest["soql"], {**(manifest.get("task") or {})}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         what = type(error).__name__
         raise ConfigurationError(f"{folder / MANIFEST} is no manifest of a run ({what}): remove it") from None
     own = _instance(context)

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk import DAG
+from airflow.sdk.io import attach
+from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.errors import OutageError, ResultsUnavailable
+from airflow_provider_jobs.errors import OutageError, ResultsUnavailable, TransportError
 from airflow_provider_jobs.transfers.salesforce_to_object_storage import SalesforceToObjectStorageOperator
 from tests.integration.task_log import lines_of
 from tests.integration.task_run import Attempts
@@ -184,6 +186,32 @@ def test_tasks_of_one_run_do_not_replace_each_others_files(targets: Targets) -> 
     (folder / "manifest.json").write_text("[]")
     with pytest.raises(AirflowFailException, match=r"manifest\.json is no manifest of a run"):
         targets.run(targets.to_files(**settings))
+
+
+def test_a_manifest_that_cannot_be_read_just_now_is_not_one_to_remove(targets: Targets) -> None:
+    """The store is busy: a retry reads it."""
+    store = MemoryFileSystem(skip_instance_cache=True)
+    opened, conn_id = store.open, targets.folder.parent.name
+    attach("memory", conn_id, fs=store)
+    settings: dict[str, Any] = {
+        "mode": "window",
+        "window": ("2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z"),
+        "results_path": f"memory://{conn_id}/lake",
+        "results_conn_id": conn_id,
+    }
+    targets.write(1, 2)
+    targets.run(targets.to_files(**settings))
+
+    def busy(path: str, mode: str = "rb", **options: Any) -> Any:
+        if "r" in mode and path.endswith("manifest.json"):
+            raise OSError(16, "Please reduce your request rate")
+        return opened(path, mode, **options)
+
+    store.open = busy
+    with pytest.raises(TransportError, match=r"manifest\.json cannot be read: Please reduce"):
+        targets.run(targets.to_files(**settings))
+    store.open = opened
+    assert targets.run(targets.to_files(**settings))["record_count"] == 2
 
 
 def test_an_empty_object_has_files_too_if_all_is_read(targets: Targets) -> None:
