@@ -38,6 +38,8 @@ ON_CONFLICT = ("fail", "skip", "replace", "rename")
 FLOWS = ("temporary", "original")
 #: Names that are tried when an upload is renamed.
 _MOST_NAMES = 1000
+#: The reason of an error where the table has an upload of the name.
+_TAKEN = "nameTaken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,10 @@ def submit_once(api: RedivisApi, transfers: Transfers, request: UploadRequest) -
     for name in _names(request.key):
         try:
             made = attempt.at(name)
-        except ConflictError as error:  # somebody was faster: the name is taken now
-            error.retryable = request.on_conflict == "replace"
+        except ConflictError as error:
+            if error.reason != _TAKEN:  # Redivis has said 409, and has no upload of that name
+                raise
+            error.retryable = request.on_conflict == "replace"  # somebody was faster
             if request.on_conflict not in {"rename", "skip"}:
                 raise
             made = attempt.at(name)
@@ -261,7 +265,7 @@ class _Attempt:
             f"{self.table} has another upload named {found.get('name')} ({there}; here {self.source.size} "
             f"bytes): {advice}",
             status=409,
-            reason="nameTaken",
+            reason=_TAKEN,
         )
 
     def _create(self, name: str, **fields: Any) -> tuple[dict[str, Any], bool]:

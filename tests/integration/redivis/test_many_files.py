@@ -13,7 +13,7 @@ from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.core.several import split_ids
 from airflow_provider_jobs.core.sources.source import Media, source_of
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import JobsError
+from airflow_provider_jobs.errors import ConflictError, JobsError
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.integration.redivis.lab import RedivisLab, write
 from tests.integration.task_run import TaskRun, perform
@@ -76,3 +76,15 @@ def test_uploads_of_one_name_that_begin_together(lab: RedivisLab, how: str) -> N
     assert names == ({"data.csv", "data_2.csv", "data_3.csv"} if how == "rename" else {"data.csv"})
     advice = "run the task again" if how == "replace" else "set on_conflict to"
     assert all(advice in str(each) and each.retryable == (how == "replace") for each in lost)
+
+
+@pytest.mark.parametrize("how", ["rename", "skip", "replace"])
+def test_a_conflict_that_is_not_about_the_name_sends_nothing_again(lab: RedivisLab, how: str) -> None:
+    lab.fault("uploads.create", "reply", status=409, times=0)
+    content = b"a\n1\n"
+    media = Media(source_of(content))
+    request = UploadRequest(lab.table, "data.csv", {}, on_conflict=how, media=media, first=True)
+    with pytest.raises(ConflictError, match="Redivis answered 409") as caught:
+        lab.client.submit(request)
+    assert not caught.value.retryable
+    assert lab.sent() == len(content)
