@@ -112,6 +112,7 @@ def _matching(parent: ObjectStoragePath, pattern: ObjectStoragePath) -> Iterator
     """
     names = pattern.path.removeprefix(parent.path).strip("/").split("/")
     matches = re.compile(glob_translate(pattern.path)).match
+    parent.fs.invalidate_cache()
     for place, kind in _walked(parent.fs, parent.path.rstrip("/"), names):
         if matches(place):
             yield parent.joinpath(place.removeprefix(parent.path).removeprefix("/")), kind

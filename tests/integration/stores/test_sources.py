@@ -263,6 +263,20 @@ def test_only_what_may_match_is_listed(s3_server: Store) -> None:
         s3_server.detach()
 
 
+def test_a_pattern_is_looked_for_anew_each_time(s3_server: Store) -> None:
+    """What the client remembers of a folder may be what it had before another task wrote there."""
+    other = s3_server.file_system()
+    s3_server.attach()
+    try:
+        other.pipe_file("tests/anew/first.csv", CONTENT)
+        with pytest.raises(ConfigurationError, match="matches no object"):
+            sources_of("s3://tests/anew/*.txt", CONN_ID)
+        other.pipe_file("tests/anew/second.txt", CONTENT)
+        assert [each.name for each in sources_of("s3://tests/anew/*.txt", CONN_ID)] == ["second.txt"]
+    finally:
+        s3_server.detach()
+
+
 class TestFailures:
     """A reading that fails, with an error of any class, is asked again from where it was."""
 
