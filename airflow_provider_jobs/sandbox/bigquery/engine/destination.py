@@ -144,8 +144,6 @@ def publish(
     try:
         with store.writing(session, target.table), session.transaction():
             existing = check_target(session, target)
-            appends = existing is not None and (target.partition or target.write != "WRITE_TRUNCATE")
-            _check_sizes(session, physical, fields, existing.fields if existing and appends else fields)
             if target.partition is not None:
                 return _into_partition(session, physical, fields, existing, target)
             if existing is None:
@@ -178,27 +176,6 @@ def check_partitioning(before: Mapping[str, Any], given: Mapping[str, Any]) -> N
             raise ApiError(400, "invalid", "Incompatible table partitioning specification.")
 
 
-def _check_sizes(session: Session, physical: str, fields: Sequence[Field], columns: Sequence[Field]) -> None:
-    """Refuse values that do not fit ``STRING(3)`` or ``NUMERIC(5, 2)`` as they are.
-
-    :raises JobProblem: one does not.
-    """
-    wanted = {each.name.lower(): each for each in columns if not each.repeated}
-    for each in fields:
-        column, extras = quoted(each.name), wanted.get(each.name.lower(), each).extras
-        if "maxLength" in extras and not each.repeated:
-            length = f"{'octet_length' if each.type == 'BYTES' else 'length'}({column})"
-            wrong, what = f"{length} > {int(extras['maxLength'])}", "is too long"
-        elif "precision" in extras and not each.repeated:
-            digits, scale = int(extras["precision"]), int(extras.get("scale") or 0)
-            wrong = f"round({column}, {scale}) <> {column} OR abs({column}) >= 1e{digits - scale}"
-            what = "has more digits, which the sandbox does not round"
-        else:
-            continue
-        if session.rows(f"SELECT 1 FROM {physical} WHERE {wrong} LIMIT 1"):  # noqa: S608 - our names
-            raise JobProblem("invalid", f"Field {each.name}: a value {what}")
-
-
 def _into_partition(
     session: Session,
     physical: str,
@@ -224,11 +201,6 @@ def _append(
     session: Session, physical: str, fields: Sequence[Field], existing: StoredTable, target: Target
 ) -> StoredTable:
     existing = _fitted(session, fields, existing, target)
-    given = {each.name.lower() for each in fields}
-    for each in existing.fields:
-        if "defaultValueExpression" in each.extras and each.name.lower() not in given:
-            message = f"The sandbox cannot fill in the default of {each.name} in such a job, BigQuery can"
-            raise JobProblem("invalid", message)
     is_empty = not session.rows(f"SELECT 1 FROM {existing.physical} LIMIT 1")  # noqa: S608 - our own name
     if is_empty and column_definitions(fields) == column_definitions(existing.fields):
         drop_rows(session, existing.physical)  # instead of writing every row again
@@ -274,7 +246,7 @@ def _merged(session: Session, old: Field, new: Field | None, existing: StoredTab
         if old.mode == "REQUIRED":
             raise _mismatch(target.table, f"Field {old.name} is missing in new schema")
         return old
-    if new.type != old.type and (new.type, old.type) not in _WIDER:
+    if new.type != old.type and (new.type, old.type) not in WIDER:
         raise _mismatch(target.table, f"Field {old.name} has changed type from {old.type} to {new.type}")
     if new.repeated != old.repeated:
         raise _mismatch(target.table, f"Field {old.name} has changed mode from {old.mode} to {new.mode}")
@@ -321,7 +293,7 @@ def _changed(table: TableId, before: Sequence[Field], after: Sequence[Field], pa
 
 
 # What BigQuery converts without being asked when it appends.
-_WIDER = {("INTEGER", "FLOAT"), ("INTEGER", "NUMERIC"), ("INTEGER", "BIGNUMERIC"), ("NUMERIC", "BIGNUMERIC"),
+WIDER = {("INTEGER", "FLOAT"), ("INTEGER", "NUMERIC"), ("INTEGER", "BIGNUMERIC"), ("NUMERIC", "BIGNUMERIC"),
           ("NUMERIC", "FLOAT")}  # fmt: skip
 
 

@@ -207,7 +207,8 @@ class Engine:
 
     def _run_transfer(self, session: Session, job: RunningJob) -> Outcome:
         if "load" in job.configuration:
-            return run_load(self._store, session, self.storage, job)
+            context = self._context(session, job.project, job.location, {})
+            return run_load(context, self.storage, job)
         if "extract" in job.configuration:
             return run_extract(session, self.storage, job)
         if "copy" in job.configuration:

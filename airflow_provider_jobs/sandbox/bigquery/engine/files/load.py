@@ -37,6 +37,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.files.record_load import (
 )
 from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import InputFile
 from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import JobProblem, Outcome
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.column_rules import make_fit
 from airflow_provider_jobs.sandbox.bigquery.engine.types import column_bytes
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.sandbox.bigquery.engine.catalog import StoredTable
     from airflow_provider_jobs.sandbox.bigquery.engine.files.storage import Storage
     from airflow_provider_jobs.sandbox.bigquery.engine.outcomes import RunningJob
-    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session, Store
+    from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import QueryContext
+    from airflow_provider_jobs.sandbox.bigquery.engine.store import Session
     from airflow_provider_jobs.sandbox.bigquery.engine.types import Field
 
 _MEDIA_NAME = "the uploaded file"
@@ -57,16 +59,20 @@ _PIECE_BYTES = 1 << 20
 class _Load:
     """One load job under way."""
 
-    store: Store
-    session: Session
+    context: QueryContext
     storage: Storage
     files: list[InputFile]
     options: LoadOptions
     target: Target
     existing: StoredTable | None
 
+    @property
+    def session(self) -> Session:
+        """The job's connection to the store."""
+        return self.context.session
 
-def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) -> Outcome:
+
+def run_load(context: QueryContext, storage: Storage, job: RunningJob) -> Outcome:
     """Load files into a table.
 
     :raises JobProblem: with the statistics of what was read until then.
@@ -82,13 +88,13 @@ def run_load(store: Store, session: Session, storage: Storage, job: RunningJob) 
     try:
         options = read_options(configuration)
         target = target_of(configuration, job.project, job.location, "WRITE_APPEND")
-        existing = check_target(session, target)
+        existing = check_target(context.session, target)
         if existing is not None:
             check_partitioning(existing.resource, target.more)
         files = _files(storage, job, configuration)
         size = sum(each.path.stat().st_size for each in files)
         statistics |= {"inputFiles": str(len(files)), "inputFileBytes": str(size)}
-        load = _Load(store, session, storage, files, options, target, existing)
+        load = _Load(context, storage, files, options, target, existing)
         try:
             bad, counts = _load(load)
         except _BAD_GZIP as error:
@@ -129,19 +135,29 @@ def _load(load: _Load) -> tuple[BadRows, dict[str, str]]:
     fields = _fields(load)
     if not fields:
         raise JobProblem("invalid", "No schema specified on job or table.")
-    physical = load.store.new_physical()
+    physical = load.context.store.new_physical()
     try:
         bad = _stage(load, fields, physical)
+        physical, fields = _made_fit(load, physical, fields)
         sizes = column_bytes(load.session, physical, fields)
     except BaseException:
         load.session.clean_up(f"DROP TABLE IF EXISTS {physical}")
         raise
     try:
-        publish(load.store, load.session, physical, fields, load.target)
+        publish(load.context.store, load.session, physical, fields, load.target)
     except duckdb.Error as error:
         message = f"Provided Schema does not match Table {load.target.table}."
         raise JobProblem("invalid", message) from error
     return bad, {"outputRows": str(sizes.pop("")), "outputBytes": str(sum(sizes.values()))}
+
+
+def _made_fit(load: _Load, physical: str, fields: tuple[Field, ...]) -> tuple[str, tuple[Field, ...]]:
+    try:
+        return make_fit(load.context, physical, fields, load.target)
+    except JobProblem as problem:
+        if problem.reason != "invalidQuery":
+            raise
+        raise JobProblem("invalid", problem.message) from problem  # there is no query
 
 
 def _fields(load: _Load) -> tuple[Field, ...]:

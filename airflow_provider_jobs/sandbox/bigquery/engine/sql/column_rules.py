@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.sandbox.bigquery.engine.destination import from_text
+from airflow_provider_jobs.sandbox.bigquery.engine.catalog import find_table
+from airflow_provider_jobs.sandbox.bigquery.engine.destination import WIDER, Target, from_text
 from airflow_provider_jobs.sandbox.bigquery.engine.encoding import select_list
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import message
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import filler, type_of
@@ -28,6 +29,40 @@ def default_of(column: Field) -> str:
     return f"({column.extras.get('defaultValueExpression') or 'NULL'})"
 
 
+def make_fit(
+    context: QueryContext, staged: str, fields: tuple[Field, ...], target: Target
+) -> tuple[str, tuple[Field, ...]]:
+    """Give rows that a job will publish the sizes of their columns, and the defaults of those they lack.
+
+    :returns: The DuckDB table of the rows, and its columns.
+    :raises JobProblem: a value is too long, or too large; the rows are gone then.
+    """
+    try:
+        existing = find_table(context.session, target.table)
+        if existing is None or (target.write == "WRITE_TRUNCATE" and target.partition is None):
+            fit(context, staged, fields)
+            return staged, fields
+        columns = {each.name.lower(): each for each in existing.fields}
+        pairs = [(each, columns.get(each.name.lower(), each)) for each in fields]
+        # Publishing refuses the others.
+        fit(context, staged, tuple(to for each, to in pairs if _alike(each, to)))
+        filled, fields = add_defaults(context, existing, staged, fields)
+    except BaseException:
+        context.session.clean_up(f"DROP TABLE IF EXISTS {staged}")
+        raise
+    if filled != staged:
+        for each in fields:
+            if each.mode == "REQUIRED":
+                column = f"ALTER TABLE {filled} ALTER COLUMN {quoted(each.name)}"
+                context.session.execute(f"{column} SET NOT NULL")
+    return filled, fields
+
+
+def _alike(each: Field, column: Field) -> bool:
+    widened = (each.type, column.type) in WIDER
+    return each.repeated == column.repeated and (each.type == column.type or widened)
+
+
 def add_defaults(
     context: QueryContext, table: StoredTable, staged: str, given: tuple[Field, ...]
 ) -> tuple[str, tuple[Field, ...]]:
@@ -36,9 +71,11 @@ def add_defaults(
     :returns: The DuckDB table of the rows, another one if there is something to add, and its columns.
     """
     session = context.session
-    named = {each.name for each in given}
+    named = {each.name.lower() for each in given}
     missing = [
-        each for each in table.fields if each.name not in named and "defaultValueExpression" in each.extras
+        each
+        for each in table.fields
+        if each.name.lower() not in named and "defaultValueExpression" in each.extras
     ]
     if not missing:
         return staged, given

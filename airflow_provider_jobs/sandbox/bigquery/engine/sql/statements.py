@@ -20,6 +20,7 @@ from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.messages import mes
 from airflow_provider_jobs.sandbox.bigquery.engine.googlesql.values import can_fill, filler, reader
 from airflow_provider_jobs.sandbox.bigquery.engine.names import TableId, anonymous_dataset
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.choice import compute
+from airflow_provider_jobs.sandbox.bigquery.engine.sql.column_rules import make_fit
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.context import billed_bytes
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.errors import duck_errors
 from airflow_provider_jobs.sandbox.bigquery.engine.sql.places import unsupported
@@ -97,6 +98,8 @@ def run_select(context: QueryContext, statement: Statement) -> StatementResult:
     if cached is not None:
         return StatementResult("SELECT", statistics, cached.id)
     with duck_errors():
+        if context.query.get("destinationTable"):
+            physical, fields = make_fit(context, physical, fields, target)
         if context.session.held:
             key = ""
             _publish_apart(context, physical, fields, target)
