@@ -361,6 +361,26 @@ def test_a_table_keeps_its_partitioning(bench: Bench, options: dict[str, Any], m
 
 
 @pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"field": "id", "range": {"start": "0", "end": "9", "interval": "1"}},) * 2,
+        (
+            {"field": "id", "range": {"start": "0", "end": "9", "interval": "1"}},
+            {"field": "ID", "range": {"start": 0, "end": 9, "interval": 1}},
+        ),
+        ({"field": "id", "range": {"start": 0, "end": 9, "interval": 1}}, {"field": None, "range": None}),
+    ],
+)
+def test_a_partitioning_may_be_spelled_otherwise(
+    bench: Bench, first: dict[str, Any], second: dict[str, Any]
+) -> None:
+    uri = bench.put("a.csv", "1,x\n")
+    for partitioning in (first, second):
+        bench.load("t", uri, **TWO, rangePartitioning=partitioning)
+    assert bench.cells("t") == [["1", "x"]] * 2
+
+
+@pytest.mark.parametrize(
     ("partitioning", "message"),
     [
         ({"timePartitioning": {"type": "DAY", "field": "nowhere"}}, "cannot be found in the schema: nowhere"),

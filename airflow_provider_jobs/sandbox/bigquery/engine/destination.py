@@ -172,8 +172,17 @@ def check_partitioning(before: Mapping[str, Any], given: Mapping[str, Any]) -> N
         if new and not old:
             message = "Cannot convert non partitioned/clustered table to partitioned/clustered table."
             raise ApiError(400, "invalid", message)
-        if new and any(new.get(part, old.get(part)) != old.get(part) for part in fixed):
+        if any(
+            new.get(part) is not None and _spelled(new[part]) != _spelled(old.get(part)) for part in fixed
+        ):
             raise ApiError(400, "invalid", "Incompatible table partitioning specification.")
+
+
+def _spelled(value: Any) -> Any:
+    """Give a part of a partitioning to compare: numbers may be texts, names in any letters."""
+    if isinstance(value, dict):
+        return {name: str(each) for name, each in value.items()}
+    return str(value).lower()
 
 
 def _into_partition(
