@@ -263,7 +263,7 @@ def test_a_hundred_thousand_rows_are_quick(bench: Bench) -> None:
     lines = (
         f"{number},name {number},{number / 7},2020-01-01 00:00:{number % 60:02d}" for number in range(120_000)
     )
-    uri = bench.put("big.csv", "\n".join(lines))
+    uri = bench.put("big.csv", "\n".join(lines) + "\n\r\n")  # an empty line at the end is usual
     started = time.perf_counter()
     bench.load("t", uri, schema=fields("id:INTEGER", "name:STRING", "v:FLOAT", "at:TIMESTAMP"))
     assert time.perf_counter() - started < 5
@@ -378,6 +378,12 @@ def test_a_partitioning_may_be_spelled_otherwise(
     for partitioning in (first, second):
         bench.load("t", uri, **TWO, rangePartitioning=partitioning)
     assert bench.cells("t") == [["1", "x"]] * 2
+
+
+def test_a_delimiter_that_the_encoding_lacks_is_in_no_file(bench: Bench) -> None:
+    uri = bench.put("a.csv", "1,x\n")
+    problem = bench.fail(bench.loading("t", uri, **TWO, fieldDelimiter="→", encoding="ISO-8859-1"))
+    assert (problem.reason, "contains only 1 columns" in problem.errors[1]["message"]) == ("invalid", True)
 
 
 @pytest.mark.parametrize(

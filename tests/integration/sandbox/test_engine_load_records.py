@@ -88,6 +88,31 @@ def test_bad_json_rows(bench: Bench, line: str, message: str) -> None:
     assert [row[0] for row in bench.cells("t")] == ["1", "3"]
 
 
+@pytest.mark.parametrize(
+    ("number", "kind", "cell"),
+    [
+        ("1e3000000", "INTEGER", None),
+        ("1e3000000", "NUMERIC", None),
+        ("1e3000000", "TIMESTAMP", None),
+        ("1e3000000", "FLOAT", "Infinity"),
+        ("1e99999999999999999999", "FLOAT", "Infinity"),
+        ("1e-999999999", "NUMERIC", "0"),
+        ('"1e-999999999"', "NUMERIC", "0"),
+        ("0e999999999", "NUMERIC", "0"),
+    ],
+)
+def test_numbers_that_no_type_has_room_for(bench: Bench, number: str, kind: str, cell: str | None) -> None:
+    """They take neither minutes nor gigabytes to find out."""
+    uri = bench.put("n.json", f'{{"a": {number}}}')
+    options = {"sourceFormat": "NEWLINE_DELIMITED_JSON", "schema": fields(f"a:{kind}")}
+    if cell is None:
+        problem = bench.fail(bench.loading("t", uri, **options))
+        assert "Field: a; Value: " in problem.errors[1]["message"]
+    else:
+        bench.load("t", uri, **options)
+        assert bench.cells("t") == [[cell]]
+
+
 def test_numbers_in_json_keep_their_digits(bench: Bench) -> None:
     row = """{"n": 12345678901234567.123, "b": 1234567890123456789.1234567890123456, "i": 9007199254740993.0,
         "f": 0.1, "s": 1.5, "j": {"x": [1.5]}, "at": 253402300799.999999}"""

@@ -45,7 +45,9 @@ def is_regular(path: Path, width: int, options: LoadOptions) -> bool:
     DuckDB drops an empty cell at the end of a row and blanks before a quote, takes an empty line for a row of
     one column, and leaves out lines after those to skip that it cannot read.
     """
-    delimiter, quote = (each.encode(options.encoding) for each in (options.delimiter, options.quote))
+    delimiter, quote = (
+        each.encode(options.encoding, "ignore") for each in (options.delimiter, options.quote)
+    )
     if len(delimiter) != 1 or len(quote) > 1:
         return False
     mark, end, width = re.escape(quote), re.escape(delimiter), width - 1
@@ -62,7 +64,8 @@ def is_regular(path: Path, width: int, options: LoadOptions) -> bool:
             rest += piece
             found = some.match(rest)
             rest = rest[found.end() :] if found else rest
-    return not rest or last.fullmatch(rest) is not None
+    # Empty lines at the end of a file are rows of one column only.
+    return not (rest.strip(b"\r\n") if width else rest) or last.fullmatch(rest) is not None
 
 
 def records(path: Path, options: LoadOptions) -> Iterator[Record]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -104,8 +105,14 @@ def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
 
-# Numbers keep their digits; NaN and Infinity are texts in JSON: https://github.com/apache/beam/pull/935.
-_READ = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse).decode
+def _number(text: str) -> Decimal | float:
+    """Give a number with its digits; one that no type has room for is 0 or infinite."""
+    rough = float(text)
+    return Decimal(text) if math.isfinite(rough) and rough else rough
+
+
+# NaN and Infinity are texts in JSON: https://github.com/apache/beam/pull/935.
+_READ = json.JSONDecoder(parse_float=_number, parse_constant=_refuse).decode
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Any, str]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _INT64 = 1 << 63
+_MOST_DIGITS = 100  # after the point; a number with no other digits is 0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BOOLEANS = {
     "true": True, "t": True, "yes": True, "y": True, "1": True,
@@ -123,7 +124,7 @@ def _decimal(scale: int) -> Callable[[Any], str]:
         number = Decimal(_formed(value, "NUMERIC"))
         if abs(number) >= Decimal(10) ** (38 - scale):
             raise ValueError(value)
-        return format(number, "f")
+        return format(number, "f") if number.adjusted() > -_MOST_DIGITS else "0"
 
     return spell
 
