@@ -103,10 +103,13 @@ def documents(statuses: Sequence[JobStatus]) -> list[dict[str, Any]]:
     return [each.to_json() for each in statuses]
 
 
-def names(refs: Sequence[JobRef]) -> str:
-    """Return what a message calls these jobs, the first of them by name: what follows has to have room."""
-    more = f" and {len(refs) - MOST_LISTED} more" if len(refs) > MOST_LISTED else ""
-    return ", ".join(map(str, refs[:MOST_LISTED])) + more
+def names(things: Sequence[object], count: int | None = None) -> str:
+    """Return what a message calls jobs, or fields: the first by name, since what follows has to have room.
+
+    :param count: How many there are, if these are the first of them.
+    """
+    left = (count or len(things)) - MOST_LISTED
+    return ", ".join(map(str, things[:MOST_LISTED])) + (f" and {left} more" if left > 0 else "")
 
 
 def state_of(statuses: Sequence[JobStatus]) -> JobState:

@@ -141,8 +141,7 @@ class BigQueryJobsSensor(BigQueryTask, JobSensor):
                 failed_count += 1
                 failed += [job] if failed_count <= several.MOST_LISTED else []
         if failed and not self.allow_failed:
-            more = f" and {failed_count - len(failed)} more" if failed_count > len(failed) else ""
-            names = several.names([job.ref for job in failed]) + more
+            names = several.names([job.ref for job in failed], failed_count)
             self.log.error("%d of %d jobs failed: %s", failed_count, job_count, names)
             self.seen_job = several.summary(failed[:1], self.summary, self.together)
             raise failure(client, failed[:1], self.together)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.several import MOST_LISTED
 from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
@@ -58,12 +57,6 @@ if TYPE_CHECKING:
 QUERY = "query"
 #: What getUpdated is asked of: it tells of the oldest open transaction, whatever the span.
 _UPDATED_SPAN = dt.timedelta(minutes=2)
-
-
-def first_names(names: Sequence[str]) -> str:
-    """Return what a line of the log says of fields: the first of them, and how many more there are."""
-    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
-    return ", ".join(names[:MOST_LISTED]) + more
 
 
 class SalesforceTransfer(SalesforceTask, TransferLineage):
@@ -384,4 +377,4 @@ class SalesforceSource(SalesforceTransfer):
             *(reading.object_name, span.mode, when, by, len(reading.columns)),
         )
         if told := [f"{name} ({why})" for name, why in left_out.items() if why != "not in fields"]:
-            self.log.info("fields that are not read: %s", first_names(told))
+            self.log.info("fields that are not read: %s", several.names(told))

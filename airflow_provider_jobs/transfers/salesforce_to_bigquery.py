@@ -35,7 +35,7 @@ from airflow_provider_jobs.transfers.bigquery_target import (
 )
 from airflow_provider_jobs.transfers.salesforce_lineage import target_table
 from airflow_provider_jobs.transfers.salesforce_reading import Reading
-from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource, first_names
+from airflow_provider_jobs.transfers.salesforce_source import QUERY, SalesforceSource
 from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL
 
 if TYPE_CHECKING:
@@ -158,11 +158,11 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         self.tell_reading(described, reading)
         if gone := plan.gone(each["name"] for each in described.describe["fields"]):
             told = "columns whose fields are gone, or hidden from this user, keep their values: %s"
-            self.log.warning(told, first_names(gone))
+            self.log.warning(told, several.names(gone))
         if plan.added:
             self._carried["added"] = list(plan.added)
             then = "are read of all records" if self.on_new_field == BACKFILL else "stay empty in other rows"
-            self.log.warning("new fields become columns, and %s: %s", then, first_names(plan.added))
+            self.log.warning("new fields become columns, and %s: %s", then, several.names(plan.added))
 
     # The stages.
 
