@@ -15,7 +15,7 @@ export AZURITE
 # What asks for known advisories.
 AUDIT := .venv-audit
 # How many processes test: a real Airflow, and who waits for jobs, mostly wait while others compute.
-PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 5 ? cores + 1 : 6)))
+PROCESSES ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 2 : 6)))
 # How long to soak, and where the figures go.
 MINUTES ?= 30
 # Where pictures of the status page go; none are kept otherwise.
@@ -28,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Nothing of the caller's Airflow or Python leaks into ours.
 unexport AIRFLOW_HOME PYTHONPATH VIRTUAL_ENV
 
-.PHONY: help env demo up test without-azurite lint typecheck unit browser pictures docs dist matrix googlesql proof lineage benchmark google-provider redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
+.PHONY: help env demo up test without-azurite lint typecheck furnished compiled unit browser pictures docs dist matrix googlesql proof lineage benchmark google-provider redivis-client node-clients azurite advisories benchmark-latency benchmark-waiting ends cluster cluster-capacity soak clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -48,7 +48,10 @@ demo: $(READY)  ## run BigQuery, Salesforce and Redivis jobs on a real Airflow, 
 up: $(READY)  ## the same, and keep Airflow's UI and the sandbox open until Ctrl-C
 	$(BIN)/python -m tests.demo example_dags --keep
 
-test: lint typecheck unit  ## everything: lint, types, tests
+# What needs one core each is done beside one another, and each test module is compiled once, not once by each process.
+test: $(READY)  ## everything: lint, types, tests
+	@$(MAKE) --no-print-directory --jobs 3 lint typecheck furnished compiled
+	@$(MAKE) --no-print-directory unit
 
 lint: $(READY)  ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -79,9 +82,14 @@ docs: $(VENV)/.docs  ## build the documentation's site into site/, for the brows
 googlesql: $(READY)  ## run GoogleSQL's documented examples: make googlesql DOCS=folder
 	$(BIN)/python -m tests.googlesql '$(DOCS)'
 
-# What takes longest comes first.
-unit: $(READY) $(if $(shell command -v npm),$(AZURITE)/.ready,without-azurite)  ## the tests alone
+furnished: $(READY) $(if $(shell command -v npm),$(AZURITE)/.ready,without-azurite)
 	$(BIN)/python -m airflow_provider_jobs.sandbox.bigquery.engine.googlesql
+
+compiled: $(READY)
+	@$(BIN)/python -m pytest --quiet --quiet --collect-only tests > $(VENV)/collected.txt || { cat $(VENV)/collected.txt; exit 1; }
+
+# What takes longest comes first.
+unit: furnished  ## the tests alone
 	$(BIN)/python -m pytest --quiet -r s --numprocesses $(PROCESSES) --no-loadscope-reorder \
 		tests/system tests/contract tests/integration tests/unit
 

@@ -91,7 +91,7 @@ def tried(python: Path, source: Path, tests: list[str]) -> tuple[bool, str]:
     Warnings of older releases are not errors.
     """
     command = [str(python), "-m", "pytest", "--quiet", "-r", "fE", "-W", "ignore", "-p", "no:cacheprovider"]
-    several = ["--numprocesses", "3", "--no-loadscope-reorder"]  # as `make unit`
+    several = ["--numprocesses", "4", "--no-loadscope-reorder"]  # as `make unit`
     last = ""
     with subprocess.Popen([*command, *several, *tests], cwd=source, stdout=subprocess.PIPE, text=True) as run:
         for line in run.stdout or ():
