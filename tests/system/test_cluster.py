@@ -50,3 +50,14 @@ def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.Monk
 def test_an_outcome_that_must_not_be_is_told(outcome: Outcome) -> None:
     assert Expected().allows(Outcome(("success",), (1, 1), 4, 0))
     assert not Expected().allows(outcome)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "cancels", "allowed"),
+    [(4, 0, True), (4, 1, True), (5, 1, True), (8, 4, True), (5, 0, False), (3, 1, False), (8, 5, False)],
+)
+def test_where_jobs_end_while_tasks_are_stopped_each_new_one_is_for_a_cancelled_one(
+    jobs: int, cancels: int, allowed: bool
+) -> None:
+    expected = Expected(2, jobs=8, cancels=4, race=True)
+    assert expected.allows(Outcome(("success",), (2, 2), jobs, cancels)) is allowed
