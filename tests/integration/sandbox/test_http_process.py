@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,9 @@ def serving(*options: str | Path) -> Iterator[Server]:
         try:
             yield Server(process)
         finally:
+            process.terminate()  # then it removes its temporary folder
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(20)
             process.kill()
 
 
