@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_WORK_CHARACTERS = 1000
 #: Entries of a list, such as URIs, that a line names.
 _MOST_NAMED = 3
+_THE_JOB = "the job"
 
 
 def work_line(kind: str, text: str) -> str:
@@ -23,28 +24,28 @@ def work_line(kind: str, text: str) -> str:
     return f"{kind}: {one_line(text, MOST_WORK_CHARACTERS)}"
 
 
-def called(ref: JobRef, refs: Sequence[JobRef]) -> str:
-    """Return what lines after the first call a job; that one has its id."""
-    if len(refs) < 2 or ref not in refs:  # noqa: PLR2004 - one job has no number
-        return "the job"
-    return _numbered(refs.index(ref), refs)
+def called_each(refs: Sequence[JobRef]) -> dict[JobRef, str]:
+    """Return what lines after the first call each job of a task; the first line has its id."""
+    if len(refs) == 1:
+        return {refs[0]: _THE_JOB}
+    return {ref: f"job {number} of {len(refs)}" for number, ref in enumerate(refs, 1)}
 
 
-def called_each(refs: Sequence[JobRef]) -> list[str]:
-    """Return what these lines call all of these jobs, without a search for each."""
-    return ["the job"] if len(refs) == 1 else [_numbered(index, refs) for index in range(len(refs))]
+def called(ref: JobRef, names: Mapping[JobRef, str]) -> str:
+    """Return what a line calls a job, also one that has only now turned out to be elsewhere.
+
+    :param names: As :func:`called_each` gives them.
+    """
+    return names.get(ref, _THE_JOB)
 
 
-def _numbered(index: int, refs: Sequence[JobRef]) -> str:
-    return f"job {index + 1} of {len(refs)}"
-
-
-def begun_lines(status: JobStatus, refs: Sequence[JobRef], verb: str, what: str = "") -> Iterator[str]:
+def begun_lines(status: JobStatus, names: Mapping[JobRef, str], verb: str, what: str = "") -> Iterator[str]:
     """Yield the lines that say which job does the work, its link by itself.
 
+    :param names: As :func:`called_each` gives them.
     :param what: What this one of several jobs does, such as the name of its file.
     """
-    number = "" if len(refs) < 2 else f"{called(status.ref, refs)}, "  # noqa: PLR2004 - as above
+    number = f"{called(status.ref, names)}, " if len(names) > 1 else ""
     yield f"{verb} {number}{status.ref or 'a dry run'}" + (f", for {shown(what)}" if what else "")
     if status.url:
         yield status.url

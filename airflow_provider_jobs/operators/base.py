@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS, Timing
-from airflow_provider_jobs.core.log_lines import begun_lines, called, outcome_line, skipped_lines
+from airflow_provider_jobs.core.log_lines import (
+    begun_lines,
+    called,
+    called_each,
+    outcome_line,
+    skipped_lines,
+)
 from airflow_provider_jobs.core.several import Cancels
 from airflow_provider_jobs.core.wait.single import ask_each, last_look, wait_for
 from airflow_provider_jobs.core.work import Submission
@@ -31,7 +37,7 @@ from airflow_provider_jobs.triggers.job import FIRST_POLL_SECONDS, JobTrigger
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -188,10 +194,10 @@ class JobOperator(FollowingTask):
         # What is somebody else's and still under way is not waited for.
         followed = [each for each in submissions if not each.left_alone or each.status.state.ended]
         statuses = [each.status for each in followed or submissions]
-        refs = [each.status.ref for each in followed]
+        names = called_each([each.status.ref for each in followed])
         for each in followed:
             verb = "adopted" if each.adopted else "submitted"
-            self._tell(begun_lines(each.status, refs, verb, self._parts.get(each.status.ref.id, "")))
+            self._tell(begun_lines(each.status, names, verb, self._parts.get(each.status.ref.id, "")))
         if not (self.tells_duration or any(each.adopted for each in followed)):
             self._carried["submitted_at"] = time.time()
         if shared := [each.status.ref.id for each in followed if each.shared or each.left_alone]:
@@ -220,7 +226,7 @@ class JobOperator(FollowingTask):
                 poll_interval=self.poll_interval,
                 timing=Timing(),
                 longest_pause=self._longest_pause(),
-                on_change=partial(self._tell_change, [status.ref for status in statuses]),
+                on_change=partial(self._tell_change, called_each([status.ref for status in statuses])),
             )
         except NotFoundError as error:
             jobs = several.names([status.ref for status in statuses])
@@ -332,9 +338,9 @@ class JobOperator(FollowingTask):
         self._remember_end(context, statuses, more)
         self.note_lineage(context, statuses, succeeded=error is None)
 
-    def _tell_change(self, refs: Sequence[JobRef], news: JobStatus) -> None:
-        if len(refs) > 1 or not news.state.ended:  # what came of it is said at the end
-            self.log.info("%s is %s", called(news.ref, refs), news.vendor_state)
+    def _tell_change(self, names: Mapping[JobRef, str], news: JobStatus) -> None:
+        if len(names) > 1 or not news.state.ended:  # what came of it is said at the end
+            self.log.info("%s is %s", called(news.ref, names), news.vendor_state)
 
     def _remember_end(
         self, context: Context, statuses: Sequence[JobStatus], more: dict[str, Any] | None = None

@@ -16,7 +16,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import Timing
-from airflow_provider_jobs.core.log_lines import begun_lines, called, outcome_line
+from airflow_provider_jobs.core.log_lines import begun_lines, called, called_each, outcome_line
 from airflow_provider_jobs.core.wait.single import (
     GRACE_SECONDS,
     ask_each,
@@ -85,13 +85,14 @@ class JobSensor(ServiceTask, BaseSensorOperator):
         statuses = self.statuses(client, self.refs(client))
         first, self._seen = not self._seen, [status.ref for status in statuses]
         result = self.seen_job = several.summary(statuses, self.summary, self.together)
+        names = called_each(self._seen)
         for status in statuses if first else ():
-            for line in begun_lines(status, self._seen, "waiting for"):
+            for line in begun_lines(status, names, "waiting for"):
                 self.log.info("%s", line)
         state = several.state_of(statuses)
         if not state.ended:
             for status in statuses:
-                self.log.info("%s is %s", called(status.ref, self._seen), status.vendor_state)
+                self.log.info("%s is %s", called(status.ref, names), status.vendor_state)
             return None
         self._trace = nice_to_know("lineage: which data it was", lambda: self.traced(statuses), Trace())
         if state is not JobState.SUCCEEDED:

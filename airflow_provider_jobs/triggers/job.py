@@ -230,7 +230,8 @@ class JobTrigger(_Trigger):
 
     def _names(self, refs: Sequence[JobRef]) -> list[str]:
         """Return what the lines of the wait call the jobs: who submitted them has named them in full."""
-        return called_each(refs)
+        names = called_each(refs)
+        return [names[ref] for ref in refs]
 
     async def on_kill(self) -> None:
         """Cancel the job if a user ended the task; leave it alone if only the trigger has moved.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.log_lines import begun_lines
+from airflow_provider_jobs.core.log_lines import begun_lines, called_each
 from airflow_provider_jobs.errors import OutageError
 from airflow_provider_jobs.jobs import JobState
 from airflow_provider_jobs.triggers import sharing
@@ -90,9 +90,8 @@ class StartTrigger(JobTrigger):
             raise OutageError(f"{submission.status.ref} is not this task's alone")
         self.adopted = submission.adopted and submission.status.state is not JobState.SUCCEEDED
         self.refs, self.carried = [submission.status.ref], operator._carried  # noqa: SLF001
-        for line in begun_lines(
-            submission.status, self.refs, "adopted" if submission.adopted else "submitted"
-        ):
+        verb = "adopted" if submission.adopted else "submitted"
+        for line in begun_lines(submission.status, called_each(self.refs), verb):
             self.log.info("%s", line)
         await self._remember(ti, operator, submission.status, attempt)
 
