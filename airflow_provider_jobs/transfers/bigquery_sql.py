@@ -73,9 +73,9 @@ class Statement:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.sql.encode()) > MOST_QUERY_CHARACTERS:
+        if (size := len(self.sql.encode())) > MOST_QUERY_CHARACTERS:
             raise ConfigurationError(
-                f"the statement would have {len(self.sql):,} characters, and BigQuery takes "
+                f"the statement would have {size:,} bytes, and BigQuery takes "
                 f"{MOST_QUERY_CHARACTERS:,}: leave fields out with exclude_fields"
             )
 

@@ -198,7 +198,9 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
 
     def after_counts(self, context: Context) -> list[Submission]:
         """Return the query of fields that are new, if they are wanted of all records."""
-        added, reading = self._carried.get("added"), self.reading
+        reading = self.reading
+        # The cursor's own values come with the next change of a record: no other says which is the later one.
+        added = [name for name in self._carried.get("added", ()) if name not in {ID, reading.cursor}]
         if self.refreshes or not added or not self._adds_later(reading):
             return []
         self._carried |= {"refresh": added, "first": replace(reading, columns=()).to_json()}

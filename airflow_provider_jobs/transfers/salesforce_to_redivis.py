@@ -26,6 +26,7 @@ from airflow_provider_jobs.clients.salesforce.results.stream import SPOOL_PAGES
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, Media
 from airflow_provider_jobs.core.work import Submission
+from airflow_provider_jobs.errors import ProtocolError, SourceChanged
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -237,6 +238,9 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
                 on_progress=lambda progress: memory.remember({"progress": progress.to_json()}),
             ) as stream:
                 submission = self._send_all(client, context, stream)
+        except (ProtocolError, SourceChanged):  # a retry begins anew, and not at a place in other pages
+            memory.forget()
+            raise
         finally:
             sink.clear()
         expected = submission.expected.to_json() if submission.expected else None
@@ -297,17 +301,17 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
             prepare(client, self.table, replace(self._preparation(), merge_strategy="replace"))
             return
         prepare(client, self.table, self._preparation())
-        # What a full run has replaced in this version does not come back.
+        # What a full run has replaced in this version does not come back; a failed one has replaced nothing.
         if not any(full for _, _, full in self._uploads(client)):
             prepare(client, self.table, Preparation(merge_strategy="append"))
 
     def _uploads(self, client: RedivisClient) -> Iterator[tuple[str, str, bool]]:
-        """Yield the uploads of the object in this version: name, end, and whether it is a full run's."""
+        """Yield the uploads of the object in this version: name, end, and whether it replaces the rest."""
         moment = r"-(\d{8}T\d{6}Z)"
         own = re.compile(rf"{re.escape(self.reading.object_name)}{moment}(?:{moment})?\.csv", re.ASCII)
         for upload in client.list_uploads(self.table):
             if match := own.fullmatch(str(upload.get("name"))):
-                yield match[0], match[2] or match[1], match[2] is None
+                yield match[0], match[2] or match[1], match[2] is None and upload.get("status") != "failed"
 
     def _remove_earlier(self, client: RedivisClient) -> None:
         """Delete the uploads of the object in this version whose records the full one has, or later ones."""

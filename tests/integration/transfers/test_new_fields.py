@@ -56,6 +56,22 @@ def test_a_worker_that_is_gone_after_the_refresh(
     assert timed.tables() == ["target"]
 
 
+def test_a_cursor_that_is_new_has_nothing_to_refresh(timed: Route) -> None:
+    """Somebody has dropped its column: a record has it again from its next change on."""
+    timed.at_once(1, 2)
+    timed.later()
+    timed.run(fields=["External_Id__c"])
+    timed.warehouse.run("ALTER TABLE d.target DROP COLUMN SystemModstamp")
+    timed.at_once(1, Name="changed")
+    timed.later()
+    result = timed.run(fields=["External_Id__c"], on_new_field="backfill", mode="incremental")
+    assert (result["updated"], result.get("refreshed")) == (1, None)
+    stamps = {number: row.get("SystemModstamp") for number, row in timed.rows().items()}
+    assert stamps[1]
+    assert stamps[2] is None
+    assert timed.tables() == ["target"]
+
+
 def test_fields_that_a_run_leaves_out_are_not_told_as_gone(
     timed: Route, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,13 +9,15 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_jobs import compat
-from airflow_provider_jobs.errors import JobsError, ProtocolError
+from airflow_provider_jobs.errors import JobsError, ProtocolError, SourceChanged
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from tests.integration.redivis.lab import OWNER
 from tests.integration.salesforce.lab import HASTY
 from tests.integration.task_run import Attempts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.transfers.targets import Targets
 
 PAGED = {"spool_bytes": 0}
@@ -101,6 +103,41 @@ def test_a_retry_goes_on_with_the_upload_of_an_attempt_that_was_cut(
     assert (result["row_count"], targets.mark) == (399, result["mark_after"])
     assert result["size_bytes"] > half
     assert targets.redivis.sent() - sent <= result["size_bytes"]
+
+
+def test_pages_that_are_others_than_before_are_all_sent_again(targets: Targets) -> None:
+    """What an attempt has kept of its place in them is of no use: it must not fail each retry."""
+    targets.write(*range(1, 400), Name="x" * 200)
+    run, settings = Attempts(), {"session_bytes": 1, **PAGED}
+    targets.route.sandbox.salesforce_settings(page_rows=100)
+    targets.redivis.fault("upload.data", "cut_after_bytes", bytes=60_000)
+    targets.redivis.fault("upload.status", "reply", status=503, times=0)
+    with pytest.raises(JobsError):
+        targets.run(targets.to_redivis(**settings), run)
+    targets.route.sandbox.clear_faults()
+    targets.route.sandbox.salesforce_settings(page_rows=70)
+    with pytest.raises((ProtocolError, SourceChanged)):
+        targets.run(targets.to_redivis(**settings), run, 2)
+    result = targets.run(targets.to_redivis(**settings), run, 3)
+    assert (result["row_count"], names(targets)) == (399, [result["name"]])
+
+
+def test_a_full_upload_that_failed_has_replaced_nothing(targets: Targets, tmp_path: Path) -> None:
+    """The rows of the version before stay: only what a full run has brought makes up for them."""
+    targets.write(1, 2)
+    targets.run(targets.to_redivis(mode="incremental"))
+    targets.run(RedivisReleaseOperator(task_id="r", dataset=f"acme.{targets.redivis.dataset}", **HASTY))
+    targets.write(3)
+    before = targets.run(targets.to_redivis(mode="incremental"))
+    bad = tmp_path / "Account-20260101T000000Z.csv"
+    bad.write_bytes(b"a,b\n1,2,3\n")
+    how = {"file_type": "delimited", "options": {"quoteCharacter": '"'}, "merge_strategy": "replace"}
+    with pytest.raises(AirflowFailException):
+        targets.run(targets.redivis.operator(str(bad), **how))
+    assert (names(targets), strategy(targets)) == (sorted([bad.name, before["name"]]), "replace")
+    targets.write(4)
+    changes = targets.run(targets.to_redivis(mode="incremental"))
+    assert (changes["row_count"], strategy(targets), rows_in(targets)) == (1, "append", 4)
 
 
 def test_an_upload_is_not_sent_again(targets: Targets) -> None:
