@@ -36,14 +36,14 @@ log = logging.getLogger(__name__)
 NICE_SECONDS = 15.0
 
 
-def nice_to_know(what: str, step: Callable[[], T], otherwise: T, seconds: float = NICE_SECONDS) -> T:
+def nice_to_know(what: str, step: Callable[[], T], otherwise: T, seconds: float | None = None) -> T:
     """Return what a step finds out about a job that has ended.
 
-    If it cannot, or takes longer than so many seconds, a line in the log says so, which begins with
-    ``what``, and ``otherwise`` is returned.
+    If it cannot, or takes longer than so many seconds (``NICE_SECONDS``), a line in the log says so, which
+    begins with ``what``, and ``otherwise`` is returned.
     """
     try:
-        return within(seconds, step)
+        return within(NICE_SECONDS if seconds is None else seconds, step)
     except Exception as error:  # noqa: BLE001 - whatever it is: the work is done, no task fails by a footnote
         why = shown(error) or type(error).__name__
         log.warning("%s could not be found out, and is left out: %s", what, why)

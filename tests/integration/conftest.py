@@ -46,7 +46,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def short_graces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nothing wait for long that a test makes fail."""
-    monkeypatch.setattr(endings, "NICE_SECONDS", 0.5)
+    monkeypatch.setattr(endings, "NICE_SECONDS", 2.0)
     monkeypatch.setattr(following, "CANCEL_SECONDS", 3.0)
     monkeypatch.setattr(several, "_PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(job_triggers, "CANCEL_PAUSE_SECONDS", 0.05)

@@ -92,7 +92,7 @@ def test_job_sensor_fails_at_once_if_a_job_that_it_saw_is_gone(lab: Lab) -> None
         began = time.monotonic()
         with pytest.raises(AirflowFailException, match="404 notFound"):
             sense(BigQueryJobSensor, job=reference, deferrable=False)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 45
     lab.client.cancel_job(reference["job_id"], location="US")
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 #: No test waits longer for anything; seconds.
 PATIENCE = 60.0
 POLL_SECONDS = 1.0
+#: How late a busy machine may be; far from what an outage takes. Seconds.
+LATE_SECONDS = 4.0
 LOOKS = "jobs\\.(list|get)"
 
 
@@ -149,7 +151,7 @@ def test_connections_that_fail_do_not_delay_another(connected: Callable[[], Conn
     async def scene() -> None:
         failing = [lab.wait(refs[lab.project]) for lab in (bad, silent)]
         await until(lambda: bad.requests("jobs.get") and silent.requests("jobs.get"))
-        assert await good.wait(refs[good.project]) <= POLL_SECONDS + 1.0
+        assert await good.wait(refs[good.project]) <= POLL_SECONDS + LATE_SECONDS
         assert not any(task.done() for task in failing)
         for task in failing:
             task.cancel()
@@ -184,7 +186,7 @@ def test_a_job_that_cannot_be_asked_for_holds_up_no_other(
 
     async def scene() -> None:
         failing = [lab.wait(ref) for ref in refs[:3]]
-        assert max(await asyncio.gather(*map(lab.wait, refs[3:]))) <= POLL_SECONDS + 1.0
+        assert max(await asyncio.gather(*map(lab.wait, refs[3:]))) <= POLL_SECONDS + LATE_SECONDS
         assert not any(task.done() for task in failing)
         lab.sandbox.clear_faults()
         if fault == "503":  # of the others somebody asked for a pause, or keeps us waiting still
@@ -203,7 +205,7 @@ def test_ends_are_seen_while_there_is_no_list(connected: Callable[[], ConnectedL
     lab.fault("jobs.list", times=0, **SPOILT[fault])
 
     async def scene() -> None:
-        assert max(await asyncio.gather(*map(lab.wait, refs))) <= POLL_SECONDS + 1.0
+        assert max(await asyncio.gather(*map(lab.wait, refs))) <= POLL_SECONDS + LATE_SECONDS
 
     run(scene())
     assert lab.requests("jobs.list")
@@ -221,7 +223,8 @@ def test_a_worker_sees_the_ends_of_its_jobs_while_there_is_no_list(
     until = time.time() + 20
     ended = wait_for(client, statuses, until=until, poll_interval=POLL_SECONDS, timing=Timing())
     assert all(status.state.ended for status in ended)
-    assert time.time() - max(status.ref.created_at or 0 for status in ended) < 3.0 + 2 * POLL_SECONDS + 1.0
+    over = max(status.ref.created_at or 0 for status in ended) + 3.0
+    assert time.time() <= over + 2 * POLL_SECONDS + LATE_SECONDS
 
 
 @pytest.mark.parametrize("fault", [{"action": "reply", "status": 503}, {"action": "hang", "seconds": 30}])
@@ -239,7 +242,7 @@ def test_cancels_go_out_during_an_outage(
         waiting[0].cancel()
         began = time.monotonic()
         await lab.trigger(refs[0]).on_kill()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 25
         for task in waiting:
             task.cancel()
 
@@ -258,7 +261,7 @@ def test_who_leaves_takes_only_itself(connected: Callable[[], ConnectedLab]) -> 
             leaver, *stayers = map(lab.wait, refs)
             await until(lambda: lab.requests("jobs.list"))
             leaver.cancel()
-            assert max(await asyncio.gather(*stayers)) <= POLL_SECONDS + 1.0
+            assert max(await asyncio.gather(*stayers)) <= POLL_SECONDS + LATE_SECONDS
             assert await lab.wait(refs[0])  # as the other triggerer would
             assert sharing.groups.items() == {}
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 UPLOADS = 8
 RUNNING_SECONDS = 3.0
 POLL_SECONDS = 1.0
+#: How late a busy machine may be; far from what an outage takes. Seconds.
+LATE_SECONDS = 4.0
 PATIENCE = 60.0
 
 
@@ -67,7 +69,7 @@ def test_what_is_out_holds_up_no_other_upload(
     async def scene() -> None:
         failing = [asyncio.create_task(seen_at(ref)) for ref in refs[:spoilt]]
         seen = await asyncio.gather(*map(seen_at, refs[spoilt:]))
-        assert max(seen) <= over + POLL_SECONDS + 1.0
+        assert max(seen) <= over + POLL_SECONDS + LATE_SECONDS
         assert not any(task.done() for task in failing)
         for task in failing:
             task.cancel()

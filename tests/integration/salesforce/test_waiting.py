@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 JOBS = 200
 PATIENCE = 60.0
 POLL_SECONDS = 1.0
+#: How late a busy machine may be; far from what an outage takes. Seconds.
+LATE_SECONDS = 4.0
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_ends_are_seen_while_one_way_to_ask_is_out(
     async def scene() -> None:
         async with asyncio.timeout(PATIENCE):
             last = max(await asyncio.gather(*map(seen_at, refs)))
-            assert began + 3.0 < last <= over + 2 * POLL_SECONDS + 1.0
+            assert began + 3.0 < last <= over + 2 * POLL_SECONDS + LATE_SECONDS
 
     asyncio.run(scene())
     assert lab.requests(way)

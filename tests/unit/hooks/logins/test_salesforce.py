@@ -375,7 +375,7 @@ def test_a_login_names_no_host_of_others(place: str) -> None:
 @pytest.mark.parametrize("name", ["<sessionId", "<a:sessionId x", "<sessionId>", "<" * 9, "<sessionId>&amp;"])
 def test_a_reply_to_a_login_is_read_once(name: str) -> None:
     body = f"<x>{name * (400_000 // len(name))}".encode()
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(JobsError):
         log_in(settings({"security_token": "T"}, **USER), Answering(Reply(200, {}, body)))
-    assert time.monotonic() - began < 2.0
+    assert time.thread_time() - began < 2.0
