@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -289,8 +290,10 @@ class BigQueryStaging(SalesforceTransfer, BigQueryJobOperator):
         return self.request_of(client, context, {"query": statement.query()})
 
     def rows_of(self, client: BigQueryClient, context: Context, statement: Statement) -> list[dict[str, Any]]:
-        """Run a query that changes nothing, and return its rows."""
-        return rows_of_job(client, client.submit(self.statement_request(client, context, statement)).status)
+        """Run a query that changes nothing, and return its rows: those of now, not an earlier attempt's."""
+        request = self.statement_request(client, context, statement)
+        now = replace(request, key=f"{request.key}_{uuid.uuid4().hex[:8]}", key_before=None, first=True)
+        return rows_of_job(client, client.submit(now).status)
 
 
 def rows_of_job(client: BigQueryClient, status: JobStatus) -> list[dict[str, Any]]:

@@ -171,7 +171,10 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
         plan = self._plan(client, self.reading)
         if self.stage == SCHEMA and plan.statements:
             sql = ";\n".join(each.sql for each in plan.statements)
-            return [self._submit(client, self.request_of(client, context, {"query": {"query": sql}}))]
+            request = self.request_of(client, context, {"query": {"query": sql}})
+            if self._carried.get("schema_again"):
+                request = replace(request, key=f"{request.key}_again", key_before=None)
+            return [self._submit(client, request)]
         if self.stage == SCHEMA:  # another run has just done it
             return self.begin(MERGE, context)
         staging, loaded = self.staging(client, context), self._carried["loaded"]
@@ -186,7 +189,10 @@ class SalesforceToBigQueryOperator(SalesforceSource, BigQueryStaging):
     def after_change(self, client: BigQueryClient, context: Context, status: JobStatus) -> list[Submission]:
         """Return the merge after the schema; after the merge the query of fields that are new, if wanted."""
         if self.stage == SCHEMA:
-            return self.begin(MERGE, context)
+            again = "schema_again" not in self._carried and bool(self._plan(client, self.reading).statements)
+            if again:  # the job was an earlier attempt's, and the target is another by now
+                self._carried["schema_again"] = True
+            return self.begin(SCHEMA if again else MERGE, context)
         [row] = rows_of_job(client, status)
         counts = Counts(**row)
         self.log.info("%s: %s", self.reading.object_name, counts)

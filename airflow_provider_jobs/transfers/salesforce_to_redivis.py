@@ -192,6 +192,7 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
             return statuses, () if self.nothing_to_take(statuses[0]) else self.begin(UPLOAD, context)
         self._carried["upload"] = statuses[0].statistics
         if self.reading.span.mode == FULL:
+            prepare(client, self.table, Preparation(merge_strategy="replace"))
             self._remove_earlier(client)
         return statuses, ()
 
@@ -296,10 +297,7 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
         )
 
     def _prepare(self, client: RedivisClient) -> None:
-        """See to the table: whether the rows of the version before stay in it."""
-        if self.reading.span.mode == FULL:
-            prepare(client, self.table, replace(self._preparation(), merge_strategy="replace"))
-            return
+        """See to the table: the rows of the version before stay in it until a full upload has come whole."""
         prepare(client, self.table, self._preparation())
         # What a full run has replaced in this version does not come back; a failed one has replaced nothing.
         if not any(full for _, _, full in self._uploads(client)):

@@ -52,9 +52,14 @@ def killed_jobs(org: Route, method: str, nth: int, slow_from: int | None = None)
         at(patch, method, kill, nth=nth, after=True)
         with pytest.raises(OutageError, match="the task was ended"):
             yield
+    ended(org)
+    org.sandbox.timing(project=org.warehouse.project, running_seconds=0)
+
+
+def ended(org: Route) -> None:
+    """Return once no job runs."""
     while any(job["status"]["state"] != "DONE" for job in org.sandbox.bigquery_jobs()):
         org.lab.wait_a_little()
-    org.sandbox.timing(project=org.warehouse.project, running_seconds=0)
 
 
 def while_sending(patch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
@@ -97,6 +102,37 @@ def test_a_worker_that_is_gone(org: Route, method: str, nth: int, *, after: bool
     assert set(result["seconds"]) >= {"query", "load", "merge"}
     assert len(org.queries()) == 1
     check(org)
+
+
+@pytest.mark.parametrize("instead", ["none", "a column less"])
+def test_a_target_that_is_dropped_before_the_retry(org: Route, instead: str) -> None:
+    """The job that made its schema is adopted, and was for another table."""
+    run = Attempts(run_id=uuid.uuid4().hex)
+    if instead != "none":
+        org.run(fields=("External_Id__c",))
+    with pytest.MonkeyPatch.context() as patch:
+        at(patch, "change", stop, after=True)
+        with pytest.raises(StoppedError):
+            org.run(run, **NARROW)
+    ended(org)
+    org.warehouse.run("DROP TABLE d.target" if instead == "none" else "ALTER TABLE d.target DROP COLUMN Name")
+    assert org.run(run, 2, **NARROW)["loaded"] == 25
+    assert {row["Name"] for row in org.rows().values()} == {"Acme"}
+
+
+def test_the_mark_is_asked_for_by_each_attempt(org: Route) -> None:
+    """Another run may have moved it since, and BigQuery keeps the rows of a query for a day."""
+    first = org.run(**NARROW)
+    run, how = Attempts(run_id=uuid.uuid4().hex), {"mode": "incremental", **NARROW}
+    with pytest.MonkeyPatch.context() as patch:
+        at(patch, "target_mark", stop, after=True)
+        with pytest.raises(StoppedError):
+            org.run(run, **how)
+    org.warehouse.run(
+        "UPDATE d.target SET _synced_to = TIMESTAMP_ADD(_synced_to, INTERVAL 1 SECOND) WHERE TRUE"
+    )
+    moved = dt.datetime.fromisoformat(first["mark_after"]) + dt.timedelta(seconds=1)
+    assert org.run(run, 2, **how)["mark_before"] == moved.isoformat()
 
 
 def test_a_worker_that_is_gone_while_it_sends(org: Route) -> None:

@@ -140,6 +140,19 @@ def test_a_full_upload_that_failed_has_replaced_nothing(targets: Targets, tmp_pa
     assert (changes["row_count"], strategy(targets), rows_in(targets)) == (1, "append", 4)
 
 
+def test_a_full_run_that_sends_nothing_replaces_nothing(targets: Targets) -> None:
+    """Somebody may release the version that it has opened: the rows of the version before are in it."""
+    targets.write(1, 2)
+    targets.run(targets.to_redivis(mode="incremental"))
+    release = RedivisReleaseOperator(task_id="r", dataset=f"acme.{targets.redivis.dataset}", **HASTY)
+    targets.run(release)
+    targets.wait()
+    targets.redivis.fault("uploads.create", "reply", status=403, times=0)
+    with pytest.raises(AirflowFailException):
+        targets.run(targets.to_redivis())
+    assert (names(targets), strategy(targets), rows_in(targets)) == ([], "append", 2)
+
+
 def test_an_upload_is_not_sent_again(targets: Targets) -> None:
     """Neither where Airflow has lost the success, nor where the attempt ended before it noted the upload."""
     targets.write(1, 2)
