@@ -62,6 +62,17 @@ def test_other_operations(lab: SalesforceLab, ingest: Callable[..., Any], tmp_pa
     assert lab.requests("ingest.delete")[-1]["status"] == 204
 
 
+def test_an_empty_value_changes_nothing(
+    lab: SalesforceLab, ingest: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Of an upsert or an update: #N/A empties a field."""
+    ingest(write(lab, tmp_path, 2))
+    (tmp_path / "b.csv").write_text(f"External_Id__c,Industry\n{lab.mark}-0,\n{lab.mark}-1,#N/A\n")
+    ingest(tmp_path / "b.csv", operation="upsert", external_id_field="External_Id__c")
+    found = {row["External_Id__c"]: row["Industry"] for row in lab.own_accounts()}
+    assert found == {f"{lab.mark}-0": "Energy", f"{lab.mark}-1": ""}
+
+
 @pytest.mark.parametrize("kind", ["url", "path"])
 def test_an_object_store(lab: SalesforceLab, ingest: Callable[..., Any], tmp_path: Path, kind: str) -> None:
     url = f"file://{write(lab, tmp_path)}"
