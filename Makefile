@@ -162,7 +162,7 @@ redivis-client: $(REDIVIS)/.ready  ## let Redivis's official client, 800 MB, upl
 	$(BIN)/python -m pytest tests/integration/sandbox/official_redivis.py
 
 $(NODE)/.ready:
-	npm install --silent --no-audit --no-fund --prefix $(NODE) node-sf-bulk2 @jsforce/jsforce-node
+	npm install --silent --no-audit --no-fund --prefix $(NODE) node-sf-bulk2@1.0.1 @jsforce/jsforce-node@3.10.16
 	touch $@
 
 node-clients: $(READY) $(NODE)/.ready  ## let Salesforce clients for Node.js, which needs npm, use the sandbox
