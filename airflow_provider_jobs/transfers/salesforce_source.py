@@ -17,7 +17,7 @@ from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
-from airflow_provider_jobs.operators.salesforce.job import SalesforceTask, adoptable
+from airflow_provider_jobs.operators.salesforce.job import SalesforceTask, adoptable, memory_of
 from airflow_provider_jobs.transfers.salesforce_fields import (
     FieldChoice,
     check_fields_of_query,
@@ -173,8 +173,9 @@ class SalesforceTransfer(SalesforceTask, TransferLineage):
     def kept_run(self, client: SalesforceClient, context: Context) -> TaskMemory:
         """Return where the run is kept for its retries."""
         refresh = self._carried.get("refresh", ())
-        work = [client.scope, self.api_version or client.version, self.wanted(), self.into(), refresh]
-        return TaskMemory(context, f"salesforce_transfer{'_refresh' if refresh else ''}", work, self._since)
+        work = [self.api_version or client.version, self.wanted(), self.into(), refresh]
+        key = f"salesforce_transfer{'_refresh' if refresh else ''}"
+        return memory_of(client, context, key, work, self._since)
 
     def check_parameters(self) -> None:
         """See that parameters are right and fit together, before any request is sent.

@@ -27,6 +27,7 @@ from airflow_provider_jobs.clients.salesforce.names import (
 from airflow_provider_jobs.clients.salesforce.replies import (
     NO_CONTENT,
     STATES,
+    job_ref,
     job_status,
     next_locator,
     parse_object,
@@ -35,7 +36,7 @@ from airflow_provider_jobs.clients.salesforce.replies import (
 from airflow_provider_jobs.core.http.messages import Reply, Request, WarnOnce, listed, pages
 from airflow_provider_jobs.core.http.path import checked_path
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
-from airflow_provider_jobs.errors import ConfigurationError, UsageLimitReached
+from airflow_provider_jobs.errors import ConfigurationError, ServiceError, UsageLimitReached
 from airflow_provider_jobs.jobs import JobRef, JobStatus
 from airflow_provider_jobs.words import shown
 
@@ -59,6 +60,8 @@ _METHODS = ("GET", "POST", "PATCH", "DELETE")
 _RESULTS = frozenset({200, NO_CONTENT})
 #: How many days back the API tells what was updated, and what was deleted.
 _UPDATED_DAYS, _DELETED_DAYS = 30, 15
+#: What an org answers that has never had a job of that id.
+_NO_SUCH_JOB = frozenset({400, 404})
 
 
 class SalesforceApi:
@@ -77,6 +80,7 @@ class SalesforceApi:
     ) -> None:
         self.instance_url = check_instance_url(instance_url)
         self.scope = urlsplit(self.instance_url).netloc
+        self._addresses = {self.scope}
         self.version = api_version(version)
         self.usage = ApiUsage(api_usage_limit, now=transport.timing.now)
         self.retry = transport.retry
@@ -206,9 +210,29 @@ class SalesforceApi:
             return JobRef(
                 "salesforce", self.scope, check_job_id(job), job_location(kind, self._version(version))
             )
-        if job.scope != self.scope:
+        if not self.knows(job):
             raise ConfigurationError(f"{job} is a job of another org: this connection is of {self.scope}")
         return job
+
+    def knows(self, job: JobRef) -> bool:
+        """Return True if a job is of this org, under its address of today or of before it was renamed.
+
+        The first job of another address is asked for here: a job of that id, created in that millisecond, is
+        it. An id alone is not enough, since sandboxes are copies of their production.
+        """
+        if job.scope in self._addresses or job.created_at is None:
+            return job.scope in self._addresses
+        try:
+            found = job_ref(self.call("GET", job_path(job)), self.scope, job.location or "")
+        except ServiceError as error:
+            if error.status in _NO_SUCH_JOB:
+                return False
+            raise
+        if found.created_at != job.created_at:
+            return False
+        log.info("%s is this org, which is %s now: it has %s", job.scope, self.scope, job.id)
+        self._addresses.add(job.scope)
+        return True
 
     def _version(self, version: str | float | None) -> str:
         return self.version if version is None else api_version(version)

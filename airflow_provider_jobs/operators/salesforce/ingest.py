@@ -17,8 +17,7 @@ from airflow_provider_jobs.lineage.traces import Trace
 from airflow_provider_jobs.operators.files.places import opened
 from airflow_provider_jobs.operators.files.results import written
 from airflow_provider_jobs.operators.files.sources import sources_of
-from airflow_provider_jobs.operators.memory import TaskMemory
-from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, objects_of
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, memory_of, objects_of
 from airflow_provider_jobs.operators.salesforce.parts import REPEATABLE
 from airflow_provider_jobs.operators.salesforce.rejections import check_counts, counted, rejected, tolerated
 from airflow_provider_jobs.operators.salesforce.rounds import IngestRounds, identity_of, without_resent
@@ -165,8 +164,8 @@ class SalesforceIngestOperator(IngestRounds):
             names = [_results_name(context, name) for name in INGESTED.values()]
             self._results_sink(context).check(names)
         version = self.api_version or None
-        work = [client.scope, version or client.version, body, self.part_bytes, identity]
-        memory = TaskMemory(context, "salesforce_ingest", work, self._since)
+        work = [version or client.version, body, self.part_bytes, identity]
+        memory = memory_of(client, context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
         submissions = self._sent(client, memory, source, self.part_bytes)
         return submissions or [Submission(self._nothing(client, source), adopted=True)]

@@ -22,7 +22,7 @@ from airflow_provider_jobs.errors import (
     ResultsUnavailable,
 )
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
-from airflow_provider_jobs.jobs import JobState
+from airflow_provider_jobs.jobs import JobRef, JobState
 from airflow_provider_jobs.lineage.datasets import Dataset, file_dataset, salesforce_object
 from airflow_provider_jobs.links.salesforce import SalesforceJobLink
 from airflow_provider_jobs.operators.attempts import task_digest
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded, LocalSink, Output
     from airflow_provider_jobs.hooks.base import JobsHook
-    from airflow_provider_jobs.jobs import JobRef, JobStatus
+    from airflow_provider_jobs.jobs import JobStatus
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +78,32 @@ def objects_of(statuses: Sequence[JobStatus], **numbers: Any) -> tuple[Dataset, 
     return (replace(salesforce_object(ref.scope, str(name)), **numbers),) if name else ()
 
 
+def memory_of(
+    client: SalesforceClient, context: Context, key: str, work: list[Any], since: int
+) -> TaskMemory:
+    """Return the memory of a piece of work in an org: under the address that its jobs were made at.
+
+    The org may have been renamed since then, and has the same jobs.
+    """
+    memory = TaskMemory(context, key, [client.scope, *work], since)
+    ref = next(_refs(memory.recall_other()), None)
+    if ref is None or ref.scope == client.scope or not client.knows(ref):
+        return memory
+    return TaskMemory(context, key, [ref.scope, *work], since)
+
+
+def _refs(kept: Any) -> Iterator[JobRef]:
+    """Yield the references of jobs in what was kept."""
+    if isinstance(kept, dict) and {"scope", "id"} <= kept.keys():
+        yield JobRef.from_json(kept)
+    elif isinstance(kept, dict | list):
+        for each in kept.values() if isinstance(kept, dict) else kept:
+            yield from _refs(each)
+
+
 def adoptable(client: SalesforceClient, ref: JobRef) -> JobStatus | None:
     """Return the status of a query that an earlier attempt has created, None if a new one is needed."""
-    if ref.scope != client.scope:
+    if not client.knows(ref):
         log.warning("%s is of another org than the connection: it is left alone", ref)
         return None
     try:

@@ -112,8 +112,9 @@ class PartJobs:
         """Return the jobs of an earlier attempt to go on with, by the number of their part."""
         for document in (self.memory.recall_other() or {}).values():
             ref = JobRef.from_json(document)
-            status = self._usable(ref) if ref.scope == self.client.scope else None
-            if status or ref.scope != self.client.scope:
+            known = self.client.knows(ref)
+            status = self._usable(ref) if known else None
+            if status or not known:
                 self._refuse(ref, "has other records than those to send now")
             if status and not status.state.ended:  # its old values must not come after the new ones
                 with suppress(NotFoundError):

@@ -22,11 +22,11 @@ from airflow_provider_jobs.operators.files.results import (
     written,
 )
 from airflow_provider_jobs.operators.files.stores import sink_for
-from airflow_provider_jobs.operators.memory import TaskMemory
 from airflow_provider_jobs.operators.salesforce.job import (
     SalesforceOperator,
     adoptable,
     check_download,
+    memory_of,
     objects_of,
 )
 
@@ -127,9 +127,7 @@ class SalesforceQueryOperator(SalesforceOperator):
         self._tell_work(body)
         if self.results_path:
             self._check_place(context)
-        memory = TaskMemory(
-            context, "salesforce_job", [client.scope, version or client.version, body], self._since
-        )
+        memory = memory_of(client, context, "salesforce_job", [version or client.version, body], self._since)
         kept = memory.recall()
         if kept and (status := adoptable(client, JobRef.from_json(kept))):
             return [Submission(status, adopted=True)]

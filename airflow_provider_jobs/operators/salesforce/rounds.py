@@ -30,7 +30,7 @@ from airflow_provider_jobs.core.work import Submission
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.memory import TaskMemory, left_out
-from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator
+from airflow_provider_jobs.operators.salesforce.job import SalesforceOperator, memory_of
 from airflow_provider_jobs.operators.salesforce.parts import PartJobs
 
 if TYPE_CHECKING:
@@ -180,8 +180,8 @@ class IngestRounds(SalesforceOperator):
             total = sum(counts.values())
             told = f"a lock kept {total} records out: they are sent again, {number} of {self.lock_retries}"
             self.log.warning("%s: %s", several.names(fresh), told)
-            work = [client.scope, self.api_version or client.version, self.body(), identity_of(source)]
-            memory = TaskMemory(context, f"salesforce_ingest_locked_{number}", work, self._since)
+            work = [self.api_version or client.version, self.body(), identity_of(source)]
+            memory = memory_of(client, context, f"salesforce_ingest_locked_{number}", work, self._since)
             self._carried["resent"] = {**self._carried.get("resent", {}), **counts}
             self._carried |= {"round": number, "looked": len(refs), "done": [ref.to_json() for ref in refs]}
             # Salesforce has put all values in quotes: a part takes them nevertheless.
@@ -211,8 +211,8 @@ class IngestRounds(SalesforceOperator):
             self._complete(client, context).remember({"refs": refs, **kept})
 
     def _complete(self, client: SalesforceClient, context: Context) -> TaskMemory:
-        work = [client.scope, self.api_version or client.version, self.body(), self.part_bytes]
-        return TaskMemory(context, "salesforce_complete", work, self._since)
+        work = [self.api_version or client.version, self.body(), self.part_bytes]
+        return memory_of(client, context, "salesforce_complete", work, self._since)
 
 
 def _counted(status: JobStatus) -> tuple[Any, ...]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+from airflow.triggers.base import TaskSuccessEvent
 
 from airflow_provider_jobs.core.http import retry
-from airflow_provider_jobs.errors import JobFailed, JobsError, MovedError, ResultsUnavailable, ServiceError
+from airflow_provider_jobs.errors import (
+    ConfigurationError,
+    JobFailed,
+    JobsError,
+    MovedError,
+    ResultsUnavailable,
+    ServiceError,
+)
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.operators import base
 from airflow_provider_jobs.sensors.salesforce import SalesforceJobSensor
-from tests.integration.salesforce.lab import USUAL, SalesforceLab, csv_rows
-from tests.integration.task_run import Attempts, TaskRun, perform
+from tests.integration.salesforce.lab import USUAL, SalesforceLab, csv_rows, write
+from tests.integration.task_run import Attempts, TaskRun, perform, run_trigger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +32,13 @@ MODES = pytest.mark.parametrize("deferrable", [False, True], ids=["worker", "def
 LONG = 300
 ROWS = "External_Id__c,Name\n"
 NEW_HOST = "acme-renamed.my.salesforce.com"
+
+
+def move(lab: SalesforceLab) -> None:
+    """Let the same org be at another address."""
+    url = lab.sandbox.salesforce.replace("127.0.0.1", "localhost")
+    lab.connect(instance_url=url, access_token=lab.sandbox.salesforce_token)
+
 
 SPENT = {
     "requests": ({"daily_api_requests": 0}, "REQUEST_LIMIT_EXCEEDED"),
@@ -99,6 +115,49 @@ def test_an_ended_ready_token_may_be_another_at_the_next_try(lab: SalesforceLab,
         perform(lab.query(deferrable=deferrable), run.context(1))
     lab.connect(access_token=lab.sandbox.salesforce_token)
     assert perform(lab.query(deferrable=deferrable), run.context(2))["state"] == "succeeded"
+
+
+@MODES
+@pytest.mark.parametrize("kind", ["query", "ingest"])
+def test_a_job_of_a_my_domain_that_was_renamed_meanwhile_is_gone_on_with(
+    lab: SalesforceLab, tmp_path: Path, kind: str, *, deferrable: bool
+) -> None:
+    """The job runs, and the org is at another address: the retry finds it there."""
+    run = Attempts()
+
+    def task(**changes: Any) -> Any:
+        if kind == "query":
+            return lab.query(**changes)
+        return lab.ingest(write(lab, tmp_path), **changes)
+
+    lab.slow(0.5)
+    with pytest.raises(TaskDeferred):
+        task(deferrable=True, inline_wait=0.0).execute(run.context(1))
+    move(lab)
+    assert perform(task(deferrable=deferrable), run.context(2))["state"] == "succeeded"
+    assert len(lab.jobs()) == 1
+
+
+def test_a_trigger_goes_on_at_the_new_address(lab: SalesforceLab) -> None:
+    """The login has named it, and the triggerer has started anew."""
+    lab.slow(0.5)
+    context = Attempts().context()
+    with pytest.raises(TaskDeferred) as deferred:
+        lab.query(deferrable=True, inline_wait=0.0).execute(context)
+    move(lab)
+    fired, left = run_trigger(deferred.value, context)
+    assert isinstance(fired, TaskSuccessEvent)
+    assert left["return_value"]["state"] == "succeeded"
+    assert len(lab.jobs()) == 1
+
+
+def test_jobs_of_another_org_are_left_alone_whatever_their_ids(lab: SalesforceLab) -> None:
+    """An id alone does not tell: sandboxes are copies of their production."""
+    ref = lab.client.ref(lab.finished("SELECT Id FROM Account"))
+    stranger = replace(ref, scope="other.my.salesforce.com", created_at=1.0)
+    for job in (stranger, replace(stranger, created_at=None), replace(stranger, id="750000000000099AAA")):
+        with pytest.raises(ConfigurationError, match="another org"):
+            lab.client.status(job)
 
 
 @MODES

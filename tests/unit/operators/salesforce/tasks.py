@@ -47,6 +47,9 @@ class Client:
         self.did: list[str] = []
         self.made = 0
 
+    def knows(self, ref: JobRef) -> bool:
+        return ref.scope == self.scope
+
     def submit(self, request: Any) -> Submission:
         self.requests.append(request)
         self.made += 1
