@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,13 +19,12 @@ from tests.proof.stage import Stage
 from tests.proof.table import ROWS_OF_THE_TABLE, some_cases
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_jobs.sandbox import Sandbox
 
 #: One of each operator, in modes by turns.
 CASES = some_cases(len(ROWS_OF_THE_TABLE))
 INPUTS = 200
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -40,3 +43,12 @@ def test_no_reply_breaks_its_parser(parser: Parser, caplog: pytest.LogCaptureFix
     """Errors of this package come out, and no others; in bounded time, with bounded memory."""
     caplog.set_level(logging.CRITICAL)
     assert fuzz.problems(parser, INPUTS) == []
+
+
+def test_the_whole_proof_starts_its_processes() -> None:
+    """Of one reader of replies: the rest takes hours."""
+    command = [sys.executable, "-m", "tests.proof", "--only", "a packed body", "--inputs", "20"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "a packed body: 20 cases, 0 wrong"

@@ -85,7 +85,9 @@ def main() -> None:
     """Write the table into the page."""
     text = PAGE.read_text(encoding="utf-8")
     before, after = text[: text.index(BEGIN)], text[text.index(END) :]
-    PAGE.write_text(f"{before}{BEGIN}\n{markdown()}\n{after}", encoding="utf-8")
+    written = f"{before}{BEGIN}\n{markdown()}\n{after}"
+    if written != text:
+        PAGE.write_text(written, encoding="utf-8")
 
 
 if __name__ == "__main__":
