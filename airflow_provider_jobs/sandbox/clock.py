@@ -28,11 +28,17 @@ class Clock:
 
     def __init__(self, ahead_seconds: float = 0.0) -> None:
         self._ahead = ahead_seconds
+        self._set_back = 0.0
 
     def now(self) -> float:
         """Give seconds since 1970."""
         return time.time() + self._ahead
 
+    def passed(self) -> float:
+        """Give a time that is never set back: what has ended has ended, whatever the clock shows."""
+        return self.now() + self._set_back
+
     def advance(self, seconds: float) -> None:
-        """Put the clock forward."""
+        """Put the clock forward; below 0 it is set back."""
         self._ahead += seconds
+        self._set_back += max(0.0, -seconds)

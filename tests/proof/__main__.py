@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 import tests.conftest  # noqa: F401 - an Airflow home of its own, before Airflow is imported
 from tests.proof import table
 from tests.proof.parsers import PARSERS
-from tests.proof.prove import prove_parser, prove_row
+from tests.proof.prove import be_quiet, prove_parser, prove_row
 from tests.proof.table import ROWS_OF_THE_TABLE
 
 
@@ -29,7 +29,7 @@ def main() -> None:
     found: list[str] = []
     rows = [number for number, row in enumerate(ROWS_OF_THE_TABLE) if given.only in row.name]
     parsers = [number for number, parser in enumerate(PARSERS) if given.only in parser.name]
-    with ProcessPoolExecutor(given.processes, max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(given.processes, max_tasks_per_child=1, initializer=be_quiet) as pool:
         results = [pool.submit(prove_row, number) for number in rows]
         results += [pool.submit(functools.partial(prove_parser, given.inputs), number) for number in parsers]
         for result in results:

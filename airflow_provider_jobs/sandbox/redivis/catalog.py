@@ -109,7 +109,7 @@ class Catalog:
 
     def is_released(self, version: Version) -> bool:
         """Tell whether a release has come into effect."""
-        return version.released_at is not None and self._clock.now() >= version.released_at
+        return version.released_at is not None and self._clock.passed() >= version.release_due
 
     def open_version(self, dataset: Dataset) -> Version:
         """Make the next version, with the tables and rows of the last.

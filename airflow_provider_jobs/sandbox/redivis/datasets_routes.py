@@ -125,7 +125,8 @@ class DatasetMethods:
                 if self._service.processing.status(upload) not in {COMPLETED, FAILED}:
                     raise invalid(f"The upload {upload.name} of {table.name} is still in progress.")
         version.notes = notes
-        version.released_at = self._service.platform.clock.now() + self._service.settings.release_seconds
+        clock, seconds = self._service.platform.clock, self._service.settings.release_seconds
+        version.released_at, version.release_due = clock.now() + seconds, clock.passed() + seconds
         self._catalog.keep(dataset)
         return Reply(self._spell.version(dataset, version))
 

@@ -11,11 +11,12 @@ APPEND, REPLACE = "append", "replace"
 
 @dataclass
 class Version:
-    """One version of a dataset; unreleased until ``released_at`` has come."""
+    """One version of a dataset; unreleased until ``release_due`` has passed."""
 
     number: int  # from 1
     created_at: float
     released_at: float | None = None
+    release_due: float = 0.0  # by time that is never set back
     notes: str = ""
 
     @property
@@ -70,6 +71,7 @@ class TableUpload:
     file: str | None = None  # the upload that brings, or has brought, the bytes
     original: bool = False  # whether the bytes come in the original flow
     arrived_at: float | None = None  # when the last byte was here
+    arrived_after: float = 0.0  # the same, by time that is never set back
     polls: int = 0
     size: int | None = None
     md5: str = ""  # hexadecimal

@@ -41,7 +41,7 @@ class Processing:
 
     def arrived(self, upload: TableUpload) -> None:
         """All bytes of an upload are here."""
-        upload.arrived_at = self._platform.clock.now()
+        upload.arrived_at, upload.arrived_after = self._platform.clock.now(), self._platform.clock.passed()
         self._catalog.keep(upload)
         self._submit(upload)
 
@@ -53,7 +53,7 @@ class Processing:
         polls = upload.polls
         upload.polls += asked
         timing = self._platform.timing.of(self._catalog.owner_of(upload))
-        seconds = self._platform.clock.now() - upload.arrived_at
+        seconds = self._platform.clock.passed() - upload.arrived_after
         if polls < queued_polls or seconds < timing.pending_seconds:
             return QUEUED
         running_until = timing.pending_seconds + timing.running_seconds

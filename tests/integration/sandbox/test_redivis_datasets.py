@@ -199,6 +199,19 @@ def test_release_takes_a_while(redivis: RedivisApi, sandbox: Sandbox) -> None:
     assert redivis.get(redivis.dataset)["nextVersion"] is None
 
 
+def test_what_has_ended_has_ended_though_the_clock_is_set_back(redivis: RedivisApi, sandbox: Sandbox) -> None:
+    redivis.make_table()
+    upload = redivis.upload(b"a,b\n1,2\n", name="a.csv")
+    sandbox.advance(-7200)
+    try:
+        assert redivis.get(upload["uri"])["status"] == "completed"
+        assert release(redivis)["isReleased"] is True
+        sandbox.advance(-7200)
+        assert redivis.get(redivis.dataset)["version"]["isReleased"] is True
+    finally:
+        sandbox.advance(4 * 3600)
+
+
 def test_no_release_while_uploads_are_in_progress(redivis: RedivisApi) -> None:
     redivis.make_table()
     upload = redivis.create(name="a.csv")
