@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_jobs import compat
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.transfers.salesforce_source import SalesforceSource
-from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, INCREMENTAL, WINDOW, Mark
+from airflow_provider_jobs.transfers.salesforce_window import FORMULAS, FULL, INCREMENTAL, WINDOW, Mark
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_jobs.jobs import JobStatus
-    from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading
+    from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading, Span
 
 _FIRST = "Airflow keeps no mark of {} in the state of the asset {}"
 
@@ -48,13 +48,15 @@ class AssetMarkedTransfer(SalesforceSource):
         found = state.get(self._key)
         if not isinstance(found, dict):
             return Mark(None, _FIRST.format(self.object_name, asset))
-        for name, value in self._of().items():
-            if found.get(name) != value:
+        for name, value in self.marked_for().items():
+            if found.get(name, value) != value:
                 return Mark(None, f"the mark in the state of the asset {asset} is of another {name}")
         return Mark(dt.datetime.fromisoformat(str(found["synced_to"])))
 
     def keep_mark(self, context: Context) -> None:
-        """Move the mark to the end of what the run has read; never back, since another may have come later.
+        """Move the mark to the end of what the run has read.
+
+        It goes back only to where a full run says, if nobody has moved it meanwhile.
 
         Once this is called all of that is at the target.
         """
@@ -62,9 +64,17 @@ class AssetMarkedTransfer(SalesforceSource):
         if synced is None or kept is None:
             return
         before = self.target_mark(context).at
-        at = max(synced, before) if before else synced
-        kept[1].set(self._key, {"synced_to": at.isoformat(), **self._of()})
-        self._carried["marked"] = True
+        alone = self.reading.span.mode == FULL and before == self.reading.span.mark
+        at = synced if alone or before is None else max(synced, before)
+        kept[1].set(self._key, {"synced_to": at.isoformat(), **self.marked_for()})
+        self._carried["marked"] = at.isoformat()
+
+    def still_fits(self, context: Context, span: Span) -> bool:
+        """Return False if the mark is before a window, so that nobody would read what is between."""
+        if span.mode != INCREMENTAL or span.window is None:
+            return True
+        mark = self.target_mark(context).at
+        return mark is not None and span.window.start <= mark
 
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that the target can take what is read; say what is.
@@ -77,8 +87,9 @@ class AssetMarkedTransfer(SalesforceSource):
 
     def nothing_to_take(self, status: JobStatus) -> bool:
         """Note how many records the query has; return True if none has changed, and the target stays."""
-        self._carried["record_count"] = status.statistics.get("record_count") or 0
-        if self._carried["record_count"] or not self.reading.span.window:
+        count = status.statistics.get("record_count")
+        self._carried["record_count"] = count or 0
+        if count != 0 or not self.reading.span.window:
             return False
         self.log.info("no record has changed: the target is as it was")
         return True
@@ -90,7 +101,8 @@ class AssetMarkedTransfer(SalesforceSource):
             "object": reading.object_name,
             "mode": reading.span.mode,
             "operation": reading.operation,
-            **reading.span.told(changed=bool(self._carried.get("marked"))),
+            **reading.span.told(changed=False),
+            **({"mark_after": self._carried["marked"]} if "marked" in self._carried else {}),
             "record_count": self._carried["record_count"],
             "seconds": self._carried["seconds"],
             "job_ids": self._carried["job_ids"],
@@ -100,7 +112,8 @@ class AssetMarkedTransfer(SalesforceSource):
     def _key(self) -> str:
         return f"salesforce_synced_to/{str(self.object_name).lower()}"
 
-    def _of(self) -> dict[str, str]:
+    def marked_for(self) -> dict[str, str]:
+        """Return what a mark is of: another's is of no use."""
         return {"org": self.source_client().scope, "where": self.where or ""}
 
     def _state(self, context: Context) -> tuple[str, Any] | None:

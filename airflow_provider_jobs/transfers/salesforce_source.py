@@ -112,6 +112,10 @@ class SalesforceTransfer(SalesforceTask, TransferLineage):
         """
         raise NotImplementedError
 
+    def still_fits(self, context: Context, span: Span) -> bool:
+        """Return False if a retry has to decide anew what is read: the target is another by now."""
+        return True
+
     def into(self) -> object:
         """Return what names the target: a plan of another target's mark is of no use."""
         return None
@@ -192,9 +196,10 @@ class SalesforceTransfer(SalesforceTask, TransferLineage):
         kept, described = memory.recall(), self.described(client)
         refresh = self._carried.get("refresh", ())
         if kept:
-            reading = described.reading(Span.from_json(kept["span"]), self.where, refresh)
+            span = Span.from_json(kept["span"])
+            reading = described.reading(span, self.where, refresh)
             status = adoptable(client, JobRef.from_json(kept["job"]))
-            if status and kept["digest"] == reading.digest:
+            if status and kept["digest"] == reading.digest and self.still_fits(context, span):
                 self._carried |= {"reading": reading.to_json(), "round": kept["round"], **kept["facts"]}
                 return [Submission(status, adopted=True)]
         span = Span(FORMULAS) if refresh else self.span_of(client, context, described)

@@ -7,16 +7,20 @@ read again while they are sent.
 
 from __future__ import annotations
 
-import re
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
 from airflow_provider_jobs.clients.redivis.names import writable_table
-from airflow_provider_jobs.clients.redivis.prepare import Preparation, check_there, prepare
+from airflow_provider_jobs.clients.redivis.prepare import (
+    Preparation,
+    check_there,
+    find_table,
+    prepare,
+)
 from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission
 from airflow_provider_jobs.clients.redivis.transfer import SESSION_BYTES
@@ -26,7 +30,7 @@ from airflow_provider_jobs.clients.salesforce.results.stream import SPOOL_PAGES
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES, Media
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ProtocolError, SourceChanged
+from airflow_provider_jobs.errors import NotFoundError, ProtocolError, SourceChanged
 from airflow_provider_jobs.hooks.redivis import RedivisHook
 from airflow_provider_jobs.hooks.salesforce import SalesforceHook
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
@@ -38,12 +42,17 @@ from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.redivis.job import RedivisTask
 from airflow_provider_jobs.operators.redivis.upload import creatable
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
+from airflow_provider_jobs.transfers.redivis_uploads import (
+    ObjectUpload,
+    object_uploads,
+    why_not_replace,
+)
 from airflow_provider_jobs.transfers.salesforce_asset import AssetMarkedTransfer, compact
 from airflow_provider_jobs.transfers.salesforce_source import QUERY
-from airflow_provider_jobs.transfers.salesforce_window import FULL
+from airflow_provider_jobs.transfers.salesforce_window import FULL, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -51,7 +60,7 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.results.stream import ResultPart, ResultStream
     from airflow_provider_jobs.core.sources.source import Reader
     from airflow_provider_jobs.lineage.datasets import Dataset
-    from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading
+    from airflow_provider_jobs.transfers.salesforce_reading import Described, Reading, Span
 
 #: The stage after the query: results are sent, and Redivis reads them.
 UPLOAD = "upload"
@@ -161,6 +170,26 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
 
     # Before anything is read.
 
+    def target_mark(self, context: Context) -> Mark:
+        """Return the mark that the run before has left; that of a table which is gone tells nothing."""
+        mark = super().target_mark(context)
+        if mark.at and "table" not in self.marked_for():
+            return Mark(None, f"there is no table {self.table}")
+        return mark
+
+    def marked_for(self) -> dict[str, str]:
+        """Return what a mark is of; ``table`` is the table's id, which another of its name does not have."""
+        found = find_table(RedivisHook(self.redivis_conn_id).get_conn(), writable_table(self.table))
+        table = {"table": str(found.get("referenceId") or self.table)} if found else {}
+        return {**super().marked_for(), **table}
+
+    def still_fits(self, context: Context, span: Span) -> bool:
+        """Return False of a full run that another has overtaken: it would take later records away."""
+        if span.mode != FULL or span.synced_to is None:
+            return super().still_fits(context, span)
+        mark = self.target_mark(context).at
+        return mark in {None, span.mark} or mark <= span.synced_to
+
     def check_target(self, context: Context, described: Described, reading: Reading) -> None:
         """See that the table can take what is read; nothing is made yet.
 
@@ -191,10 +220,9 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
             self._carried["read"] = statuses[0].ref.to_json()
             return statuses, () if self.nothing_to_take(statuses[0]) else self.begin(UPLOAD, context)
         self._carried["upload"] = statuses[0].statistics
-        if self.reading.span.mode == FULL:
-            prepare(client, self.table, Preparation(merge_strategy="replace"))
-            self._remove_earlier(client)
-        return statuses, ()
+        if self.reading.span.mode != FULL:
+            return statuses, ()
+        return [self._replace(client, context, statuses[0])], ()
 
     def completed(self, client: Any, context: Context, statuses: list[JobStatus]) -> list[JobStatus]:
         """Return the statuses; the mark moves, since all of it is there."""
@@ -300,25 +328,34 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
         """See to the table: the rows of the version before stay in it until a full upload has come whole."""
         prepare(client, self.table, self._preparation())
         # What a full run has replaced in this version does not come back; a failed one has replaced nothing.
-        if not any(full for _, _, full in self._uploads(client)):
+        if not any(each.full and each.status != "failed" for each in self._uploads(client)):
             prepare(client, self.table, Preparation(merge_strategy="append"))
 
-    def _uploads(self, client: RedivisClient) -> Iterator[tuple[str, str, bool]]:
-        """Yield the uploads of the object in this version: name, end, and whether it replaces the rest."""
-        moment = r"-(\d{8}T\d{6}Z)"
-        own = re.compile(rf"{re.escape(self.reading.object_name)}{moment}(?:{moment})?\.csv", re.ASCII)
-        for upload in client.list_uploads(self.table):
-            if match := own.fullmatch(str(upload.get("name"))):
-                yield match[0], match[2] or match[1], match[2] is None and upload.get("status") != "failed"
+    def _uploads(self, client: RedivisClient) -> list[ObjectUpload]:
+        """Return the uploads of the object in this version; none if it was released meanwhile."""
+        with suppress(NotFoundError):
+            return list(object_uploads(client, self.table, self.reading.object_name))
+        return []
 
-    def _remove_earlier(self, client: RedivisClient) -> None:
-        """Delete the uploads of the object in this version whose records the full one has, or later ones."""
-        kept, end = self._carried["upload"]["name"], compact(self.reading.span.end)
-        earlier = [name for name, until, _ in self._uploads(client) if name != kept and until <= end]
+    def _replace(self, client: RedivisClient, context: Context, status: JobStatus) -> JobStatus:
+        """Let a full upload replace the table's rows; return its status, failed if it is too late for that.
+
+        Of this version go the uploads of the object that read until no later.
+        """
+        kept, end, uploads = status.statistics["name"], compact(self.reading.span.end), self._uploads(client)
+        overtaken = not self.still_fits(context, self.reading.span)
+        if problem := why_not_replace(kept, end, uploads, overtaken=overtaken):
+            self.kept_run(self.source_client(), context).forget()
+            if any(each.name == kept for each in uploads):
+                client.delete_upload(self.table, kept)
+            return replace(status, state=JobState.FAILED, problem=problem, retryable=True)
+        prepare(client, self.table, Preparation(merge_strategy="replace"))
+        earlier = [each.name for each in uploads if each.name != kept and each.until <= end]
         for name in earlier:
             self.log.info("%s of %s is deleted, since %s has its records", name, self.table, kept)
             client.delete_upload(self.table, name)
         self._carried["replaced"] = len(earlier)
+        return status
 
 
 class _Counted:

@@ -159,7 +159,8 @@ def window_since(mark: dt.datetime, upper: dt.datetime, overlap: dt.timedelta = 
     mark, upper = _instant(mark, "the mark"), _instant(upper, "the window's end")
     if mark > upper + _MOST_AHEAD:
         raise ConfigurationError(
-            f"the target's mark, the largest _synced_to, is {literal(mark)}, and by Salesforce's clock that "
+            "the target's mark, the largest _synced_to or that in the asset's state, is "
+            f"{literal(mark)}, and by Salesforce's clock that "
             'is in the future: correct it, or read the object with mode "full"'
         )
     since_ever = dt.datetime.min.replace(tzinfo=dt.UTC)

@@ -97,11 +97,24 @@ def check_there(api: RedivisApi, table_text: str, create: frozenset[str]) -> Non
         return
     if is_released(dataset):
         _check_next(table)
-    opened = not is_released(dataset) or dataset.get("nextVersion")
-    if not opened and "version" not in create:
+    if not _is_opened(dataset) and "version" not in create:
         raise _missing(_NO_VERSION.format(table.dataset.at(None)))
-    if "table" not in create and api.find((table if opened else table.at("current")).path) is None:
+    if "table" not in create and _shown(api, table, dataset) is None:
         raise _missing(_NO_TABLE.format(table))
+
+
+def find_table(api: RedivisApi, table: TableReference) -> dict[str, Any] | None:
+    """Return a table as the next version has it, else as the released one has; None if there is no such."""
+    dataset = api.find(table.dataset.at(None).path)
+    return _shown(api, table, dataset) if dataset else None
+
+
+def _shown(api: RedivisApi, table: TableReference, dataset: Mapping[str, Any]) -> dict[str, Any] | None:
+    return api.find((table if _is_opened(dataset) else table.at("current")).path)
+
+
+def _is_opened(dataset: Mapping[str, Any]) -> bool:
+    return bool(not is_released(dataset) or dataset.get("nextVersion"))
 
 
 def _missing(what: str) -> ConfigurationError:
