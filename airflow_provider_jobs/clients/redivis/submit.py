@@ -142,7 +142,8 @@ class _Attempt:
         finding = self._finding(found, name) if found else None
         if found is None or finding is Finding.FAILED:
             return self.upload(name, found)
-        if finding is Finding.EMPTY and self.request.flow == "original":
+        elsewhere = self.request.first and wanted in {"rename", "skip"}  # no attempt of ours has made it
+        if finding is Finding.EMPTY and self.request.flow == "original" and not elsewhere:
             return self.resume(found)
         if finding is Finding.SAME:
             log.info("%s of %s is %s already: nothing is sent", name, self.table, shown(found.get("status")))
@@ -222,10 +223,16 @@ class _Attempt:
         except JobsError as error:
             if not worth_resuming(error):
                 memory.forget()
-                self.api.delete_upload_at(uri)  # it can never be completed
+                self._drop(uri, path)
             raise
         memory.forget()
         return self.submission(self.api.get_upload_at(uri))
+
+    def _drop(self, uri: str, path: str) -> None:
+        """Delete what can never be completed, unless another task has put its own in that place."""
+        found = self.api.find(uri)
+        if found and found.get("status") is None and self._bytes_path(found) == path:
+            self.api.delete_upload_at(uri)
 
     @property
     def _fingerprint(self) -> str:
@@ -289,7 +296,7 @@ class _Attempt:
                 if found is None:
                     raise  # it was not made, so asking again is harmless
                 finding = self._finding(found, name, asked=asked)
-                if finding in {Finding.SAME, Finding.EMPTY}:
+                if finding is Finding.SAME or (finding is Finding.EMPTY and asked):
                     return found, not asked
                 if lost and finding is Finding.FAILED:  # what had the name before has made way
                     raise JobFailed(upload_status(found, str(self.table))) from error

@@ -78,6 +78,27 @@ def test_uploads_of_one_name_that_begin_together(lab: RedivisLab, how: str) -> N
     assert all(advice in str(each) and each.retryable == (how == "replace") for each in lost)
 
 
+@pytest.mark.parametrize("flow", ["original", "temporary"])
+@pytest.mark.parametrize("how", ["fail", "rename", "skip"])
+def test_an_upload_that_another_task_has_just_begun_is_not_written_into(
+    lab: RedivisLab, how: str, flow: str
+) -> None:
+    """Two files would be mixed in it. It was not there yet when this task looked."""
+    begun = lab.client.create_upload(lab.table, {"name": "data.csv"})
+    lab.fault("uploads.get", "reply", status=404, times=1)
+    content = b"a\n1\n"
+    media = Media(source_of(content))
+    request = UploadRequest(lab.table, "data.csv", {}, on_conflict=how, flow=flow, media=media, first=True)
+    if how == "fail":
+        with pytest.raises(ConflictError, match=r"has another upload named data\.csv"):
+            lab.client.submit(request)
+    else:
+        assert lab.client.submit(request).left_alone == (how == "skip")
+    there = {each["name"]: each for each in lab.uploads()}
+    assert there.keys() == ({"data.csv", "data_2.csv"} if how == "rename" else {"data.csv"})
+    assert (there["data.csv"]["id"], there["data.csv"]["status"]) == (begun["id"], None)
+
+
 @pytest.mark.parametrize("how", ["rename", "skip", "replace"])
 def test_a_conflict_that_is_not_about_the_name_sends_nothing_again(lab: RedivisLab, how: str) -> None:
     lab.fault("uploads.create", "reply", status=409, times=0)

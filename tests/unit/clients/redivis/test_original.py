@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -80,7 +80,7 @@ class TestOriginalFlow:
     @pytest.mark.parametrize("status", [400, 403])
     def test_an_upload_that_refuses_its_bytes_is_deleted(self, clock: Clock, status: int) -> None:
         memory = Memory()
-        client, replay = client_of(clock, MISSING, self.EMPTY, refused(status), OK)
+        client, replay = client_of(clock, MISSING, self.EMPTY, refused(status), self.EMPTY, OK)
         with pytest.raises(ServiceError, match=str(status)):
             client.submit_upload(request_of(flow="original", memory=memory))
         assert replay.asked[-1] == f"DELETE {U}"
@@ -101,10 +101,19 @@ class TestOriginalFlow:
         assert replay.asked.count(CREATE) == 1
 
     def test_a_session_that_is_gone_fails_and_leaves_nothing(self, clock: Clock) -> None:
-        client, replay = client_of(clock, MISSING, self.EMPTY, refused(410), OK)
+        client, replay = client_of(clock, MISSING, self.EMPTY, refused(410), self.EMPTY, OK)
         with pytest.raises(UploadExpired):
             client.submit_upload(request_of(flow="original"))
         assert replay.asked[-1] == f"DELETE {U}"
+
+    @pytest.mark.parametrize(
+        "there", [MISSING, upload(id=8), {**EMPTY, "id": 8}], ids=["gone", "whole", "begun"]
+    )
+    def test_what_another_task_has_put_in_its_place_is_not_deleted(self, clock: Clock, there: Any) -> None:
+        client, replay = client_of(clock, MISSING, self.EMPTY, refused(410), there)
+        with pytest.raises(UploadExpired):
+            client.submit_upload(request_of(flow="original"))
+        assert replay.asked[-1] == f"GET {U}"
 
     def test_a_failed_upload_makes_way(self, clock: Clock) -> None:
         client, replay = client_of(clock, "redivis_upload_failed", OK, self.EMPTY, OK, upload())
