@@ -331,6 +331,6 @@ def _compare(found: Mapping[str, Any], name: str, source: Digested) -> Finding:
 def _names(name: str) -> Iterator[str]:
     """Yield the wanted name and, for an upload that may be renamed, ``name_2.ext`` and so on."""
     yield name
-    suffix = "".join(PurePosixPath(name).suffixes)
+    suffix = "".join(PurePosixPath(f"_{name}").suffixes)  # of .csv too: it tells the type
     stem = name.removesuffix(suffix)
     yield from (f"{stem}_{count}{suffix}" for count in range(2, _MOST_NAMES + 1))

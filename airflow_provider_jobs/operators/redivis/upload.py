@@ -262,7 +262,10 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
         addresses: dict[str, str] = {}
         for name in names:
             if other := addresses.get(path_name(name)):
-                raise ConfigurationError(f"source names two files whose uploads are one: {other}, {name}")
+                raise ConfigurationError(
+                    f"source names two files whose uploads are one: {other}, {name}; send them by tasks of "
+                    "their own, with an upload_name each"
+                )
             addresses[path_name(name)] = name
         return names
 

@@ -144,6 +144,25 @@ def test_renaming_and_leaving_alone(lab: RedivisLab, upload: Callable[..., Any],
     assert lab.sent() == len(ROWS) + len(OTHER)
 
 
+@pytest.mark.parametrize(
+    ("name", "renamed"),
+    [
+        (".csv", "_2.csv"),
+        ("..csv", "_2..csv"),
+        ("x.tar.csv", "x_2.tar.csv"),
+        ("100% #1 é☃.csv", "100% #1 é☃_2.csv"),
+        ("a%2Fb?c&d=e.csv", "a%2Fb?c&d=e_2.csv"),
+    ],
+)
+def test_whatever_a_file_is_called_it_keeps_its_name_and_type(
+    lab: RedivisLab, tmp_path: Path, name: str, renamed: str
+) -> None:
+    for content, called in ((ROWS, name), (OTHER, renamed), (OTHER, renamed)):
+        path = write(tmp_path, content, name)
+        assert perform(lab.operator(path, on_conflict="rename"))["name"] == called
+    assert {each["name"] for each in lab.uploads()} == {name, renamed}
+
+
 def test_names_with_one_address_are_not_mixed_up(lab: RedivisLab, tmp_path: Path) -> None:
     perform(lab.operator(write(tmp_path, name="a_csv"), file_type="delimited"))
     with pytest.raises(AirflowFailException, match="same address"):

@@ -358,7 +358,9 @@ def test_files_of_one_name_in_several_folders_are_refused(tmp_path: Path, on_con
         (tmp_path / name).mkdir()
         (tmp_path / name / "a.csv").write_bytes(name.encode())
     client = Client(status())
-    with pytest.raises(AirflowFailException, match=r"whose uploads are one: a\.csv, a\.csv"):
+    with pytest.raises(
+        AirflowFailException, match=r"are one: a\.csv, a\.csv; send them by tasks of their own"
+    ):
         run(operator(client, str(tmp_path / "*" / "a.csv"), on_conflict=on_conflict))
     assert (client.requests, client.asked) == ([], [])
 
