@@ -121,6 +121,19 @@ def writable_table(text: str) -> TableReference:
     return table
 
 
+def releasable_dataset(text: str) -> DatasetReference:
+    """Read the reference of a dataset whose next version can be released; without the version."""
+    dataset = dataset_reference(text)
+    if dataset.sample:
+        raise ConfigurationError(f"dataset {text!r} is a sample: name the dataset itself")
+    if dataset.version not in {None, "next"}:
+        raise ConfigurationError(
+            f"dataset {text!r} names another version than the next one, which is what can be released: write "
+            f"{dataset.at(None)}"
+        )
+    return dataset.at(None)
+
+
 def upload_name(text: object, parameter: str = "upload_name") -> str:
     """Return the name if an upload can have it."""
     if not isinstance(text, str) or not text.strip() or len(text) > _NAME_LENGTH or not text.isprintable():

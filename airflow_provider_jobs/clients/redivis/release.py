@@ -16,11 +16,13 @@ from airflow_provider_jobs.clients.redivis.names import (
     TableReference,
     checked_uri,
     dataset_reference,
+    releasable_dataset,
     table_reference,
 )
 from airflow_provider_jobs.clients.redivis.replies import (
     NOT_RELEASED,
     RELEASE_AFTER,
+    STATES,
     release_status,
     released_status,
     released_tag,
@@ -41,8 +43,6 @@ log = logging.getLogger(__name__)
 
 #: Of what is not complete, so many things are named.
 _SHOWN = 10
-#: Of an upload whose rows are not there yet.
-_ON_ITS_WAY = frozenset({"queued", "running"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,9 @@ def _incomplete(api: RedivisApi, dataset: DatasetReference) -> Iterator[tuple[st
         for upload in api.list_uploads(_reference(dataset, table)):
             status, which = upload.get("status"), f"upload {upload.get('name')} of table {name}"
             arrived = arrived or status == "completed"  # of no rows: a header alone
-            if status in _ON_ITS_WAY:
+            if not STATES.get(status, JobState.RUNNING).ended:
                 on_its_way = True
-                yield f"{which} is still {status}", True
+                yield f"{which} is still {status or 'without bytes'}", True
             if status == "failed" and (whole := api.find(checked_uri(upload.get("uri")))):
                 yield f"{which} has failed ({whole.get('errorMessage') or 'Redivis gives no reason'})", False
         if table.get("description") == MADE_FOR_UPLOADS and not (arrived or on_its_way):
@@ -109,7 +109,7 @@ def release_once(api: RedivisApi, request: ReleaseRequest) -> Submission:
     :raises ConfigurationError: something of the version is not complete, and that is to fail.
     :raises OutageError: something of it is still on its way.
     """
-    reference = str(dataset_reference(request.scope).at(None))
+    reference = str(releasable_dataset(request.scope))
     after = request.after
 
     def step() -> Submission:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.redivis.names import dataset_reference
+from airflow_provider_jobs.clients.redivis.names import releasable_dataset
 from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
 from airflow_provider_jobs.clients.redivis.replies import released_tag
 from airflow_provider_jobs.lineage.datasets import redivis_data
@@ -35,7 +35,7 @@ class RedivisReleaseOperator(RedivisOperator):
     The result is a dict: ``job_id``, ``dataset``, ``state`` and ``version``, the tag of what is released,
     ``url`` where Redivis tells one, ``duration_seconds`` unless an earlier attempt had released it.
 
-    :param dataset: ``owner.dataset``.
+    :param dataset: ``owner.dataset``; ``:next`` may follow, and no other version.
     :param release_notes: What is new, for readers.
     :param on_incomplete: What an upload of the version does that has failed or is on its way, or a table that
         ``create_missing`` has made and that has no complete one: ``fail`` the task, and nothing is released,
@@ -71,7 +71,7 @@ class RedivisReleaseOperator(RedivisOperator):
 
     def request(self, client: RedivisClient, context: Context) -> ReleaseRequest:
         """Return the work to submit."""
-        reference = str(dataset_reference(self.dataset).at(None))
+        reference = str(releasable_dataset(self.dataset))
         return ReleaseRequest(
             scope=reference,
             key="release",

@@ -268,6 +268,30 @@ class TestRelease:
         dataset = lab.client.get_dataset(f"{OWNER}.{lab.dataset}")
         assert not dataset["nextVersion"]["isReleased"]
 
+    def test_the_next_version_may_be_named(self, lab: RedivisLab, *, deferrable: bool) -> None:
+        named = f"{OWNER}.{lab.dataset}:next"
+        assert self.release(lab, dataset=named, deferrable=deferrable)["dataset"] == named.removesuffix(
+            ":next"
+        )
+
+    @pytest.mark.parametrize(
+        ("version", "says"),
+        [
+            (":v1_0", "which is what can be released: write acme"),
+            (":current", "another version than the next one"),
+            (":sample", "is a sample: name the dataset itself"),
+            (":sample:next", "is a sample"),
+            (":v1.0", "with an underscore"),
+        ],
+    )
+    def test_what_cannot_be_released_is_refused(
+        self, lab: RedivisLab, version: str, says: str, *, deferrable: bool
+    ) -> None:
+        """It was released all the same: another version than the task names."""
+        with pytest.raises(AirflowFailException, match=says):
+            self.release(lab, dataset=f"{OWNER}.{lab.dataset}{version}", deferrable=deferrable)
+        assert lab.requests() == []
+
     def test_what_is_missing_fails(self, lab: RedivisLab, *, deferrable: bool) -> None:
         with pytest.raises(AirflowFailException, match="404"):
             self.release(lab, dataset=f"{OWNER}.absent", deferrable=deferrable)

@@ -120,8 +120,8 @@ def test_a_failed_upload_is_looked_at_where_redivis_says_that_it_is(clock: Clock
     assert f"GET {failed['uri']}" in replay.asked
 
 
-@pytest.mark.parametrize("status", ["queued", "running"])
-def test_what_is_on_its_way_is_waited_for_a_little(clock: Clock, status: str) -> None:
+@pytest.mark.parametrize("status", ["queued", "running", "validating", None])
+def test_what_is_on_its_way_is_waited_for_a_little(clock: Clock, status: str | None) -> None:
     """Another task may be sending it: without it, the release would lack its rows for ever."""
     table = {"results": [{"name": "t", "numRows": 0, "description": MADE_FOR_UPLOADS}]}
     there = {"results": [{"name": "a.csv", "status": status}]}
@@ -131,7 +131,8 @@ def test_what_is_on_its_way_is_waited_for_a_little(clock: Clock, status: str) ->
     assert client.submit(CHECKED).status.state is JobState.SUCCEEDED
     assert replay.asked.count(POST) == 1
     client, replay = client_of(clock, *[OPEN, table, there] * 9)
-    with pytest.raises(OutageError, match=rf"a\.csv of table t is still {status}\. Nothing") as caught:
+    still = status or "without bytes"
+    with pytest.raises(OutageError, match=rf"a\.csv of table t is still {still}\. Nothing") as caught:
         client.submit(CHECKED)
     assert caught.value.retryable
     assert POST not in replay.asked
