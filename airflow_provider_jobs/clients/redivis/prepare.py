@@ -22,8 +22,10 @@ from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobsError,
     NotFoundError,
+    ProtocolError,
     ServiceError,
 )
+from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +183,13 @@ def _ensure_table(api: RedivisApi, table: TableReference, wanted: Preparation) -
     strategy = found.get("uploadMergeStrategy")
     if wanted.merge_strategy and strategy != wanted.merge_strategy:
         log.info("the merge strategy of %s becomes %s", table, wanted.merge_strategy)
-        api.update_table(str(table), {"uploadMergeStrategy": wanted.merge_strategy})
+        told = api.update_table(str(table), {"uploadMergeStrategy": wanted.merge_strategy})
+        strategy = told.get("uploadMergeStrategy", wanted.merge_strategy)
+        if strategy != wanted.merge_strategy:
+            raise ProtocolError(
+                f"the merge strategy of {table} was set to {wanted.merge_strategy}, and Redivis says that "
+                f"it is {shown(strategy, 40)}"
+            )
     return wanted.merge_strategy or strategy
 
 

@@ -77,9 +77,15 @@ class Expected:
 
 
 def parse_json(reply: Reply) -> dict[str, Any]:
-    """Return the JSON object of a good reply, empty for an empty body; raise the error of a refusal."""
+    """Return the JSON object of a good reply, empty for an empty body; raise the error of a refusal.
+
+    One that comes with a good status is an error too.
+    """
     check_good(reply)
-    return reply.json_object()
+    document = reply.json_object()
+    if document.get("error"):
+        raise service_error(reply)
+    return document
 
 
 def check_good(reply: Reply, service: str = "Redivis") -> None:
@@ -182,8 +188,9 @@ def release_status(dataset: Mapping[str, Any], ref: JobRef) -> JobStatus:
     word = str(version.get("status") or "unreleased")
     state = JobState.RUNNING if word in {"releasing", "running", "queued"} else JobState.PENDING
     status = JobStatus(ref, state, word, title=f"Redivis release of {ref.scope}", url=page_url(dataset))
-    if message := version.get("releaseErrorMessage"):
-        problem = JobProblem("the release", shown(message, _MESSAGE_LENGTH))
+    message = version.get("releaseErrorMessage")
+    if message or word == "failed":
+        problem = JobProblem("the release", shown(message or "Redivis gives no reason", _MESSAGE_LENGTH))
         return replace(status, state=JobState.FAILED, problem=problem)
     return status
 

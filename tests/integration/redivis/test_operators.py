@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_jobs.errors import ProtocolError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.sensors.redivis import RedivisUploadSensor
 from tests.integration.redivis.lab import OTHER, OWNER, ROWS, SESSION, RedivisLab, write
@@ -161,6 +162,24 @@ def test_whatever_a_file_is_called_it_keeps_its_name_and_type(
         path = write(tmp_path, content, name)
         assert perform(lab.operator(path, on_conflict="rename"))["name"] == called
     assert {each["name"] for each in lab.uploads()} == {name, renamed}
+
+
+@pytest.mark.parametrize("operation", ["tables.update", "uploads.create", "uploads.get", "uploads.delete"])
+def test_an_error_that_comes_with_200_is_one(lab: RedivisLab, tmp_path: Path, operation: str) -> None:
+    perform(lab.operator(write(tmp_path)))
+    told = {"error": "server_error", "error_description": "out of order"}
+    lab.fault(operation, "patch", document=told, times=0)
+    again = lab.operator(write(tmp_path, OTHER), on_conflict="replace", merge_strategy="replace")
+    with pytest.raises(AirflowFailException, match="Redivis answered 200 server_error: out of order"):
+        perform(again)
+
+
+def test_a_merge_strategy_that_redivis_does_not_take_is_told(lab: RedivisLab, tmp_path: Path) -> None:
+    """Else a task ends with success that has replaced no row of the version before."""
+    lab.fault("tables.update", "patch", document={"uploadMergeStrategy": "append"}, times=0)
+    with pytest.raises(ProtocolError, match="was set to replace, and Redivis says that it is append"):
+        perform(lab.operator(write(tmp_path), merge_strategy="replace"))
+    assert lab.sent() == 0
 
 
 def test_names_with_one_address_are_not_mixed_up(lab: RedivisLab, tmp_path: Path) -> None:

@@ -80,6 +80,11 @@ def test_its_failure_is_told(clock: Clock) -> None:
     assert "Redivis release of acme.sales failed: the release: Table x is empty" in status.failure_report()
 
 
+def test_a_failure_that_redivis_does_not_explain_is_one_too(clock: Clock) -> None:
+    client, _ = client_of(clock, OPEN, {}, dataset(following={**NEXT, "status": "failed"}))
+    assert "Redivis gives no reason" in client.submit(REQUEST).status.failure_report()
+
+
 def test_an_earlier_failure_is_no_reason_not_to_try(clock: Clock) -> None:
     failed = dataset(following={**NEXT, "releaseErrorMessage": "Table x is empty"})
     client, replay = client_of(clock, failed, {}, dataset("v2.0"))
