@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
 from airflow_provider_jobs.clients.redivis.names import writable_table
-from airflow_provider_jobs.clients.redivis.prepare import (
-    Preparation,
-    check_there,
-    find_table,
-    prepare,
-)
+from airflow_provider_jobs.clients.redivis.prepare import Preparation, check_there, find_table, prepare
 from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission
 from airflow_provider_jobs.clients.redivis.transfer import SESSION_BYTES
@@ -42,11 +37,7 @@ from airflow_provider_jobs.operators.progress import ProgressLog
 from airflow_provider_jobs.operators.redivis.job import RedivisTask
 from airflow_provider_jobs.operators.redivis.upload import creatable
 from airflow_provider_jobs.operators.salesforce.job import SalesforceTask
-from airflow_provider_jobs.transfers.redivis_uploads import (
-    ObjectUpload,
-    object_uploads,
-    why_not_replace,
-)
+from airflow_provider_jobs.transfers.redivis_uploads import ObjectUpload, object_uploads, why_not_replace
 from airflow_provider_jobs.transfers.salesforce_asset import AssetMarkedTransfer, compact
 from airflow_provider_jobs.transfers.salesforce_source import QUERY
 from airflow_provider_jobs.transfers.salesforce_window import FULL, Mark
@@ -167,6 +158,11 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
         """Return what the XCom ``job`` says about the job of a stage."""
         of_salesforce = status.ref.service == SalesforceTask.service
         return (SalesforceTask if of_salesforce else RedivisTask).summary(status)
+
+    def work_of(self, body: dict[str, Any]) -> tuple[str, str]:
+        """Return the query, or what is sent where to, for the log."""
+        kind, text = super().work_of(body if self.stage == QUERY else {"table": self.table, **body})
+        return (kind if self.stage == QUERY else UPLOAD), text
 
     # Before anything is read.
 

@@ -12,6 +12,7 @@ from airflow_provider_jobs.errors import JobFailed, JobsError, ProtocolError
 from airflow_provider_jobs.operators.redivis import RedivisReleaseOperator
 from airflow_provider_jobs.transfers.salesforce_to_redivis import SalesforceToRedivisOperator
 from tests.integration.salesforce.lab import HASTY
+from tests.integration.task_log import lines_of
 from tests.integration.task_run import Attempts
 from tests.integration.transfers.targets import ASSET, KEY
 from tests.integration.transfers.test_to_redivis import names, rows_in, strategy
@@ -176,6 +177,16 @@ def test_a_full_run_corrects_a_mark_of_the_future(targets: Targets) -> None:
     assert targets.mark is not None
     assert targets.mark < ahead.isoformat()
     assert result["mark_after"] == targets.mark
+
+
+def test_the_log_says_what_is_sent_where_to(targets: Targets, capsys: pytest.CaptureFixture[str]) -> None:
+    targets.write(1)
+    lines_of(capsys)
+    targets.run(targets.to_redivis())
+    told = lines_of(capsys)
+    assert [line for line in told if line.startswith("queryAll: SELECT Id")]
+    assert [line for line in told if line.startswith(f'upload: {{"table": "{targets.redivis.table}"')]
+    assert not [line for line in told if line.startswith("salesforce: ")]
 
 
 def test_a_query_that_does_not_tell_its_records_is_not_one_without(targets: Targets) -> None:
