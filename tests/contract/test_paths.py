@@ -194,6 +194,8 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
     "jobs": lambda case: [[case.refs[1]], [ID]],
     "kind": lambda _: ["query", "ingest"],
     "known": lambda _: [()],
+    "least": lambda _: [0, 1],
+    "records": lambda _: [None, 1],
     "resent": lambda _: [()],
     "sent": lambda _: [None, 1],
     "list_locator": lambda _: ["token-1"],

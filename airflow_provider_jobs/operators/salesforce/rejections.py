@@ -7,11 +7,11 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, job_path
-from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES
-from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, by_lock
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS
+from airflow_provider_jobs.clients.salesforce.results.rejected import by_lock, failed_records
 from airflow_provider_jobs.core import several
-from airflow_provider_jobs.core.sources.csv_records import records_of, values_of
+from airflow_provider_jobs.core.http.retry import RetryPolicy
+from airflow_provider_jobs.core.sources.csv_records import values_of
 from airflow_provider_jobs.core.wait.threads import within
 from airflow_provider_jobs.errors import JobsError, ProtocolError
 from airflow_provider_jobs.jobs import SHOWN_PROBLEMS, JobProblem, JobState, JobStatus
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
     from airflow_provider_jobs.jobs import JobRef
 
+#: The task has failed already: what it tells of that is worth no long wait.
+_ONCE_MORE = RetryPolicy(attempts=2)
 _FIELD_CHARACTERS = 80
 _REASON_CHARACTERS = 100
 
@@ -102,13 +104,16 @@ def _rejected(
 ) -> list[JobProblem]:
     """Return the first rejected records of one job; those of a lock left out if they went elsewhere."""
     mark = DELIMITERS.get(delimiter, ",")
-    with client.csv(f"{job_path(ref)}/{FAILED}/", {}) as reply:
-        records = records_of(reply.blocks, MOST_RECORD_BYTES)
+
+    def step() -> list[JobProblem]:
+        records = failed_records(client, ref)
         header = values_of(next(records, b""), mark)
         rows = (values_of(record, mark) for record in records)
         told = (row for row in rows if not (resent and by_lock(row)))
         # A record that is cut may lack its last values.
         return [_problem(dict(zip(header, row, strict=False))) for row in islice(told, most)]
+
+    return client.repeat(step, _ONCE_MORE)
 
 
 def _problem(row: Mapping[str, str | None]) -> JobProblem:

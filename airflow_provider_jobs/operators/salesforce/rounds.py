@@ -12,18 +12,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.salesforce.names import (
-    DELIMITERS,
-    MOST_DATA_BYTES,
-    MOST_HEADER_BYTES,
-    job_path,
-)
-from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES
-from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, by_lock, settled
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, MOST_DATA_BYTES, MOST_HEADER_BYTES
+from airflow_provider_jobs.clients.salesforce.results.rejected import by_lock, failed_records, settled
 from airflow_provider_jobs.clients.salesforce.split import split_csv
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.drafts import Drafts
-from airflow_provider_jobs.core.sources.csv_records import records_of, values_of
+from airflow_provider_jobs.core.sources.csv_records import values_of
 from airflow_provider_jobs.core.sources.source import FileSource, OpenedSource, Source
 from airflow_provider_jobs.core.wait.single import ask_each
 from airflow_provider_jobs.core.work import Submission
@@ -168,7 +162,7 @@ class IngestRounds(SalesforceOperator):
         """
         number, refs = int(self._carried.get("round", 0)) + 1, [status.ref for status in statuses]
         last = statuses[int(self._carried.get("looked", 0)) :]
-        fresh = [status.ref for status in last if status.statistics.get("failed_record_count")]
+        fresh = [status for status in last if status.statistics.get("failed_record_count")]
         if number > self.lock_retries or not fresh:
             return ()
         with ExitStack() as loan:
@@ -179,7 +173,7 @@ class IngestRounds(SalesforceOperator):
                 return ()
             total = sum(counts.values())
             told = f"a lock kept {total} records out: they are sent again, {number} of {self.lock_retries}"
-            self.log.warning("%s: %s", several.names(fresh), told)
+            self.log.warning("%s: %s", several.names([status.ref for status in fresh]), told)
             work = [self.api_version or client.version, self.body(), identity_of(source)]
             memory = memory_of(client, context, f"salesforce_ingest_locked_{number}", work, self._since)
             self._carried["resent"] = {**self._carried.get("resent", {}), **counts}
@@ -222,7 +216,7 @@ def _counted(status: JobStatus) -> tuple[Any, ...]:
 
 @contextmanager
 def locked_records(
-    client: SalesforceClient, refs: Sequence[JobRef], delimiter: str, folder: str
+    client: SalesforceClient, statuses: Sequence[JobStatus], delimiter: str, folder: str
 ) -> Iterator[tuple[Source, dict[str, int]]]:
     """Lend the records of complete jobs that a lock kept out, as one CSV file, and how many each job has.
 
@@ -233,8 +227,8 @@ def locked_records(
     try:
         with drafts.begin(_NAME) as file:
             header = b""
-            for ref in refs:
-                header, counts[ref.id] = _append(client, ref, DELIMITERS[delimiter], file, header)
+            for status in statuses:
+                header, counts[status.ref.id] = _append(client, status, DELIMITERS[delimiter], file, header)
         found = FileSource(drafts.draft(_NAME))
         source = OpenedSource(
             name="what a lock kept out",
@@ -249,30 +243,30 @@ def locked_records(
 
 
 def _append(
-    client: SalesforceClient, ref: JobRef, mark: str, file: BinaryIO, header: bytes
+    client: SalesforceClient, status: JobStatus, mark: str, file: BinaryIO, header: bytes
 ) -> tuple[bytes, int]:
     """Append a job's records, and return the header of all, and how many they are."""
     begin = file.tell()
+    failed = status.statistics["failed_record_count"]
 
     def step() -> tuple[bytes, int]:
         file.seek(begin)
         file.truncate()
         known, count = header, 0
-        with client.csv(f"{job_path(ref)}/{FAILED}/", {}) as reply:
-            records = records_of(reply.blocks, MOST_RECORD_BYTES)
-            own = next(records, b"").rstrip(b"\r\n")
-            for record in records:
-                if not by_lock(values_of(record, mark)):
-                    continue
-                if not known:
-                    known = own
-                    file.write(own + record[len(record.rstrip(b"\r\n")) :])
-                if own != known:
-                    raise ProtocolError(
-                        f"{ref} tells other columns than the jobs before it: nothing is sent again"
-                    )
-                file.write(record if record.endswith(b"\n") else record + b"\n")
-                count += 1
+        records = failed_records(client, status.ref, failed)
+        own = next(records, b"").rstrip(b"\r\n")
+        for record in records:
+            if not by_lock(values_of(record, mark)):
+                continue
+            if not known:
+                known = own
+                file.write(own + record[len(record.rstrip(b"\r\n")) :])
+            if own != known:
+                raise ProtocolError(
+                    f"{status.ref} tells other columns than the jobs before it: nothing is sent again"
+                )
+            file.write(record if record.endswith(b"\n") else record + b"\n")
+            count += 1
         return known, count
 
     return client.repeat(step)

@@ -40,7 +40,13 @@ from airflow_provider_jobs.clients.salesforce.results.page import (
     Wanted,
     listed_pages,
 )
-from airflow_provider_jobs.clients.salesforce.results.rejected import FAILED, leave_out_locked, settled
+from airflow_provider_jobs.clients.salesforce.results.rejected import (
+    FAILED,
+    SUCCESSFUL,
+    leave_out_locked,
+    settled,
+    wanted_list,
+)
 from airflow_provider_jobs.core.http.limits import MOST_PAGES
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.errors import (
@@ -345,10 +351,9 @@ def _delimiter(api: SalesforceApi, ref: JobRef) -> str:
 def _wanted(api: SalesforceApi, ref: JobRef, which: str, known: Sequence[JobStatus]) -> Wanted:
     status = next((each for each in known if each.ref == ref), None) or settled(api, _finished(api, ref))
     processed, failed = (status.statistics[name] for name in ("record_count", "failed_record_count"))
-    records = None
     if status.state is JobState.SUCCEEDED and failed is not None and processed is not None:
-        records = {"successfulResults": processed - failed, "failedResults": failed}.get(which)
-    return Wanted(f"{job_path(ref)}/{which}/", located=False, records=records)
+        return wanted_list(ref, which, {SUCCESSFUL: processed - failed, FAILED: failed}.get(which))
+    return wanted_list(ref, which, least=(failed or 0) if which == FAILED else 0)
 
 
 def finished_total(api: SalesforceApi, ref: JobRef) -> int:

@@ -71,6 +71,7 @@ class Wanted:
     :param records: How many it must have; None if only the page itself tells.
     :param some: The job has records, so that an empty body is an error.
     :param most_records: The job's, of which a page cannot have more; None if they are not known.
+    :param least_records: It has at least so many.
     """
 
     path: str
@@ -78,6 +79,7 @@ class Wanted:
     records: int | None = None
     some: bool = False
     most_records: int | None = None
+    least_records: int = 0
 
 
 class Page:
@@ -183,16 +185,25 @@ class Page:
         """See that the page has the records that were announced: the header is not one of them."""
         if counter.quoted:
             raise MiscountedPage("a page of results ends inside quotes: a part of it is missing")
-        if not counter.complete and not self._framed:
-            raise MiscountedPage("a page of results ends without the end of a line: it may have been cut")
+        least = self._wanted.least_records
+        counted = self._wanted.located or self._expected is not None or least
+        if not self._framed and not (counter.complete and counted):
+            raise MiscountedPage(
+                "a page of results ends without the end of a line, or without a count of its records: it may "
+                "have been cut"
+            )
         lines = counter.records
-        if not lines and (self._expected or self._wanted.some):
+        if not lines and (self._expected or self._wanted.some or least):
             raise MiscountedPage("an empty page came, and the job has records")
         self.records = max(0, lines - 1)
         self.ends_a_line = counter.complete or not (self.begins_with_header or self.records)
         if self._expected is not None and self.records != self._expected:
             raise MiscountedPage(
                 f"a page of results has {self.records} records, and {self._expected} were announced"
+            )
+        if self.records < least:
+            raise MiscountedPage(
+                f"a page of results has {self.records} records, and the job tells of {least}"
             )
 
 

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
 from airflow_provider_jobs.clients.salesforce.results.files import read_draft
-from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES
-from airflow_provider_jobs.core.sources.csv_records import RecordCounter, records_of, values_of
+from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES, Page, Wanted
+from airflow_provider_jobs.core.sources.csv_records import records_of, values_of
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.jobs import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from airflow_provider_jobs.clients.salesforce.api import SalesforceApi
     from airflow_provider_jobs.clients.salesforce.results.files import LocalSink
-    from airflow_provider_jobs.clients.salesforce.results.page import Page
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
 SUCCESSFUL, FAILED = "successfulResults", "failedResults"
@@ -37,23 +36,54 @@ def by_lock(values: Sequence[str]) -> bool:
     return len(values) > _ERROR_AT and bool(_LOCK.search(values[_ERROR_AT]))
 
 
-def count_records(api: SalesforceApi, ref: JobRef, which: str) -> int:
-    """Return how many records a file of a job's results has, read to its end.
+def wanted_list(ref: JobRef, which: str, records: int | None = None, least: int = 0) -> Wanted:
+    """Return what a file of a job's results has to be.
+
+    :param least: Records that it has at least; the job tells of no fewer.
+    """
+    return Wanted(f"{job_path(ref)}/{which}/", located=False, records=records, least_records=least)
+
+
+def failed_records(api: SalesforceApi, ref: JobRef, records: int | None = None) -> Iterator[bytes]:
+    """Ask once for the records that a job rejected, and yield them, the header first.
+
+    They are all of them once this has ended.
+
+    :param records: How many they have to be; None if only the reply itself tells.
+    :raises ProtocolError: the reply is not CSV, or a part of it is missing.
+    """
+    wanted = wanted_list(ref, FAILED, records)
+    page = Page(wanted, with_header=True, most_bytes=api.most_page_bytes)
+    yield from records_of(_blocks(api, page, wanted), MOST_RECORD_BYTES)
+
+
+def _blocks(api: SalesforceApi, page: Page, wanted: Wanted) -> Iterator[bytes]:
+    try:
+        with api.csv(wanted.path, {}) as reply:
+            yield from page.blocks(reply)
+    except ProtocolError as error:  # of bytes: it does not know whose they are
+        error.args = (f"{wanted.path}: {error}",)
+        raise
+
+
+def count_records(api: SalesforceApi, ref: JobRef, which: str, least: int = 0) -> int:
+    """Return how many records a file of a job's results has, read to its end, again if a part is missing.
 
     :param which: :data:`SUCCESSFUL` or :data:`FAILED`.
+    :param least: It has at least so many.
     :raises ConfigurationError: it is another word.
+    :raises ProtocolError: a part of the file is missing, each time.
     """
     if which not in (SUCCESSFUL, FAILED):
         raise ConfigurationError(f"which is {which!r}: it is one of {SUCCESSFUL}, {FAILED}")
 
+    wanted = wanted_list(ref, which, least=least)
+
     def step() -> int:
-        counter = RecordCounter()
-        with api.csv(f"{job_path(ref)}/{which}/", {}) as reply:
-            for block in reply.blocks:
-                counter.take(block)
-        if counter.quoted:
-            raise ProtocolError(f"the {which} of {ref} end inside quotes: a part of them is missing")
-        return max(0, counter.records - 1)
+        page = Page(wanted, with_header=True, most_bytes=api.most_page_bytes)
+        for _ in _blocks(api, page, wanted):
+            pass
+        return page.records
 
     return api.repeat(step)
 
@@ -64,11 +94,12 @@ def settled(api: SalesforceApi, status: JobStatus, sent: int | None = None) -> J
     A job may be complete before its counters are: 0 rejected records are believed of ``failedResults`` alone.
 
     :param sent: How many records the job was sent; None if nobody knows.
+    :raises ProtocolError: ``failedResults`` is not whole, or has fewer records than the job rejected.
     """
     if status.state is not JobState.SUCCEEDED:
         return status
     told = status.statistics
-    failed = max(told.get("failed_record_count") or 0, count_records(api, status.ref, FAILED))
+    failed = count_records(api, status.ref, FAILED, told.get("failed_record_count") or 0)
     processed = told.get("record_count")
     if None not in {sent, processed} and processed != sent:
         found = failed + count_records(api, status.ref, SUCCESSFUL)

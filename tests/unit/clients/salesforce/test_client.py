@@ -204,12 +204,14 @@ def test_what_became_of_records_is_counted(
     body: bytes,
     fine: bool,
 ) -> None:
-    client, _ = client_of(clock, job(state, **DONE), *[Csv(body)] * 4)
+    reply = Csv(body, {"Content-Length": str(len(body))})
+    counted = [Csv(REJECTED)] if which != "failedResults" and state == "JobComplete" else []
+    client, _ = client_of(clock, job(state, **DONE), *counted, *[reply] * 6)
     if fine:
         client.download_ingested([INGEST_REF], which, Output("a"), LocalSink(tmp_path))
         assert (tmp_path / "a").read_bytes() == body
     else:
-        with pytest.raises(ProtocolError, match=r"1 were announced|an empty page"):
+        with pytest.raises(ProtocolError, match=r"the job tells of 1|an empty page"):
             client.download_ingested([INGEST_REF], which, Output("a"), LocalSink(tmp_path))
         assert list(tmp_path.iterdir()) == []
 

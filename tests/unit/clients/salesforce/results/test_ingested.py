@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -21,6 +22,7 @@ from tests.unit.clients.salesforce.org import INGEST_REF, ORG, Csv, Script, job,
 from tests.unit.conftest import Clock
 
 if TYPE_CHECKING:
+    from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
     from airflow_provider_jobs.core.http.messages import Request
 
 COLUMNS = ["sf__Id", "sf__Error", "Name", "Industry"]
@@ -61,21 +63,28 @@ class Jobs(Script):
         super().__init__(Clock())
         self.told = told
         self.more = more
+        #: Replies in place of the true ones, by what is asked for.
+        self.answers: dict[str, Csv] = {}
         self.refs = [replace(INGEST_REF, id=job_id(number)) for number in range(len(told))]
 
     def answer(self, request: Request) -> Any:
         number = next(number for number, ref in enumerate(self.refs) if ref.id in request.url)
         count = len(self.told[number].rows)
-        if request.url.endswith("/failedResults/"):
+        which = urlsplit(request.url).path.rstrip("/").rpartition("/")[2]
+        if which in self.answers:
+            return replace(self.answers[which])
+        if which == "failedResults":
             return self.told[number].reply()
         counts: dict[str, Any] = {"numberRecordsProcessed": count + 3, "numberRecordsFailed": count}
         return job(id=self.refs[number].id, jobType="V2Ingest", **counts, **self.more)
 
+    def download(self, folder: Path, which: str, **output: Any) -> Downloaded:
+        client, written = SalesforceClient(self, ORG), Output("failed.csv", **output)
+        return client.download_ingested(self.refs, which, written, LocalSink(folder))
+
     def failed(self, folder: Path, **output: Any) -> list[dict[str, str]]:
         """Return the records of the file that is written."""
-        written = SalesforceClient(self, ORG).download_ingested(
-            self.refs, "failedResults", Output("failed.csv", **output), LocalSink(folder)
-        )
+        written = self.download(folder, "failedResults", **output)
         (file,) = written.files
         content = Path(file.place).read_bytes()
         rows = list(csv.DictReader(io.StringIO(unpacked(content).decode(), newline="")))
@@ -142,3 +151,34 @@ def test_nothing_in_place_of_records_is_an_error(tmp_path: Path, nothing: str) -
     with pytest.raises(ProtocolError, match="an empty page came, and the job has records"):
         Jobs([told]).failed(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("which", ["failedResults", "successfulResults", "unprocessedrecords"])
+@pytest.mark.parametrize("state", ["JobComplete", "Failed", "Aborted"])
+def test_a_reply_that_ends_with_its_connection_may_be_a_part(tmp_path: Path, which: str, state: str) -> None:
+    """Cut behind a record it looks whole: only a count tells."""
+    jobs = Jobs([Told(COLUMNS, [{"sf__Id": "1"}, {"sf__Id": "2"}])])
+    jobs.more = {"state": state}
+    whole = jobs.told[0].reply().body
+    replies = {"cut": b"".join(whole.splitlines(keepends=True)[:2]), "header": whole.split(b"\n")[0] + b"\n"}
+    for body in (*replies.values(), b""):
+        jobs.answers = {which: Csv(body, {"Content-Type": "text/csv"})}
+        with pytest.raises(ProtocolError, match=r"may have been cut|records, and|an empty page came"):
+            jobs.download(tmp_path, which)
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_a_reply_that_holds_what_the_job_counts_is_whole(tmp_path: Path, *, framed: bool) -> None:
+    jobs = Jobs([Told(COLUMNS, [{"sf__Id": "1"}, {"sf__Id": "2"}])])
+    reply = jobs.told[0].reply()
+    jobs.answers = {"failedResults": reply if framed else Csv(reply.body)}
+    assert jobs.download(tmp_path, "failedResults").record_count == 2
+
+
+def test_no_rejected_records_are_not_believed_of_what_may_be_cut(tmp_path: Path) -> None:
+    """The job may be complete before its counters are."""
+    jobs = Jobs([Told(COLUMNS)])
+    jobs.answers = {"failedResults": Csv(jobs.told[0].reply().body)}
+    with pytest.raises(ProtocolError, match=rf"{jobs.refs[0].id}/failedResults/: .* may have been cut"):
+        jobs.download(tmp_path, "successfulResults")
