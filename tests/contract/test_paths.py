@@ -23,6 +23,7 @@ from airflow_provider_jobs.clients.redivis.release import ReleaseRequest
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest
 from airflow_provider_jobs.clients.redivis.transfer import Transfers
 from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
+from airflow_provider_jobs.clients.salesforce.results.page import Wanted
 from airflow_provider_jobs.clients.salesforce.results.stream import ResultStream
 from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.http.path import checked_path, path_of
@@ -89,7 +90,14 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
 #: Words that ids in paths are made of, besides those that a method is given.
 IDS = {"project-1", "job_1", ID, "acme.sales", "orders_csv", "temp-1"}
 #: What is a path itself may lead anywhere below the API's address.
-WHOLE_PATHS = {("call", "path"), ("put", "path"), ("csv", "path"), ("find", "path"), ("create", "location")}
+WHOLE_PATHS = {
+    ("call", "path"),
+    ("put", "path"),
+    ("csv", "path"),
+    ("fetch_list", "wanted"),
+    ("find", "path"),
+    ("create", "location"),
+}
 BELOW = {"salesforce": "/services/data/", "redivis": "/api/v1/"}
 QUERY_BODY = {"operation": "query", "query": "SELECT Id FROM Account"}
 
@@ -145,6 +153,9 @@ SAMPLES: dict[str, Callable[[Case], list[Any]]] = {
     "create.location": lambda _: ["v59.0/jobs/query"],
     "create_ingest_job.body": lambda _: [{"object": "Account", "operation": "insert"}],
     "csv.path": lambda _: [f"v59.0/jobs/query/{ID}/results"],
+    "fetch_list.delimiter": lambda _: [None, ","],
+    "fetch_list.how": lambda _: [{"with_header": True}],
+    "fetch_list.wanted": lambda _: [Wanted(f"v59.0/jobs/ingest/{ID}/failedResults/", located=False)],
     "download_ingested.refs": lambda case: [[case.refs[1]]],
     "find.path": lambda _: ["/tables/acme.sales.orders"],
     "put.content": lambda _: [body_of(media())],

@@ -43,7 +43,7 @@ from airflow_provider_jobs.clients.salesforce.results.page import (
 from airflow_provider_jobs.clients.salesforce.results.rejected import (
     FAILED,
     SUCCESSFUL,
-    leave_out_locked,
+    fetch_list,
     settled,
     wanted_list,
 )
@@ -295,14 +295,14 @@ def download_ingested(
     again = resent if which == FAILED else ()
     delimiters = {ref.id: _delimiter(api, ref) for ref in refs if ref.id in again}
     wants = [_wanted(api, ref, which, known) for ref in refs]
-    assembly, fetcher = Assembly(sink, output), PageFetcher(api, sink, output)
+    assembly = Assembly(sink, output)
     header: str | None = None
     empty: Page | None = None
     try:
         for job_number, wanted in enumerate(wants):
-            name = output.page_name(job_number)
-            page = fetcher.fetch(wanted, {}, name, with_header=output.split or header is None)
-            leave_out_locked(sink, page, delimiters.get(refs[job_number].id))
+            name, delimiter = output.page_name(job_number), delimiters.get(refs[job_number].id)
+            with_header = output.split or header is None
+            page = fetch_list(api, sink, output, wanted, name, delimiter, with_header=with_header)
             if not output.split:
                 if not page.records:  # with another header perhaps, or none
                     empty = empty if empty and empty.header else page
@@ -318,7 +318,7 @@ def download_ingested(
         return published(sink, assembly.parts, len(refs))
     finally:
         assembly.close()
-        fetcher.clean()
+        sink.clear()
 
 
 def _with_all_columns(
@@ -331,14 +331,13 @@ def _with_all_columns(
 ) -> Downloaded:
     """Write one file of jobs whose results have different columns: it has those of all."""
     drafts = Output(output.name)
-    fetcher = PageFetcher(api, sink, drafts)
     pages_of_jobs: list[Page] = []
     for job_number, wanted in enumerate(wants):
-        name = drafts.page_name(job_number)
-        pages_of_jobs.append(fetcher.fetch(wanted, {}, name, with_header=True))
-        leave_out_locked(sink, pages_of_jobs[-1], delimiters.get(refs[job_number].id))
-    delimiter = _delimiter(api, refs[0])
-    part = join_columns(sink, output, [page.part.name for page in pages_of_jobs], delimiter)
+        name, delimiter = drafts.page_name(job_number), delimiters.get(refs[job_number].id)
+        page = fetch_list(api, sink, drafts, wanted, name, delimiter, with_header=True)
+        pages_of_jobs.append(page)
+    names = [page.part.name for page in pages_of_jobs]
+    part = join_columns(sink, output, names, _delimiter(api, refs[0]))
     check_total(refs[0], part.record_count, sum(page.records for page in pages_of_jobs))
     log.info("%s: %s jobs have different columns, the file has those of all", output.name, len(refs))
     return published(sink, [part], len(refs))

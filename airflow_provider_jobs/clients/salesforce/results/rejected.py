@@ -10,8 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_jobs.clients.salesforce.names import job_path
-from airflow_provider_jobs.clients.salesforce.results.files import read_draft
-from airflow_provider_jobs.clients.salesforce.results.page import MOST_RECORD_BYTES, Page, Wanted
+from airflow_provider_jobs.clients.salesforce.results.files import Draft, Output, Part, read_draft
+from airflow_provider_jobs.clients.salesforce.results.page import (
+    MOST_RECORD_BYTES,
+    Page,
+    PageFetcher,
+    Wanted,
+)
 from airflow_provider_jobs.core.sources.csv_records import records_of, values_of
 from airflow_provider_jobs.errors import ConfigurationError, ProtocolError
 from airflow_provider_jobs.jobs import JobState
@@ -107,17 +112,35 @@ def settled(api: SalesforceApi, status: JobStatus, sent: int | None = None) -> J
     return replace(status, statistics={**told, "record_count": processed, "failed_record_count": failed})
 
 
-def leave_out_locked(sink: LocalSink, page: Page, delimiter: str | None) -> None:
-    """Drop the records that a lock kept out from the draft of a page; with no delimiter leave it alone."""
+def fetch_list(
+    api: SalesforceApi,
+    sink: LocalSink,
+    output: Output,
+    wanted: Wanted,
+    name: str,
+    delimiter: str | None,
+    **how: bool,
+) -> Page:
+    """Read a file of a job's results into a draft.
+
+    :param delimiter: Leave out the records that a lock kept out, in a file with this one; None keeps all.
+    :param how: As of :meth:`.PageFetcher.fetch`.
+    """
     if delimiter is None:
-        return
-    draft, kept, count = page.part.name, f"{page.part.name}.kept", 0
-    with sink.begin(kept) as file:
-        for at, record in enumerate(records_of(read_draft(sink, draft), MOST_RECORD_BYTES)):
+        return PageFetcher(api, sink, output).fetch(wanted, {}, name, **how)
+    every, kept = f"{name}.every", b""
+    page = PageFetcher(api, sink, Output(name)).fetch(wanted, {}, every, **how)
+    page.records = 0
+    with sink.begin(name) as file:
+        draft = Draft(file, compress=output.compress, hashed=output.split)
+        for at, record in enumerate(records_of(read_draft(sink, every), MOST_RECORD_BYTES)):
             is_header = at == 0 and page.begins_with_header
             if is_header or not by_lock(values_of(record, delimiter)):
-                file.write(record)
-                count += not is_header
-        size = file.tell()
-    sink.drop(draft)
-    page.part, page.records = replace(page.part, name=kept, size_bytes=size, record_count=count), count
+                draft.write(record)
+                kept = record
+                page.records += not is_header
+        draft.end()
+        page.part = Part(name, page.records, file.tell(), draft.sha256)
+    page.ends_a_line = not kept or kept.endswith(b"\n")
+    sink.drop(every)
+    return page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from tests.unit.clients.salesforce.org import INGEST_REF, ORG, Csv, Script, job,
 from tests.unit.conftest import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from airflow_provider_jobs.clients.salesforce.results.files import Downloaded
     from airflow_provider_jobs.core.http.messages import Request
 
@@ -78,9 +81,9 @@ class Jobs(Script):
         counts: dict[str, Any] = {"numberRecordsProcessed": count + 3, "numberRecordsFailed": count}
         return job(id=self.refs[number].id, jobType="V2Ingest", **counts, **self.more)
 
-    def download(self, folder: Path, which: str, **output: Any) -> Downloaded:
+    def download(self, folder: Path, which: str, resent: Collection[str] = (), **output: Any) -> Downloaded:
         client, written = SalesforceClient(self, ORG), Output("failed.csv", **output)
-        return client.download_ingested(self.refs, which, written, LocalSink(folder))
+        return client.download_ingested(self.refs, which, written, LocalSink(folder), resent=resent)
 
     def failed(self, folder: Path, **output: Any) -> list[dict[str, str]]:
         """Return the records of the file that is written."""
@@ -182,3 +185,45 @@ def test_no_rejected_records_are_not_believed_of_what_may_be_cut(tmp_path: Path)
     jobs.answers = {"failedResults": Csv(jobs.told[0].reply().body)}
     with pytest.raises(ProtocolError, match=rf"{jobs.refs[0].id}/failedResults/: .* may have been cut"):
         jobs.download(tmp_path, "successfulResults")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("columns", [COLUMNS[:3], COLUMNS])
+def test_what_went_to_a_later_job_is_left_out_of_files_that_are_as_told(
+    tmp_path: Path, columns: list[str], *, split: bool, compress: bool
+) -> None:
+    """No line is empty where the last record of a job was left out; names and hashes are the files' own."""
+    lock, other = "UNABLE_TO_LOCK_ROW:x", "DUPLICATE_VALUE:x"
+    told = [
+        Told(
+            of,
+            [{"sf__Error": error, "Name": f"{job_number}{n}"} for n, error in enumerate(errors)],
+            ends_a_line=ends,
+        )
+        for job_number, (of, errors, ends) in enumerate(
+            [
+                (columns, [other, lock], False),
+                (COLUMNS[:3], [lock], False),
+                (COLUMNS[:3], [lock, other], False),
+                (COLUMNS[:3], [other], True),
+            ]
+        )
+    ]
+    jobs = Jobs(told)
+    resent = [ref.id for ref in jobs.refs[:3]]
+    done = jobs.download(tmp_path, "failedResults", resent, split=split, compress=compress)
+    names = [f"failed-{number:05d}.csv" for number in range(4)] if split else ["failed.csv"]
+    assert [file.name for file in done.files] == names == sorted(path.name for path in tmp_path.iterdir())
+    found = list[dict[str, str]]()
+    for file in done.files:
+        content = Path(file.place).read_bytes()
+        assert (file.size_bytes, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+        assert content.startswith(b"\x1f\x8b") is compress
+        text = unpacked(content).decode()
+        assert "" not in text.split("\n")[:-1]
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        assert file.record_count == len(rows)
+        found += rows
+    assert [row["Name"] for row in found] == ["00", "21", "30"]
+    assert done.record_count == 3
