@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_jobs.errors import ResultsUnavailable
+from airflow_provider_jobs.clients.salesforce.results.files import LocalSink, Output
+from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, ResultsUnavailable
 from tests.integration.salesforce.lab import SalesforceLab, expected, states, write, written
 from tests.integration.task_run import Attempts, perform
 
@@ -69,3 +70,19 @@ def test_no_part_of_a_list_is_shown_as_what_was_rejected(
     with pytest.raises(AirflowFailException, match="3 of 13 records were rejected") as caught:
         perform(lab.ingest(write(lab, tmp_path, 10, bad=3), lock_retries=0))
     assert str(caught.value).count("REQUIRED_FIELD_MISSING") == 3
+
+
+def test_an_ingest_job_whose_results_are_opened_is_named_as_what_it_is(
+    lab: SalesforceLab, tmp_path: Path
+) -> None:
+    """By its reference, and by its id, which does not tell."""
+    perform(lab.ingest(write(lab, tmp_path, 3)))
+    job_id, client = lab.jobs()[0]["id"], lab.client
+    told = rf"jobs/ingest:{job_id} is not a query: .* download_ingested"
+    for job in (job_id, client.ref(job_id, "ingest")):
+        with pytest.raises(ConfigurationError, match=told):
+            list(client.open_results(job))
+    with pytest.raises(ConfigurationError, match=told):
+        client.download(job_id, Output("a.csv"), LocalSink(tmp_path))
+    with pytest.raises(NotFoundError):
+        list(client.open_results(f"{job_id[:-5]}AAAAA"))

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import (
-    DELIMITERS,
-    INGEST,
-    QUERY,
-    job_path,
-    kind_of,
-)
+from airflow_provider_jobs.clients.salesforce.names import DELIMITERS, INGEST, QUERY, job_path, kind_of
 from airflow_provider_jobs.clients.salesforce.results.ahead import (
     listed_if_possible,
     one_after_another,
@@ -53,7 +48,9 @@ from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobFailed,
     JobsError,
+    NotFoundError,
     ProtocolError,
+    ServiceError,
 )
 from airflow_provider_jobs.jobs import JobState
 
@@ -137,8 +134,7 @@ def download(
     """
     if not 1 <= workers <= MOST_WORKERS:
         raise ConfigurationError(f"workers is {workers}: it is 1 to {MOST_WORKERS}")
-    if kind_of(ref) != QUERY:
-        raise ConfigurationError(f"{ref} is not a query: what became of its records is downloaded by itself")
+    check_query(ref)
     nothing = Checkpoint(ref.id, str(ref.location), asdict(output), page_records)
     known = checkpoint if checkpoint and checkpoint.work == nothing.work else nothing
     work = _Download(api, ref, output, sink, workers, page_records, on_checkpoint, known, on_whole)
@@ -355,9 +351,26 @@ def _wanted(api: SalesforceApi, ref: JobRef, which: str, known: Sequence[JobStat
     return wanted_list(ref, which, least=(failed or 0) if which == FAILED else 0)
 
 
+def check_query(ref: JobRef) -> None:
+    """See that a job is a query; :class:`.ConfigurationError` if not."""
+    if kind_of(ref) != QUERY:
+        raise ConfigurationError(
+            f"{ref} is not a query: what became of the records of an ingest job download_ingested reads"
+        )
+
+
 def finished_total(api: SalesforceApi, ref: JobRef) -> int:
-    """Return how many records a query has that ended with success; :class:`.JobFailed` of another."""
-    status = _finished(api, ref)
+    """Return how many records a query has that ended with success; :class:`.JobFailed` of another.
+
+    :raises ConfigurationError: the job is not a query.
+    """
+    check_query(ref)
+    try:
+        status = _finished(api, ref)
+    except NotFoundError:
+        with suppress(ServiceError):  # an id does not tell what job it is of
+            check_query(api.status(api.ref(ref.id, INGEST)).ref)
+        raise
     if status.state is not JobState.SUCCEEDED:
         raise JobFailed(status)
     total: int | None = status.statistics["record_count"]

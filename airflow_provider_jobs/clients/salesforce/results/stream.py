@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.clients.salesforce.names import QUERY, job_path, kind_of
+from airflow_provider_jobs.clients.salesforce.names import job_path
 from airflow_provider_jobs.clients.salesforce.results.ahead import (
     listed_if_possible,
     one_after_another,
@@ -24,6 +24,7 @@ from airflow_provider_jobs.clients.salesforce.results.ahead import (
 from airflow_provider_jobs.clients.salesforce.results.download import (
     MOST_WORKERS,
     WORKERS,
+    check_query,
     check_total,
     finished_total,
 )
@@ -102,8 +103,7 @@ class ResultStream:
             raise ConfigurationError(f"workers is {workers}: it is 1 to {MOST_WORKERS}")
         if spool_pages < FEWEST_SPOOLED:
             raise ConfigurationError(f"spool_pages is {spool_pages}: it is at least {FEWEST_SPOOLED}")
-        if kind_of(ref) != QUERY:
-            raise ConfigurationError(f"{ref} is not a query: it has no results to stream")
+        check_query(ref)
         nothing = StreamProgress(ref.id, str(ref.location), part_bytes, page_records)
         self.progress = progress if progress and progress.work == nothing.work else nothing
         self.ref = ref

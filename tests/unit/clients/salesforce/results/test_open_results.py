@@ -10,8 +10,8 @@ import pytest
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 from airflow_provider_jobs.clients.salesforce.results.page import PAGE_RETRY
 from airflow_provider_jobs.core.sources.source import BLOCK_BYTES
-from airflow_provider_jobs.errors import ProtocolError, ServiceError, TransportError
-from tests.unit.clients.salesforce.org import HEADER, ORG, QUERY_REF, Csv, Results, paged, refusal
+from airflow_provider_jobs.errors import ConfigurationError, ProtocolError, ServiceError, TransportError
+from tests.unit.clients.salesforce.org import HEADER, INGEST_REF, ORG, QUERY_REF, Csv, Results, paged, refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,3 +184,11 @@ def test_csv_is_asked_for_and_may_be_compressed(clock: Clock) -> None:
     opened(org)
     assert org.sent[1].headers["Accept"] == "text/csv"
     assert org.sent[1].headers["Accept-Encoding"] == "gzip"
+
+
+def test_an_ingest_job_has_other_results(clock: Clock) -> None:
+    """Nothing is asked for that Salesforce does not know."""
+    org = Results(clock, paged(2))
+    with pytest.raises(ConfigurationError, match=r"is not a query: .* download_ingested reads"):
+        b"".join(SalesforceClient(org, ORG).open_results(INGEST_REF))
+    assert org.sent == []

@@ -395,6 +395,6 @@ def test_only_queries_that_succeeded_are_streamed(clock: Clock, tmp_path: Path) 
     org.state = "Failed"
     with stream_of(org, tmp_path) as stream, pytest.raises(JobFailed):
         next(stream.parts())
-    org.faults["info"] = [refusal(404, "NOT_FOUND")]
+    org.faults["info"] = [refusal(404, "NOT_FOUND")] * 2
     with stream_of(org, tmp_path) as stream, pytest.raises(JobsError, match="404"):
         next(stream.parts())
