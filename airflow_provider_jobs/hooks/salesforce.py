@@ -6,8 +6,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
+from airflow_provider_jobs.clients.salesforce.replies import FORBIDDEN
 from airflow_provider_jobs.connection_forms import SALESFORCE, field_behaviour
 from airflow_provider_jobs.core.http.messages import number
+from airflow_provider_jobs.errors import ServiceError
 from airflow_provider_jobs.hooks.base import JobsHook, form_widgets, limits_of, transport_of
 from airflow_provider_jobs.hooks.logins.salesforce_settings import SalesforceSettings
 from airflow_provider_jobs.hooks.logins.salesforce_tokens import (
@@ -98,8 +100,14 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         return _client(settings, address, limits, delete_cancelled=self.delete_cancelled)
 
     def probe(self, client: SalesforceClient) -> str:
-        """Ask for the limits."""
-        requests = client.limits().get("DailyApiRequests")
+        """Ask for the limits; who may not see them, for a query job."""
+        try:
+            requests = client.limits().get("DailyApiRequests")
+        except ServiceError as error:
+            if error.status != FORBIDDEN:
+                raise
+            next(client.list_jobs(), None)
+            requests = None
         remaining = number(requests.get("Remaining")) if isinstance(requests, dict) else None
         left = "" if remaining is None else f", {remaining} API requests are left today"
         return f"{client.scope} answers{left}"

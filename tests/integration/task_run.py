@@ -93,13 +93,16 @@ def in_triggerer(ti: Any) -> Any:
     return SimpleNamespace(**{name: value for name, value in vars(ti).items() if name != "task"})
 
 
-def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any:
+def perform(
+    task: Any, context: Any = None, *, in_dag_test: bool = False, since: TaskDeferred | None = None
+) -> Any:
     """Run a task as Airflow does, deferred or not: worker, triggerer, worker. Return its result.
 
     :param in_dag_test: As ``dag.test()`` does: the trigger does not know its task, and cannot end it.
+    :param since: It has been deferred already.
     """
     context = context or TaskRun().context()
-    step = partial(task.execute, context)
+    step = partial(_defer, since) if since else partial(task.execute, context)
     while True:
         try:
             return step()
@@ -110,6 +113,10 @@ def perform(task: Any, context: Any = None, *, in_dag_test: bool = False) -> Any
             event = json.loads(json.dumps(fired.payload))
             kept = json.loads(json.dumps(deferred.kwargs or {}))
             step = partial(getattr(task, deferred.method_name), context, event, **kept)
+
+
+def _defer(deferred: TaskDeferred) -> Any:
+    raise deferred
 
 
 def run_trigger(

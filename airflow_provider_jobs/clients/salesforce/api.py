@@ -25,6 +25,7 @@ from airflow_provider_jobs.clients.salesforce.names import (
     span,
 )
 from airflow_provider_jobs.clients.salesforce.replies import (
+    FORBIDDEN,
     NO_CONTENT,
     STATES,
     job_ref,
@@ -374,7 +375,12 @@ class ApiUsage:
         if self.limit is None:
             return
         if self._now() - self._seen_at > _FRESH_SECONDS:
-            ask()
+            try:
+                ask()
+            except ServiceError as error:
+                if error.status != FORBIDDEN:
+                    raise
+                log.warning("api_usage_limit goes by what replies have told, since limits are not: %s", error)
         if (self.share or 0) >= self.limit:
             raise UsageLimitReached(
                 f"{self.used} of {self.allowed} API requests of this org are used, and api_usage_limit is "

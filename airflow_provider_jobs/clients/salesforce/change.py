@@ -26,6 +26,7 @@ from airflow_provider_jobs.errors import (
     ConfigurationError,
     JobsError,
     NotFoundError,
+    ProtocolError,
     ServiceError,
     UncertainSubmission,
 )
@@ -157,12 +158,16 @@ def _change(
 ) -> dict[str, Any]:
     """Send what changes a job; if the reply is lost, ask for the job, and send it again if need be.
 
+    A reply that does not tell the job's state is as good as lost.
+
     :param done: Returns True if the change is made, by the job's state.
     """
 
     def step() -> dict[str, Any]:
         try:
-            return api.call(method, job_path(ref), body=body, idempotent=False)
+            job = api.call(method, job_path(ref), body=body, idempotent=False)
+            if body and not job.get("state"):
+                raise ProtocolError(f"the reply to the change of {ref} does not tell its state")
         except JobsError as error:
             if not _lost(error) and not has_finished(error):
                 raise
@@ -170,6 +175,8 @@ def _change(
             if done(job.get("state")):
                 return job
             raise  # it is as it was, so the step can be repeated
+        else:
+            return job
 
     return api.repeat(step)
 

@@ -60,6 +60,7 @@ _REPEATABLE = frozenset({"update", "upsert"})
 _BAD_REQUEST, _NOT_FOUND = 400, 404
 #: The status of a reply without a body.
 NO_CONTENT = 204
+FORBIDDEN = 403
 _FINISHED = "Aborting already Completed Job"
 _HINTS = {
     "INVALID_SESSION_ID": "the token has ended, or is of another org: check the connection's login and host, "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.salesforce.names import JOB_TYPES, kind_of, version_of
-from airflow_provider_jobs.clients.salesforce.replies import next_locator
+from airflow_provider_jobs.clients.salesforce.replies import FORBIDDEN, next_locator
 from airflow_provider_jobs.core.wait.job_list import JobList, Page
 from airflow_provider_jobs.core.wait.listing import NOT_ASKED, Listing
 from airflow_provider_jobs.core.wait.single import ask_each
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_jobs.jobs import JobRef, JobStatus
 
-_FORBIDDEN = 403
 #: An id's last three characters only repeat the case of the others.
 _ID_LENGTH = 15
 
@@ -63,7 +62,7 @@ class OrgJobs(JobList):
             return False
         if "LIMIT" in error.reason or "METERING" in error.reason:
             raise error
-        return error.status == _FORBIDDEN
+        return error.status == FORBIDDEN
 
 
 def one_look(jobs: OrgJobs, refs: Sequence[JobRef]) -> list[JobStatus]:

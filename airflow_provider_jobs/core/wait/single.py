@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_jobs.core import several
 from airflow_provider_jobs.core.http.retry import LONGEST_PAUSE_SECONDS
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.jobs import JobRef
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: How long a service may stay silent before its waiters fail, in seconds.
 OUTAGE_SECONDS = 900.0
@@ -68,8 +70,10 @@ def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobSta
         return dict.fromkeys(refs, error)
 
 
-def ask_each(ask: Callable[[JobRef], JobStatus], refs: Sequence[JobRef]) -> list[JobStatus]:
+def ask_each(ask: Callable[[T], JobStatus], refs: Sequence[T]) -> list[JobStatus]:
     """Ask for the jobs of one task side by side, and return how they are doing, in their order.
+
+    :param refs: The jobs, as ``ask`` takes them.
 
     :raises JobsError: one of them cannot be asked for.
     """

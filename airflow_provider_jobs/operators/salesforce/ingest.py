@@ -152,6 +152,7 @@ class SalesforceIngestOperator(IngestRounds):
         )
         self.check_manifest()
         body = self.body()
+        self.begin_anew()
         self._tell_work(body)
         try:
             source = self._file()
@@ -167,7 +168,7 @@ class SalesforceIngestOperator(IngestRounds):
         work = [version or client.version, body, self.part_bytes, identity]
         memory = memory_of(client, context, "salesforce_ingest", work, self._since)
         self._say_if_forgetful(memory)
-        submissions = self._sent(client, memory, source, self.part_bytes)
+        submissions = self._sent(client, memory, source, self.part_bytes, self.rounds_before(context))
         return submissions or [Submission(self._nothing(client, source), adopted=True)]
 
     def _nothing(self, client: SalesforceClient, source: Source) -> JobStatus:

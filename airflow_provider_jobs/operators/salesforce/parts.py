@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 from contextlib import suppress
@@ -13,7 +14,7 @@ from airflow_provider_jobs.clients.salesforce.submit import SalesforceRequest
 from airflow_provider_jobs.core.sources.source import Media
 from airflow_provider_jobs.core.wait.threads import Pool
 from airflow_provider_jobs.core.work import Submission
-from airflow_provider_jobs.errors import ConfigurationError, NotFoundError, OutageError
+from airflow_provider_jobs.errors import ConfigurationError, JobsError, NotFoundError, OutageError
 from airflow_provider_jobs.jobs import JobRef, JobState, JobStatus
 from airflow_provider_jobs.operators.progress import ProgressLog
 
@@ -38,6 +39,7 @@ class PartJobs:
     :param keep: Told every job as soon as it exists, and what keeps it for a retry; and those of an earlier
         attempt before anything else: a kill has to find them.
     :param close: False leaves the jobs open once they have their data.
+    :param rounds: The memories of jobs of locked records, which are of the same file as ``memory``.
     """
 
     client: SalesforceClient
@@ -47,13 +49,17 @@ class PartJobs:
     keep: Callable[[JobRef, Callable[[], object]], None]
     killed: Callable[[], bool]
     close: bool = True
+    rounds: Sequence[TaskMemory] = ()
     _refs: dict[str, dict[str, Any]] = field(default_factory=dict)
     _kept: dict[str, dict[str, Any]] = field(default_factory=dict)
     _pool: Pool | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _refused: threading.Event = field(default_factory=threading.Event)
 
     def submit(self, parts: Sequence[IngestPart], at_a_time: int) -> list[Submission]:
         """Return the jobs of all parts, their data sent; those that failed leave the others alone.
+
+        Once one was refused for good no further one is begun, since no retry would send that one.
 
         :raises ConfigurationError: an earlier attempt has written records that would be written again.
         :raises JobsError: the first of what went wrong.
@@ -79,6 +85,16 @@ class PartJobs:
             log.info("part %s is in %s, %s, of an earlier attempt", number + 1, known.ref, known.vendor_state)
             return Submission(known, adopted=True)
         self._check_stop()
+        if self._refused.is_set():
+            raise OutageError("a part was refused for good, and those after it are not sent")
+        try:
+            return self._sent(number, part)
+        except JobsError as error:
+            if not error.retryable:
+                self._refused.set()
+            raise
+
+    def _sent(self, number: int, part: IngestPart) -> Submission:
         name = f"{part.source.name}, part {number + 1}"
         delimiter = {"columnDelimiter": part.delimiter} if part.delimiter else {}
         return self.client.submit(
@@ -110,7 +126,9 @@ class PartJobs:
 
     def _known(self) -> dict[int, JobStatus]:
         """Return the jobs of an earlier attempt to go on with, by the number of their part."""
-        for document in (self.memory.recall_other() or {}).values():
+        others = self.memory.recall_other() or {}
+        rounds = [each.recall_other() or {} for each in self.rounds] if others else []
+        for document in itertools.chain(*(each.values() for each in (others, *rounds))):
             ref = JobRef.from_json(document)
             known = self.client.knows(ref)
             status = self._usable(ref) if known else None

@@ -81,7 +81,7 @@ def rejected(
     problems: list[JobProblem] = []
     try:
         for status in statuses:
-            if len(problems) < SHOWN_PROBLEMS:
+            if status.statistics.get("failed_record_count") and len(problems) < SHOWN_PROBLEMS:
                 again = status.ref.id in resent
                 most = SHOWN_PROBLEMS - len(problems)
                 problems += within(

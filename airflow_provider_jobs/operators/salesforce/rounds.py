@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,12 @@ if TYPE_CHECKING:
     from airflow_provider_jobs.clients.salesforce.client import SalesforceClient
 
 _NAME = "locked.csv"
+#: In a task's state: the jobs of a round of locked records, whose number follows.
+_LOCKED = "salesforce_ingest_locked_"
+#: Of a job: how many of its records went to a later one.
+_RESENT = "resent_record_count"
+#: What is carried of the jobs of a file.
+_OF_THE_FILE = ("sent", "resent", "delimiter", "done", "later", "round", "looked")
 
 
 class IngestRounds(SalesforceOperator):
@@ -77,12 +84,17 @@ class IngestRounds(SalesforceOperator):
         raise NotImplementedError
 
     def _sent(
-        self, client: SalesforceClient, memory: TaskMemory, source: Source, most_bytes: int
+        self,
+        client: SalesforceClient,
+        memory: TaskMemory,
+        source: Source,
+        most_bytes: int,
+        rounds: Sequence[TaskMemory] = (),
     ) -> list[Submission]:
         """Send each part of a source to a job of its own, and return those jobs that are to be waited for."""
         close = not self.parts_in_turn
         version = self.api_version or None
-        jobs = PartJobs(client, memory, self.body(), version, self._keep, lambda: self._killed, close)
+        jobs = PartJobs(client, memory, self.body(), version, self._keep, lambda: self._killed, close, rounds)
         ending, delimiter = self.line_ending or None, self.column_delimiter or None
         with split_csv(
             source, most_bytes=most_bytes, line_ending=ending, delimiter=delimiter
@@ -121,6 +133,33 @@ class IngestRounds(SalesforceOperator):
         self._carried["later"] = self._carried["later"][1:]
         return Submission(status, adopted=False)
 
+    def begin_anew(self) -> None:
+        """Forget the jobs that the attempt has met before: those that it goes on with count once."""
+        for name in _OF_THE_FILE:
+            self._carried.pop(name, None)
+
+    def rounds_before(self, context: Context) -> list[TaskMemory]:
+        """Return where attempts before may have kept jobs of locked records."""
+        numbers = range(1, self.lock_retries + 1)
+        return [TaskMemory(context, f"{_LOCKED}{number}", None, self._since) for number in numbers]
+
+    def _tell_end(
+        self, context: Context, statuses: Sequence[JobStatus], error: JobsError | None = None
+    ) -> None:
+        """Say what came of the jobs, each record counted once."""
+        resent = self._carried.get("resent", {})
+        super()._tell_end(context, [without_resent(status, resent) for status in statuses], error)
+
+    def _check_time(self, context: Context, documents: Sequence[dict[str, Any]]) -> None:
+        """See that there is time for further jobs.
+
+        :param documents: The jobs that have ended, or wait to begin.
+        :raises DeadlineExceeded: ``execution_timeout`` has ended.
+        """
+        deadline = self._deadline(context)
+        if deadline is not None and time.time() >= deadline:
+            raise self._overdue([JobRef.from_json(each) for each in documents], "no further job is begun")
+
     def following(
         self, client: SalesforceClient, context: Context, statuses: list[JobStatus]
     ) -> tuple[list[JobStatus], Sequence[Submission]]:
@@ -131,6 +170,7 @@ class IngestRounds(SalesforceOperator):
         before = [JobRef.from_json(each) for each in self._carried.get("done", ())]
         if state is JobState.SUCCEEDED and self._carried.get("later"):
             self._carried["done"] = [ref.to_json() for ref in [*before, *(each.ref for each in statuses)]]
+            self._check_time(context, self._carried["later"])
             return statuses, [self._begin_next(client)]
         statuses = [*ask_each(client.status, before), *statuses]
         if several.state_of(statuses) is not JobState.SUCCEEDED:
@@ -165,6 +205,7 @@ class IngestRounds(SalesforceOperator):
         fresh = [status for status in last if status.statistics.get("failed_record_count")]
         if number > self.lock_retries or not fresh:
             return ()
+        self._check_time(context, [status.ref.to_json() for status in fresh])
         with ExitStack() as loan:
             with self._reading_results(context, statuses):
                 locked = locked_records(client, fresh, self._delimiter, tempfile.gettempdir())
@@ -175,7 +216,7 @@ class IngestRounds(SalesforceOperator):
             told = f"a lock kept {total} records out: they are sent again, {number} of {self.lock_retries}"
             self.log.warning("%s: %s", several.names([status.ref for status in fresh]), told)
             work = [self.api_version or client.version, self.body(), identity_of(source)]
-            memory = memory_of(client, context, f"salesforce_ingest_locked_{number}", work, self._since)
+            memory = memory_of(client, context, f"{_LOCKED}{number}", work, self._since)
             self._carried["resent"] = {**self._carried.get("resent", {}), **counts}
             self._carried |= {"round": number, "looked": len(refs), "done": [ref.to_json() for ref in refs]}
             # Salesforce has put all values in quotes: a part takes them nevertheless.
@@ -191,7 +232,7 @@ class IngestRounds(SalesforceOperator):
         client: SalesforceClient, statuses: Sequence[JobStatus], carried: Mapping[str, Any]
     ) -> list[JobStatus]:
         sent = carried.get("sent", {})
-        return [settled(client, status, sent.get(status.ref.id)) for status in statuses]
+        return ask_each(lambda status: settled(client, status, sent.get(status.ref.id)), statuses)
 
     def _note_complete(
         self, client: SalesforceClient, context: Context, statuses: Sequence[JobStatus]
@@ -278,12 +319,12 @@ def without_resent(status: JobStatus, resent: Mapping[str, int]) -> JobStatus:
     :param resent: By job id, how many were sent again: those count where they went.
     """
     again = resent.get(status.ref.id)
-    if not again:
+    if not again or _RESENT in status.statistics:
         return status
     told = dict(status.statistics)
     for name in ("record_count", "failed_record_count"):
         told[name] = (told.get(name) or 0) - again
-    return replace(status, statistics={**told, "resent_record_count": again})
+    return replace(status, statistics={**told, _RESENT: again})
 
 
 def identity_of(source: Source) -> str:

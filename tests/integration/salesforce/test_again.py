@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
 
-from airflow_provider_jobs.errors import JobsError, OutageError
+from airflow_provider_jobs.errors import DeadlineExceeded, JobsError, OutageError
 from tests.integration.salesforce.lab import SalesforceLab, csv_rows, expected, states, write, written
-from tests.integration.task_run import Attempts, TaskRun, perform
+from tests.integration.task_run import Attempts, TaskRun, perform, run_trigger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -253,6 +254,108 @@ def test_a_kill_while_locked_records_are_sent_leaves_no_job(lab: SalesforceLab, 
     assert states(lab) == ["JobComplete", "Aborted"]
     assert perform(lab.ingest(path), run.context(2))["record_count"] == 10
     assert written(lab) == expected(lab, 10)
+
+
+def test_jobs_before_one_that_was_aborted_count_once(lab: SalesforceLab, tmp_path: Path) -> None:
+    """Somebody aborts the job that a retry has adopted: it makes another, and meets the first again."""
+    run, path = Attempts(), write(lab, tmp_path, 40)
+    how: dict[str, Any] = {"part_bytes": 1000, "parts_in_turn": True, "deferrable": True, "inline_wait": 0.0}
+    lab.slow(0.2)
+    task, context = lab.ingest(path, **how), run.context()
+    with pytest.raises(TaskDeferred) as first:
+        task.execute(context)
+    fired, _ = run_trigger(first.value, context)
+    lab.slow(30)
+    with pytest.raises(TaskDeferred):
+        task.execute_complete(context, json.loads(json.dumps(fired.payload)))
+    task, context = lab.ingest(path, **how), run.context(2)
+    with pytest.raises(TaskDeferred) as adopted:
+        task.execute(context)
+    for ref in adopted.value.trigger.refs:
+        lab.client.abort_job(ref)
+    lab.slow(0)
+    result = perform(task, context, since=adopted.value)
+    assert result["record_count"] == 40
+    assert len({job["job_id"] for job in result["jobs"]}) == len(result["jobs"])
+    assert written(lab) == expected(lab, 40)
+
+
+def test_records_of_a_lock_count_once_where_the_task_fails(lab: SalesforceLab, tmp_path: Path) -> None:
+    """In the XCom, too: of 42 records 2 are rejected, and 3 went to another job."""
+    run = Attempts()
+    lab.fault("ingest.run", "lock_records", records=3, error=ERRORS["code"], times=1)
+    with pytest.raises(AirflowFailException, match="2 of 42 records were rejected"):
+        perform(lab.ingest(write(lab, tmp_path, 40, bad=2)), run.context())
+    told = run.xcoms["job"]
+    assert (told["record_count"], told["failed_record_count"]) == (42, 2)
+
+
+@pytest.mark.parametrize("what", ["part", "locked"])
+def test_no_job_is_begun_after_the_timeout(lab: SalesforceLab, tmp_path: Path, what: str) -> None:
+    run, path = Attempts(), write(lab, tmp_path, 40)
+    how: dict[str, Any] = {"deferrable": True, "inline_wait": 0.0, "execution_timeout": dt.timedelta(hours=1)}
+    if what == "part":
+        how |= {"part_bytes": 1000, "parts_in_turn": True}
+    else:
+        lab.fault("ingest.run", "lock_records", records=3, times=1)
+    lab.slow(0.2)
+    context, task = run.context(), lab.ingest(path, **how)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    deferred.value.trigger.deadline = None
+    context["ti"].start_date -= dt.timedelta(hours=2)
+    with pytest.raises(DeadlineExceeded, match="no further job is begun"):
+        perform(task, context, since=deferred.value)
+    assert states(lab).count("JobComplete") == 1
+    assert not {"UploadComplete", "InProgress"} & set(states(lab))
+
+
+def test_after_a_part_that_was_refused_no_further_one_is_sent(lab: SalesforceLab, tmp_path: Path) -> None:
+    lab.fault("ingest.create", "reply", status=400, reason="INVALIDENTITY", nth=2, times=1)
+    with pytest.raises(AirflowFailException, match="INVALIDENTITY"):
+        perform(lab.ingest(write(lab, tmp_path, 40), part_bytes=500, parallel_uploads=1), TaskRun().context())
+    assert len(lab.requests("ingest.create")) == 2
+
+
+@pytest.mark.parametrize("operation", ["upsert", "insert"])
+def test_jobs_of_locked_records_of_another_file(lab: SalesforceLab, tmp_path: Path, operation: str) -> None:
+    """Their old values must not come after the new ones; and records are not inserted twice."""
+    run, path = Attempts(), write(lab, tmp_path, 10)
+    how: dict[str, Any] = {"operation": operation, "deferrable": True}
+    how |= {"external_id_field": "External_Id__c"} if operation == "upsert" else {}
+    lab.fault("ingest.run", "lock_records", records=4, times=1)
+    lab.slow(0.3)
+    with pytest.raises(TaskDeferred):
+        perform_once_more(lab.ingest(path, **how), run.context())
+    lab.slow(30)
+    write(lab, tmp_path, 11)
+    if operation == "insert":
+        with pytest.raises(AirflowFailException, match="other records than those to send now"):
+            perform(lab.ingest(path, **how), run.context(2))
+        return
+    lab.slow(0)
+    assert perform(lab.ingest(path, **how), run.context(2))["record_count"] == 11
+    assert "Aborted" in states(lab)
+
+
+@pytest.mark.parametrize("operation", ["ingest.close", "ingest.abort"])
+@pytest.mark.parametrize("body", ["{}", '{"state": null}'])
+def test_a_change_whose_reply_tells_no_state(
+    lab: SalesforceLab, tmp_path: Path, operation: str, body: str
+) -> None:
+    """The job is asked for."""
+    lab.fault(operation, "garbage", body=body, times=1)
+    if operation == "ingest.close":
+        assert perform(lab.ingest(write(lab, tmp_path, 3)))["record_count"] == 3
+        return
+    job = lab.client.create_ingest_job({"object": "Account", "operation": "insert"})
+    assert lab.client.abort_job(job["id"], "ingest")["state"] == "Aborted"
+
+
+def test_empty_lines_alone_make_no_job(lab: SalesforceLab, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Name,External_Id__c\n\n\n\n")
+    assert perform(lab.ingest(tmp_path / "a.csv"))["record_count"] == 0
+    assert lab.jobs() == []
 
 
 def test_parts_in_turn_need_the_wait(lab: SalesforceLab, tmp_path: Path) -> None:

@@ -240,6 +240,18 @@ def test_the_share_of_requests_is_kept(lab: SalesforceLab) -> None:
     assert lab.jobs() == []
 
 
+def test_who_may_not_see_limits_can_make_jobs_and_test_the_connection(
+    lab: SalesforceLab, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = "You do not have permission to view limits."
+    lab.fault("limits", "reply", status=403, reason="INSUFFICIENT_ACCESS", message=message, times=0)
+    lab.connect(access_token=lab.sandbox.salesforce_token, api_usage_limit="0.9")
+    assert perform(lab.query(SOQL))["state"] == "succeeded"
+    assert "api_usage_limit goes by what replies have told, since limits are not" in caplog.text
+    host = lab.sandbox.salesforce.removeprefix("http://")
+    assert SalesforceHook().test_connection() == (True, f"{host} answers")
+
+
 def test_a_connection_can_be_tested(lab: SalesforceLab) -> None:
     lab.connect(**app(lab))
     for _ in range(2):
