@@ -175,7 +175,7 @@ class SalesforceToRedivisOperator(AssetMarkedTransfer):
 
     def marked_for(self) -> dict[str, str]:
         """Return what a mark is of; ``table`` is the table's id, which another of its name does not have."""
-        found = find_table(RedivisHook(self.redivis_conn_id).get_conn(), writable_table(self.table))
+        found = find_table(RedivisHook(self.redivis_conn_id).get_conn(), self.table)
         table = {"table": str(found.get("referenceId") or self.table)} if found else {}
         return {**super().marked_for(), **table}
 

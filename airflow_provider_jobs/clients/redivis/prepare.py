@@ -105,8 +105,12 @@ def check_there(api: RedivisApi, table_text: str, create: frozenset[str]) -> Non
         raise _missing(_NO_TABLE.format(table))
 
 
-def find_table(api: RedivisApi, table: TableReference) -> dict[str, Any] | None:
-    """Return a table as the next version has it, else as the released one has; None if there is no such."""
+def find_table(api: RedivisApi, table_text: str) -> dict[str, Any] | None:
+    """Return a table as the next version has it, else as the released one has; None if there is no such.
+
+    :raises ConfigurationError: the reference cannot be written to.
+    """
+    table = writable_table(table_text)
     dataset = api.find(table.dataset.at(None).path)
     return _shown(api, table, dataset) if dataset else None
 

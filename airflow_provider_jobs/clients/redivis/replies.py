@@ -162,7 +162,8 @@ def checked_status(status: JobStatus, expected: Expected | None, *, ours: bool =
 
 def gone_status(ref: JobRef) -> JobStatus:
     """Return the status of an upload that is not there any more: somebody has deleted it."""
-    problem = JobProblem("it is gone", "it was deleted, or the token may not see it any more")
+    why = "it was deleted, its version was released, or the token may not see it any more"
+    problem = JobProblem("it is gone", why)
     title = f"Redivis upload {ref.id.rpartition('/')[2]}"
     return JobStatus(ref, JobState.CANCELLED, GONE, title=title, problem=problem)
 

@@ -80,7 +80,10 @@ def test_what_is_no_upload_is_said(changes: dict[str, Any]) -> None:
 
 
 def test_what_is_gone_counts_as_cancelled() -> None:
-    assert "deleted, or the token may not see it" in gone_status(JobRef("redivis", TABLE, U)).failure_report()
+    assert (
+        "its version was released, or the token may not see it"
+        in gone_status(JobRef("redivis", TABLE, U)).failure_report()
+    )
 
 
 @pytest.mark.parametrize(
