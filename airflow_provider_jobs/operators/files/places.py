@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
 
+#: Of Airflow's own, what knows which store.
+_PACKAGES = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+}
+
+
 def opened(path: Any, conn_id: str | None, parameter: str = "results_path") -> Any:
     """Return a Path, or for a URL an ObjectStoragePath.
 
@@ -50,6 +58,19 @@ def _check_kept(url: str, place: ObjectStoragePath, parameter: str) -> None:
         )
 
 
+def file_system(path: ObjectStoragePath, parameter: str = "results_path") -> Any:
+    """Return fsspec's file system of a URL.
+
+    :raises ConfigurationError: nothing that is installed knows the store.
+    """
+    try:
+        return path.fs
+    except (ImportError, ValueError) as error:
+        package = _PACKAGES.get(path.protocol)
+        hint = f"; install {package}" if package else ""
+        raise ConfigurationError(f"{parameter} {path} cannot be written or read: {error}{hint}") from None
+
+
 def in_store(path: Any) -> bool:
     """Return True of an ObjectStoragePath, which is a Path as well in Airflow 3.1."""
     return hasattr(type(path), "fs")
@@ -57,4 +78,4 @@ def in_store(path: Any) -> bool:
 
 def is_local(folder: ObjectStoragePath) -> bool:
     """Return True of a URL that names a folder of this machine."""
-    return "file" in folder.fs.protocol
+    return "file" in file_system(folder).protocol

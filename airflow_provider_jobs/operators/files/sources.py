@@ -12,7 +12,7 @@ from fsspec.utils import glob_translate
 from airflow_provider_jobs.core.sources.source import FileSource, Source, drop
 from airflow_provider_jobs.core.sources.stored import Seen, StoredSource, failure
 from airflow_provider_jobs.errors import ConfigurationError
-from airflow_provider_jobs.operators.files.places import in_store, opened
+from airflow_provider_jobs.operators.files.places import file_system, in_store, opened
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def sources_by_place(source: Any, conn_id: str | None = None) -> dict[str, Sourc
         if not found:
             raise ConfigurationError("source is empty: name a file")
         return found
+    if isinstance(source, str) and not source.strip():
+        raise ConfigurationError("source is empty: name a file")
     path = opened(source, conn_id, "source")
     if isinstance(source, str) and in_store(path) and source.endswith("/"):
         raise ConfigurationError(f"source {shown(source, 200)!r} is a folder: name a file")
@@ -91,6 +93,7 @@ def _local(path: str) -> dict[str, Source]:
 
 
 def _remote(path: ObjectStoragePath) -> dict[str, Source]:
+    file_system(path, "source")
     text = str(path)
     if _as_written(text, path):
         return {text: _object(path)}

@@ -52,11 +52,7 @@ def sink_for(folder: Any, key: str) -> LocalSink:
     """
     if not in_store(folder):
         return LocalSink(folder, key)
-    try:
-        local = is_local(folder)
-    except (ImportError, ValueError) as error:
-        raise ConfigurationError(f"results_path {folder} cannot be written: {error}") from None
-    return FolderSink(folder, key) if local else StoreSink(folder, key)
+    return FolderSink(folder, key) if is_local(folder) else StoreSink(folder, key)
 
 
 class FolderSink(LocalSink):

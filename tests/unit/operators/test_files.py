@@ -168,3 +168,18 @@ def test_a_folder_of_a_store_is_not_taken_for_a_file(tmp_path: Path) -> None:
     (tmp_path / "a").touch()
     with pytest.raises(ConfigurationError, match="is a folder"):
         sources_of(f"file://{tmp_path}/a/")
+
+
+@pytest.mark.parametrize("url", ["nosuch://bucket/a.csv", "gs://bucket/a.csv", "gs://bucket/*.csv"])
+def test_a_store_that_nothing_knows(url: str) -> None:
+    """No retry installs it; Google's file system comes with a package that is not installed here."""
+    hint = "; install apache-airflow-providers-google$" if url.startswith("gs") else "nosuch"
+    with pytest.raises(ConfigurationError, match="cannot be written or read: .*" + hint) as caught:
+        sources_of(url)
+    assert str(caught.value).startswith(f"source {url} ")
+
+
+@pytest.mark.parametrize("source", ["", " ", [""], []])
+def test_a_source_that_is_empty(source: object) -> None:
+    with pytest.raises(ConfigurationError, match="source is empty: name a file"):
+        sources_of(source)
