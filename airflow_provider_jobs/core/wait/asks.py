@@ -8,7 +8,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
+from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job, within_pause
 from airflow_provider_jobs.core.wait.threads import Lane
 from airflow_provider_jobs.errors import JobsError, ServiceError
 
@@ -45,7 +45,7 @@ class Asks:
         self._lane = Lane(jobs.at_a_time, linger_seconds=0.0)
         self._queue: dict[Key, JobRef] = {}
         self._under_way: set[Key] = set()
-        self._quiet_until: dict[Key, float] = {}  # the service asked not to be asked before
+        self._quiet: dict[Key, tuple[float, float]] = {}  # since when the service wants no question, how long
 
     @property
     def busy(self) -> bool:
@@ -57,7 +57,7 @@ class Asks:
         self._queue = {key: ref for key, ref in self._queue.items() if key in refs}
         now = self._jobs.timing.now()
         free = [key for key in refs if key not in self._queue and key not in self._under_way]
-        free = [key for key in free if self._quiet_until.get(key, now) <= now]
+        free = [key for key in free if not within_pause(self._quiet.get(key), now)]
         free.sort(key=lambda key: self.turns.get(key, _FIRST))
         count = max(0, math.ceil(min(calls - len(self._queue), len(free))))
         for key in free[:count]:  # what it logs belongs to who asks
@@ -68,7 +68,7 @@ class Asks:
     def forget_others(self, watched: Collection[Key]) -> None:
         """Forget the turns of all jobs but these."""
         self.turns = {key: turn for key, turn in self.turns.items() if key in watched}
-        self._quiet_until = {key: until for key, until in self._quiet_until.items() if key in watched}
+        self._quiet = {key: pause for key, pause in self._quiet.items() if key in watched}
 
     def drop(self, keys: Iterable[Key]) -> None:
         """Ask no more for jobs that are not being asked for yet."""
@@ -102,8 +102,8 @@ class Asks:
         """Note when a job has its next turn: one that could not be asked for at once, and only once."""
         again = outage and not self.turns.get(key, _FIRST)[1]
         self.turns[key] = 0 if again else next(self._turn), bool(outage)
-        self._quiet_until.pop(key, None)
+        self._quiet.pop(key, None)
         if outage and (pause := asked_pause(outage)):
-            self._quiet_until[key] = self._jobs.timing.now() + pause
+            self._quiet[key] = self._jobs.timing.now(), pause
         if isinstance(outage, ServiceError) and outage.status < _SERVER_ERRORS:
             self._queue.clear()  # it is us whom the service does not want just now

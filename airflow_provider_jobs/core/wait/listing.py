@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.core.wait.asks import Asks
-from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job
+from airflow_provider_jobs.core.wait.single import asked_pause, concerns_job, within_pause
 from airflow_provider_jobs.core.wait.threads import STEP_SECONDS, Lane
 from airflow_provider_jobs.errors import AuthenticationError, JobsError
 from airflow_provider_jobs.jobs import JobState, JobStatus
@@ -202,7 +202,8 @@ class _WatchedList:
         self._last: dict[Key, News] = {}  # this, and what follows, is kept from look to look
         self._settled: set[Key] = set()  # heard of since the last look's end: they need no other look
         self._reading: _Reading | None = None  # to be read on
-        self._is_reading, self._not_before = False, 0.0  # the service asked not to be asked for a list before
+        self._is_reading = False
+        self._quiet: tuple[float, float] | None = None  # since when the service wants no list, and how long
         self._due: set[Key] = set()  # jobs that the last reading did not show
 
     def begin(
@@ -216,7 +217,7 @@ class _WatchedList:
             self._last = {key: news for key, news in self._last.items() if key in watched}
             self._asks.forget_others(watched)
             wanted = {key: ref for key, ref in watched.items() if key not in self._settled}
-            quiet = self._is_reading or self._not_before > self._jobs.timing.now()
+            quiet = self._is_reading or within_pause(self._quiet, self._jobs.timing.now())
             many = len(wanted) >= self._jobs.listed_from
             lists = many and not quiet and self._cost.list_now(len(wanted), calls)
             # One that was out may be out still: nobody waits to see.
@@ -334,7 +335,7 @@ class _WatchedList:
         if not self._cost.failures:
             log.warning("no list of %s, so single jobs are asked for: %s", self._name, failure)
         self._cost.failed(for_good=for_good)
-        self._not_before = (pause := asked_pause(failure)) and self._jobs.timing.now() + pause
+        self._quiet = self._jobs.timing.now(), asked_pause(failure)
         return set(self._watched)
 
     def _hear_ended(self, pages: Iterator[Page], wanted: Mapping[Key, JobRef], due: set[Key]) -> bool:

@@ -62,6 +62,14 @@ def asked_pause(error: BaseException) -> float:
     return error.retry_after or 0.0
 
 
+def within_pause(pause: tuple[float, float] | None, now: float) -> bool:
+    """Return True while a service does not want to be asked; a clock that is set back does not prolong it.
+
+    :param pause: When it said so, and for how many seconds.
+    """
+    return pause is not None and 0 <= now - pause[0] < pause[1]
+
+
 def look(client: StatusClient, refs: Sequence[JobRef]) -> Mapping[JobRef, JobStatus | JobsError]:
     """Return how the jobs of one task are doing, each failure in the place of its job."""
     try:

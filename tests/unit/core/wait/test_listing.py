@@ -317,6 +317,18 @@ def test_a_pause_that_is_asked_for_is_kept() -> None:
     until(lambda: told(listing.statuses(refs("a", "b"))), {"a": "RUNNING", "b": "RUNNING"})
 
 
+def test_a_clock_that_is_set_back_prolongs_no_pause_that_was_asked_for() -> None:
+    now = [86_400.0]
+    busy = ServiceError("busy", status=503, reason="r", retryable=True, retry_after=30.0)
+    jobs = Jobs(active=["b"], out=busy, errors={"a": busy}, failed_ask_pause=0.0)
+    jobs.timing = Timing(now=lambda: now[0], sleep=lambda _: None)
+    listing = Listing(jobs)
+    assert told(listing.statuses(refs("a", "b"))) == {"a": "ServiceError", "b": "ACTIVE"}
+    at_rest(listing)
+    now[0], jobs.out, jobs.errors, jobs.active = 1000.0, None, {}, ["a", "b"]
+    until(lambda: told(listing.statuses(refs("a", "b"))), {"a": "RUNNING", "b": "RUNNING"})
+
+
 def test_a_clock_that_is_set_back_stops_nobody() -> None:
     """Neither the thread that asks at that moment, nor what had failed before."""
     now = [86_400.0]
