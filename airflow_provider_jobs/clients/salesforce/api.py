@@ -215,24 +215,24 @@ class SalesforceApi:
             raise ConfigurationError(f"{job} is a job of another org: this connection is of {self.scope}")
         return job
 
-    def knows(self, job: JobRef) -> bool:
+    def knows(self, ref: JobRef) -> bool:
         """Return True if a job is of this org, under its address of today or of before it was renamed.
 
         The first job of another address is asked for here: a job of that id, created in that millisecond, is
         it. An id alone is not enough, since sandboxes are copies of their production.
         """
-        if job.scope in self._addresses or job.created_at is None:
-            return job.scope in self._addresses
+        if ref.scope in self._addresses or ref.created_at is None:
+            return ref.scope in self._addresses
         try:
-            found = job_ref(self.call("GET", job_path(job)), self.scope, job.location or "")
+            found = job_ref(self.call("GET", job_path(ref)), self.scope, ref.location or "")
         except ServiceError as error:
             if error.status in _NO_SUCH_JOB:
                 return False
             raise
-        if found.created_at != job.created_at:
+        if found.created_at != ref.created_at:
             return False
-        log.info("%s is this org, which is %s now: it has %s", job.scope, self.scope, job.id)
-        self._addresses.add(job.scope)
+        log.info("%s is this org, which is %s now: it has %s", ref.scope, self.scope, ref.id)
+        self._addresses.add(ref.scope)
         return True
 
     def _version(self, version: str | float | None) -> str:

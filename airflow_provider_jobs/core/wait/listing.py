@@ -202,8 +202,7 @@ class _WatchedList:
         self._last: dict[Key, News] = {}  # this, and what follows, is kept from look to look
         self._settled: set[Key] = set()  # heard of since the last look's end: they need no other look
         self._reading: _Reading | None = None  # to be read on
-        self._is_reading = False
-        self._quiet: tuple[float, float] | None = None  # since when the service wants no list, and how long
+        self._is_reading, self._quiet = False, (0.0, 0.0)  # since when the service wants no list, how long
         self._due: set[Key] = set()  # jobs that the last reading did not show
 
     def begin(
