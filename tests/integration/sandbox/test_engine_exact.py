@@ -375,12 +375,21 @@ def test_a_query_that_is_being_evaluated_can_be_cancelled(shared: Bench) -> None
 
 
 def _interrupted(instance: Instance) -> Any:
-    """Give a request; the instance is stopped as soon as it works on it."""
-    threading.Timer(0.01, instance.interrupt).start()
+    """Give a request; the instance is stopped as soon as it works on it: what came before that is lost."""
+    over = threading.Event()
+
+    def interrupt() -> None:
+        while not over.wait(0.01):
+            instance.interrupt()
+
     sql = "SELECT COUNT(*) FROM UNNEST(GENERATE_ARRAY(1, 16000)), UNNEST(GENERATE_ARRAY(1, 16000))"
     request = message("local_service.EvaluateQueryRequest")(sql=sql, options=instance.language.analyzer())
     request.simple_catalog.CopyFrom(instance.language.catalog())
-    instance.call("EvaluateQuery", request)
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        instance.call("EvaluateQuery", request)
+    finally:
+        over.set()
 
 
 def test_an_instance_that_fails_is_replaced(shared: Bench) -> None:
