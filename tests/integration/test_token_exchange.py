@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import pluggable
 from google.auth.compute_engine import _metadata
 
-from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, MovedError
+from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, MovedError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from tests.unit.core.conftest import Answer
 from tests.unit.hooks.logins.test_private_keys import FORMS
@@ -357,3 +358,86 @@ def test_a_refusal_keeps_its_words(serve: Serve, connect: Connect) -> None:
     issuer = serve({"status": 400, "body": b'{"error": "invalid_grant", "error_description": "gone"}'})
     with pytest.raises(AuthenticationError, match="invalid_grant: gone"):
         ask(connect(**service_account(issuer.url), api_endpoint=serve(JOBS).url))
+
+
+#: What a file with the subject's token has, and what is said of it.
+SUBJECTS = {
+    "nothing": (None, "No such file|was not found"),
+    "empty": ("", r"Unable to parse .*subject\.json"),
+    "page": ("<html>", r"Unable to parse .*subject\.json"),
+    "list": ("[]", "it is not a JSON object of the right form"),
+    "other field": ('{"token": "S3CR3T"}', r"Unable to parse .*subject\.json"),
+}
+
+
+@pytest.mark.parametrize("name", SUBJECTS)
+def test_a_file_that_gives_no_token_is_the_reason(
+    name: str, serve: Serve, connect: Connect, tmp_path: Path
+) -> None:
+    """Not Google, which is not asked; and no proxy."""
+    text, words = SUBJECTS[name]
+    file = tmp_path / "subject.json"
+    if text is not None:
+        file.write_text(text)
+    issuer, jobs = serve(GRANTED), serve(JOBS)
+    extra = external(issuer.url)
+    extra["credential_config_file"]["credential_source"] = {
+        "file": str(file),
+        "format": {"type": "json", "subject_token_field_name": "id_token"},
+    }
+    with pytest.raises((AuthenticationError, ConfigurationError), match=words) as caught:
+        ask(connect(**extra, api_endpoint=jobs.url))
+    assert "google_cloud_default" in str(caught.value)
+    assert "S3CR3T" not in str(caught.value)
+    assert not caught.value.retryable
+    assert (issuer.seen, jobs.seen) == ([], [])
+
+
+#: What an executable does, what is said of it, and whether another try may help.
+EXECUTABLES = {
+    "fails": ("exit 3", "3", False),
+    "says nothing": ("true", "it is not a JSON object of the right form", False),
+    "refuses": (
+        """echo '{"version": 1, "success": false, "code": "401", "message": "not for you"}'""",
+        "not for you",
+        False,
+    ),
+    "hangs": ("exec sleep 60", "its executable gave nothing within", True),
+}
+
+
+@pytest.mark.parametrize("name", EXECUTABLES)
+def test_an_executable_that_gives_no_token_is_the_reason(
+    name: str, serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    what, words, retryable = EXECUTABLES[name]
+    program = tmp_path / "token.sh"
+    program.write_text(f"#!/bin/sh\nPATH=/usr/bin:/bin\n{what}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")
+    issuer, jobs = serve(GRANTED), serve(JOBS)
+    extra = external(issuer.url)
+    source = {"command": str(program), "timeout_millis": 5000}
+    extra["credential_config_file"]["credential_source"] = {"executable": source}
+    monkeypatch.setattr(pluggable, "EXECUTABLE_TIMEOUT_MILLIS_LOWER_BOUND", 100)
+    source["timeout_millis"] = 100 if retryable else 30_000
+    with pytest.raises(JobsError, match=words) as caught:
+        ask(connect(**extra, api_endpoint=jobs.url))
+    assert "google_cloud_default" in str(caught.value)
+    assert caught.value.retryable is retryable
+    assert (issuer.seen, jobs.seen) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [(None, "No such file"), ("{", "not JSON"), ("[]", "not a JSON object")]
+)
+def test_default_credentials_that_cannot_be_read(
+    text: str | None, words: str, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "named.json"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+    with pytest.raises(ConfigurationError, match=words) as caught:
+        connect()
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in str(caught.value)

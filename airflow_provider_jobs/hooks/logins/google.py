@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import subprocess
 import threading
 import warnings
 from contextlib import suppress
@@ -136,27 +137,39 @@ class GoogleToken:
     def _fetch(self) -> None:
         from google.auth import exceptions  # noqa: PLC0415 - as above
 
+        self._exchange.status = None
         try:
             self._credentials.refresh(self._exchange)
         except exceptions.TransportError:
             problem: JobsError = _unreachable(self._conn_id)
-        except exceptions.GoogleAuthError as error:
-            if _NOTHING_GIVEN in _words(error) or isinstance(error, exceptions.InvalidValue):
-                problem = self._nonsense()
-            else:
-                problem = AuthenticationError(
-                    f"connection {self._conn_id}: Google gives no token: {_words(error)}",
-                    status=401,
-                    reason="authError",
-                    retryable=self._exchange.status in _BUSY or _is_busy(error),
-                )
-        except _UNREADABLE:  # google-auth takes for granted that a good reply is what it should be
-            problem = self._nonsense()
+        except subprocess.TimeoutExpired as error:
+            problem = _late(self._conn_id, error)
+        except (exceptions.GoogleAuthError, OSError, *_UNREADABLE) as error:
+            problem = self._refused(error)
         else:
             if isinstance(self._credentials.token, str) and self._credentials.token:
                 return
             self._credentials.token, problem = None, self._nonsense()
         raise problem  # out here: google-auth's error holds the whole reply, and would stay its context
+
+    def _refused(self, error: Exception) -> JobsError:
+        """Return the error of credentials that were not taken, or whose source has nothing to show."""
+        from google.auth import exceptions  # noqa: PLC0415 - as above
+
+        status = self._exchange.status
+        refused = isinstance(error, exceptions.GoogleAuthError)
+        # google-auth takes for granted that a good reply is what it should be.
+        if (_NOTHING_GIVEN in _words(error)) if refused else status:
+            return self._nonsense()
+        if status and isinstance(error, exceptions.InvalidValue):
+            return self._nonsense()
+        words = _words(error) if refused else f"credential_source: {_reason(error)}"
+        return AuthenticationError(
+            f"connection {self._conn_id}: Google gives no token: {words}",
+            status=401,
+            reason="authError",
+            retryable=status in _BUSY or _is_busy(error),
+        )
 
     def _nonsense(self) -> ProtocolError:
         with suppress(JobsError):  # of what was read in part nothing stays, in a source neither
@@ -223,10 +236,12 @@ def _load(settings: BigQuerySettings, exchange: Exchange) -> tuple[Any, str | No
             credentials = credentials.with_quota_project(settings.quota_project)
     except exceptions.TransportError:
         problem: JobsError = _unreachable(settings.conn_id)
+    except subprocess.TimeoutExpired as error:
+        problem = _late(settings.conn_id, error)
     # A document may hold anything in place of what google-auth expects.
-    except (exceptions.GoogleAuthError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (exceptions.GoogleAuthError, OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         cause = error.__cause__ or error.__context__
-        words = _words(cause if isinstance(cause, ValueError) else error).rstrip(".")
+        words = _reason(cause if isinstance(cause, ValueError) else error).rstrip(".")
         where = f"connection {settings.conn_id}: the credentials are unusable"
         problem = ConfigurationError(f"{where}: {words}; look at {_source(settings)[0]}")
     else:
@@ -265,7 +280,7 @@ def _default_credentials(settings: BigQuerySettings, exchange: Exchange, path: s
 
     if not _path(_DEFAULT, path):  # google-auth would show it, and it may be a key
         raise ConfigurationError(f"connection {settings.conn_id}: {_DEFAULT} is not a path")
-    if fingerprint(path):
+    if os.environ.get(_DEFAULT) or fingerprint(path):  # what is named has to be there
         exchange.read(_document(settings.conn_id, _DEFAULT, path))
     found, project = google.auth.default(scopes=list(settings.scopes), request=exchange)
     if isinstance(found, compute_engine.Credentials):  # else it asks for the domain, by its own transport
@@ -310,6 +325,27 @@ def _document(conn_id: str, name: str, text: str) -> dict[str, Any]:
 
 def _unreachable(conn_id: str) -> TransportError:
     return TransportError(f"connection {conn_id}: Google's token service could not be reached", sent=False)
+
+
+def _late(conn_id: str, error: subprocess.TimeoutExpired) -> TransportError:
+    seconds = f"{error.timeout:.0f} s"
+    where = f"connection {conn_id}: credential_source"
+    return TransportError(f"{where}: its executable gave nothing within {seconds}", sent=False)
+
+
+def _reason(error: BaseException) -> str:
+    """Return what is wrong with what google-auth read, or with the file or the program that it comes from."""
+    if isinstance(error, OSError) and error.strerror:
+        return shown(f"{error.filename}: {error.strerror}" if error.filename else error.strerror, 300)
+    if isinstance(error, json.JSONDecodeError):
+        return "it is not JSON"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text"
+    if isinstance(error, KeyError):
+        return f"it lacks the field {_words(error)}"
+    if isinstance(error, TypeError | AttributeError):  # Python's own words
+        return "it is not a JSON object of the right form"
+    return _words(error)
 
 
 def _is_busy(error: Any) -> bool:

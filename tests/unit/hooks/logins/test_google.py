@@ -371,7 +371,7 @@ class TestDefaultsAndChains:
         ("text", "says"),
         [
             ('{"private_key": "SECRET"}', "is not a path"),
-            ("/no/such/key.json", "File /no/such/key.json was not found"),
+            ("/no/such/key.json", "CREDENTIALS /no/such/key.json cannot be read: No such file"),
         ],
     )
     def test_the_environment_names_a_file(
