@@ -93,7 +93,7 @@ class SalesforceHook(JobsHook[SalesforceClient]):
         settings = self._settings(connection)
         limits = limits_of(self.salesforce_conn_id, connection)
         if retry:
-            token = new_token(settings)
+            token = new_token(settings, retry)
             return _made(SalesforceClient, settings, token, token.instance_url, limits, retry)
         # An org that was renamed has another address at the next login.
         address = token_for(settings).instance_url

@@ -63,8 +63,15 @@ class LoginToken:
     A key file is read at each login, and so may be replaced at any time.
     """
 
-    def __init__(self, settings: SalesforceSettings, *, transport: Transport | None = None) -> None:
+    def __init__(
+        self,
+        settings: SalesforceSettings,
+        *,
+        transport: Transport | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
         self._settings = settings
+        self._retry = retry or _PATIENCE
         self._transport = transport or transport_of(self, proxies=dict(settings.proxies))
         self._timing = self._transport.timing
         self._lock = threading.RLock()  # on_kill runs in a signal handler, whatever its thread holds
@@ -75,7 +82,7 @@ class LoginToken:
     @property
     def instance_url(self) -> str:
         """Return the org's address, as the login tells it."""
-        return _PATIENCE.call(self._granted, timing=self._timing).instance_url
+        return self._retry.call(self._granted, timing=self._timing).instance_url
 
     def headers(self) -> dict[str, str]:
         """Return the headers that authorise a request."""
@@ -121,9 +128,12 @@ class LoginToken:
             raise AuthenticationError(str(known), status=known.status, reason=known.reason)
 
 
-def new_token(settings: SalesforceSettings) -> ReadyToken | LoginToken:
-    """Return a token of these settings that nobody else uses; asks for none yet."""
-    return ReadyToken(settings) if settings.flow is Flow.READY else LoginToken(settings)
+def new_token(settings: SalesforceSettings, retry: RetryPolicy | None = None) -> ReadyToken | LoginToken:
+    """Return a token of these settings that nobody else uses; asks for none yet.
+
+    :param retry: How often a login is tried before the org's address is known.
+    """
+    return ReadyToken(settings) if settings.flow is Flow.READY else LoginToken(settings, retry=retry)
 
 
 def token_for(settings: SalesforceSettings) -> ReadyToken | LoginToken:

@@ -252,6 +252,14 @@ def test_who_may_not_see_limits_can_make_jobs_and_test_the_connection(
     assert SalesforceHook().test_connection() == (True, f"{host} answers")
 
 
+def test_a_test_of_a_connection_asks_a_login_that_is_out_once(lab: SalesforceLab) -> None:
+    """Who has pressed the button waits for it."""
+    lab.connect(**app(lab))
+    lab.fault("login.token", "reply", status=503, times=0)
+    works, _ = SalesforceHook().test_connection()
+    assert (works, len(lab.requests("login.token"))) == (False, 1)
+
+
 def test_a_connection_can_be_tested(lab: SalesforceLab) -> None:
     lab.connect(**app(lab))
     for _ in range(2):
