@@ -57,9 +57,24 @@ def file_format(name: Any, parameter: str) -> str:
     return "NEWLINE_DELIMITED_JSON" if found == "JSON" else found
 
 
+def listed_values(given: Any, parameter: str) -> list[Any]:
+    """Return one value, or several, as a list.
+
+    :raises ConfigurationError: it is neither, such as a number.
+    """
+    if isinstance(given, str | Mapping):
+        return [given]
+    try:
+        return [] if given is None else list(given)
+    except TypeError:
+        raise ConfigurationError(
+            f"{parameter} is of type {type(given).__name__}: give one, or a list"
+        ) from None
+
+
 def gcs_uris(uris: str | Sequence[str], parameter: str) -> list[str]:
     """Return the URIs, all in Cloud Storage, as a list."""
-    listed = [uris] if isinstance(uris, str) else list(uris or [])
+    listed = listed_values(uris or [], parameter)
     if not listed:
         raise ConfigurationError(f"{parameter} is empty: name a gs:// URI")
     for uri in map(str, listed):

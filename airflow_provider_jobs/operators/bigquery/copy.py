@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_jobs.clients.bigquery.configuration import with_options
+from airflow_provider_jobs.clients.bigquery.configuration import listed_values, with_options
 from airflow_provider_jobs.clients.bigquery.names import table_reference
 from airflow_provider_jobs.errors import ConfigurationError
 from airflow_provider_jobs.operators.bigquery.job import BigQueryJobOperator, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class BigQueryCopyOperator(BigQueryJobOperator):
@@ -42,8 +44,7 @@ class BigQueryCopyOperator(BigQueryJobOperator):
 
     def configuration_of(self, project: str) -> dict[str, Any]:
         """Return the configuration of a copy job."""
-        sources = self.source_tables
-        tables = [sources] if isinstance(sources, str | Mapping) else list(sources)
+        tables = listed_values(self.source_tables, "source_tables")
         if not tables:
             raise ConfigurationError("source_tables is empty: name a table")
         fields = {

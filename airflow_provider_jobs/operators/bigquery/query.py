@@ -77,7 +77,10 @@ class BigQueryQueryOperator(BigQueryJobOperator):
         legacy = truth(self.use_legacy_sql, "use_legacy_sql")
         if legacy and self.parameters is not None and len(self.parameters):
             raise ConfigurationError("parameters clashes with use_legacy_sql: legacy SQL has no parameters")
-        if not (isinstance(self.sql, str) and self.sql.strip()):
+        if self.sql and not isinstance(self.sql, str):
+            kind = type(self.sql).__name__
+            raise ConfigurationError(f"sql is of type {kind}: give one text, its statements separated by ;")
+        if not (self.sql and self.sql.strip()):
             raise ConfigurationError("sql is empty")
         most_bytes = not_negative("maximum_bytes_billed", self.maximum_bytes_billed)
         fields = {
