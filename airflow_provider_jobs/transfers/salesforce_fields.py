@@ -7,6 +7,7 @@ Source: https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from airflow_provider_jobs.transfers.salesforce_soql import check_path
 from airflow_provider_jobs.words import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow_provider_jobs.transfers.salesforce_soql import SoqlQuery
 
@@ -79,8 +80,9 @@ class FieldChoice:
                 raise ConfigurationError(f"{name} is {shown(value, 40)!r}: give {' or '.join(words)}")
         for name in ("fields", "exclude_fields"):
             value = getattr(self, name)
-            if isinstance(value, str):
-                raise ConfigurationError(f"{name} is text: give a list of names")
+            if value is not None and (isinstance(value, str) or not isinstance(value, Iterable)):
+                kind = "text" if isinstance(value, str) else f"of type {type(value).__name__}"
+                raise ConfigurationError(f"{name} is {kind}: give a list of names")
             for path in value or ():
                 if path != ALL or name != "fields":
                     check_path(path, name)

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_jobs.clients.redivis.fields import upload_fields
-from airflow_provider_jobs.clients.redivis.names import path_name, writable_table
+from airflow_provider_jobs.clients.redivis.names import path_name, upload_name, writable_table
 from airflow_provider_jobs.clients.redivis.prepare import CREATABLE, Preparation, prepare
 from airflow_provider_jobs.clients.redivis.replies import Expected, checked_status
 from airflow_provider_jobs.clients.redivis.submit import UploadRequest, UploadSubmission
@@ -258,7 +258,7 @@ class RedivisUploadOperator(ManifestOperator, RedivisOperator):
     def _names(self, sources: Sequence[Source]) -> list[str]:
         if self.upload_name and len(sources) > 1:
             raise ConfigurationError(f"upload_name clashes with source, which names {len(sources)} files")
-        names = [self.upload_name or source.name for source in sources]
+        names = [upload_name(self.upload_name)] if self.upload_name else [each.name for each in sources]
         addresses: dict[str, str] = {}
         for name in names:
             if other := addresses.get(path_name(name)):

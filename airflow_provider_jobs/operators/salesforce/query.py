@@ -93,7 +93,9 @@ class SalesforceQueryOperator(SalesforceOperator):
         :raises ConfigurationError: a parameter is wrong, or two clash.
         """
         if not isinstance(self.soql, str) or not self.soql.strip():
-            raise ConfigurationError("soql is empty: give a query")
+            other = self.soql and not isinstance(self.soql, str)
+            what = f"of type {type(self.soql).__name__}" if other else "empty"
+            raise ConfigurationError(f"soql is {what}: give a query")
         if self.delete_job and not self.results_path:
             raise ConfigurationError("delete_job needs results_path: the results would be lost")
         self._check_wait(results_path=self.results_path)

@@ -52,6 +52,7 @@ WRONG = {
     "field": ("SELECT Nothing__c FROM Account", "INVALID_FIELD"),
     "unsupported": ("SELECT COUNT(Id) FROM Account", "400"),
     "empty": ("  ", "soql is empty"),
+    "list": (["SELECT Id FROM Account"], "soql is of type list: give a query"),
 }
 
 

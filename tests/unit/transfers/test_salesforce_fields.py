@@ -146,6 +146,7 @@ def test_the_parents_to_describe_are_told_one_after_another() -> None:
         ({"exclude_fields": ["CurrencyIsoCode"]}, "exclude_fields has CurrencyIsoCode"),
         ({"exclude_fields": ["Gone__c"]}, "exclude_fields: Account has no field Gone__c"),
         ({"fields": "Name"}, "fields is text: give a list of names"),
+        ({"fields": 5}, "fields is of type int: give a list of names"),
         ({"fields": ["Name`; --"]}, "which is not a field"),
         ({"numbers": "decimal"}, "numbers is 'decimal': give numeric or float64"),
     ],

@@ -321,6 +321,7 @@ def test_waiting_ends_by_default() -> None:
         ({"table": "orders"}, "table 'orders' has 1 parts"),
         ({"table": "acme.sales:v1_0.orders"}, "table 'acme.sales:v1_0.orders' is a released version"),
         ({"upload_name": "a\nb"}, "upload_name"),
+        ({"upload_name": ["a.csv"]}, "upload_name .* is not a name that an upload can have"),
         ({"file_type": "csv"}, "type is 'csv'"),
         ({"options": {"x": 1}}, "options holds 'x'"),
         ({"on_conflict": "ask"}, "on_conflict"),
