@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import pluggable
 from google.auth.compute_engine import _metadata
 
+from airflow_provider_jobs.core.http.retry import RetryPolicy
 from airflow_provider_jobs.errors import AuthenticationError, ConfigurationError, JobsError, MovedError
 from airflow_provider_jobs.hooks.bigquery import BigQueryHook
 from tests.unit.core.conftest import Answer
@@ -421,8 +422,10 @@ def test_an_executable_that_gives_no_token_is_the_reason(
     extra["credential_config_file"]["credential_source"] = {"executable": source}
     monkeypatch.setattr(pluggable, "EXECUTABLE_TIMEOUT_MILLIS_LOWER_BOUND", 100)
     source["timeout_millis"] = 100 if retryable else 30_000
+    connect(**extra, api_endpoint=jobs.url)
+    hook = BigQueryHook()
     with pytest.raises(JobsError, match=words) as caught:
-        ask(connect(**extra, api_endpoint=jobs.url))
+        ask(hook.client_of(hook.looked_up(), RetryPolicy(attempts=1)))
     assert "google_cloud_default" in str(caught.value)
     assert caught.value.retryable is retryable
     assert (issuer.seen, jobs.seen) == ([], [])
