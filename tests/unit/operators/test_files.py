@@ -176,7 +176,7 @@ def test_a_store_that_nothing_knows(url: str) -> None:
     hint = "; install apache-airflow-providers-google$" if url.startswith("gs") else "nosuch"
     with pytest.raises(ConfigurationError, match="cannot be written or read: .*" + hint) as caught:
         sources_of(url)
-    assert str(caught.value).startswith(f"source {url} ")
+    assert str(caught.value).startswith(f"source {url.partition('bucket')[0]}")  # Airflow 3.1 adds a /
 
 
 @pytest.mark.parametrize("source", ["", " ", [""], []])
